@@ -1,0 +1,71 @@
+/** The parsed configuration: what every room is handed. The schema in schema.ts produces exactly this. */
+import type { Cidr } from "../wire/ip.ts";
+
+export interface UpstreamProxy {
+  readonly tls: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** Value for Proxy-Authorization, or null. Secret. */
+  readonly authorization: string | null;
+}
+
+export interface GovernanceConfig {
+  readonly url: string;
+  readonly token: string | null;
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
+export type AuditSync = "none" | "batch" | "each";
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Connect + TLS, and gaps between response bytes. */
+  readonly upstreamTimeoutMs: number;
+  readonly firstByteTimeoutMs: number;
+  /** SSE, WebSocket and tunnels. */
+  readonly idleTimeoutMs: number;
+  /** From the first byte of a request head to its last. */
+  readonly headerTimeoutMs: number;
+  /** Gap between body bytes of a request. */
+  readonly bodyTimeoutMs: number;
+  /** A client connection between requests. */
+  readonly keepAliveTimeoutMs: number;
+  readonly enforceTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly maxBody: number;
+  readonly maxHeld: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+  readonly maxConnections: number;
+  readonly poolIdle: number;
+  readonly poolIdleTimeoutMs: number;
+  readonly blockedHosts: readonly string[];
+  readonly orgId: string;
+  readonly failClosed: boolean;
+  readonly connectPassthrough: boolean;
+  readonly governance: GovernanceConfig | null;
+  readonly policyPath: string | null;
+  /** Secret. Raw HMAC key from JWT_SECRET_KEY, or null. */
+  readonly hmacKey: string | null;
+  /** Secret. Contents (PEM or JWK) of EVE_PROXY_SIGNING_KEY, or null. */
+  readonly signingKey: string | null;
+  readonly auditPath: string;
+  readonly auditSync: AuditSync;
+  readonly auditRotateBytes: number;
+  readonly mode: "enforce" | "shadow";
+  readonly dev: boolean;
+  readonly allowAddresses: readonly Cidr[];
+  /** Null: loopback, own and private addresses. */
+  readonly clients: readonly Cidr[] | null;
+  readonly adminListen: { readonly host: string; readonly port: number } | null;
+  /** Secret. */
+  readonly adminToken: string | null;
+  readonly workers: number;
+  readonly upstreamProxy: UpstreamProxy | null;
+  /** PEM text of extra roots for upstream TLS, or null. */
+  readonly upstreamRoots: string | null;
+  readonly readyStrict: boolean;
+}

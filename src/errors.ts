@@ -1,0 +1,41 @@
+/**
+ * Every stable code this project throws. A refusal is a value (see model/decision.ts); these are faults.
+ * The code is part of the interface: programs may switch over it, messages may change.
+ */
+export type FaultCode =
+  | "config_invalid"
+  | "usage"
+  | "key_invalid"
+  | "key_missing"
+  | "evidence_unwritable"
+  | "evidence_locked"
+  | "evidence_corrupt"
+  | "listen_failed"
+  | "dial_failed"
+  | "dial_timeout"
+  | "tls_failed"
+  | "upstream_closed"
+  | "upstream_malformed"
+  | "upstream_timeout"
+  | "resolve_failed"
+  | "governance_unreachable"
+  | "governance_timeout"
+  | "governance_malformed"
+  | "decode_failed"
+  | "policy_invalid"
+  | "unsupported";
+
+export class Fault extends Error {
+  override readonly name = "Fault";
+  readonly code: FaultCode;
+
+  constructor(code: FaultCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The text of anything thrown, without a stack. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

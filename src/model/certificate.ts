@@ -1,0 +1,85 @@
+import type { Mode, Verdict } from "./decision.ts";
+import type { Phase } from "./egress.ts";
+
+/** The request as evidence names it. The path is redacted and has no query; `target_hash` covers the raw target. */
+export interface CertifiedRequest {
+  readonly door: string;
+  readonly method: string;
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  /** sha256 hex of the raw request target. */
+  readonly target_hash: string;
+}
+
+/** Position in the audit log. */
+export interface ChainLink {
+  /** Identity of the log this line belongs to: 16 hex. */
+  readonly id: string;
+  /** 0 for the first line, then one more each. */
+  readonly seq: number;
+  /** sha256 hex of the previous certificate's signed bytes; 64 zeros at seq 0. */
+  readonly prev: string;
+  /** sha256 hex of the newest line of outcomes.jsonl that was written when this was signed; 64 zeros when none. */
+  readonly outcomes: string;
+}
+
+/** What a decision hands to evidence: everything but what evidence itself assigns. */
+export interface CertificateDraft {
+  readonly verdict: Verdict;
+  readonly would: Verdict | null;
+  readonly mode: Mode;
+  readonly reason: string;
+  readonly matched_pillar: string | null;
+  readonly matched_vector: string | null;
+  readonly caller: string;
+  readonly latency_ms: number;
+  /** "sha256-" + hex of the de-chunked, still content-encoded body; null when no body was decided on. */
+  readonly content_hash: string | null;
+  readonly content_bytes: number | null;
+  /** As `content_hash`, of the bytes that are forwarded; null unless they differ (sanitize). */
+  readonly forwarded_hash: string | null;
+  readonly phase: Phase;
+  readonly parent: string | null;
+  readonly rule: string | null;
+  readonly policy_version: string | null;
+  readonly attestation_hash: string | null;
+  readonly agent: string | null;
+  /** The ordered, vetted addresses the permit may dial; `["via_proxy"]` when an upstream proxy resolves; null without a permit. */
+  readonly addresses: readonly string[] | null;
+  readonly request: CertifiedRequest | null;
+  /** Only on a `recovery` certificate: what was found at the end of the log. */
+  readonly recovered?: { readonly torn_hash: string; readonly torn_bytes: number } | null;
+}
+
+export type Algorithm = "HMAC-SHA256" | "Ed25519" | "ECDSA-P256-SHA256";
+
+/** One Decision Certificate, as in the header, the answer's body and the audit line (contract section 7). */
+export interface Certificate extends CertificateDraft {
+  readonly v: 1;
+  /** "cert_" + 16 hex. */
+  readonly certificate_id: string;
+  readonly org_id: string;
+  /** RFC 3339 UTC with milliseconds. */
+  readonly timestamp: string;
+  readonly kid: string;
+  readonly algorithm: Algorithm;
+  readonly signature: string;
+  /** Null only on a fail_closed certificate made while the log could not be written. */
+  readonly chain: ChainLink | null;
+}
+
+/** How an allowed egress ended; one line of outcomes.jsonl. */
+export interface Outcome {
+  readonly certificate_id: string;
+  /** Upstream's status, or null when there was none (tunnel, failed dial). */
+  readonly status: number | null;
+  readonly bytes_up: number;
+  readonly bytes_down: number;
+  readonly address: string | null;
+  readonly duration_ms: number;
+  readonly severed: boolean;
+  /** A stable code when it did not end well, else null. */
+  readonly error: string | null;
+}

@@ -1,0 +1,60 @@
+/** What was decided. There is no default and no zero value: every decision is made by one of the functions below. */
+export type Verdict = "allow" | "sanitize" | "hold" | "block" | "fail_closed";
+
+/** How the deciding side was running (contract section 7, `mode`). */
+export type Mode = "enforce" | "shadow" | "fail_open" | "degraded";
+
+/** The answer a refusal is given as; `null` goes with an allow. */
+export type RefusalStatus = 451 | 413 | 407 | 429 | 503 | 508;
+
+export interface Decision {
+  readonly verdict: Verdict;
+  /** The verdict enforce mode would have given; null when it is the same. */
+  readonly would: Verdict | null;
+  readonly mode: Mode;
+  readonly reason: string;
+  /** "128", "CoreGuard", "114", or null for a plain allow. */
+  readonly pillar: string | null;
+  /** A stable code a program may switch over, or null for a plain allow. */
+  readonly vector: string | null;
+  readonly rule: string | null;
+  readonly policyVersion: string | null;
+  /** sha256 hex of the plane's attestation, or null. */
+  readonly attestationHash: string | null;
+  /** Bytes to send instead of the held body; only with `sanitize`. */
+  readonly replacement: Uint8Array | null;
+  readonly status: RefusalStatus | null;
+}
+
+const PLAIN = {
+  would: null,
+  mode: "enforce",
+  pillar: null,
+  vector: null,
+  rule: null,
+  policyVersion: null,
+  attestationHash: null,
+  replacement: null,
+  status: null,
+} as const satisfies Partial<Decision>;
+
+type Detail = Partial<Omit<Decision, "verdict" | "reason" | "status">>;
+
+export function allow(reason: string, detail: Detail = {}): Decision {
+  return { ...PLAIN, ...detail, verdict: "allow", reason };
+}
+
+/** A veto by policy, host, address, budget or Pillar 128. */
+export function block(reason: string, vector: string, detail: Detail & { status?: RefusalStatus } = {}): Decision {
+  return { ...PLAIN, pillar: "CoreGuard", status: 451, ...detail, vector, verdict: "block", reason };
+}
+
+/** A decision that crashed, timed out, was malformed, or whose evidence could not be written. */
+export function failClosed(reason: string, vector: string, detail: Detail = {}): Decision {
+  return { ...PLAIN, ...detail, pillar: "114", vector, verdict: "fail_closed", reason, status: 503 };
+}
+
+/** True for the verdicts after which bytes may leave. */
+export function permits(decision: Decision): boolean {
+  return decision.verdict === "allow" || decision.verdict === "sanitize";
+}

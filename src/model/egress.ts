@@ -1,0 +1,56 @@
+import type { HeaderList } from "./headers.ts";
+
+/** The way traffic came in. */
+export type Door = "forward" | "connect" | "tunnel" | "library";
+
+/** `tcp` is an opaque tunnel: a CONNECT whose inside is not (yet) known. */
+export type Scheme = "http" | "https" | "tcp";
+
+/** Where an egress wants to go, normalised: the only form any verdict or dial is computed from. */
+export interface Destination {
+  readonly scheme: Scheme;
+  /** Lower-case A-label name without a trailing dot, or a canonical IP literal without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** True when `host` is an IP literal. */
+  readonly literal: boolean;
+}
+
+/** Who asks, as far as the socket tells. */
+export interface Principal {
+  readonly address: string;
+  readonly port: number;
+  /** Free-form agent identity the caller states, or null. Recorded, never trusted for a verdict. */
+  readonly agent: string | null;
+}
+
+/** What a certificate is about (contract section 7, `phase`). */
+export type Phase = "request" | "tunnel" | "message" | "response" | "approval" | "recovery";
+
+/**
+ * One outbound intention, before anything has left. Not a web `Request`: CONNECT, raw targets and header order
+ * do not survive that type.
+ */
+export interface Egress {
+  readonly door: Door;
+  readonly phase: "request" | "tunnel";
+  readonly caller: string;
+  readonly method: string;
+  readonly destination: Destination;
+  /** The request target exactly as received. */
+  readonly target: string;
+  /** Origin-form to send upstream: raw path and query. Empty for a tunnel. */
+  readonly path: string;
+  /** End-to-end header fields only; hop-by-hop and `X-EVE-*` fields are already gone. */
+  readonly headers: HeaderList;
+  readonly principal: Principal;
+  /** `certificate_id` of the tunnel this request came through, or null. */
+  readonly parent: string | null;
+}
+
+/** A request body, held whole: de-chunked, still content-encoded. */
+export interface HeldBody {
+  readonly bytes: Uint8Array;
+  /** 64 lower-case hex digits. */
+  readonly sha256: string;
+}

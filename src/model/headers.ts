@@ -1,0 +1,26 @@
+/**
+ * Header fields in the order and case they arrived: `[name, value, name, value, …]`.
+ *
+ * A flat array, not `Headers`: end-to-end fields keep their order and case, duplicates stay apart, and values are
+ * byte strings (one char per byte, U+0000–U+00FF) so that obs-text survives unchanged.
+ */
+export type HeaderList = readonly string[];
+
+/** First value of a field, or null. `lowerName` must be lower case. */
+export function headerValue(headers: HeaderList, lowerName: string): string | null {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName) return headers[i + 1] as string;
+  }
+  return null;
+}
+
+/** Every value of a field, in order. `lowerName` must be lower case. */
+export function headerValues(headers: HeaderList, lowerName: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName) values.push(headers[i + 1] as string);
+  }
+  return values;
+}

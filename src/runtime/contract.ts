@@ -1,0 +1,218 @@
+/**
+ * All the core asks of the machine it runs on. runtime/bun.ts and runtime/deno.ts implement it; nothing else in src/
+ * names a runtime. Every comment below is an obligation that test/conformance checks on both, as real processes.
+ */
+
+/** What a connection tells its owner. Calls never overlap and none comes after `close`. */
+export interface ConnHandler {
+  /** Bytes from the peer. The array belongs to the receiver: the runtime never writes to it again. */
+  data(bytes: Uint8Array): void;
+  /** The peer sent FIN; writing still works (half-close). At most once. */
+  end(): void;
+  /** After a `write` that answered false: the kernel has taken everything. */
+  drain(): void;
+  /** The socket is gone. Exactly once, last, on every path; `error` says why when it was not orderly. */
+  close(error: Error | null): void;
+}
+
+/** A connected stream socket, plain or TLS. Half-open is kept: `end` of the peer does not end us. */
+export interface Conn {
+  /** May be replaced at any time, also from inside a handler call; no byte is lost or delivered twice. */
+  handler: ConnHandler;
+  /** Canonical text of the peer's address (`::ffff:a.b.c.d` given as `a.b.c.d`); "" on a Unix socket. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** True once `close` was or is about to be delivered: nothing written now can reach the peer. */
+  readonly closed: boolean;
+  /** Negotiated ALPN protocol of a TLS connection, else null. */
+  readonly alpn: string | null;
+  /**
+   * Sends `head` and, when given, `body` behind it, in one system call where the kernel allows. A string is one byte a
+   * char (latin1). False asks the caller to stop until `drain`. Writing to a closed connection is ignored.
+   */
+  write(head: string | Uint8Array, body?: Uint8Array): boolean;
+  pause(): void;
+  resume(): void;
+  /** FIN after everything written. */
+  end(): void;
+  /** RST now; pending bytes are lost. */
+  reset(): void;
+  /** Close now, without a RST where possible. */
+  destroy(): void;
+}
+
+export interface Listener {
+  readonly address: string;
+  readonly port: number;
+  /** Stops accepting; connections already accepted live on. */
+  close(): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** SO_REUSEPORT; never set unless asked: with it another process of the same user could take connections. */
+  readonly reusePort?: boolean;
+}
+
+export interface TlsClientOptions {
+  /** The name (or IP literal) the certificate must be valid for; also the SNI unless it is an IP literal. */
+  readonly serverName: string;
+  /** PEM roots in addition to the public ones. */
+  readonly extraRoots?: string;
+  readonly alpn?: readonly string[];
+}
+
+export type DialTarget =
+  | { readonly address: string; readonly port: number; readonly tls?: TlsClientOptions }
+  | { readonly path: string };
+
+/** A dial under way. */
+export interface Dialing {
+  /** Rejects with Fault `dial_failed` or `tls_failed`; the message names the cause and no secret. */
+  readonly conn: Promise<Conn>;
+  /** Gives up; a connection that arrives all the same is closed. */
+  cancel(): void;
+}
+
+export interface ResolvedAddress {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+export interface HttpClientOptions {
+  /** PEM roots that replace the public ones. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly maxSockets: number;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** A pooled keep-alive client for the gateway's own services. It ignores proxy environment variables. */
+export interface HttpClient {
+  /** Rejects on a transport fault, on `signal`, and when the answer's body is over `maxBytes`. Follows no redirect. */
+  send(
+    url: string,
+    method: string,
+    headers: Readonly<Record<string, string>>,
+    body: Uint8Array | string | null,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<HttpReply>;
+  close(): void;
+}
+
+export interface Hasher {
+  update(bytes: Uint8Array): void;
+  /** 64 lower-case hex digits; the hasher is spent. */
+  hex(): string;
+}
+
+/** A file opened for appending under an exclusive kernel lock that dies with the process. */
+export interface AppendFile {
+  readonly size: number;
+  /** Returns when write(2) has taken every byte; throws on any error, and then how much arrived is unknown. */
+  append(text: string): void;
+  /** fdatasync. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
+export interface FileInfo {
+  readonly size: number;
+  readonly mode: number;
+  readonly directory: boolean;
+  readonly inode: number;
+}
+
+export type ContentCoding = "gzip" | "deflate" | "br" | "zstd";
+
+export interface Child {
+  readonly pid: number;
+  /** Resolves when it has ended. */
+  readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  signal(name: "SIGTERM" | "SIGHUP" | "SIGKILL"): void;
+}
+
+export interface Runtime {
+  readonly name: "bun" | "deno";
+  readonly version: string;
+  readonly platform: string;
+  readonly arch: string;
+  readonly pid: number;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+
+  /** Data. Synchronous: it is with the kernel when this returns; EPIPE ends the process quietly. */
+  stdout(data: string | Uint8Array): void;
+  /** Diagnostics. As `stdout`; errors are ignored. */
+  stderr(text: string): void;
+  readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
+  /** The standard input as chunks. */
+  stdin(): AsyncIterable<Uint8Array>;
+  onSignal(name: "SIGTERM" | "SIGINT" | "SIGHUP", run: () => void): void;
+  /** Anything thrown that nobody caught; without a handler the process would end. */
+  onUncaught(run: (thrown: unknown) => void): void;
+  exit(code: number): never;
+
+  /** `accept` must set `conn.handler` before it returns. Rejects with Fault `listen_failed`. */
+  listen(options: ListenOptions, accept: (conn: Conn) => void): Promise<Listener>;
+  /** A Unix-domain listener (mode 0600) for the gateway's own processes. */
+  listenUnix(path: string, accept: (conn: Conn) => void): Promise<Listener>;
+  /** `handler` gets every event of the connection from its first on. */
+  dial(target: DialTarget, handler: ConnHandler): Dialing;
+  /** Every address of a name as the system resolver orders them (hosts file included). Rejects with `resolve_failed`. */
+  resolve(name: string): Promise<readonly ResolvedAddress[]>;
+  /** Addresses of this host's interfaces, canonical text. */
+  localAddresses(): readonly string[];
+  httpClient(options: HttpClientOptions): HttpClient;
+
+  /** sha256 as 64 hex digits; a string is hashed as UTF-8. */
+  sha256(data: string | Uint8Array): string;
+  hasher(): Hasher;
+  /** A keyed function: HMAC-SHA256 of the UTF-8 of its argument, as 64 hex digits. */
+  hmacSha256(key: Uint8Array): (data: string) => string;
+  /**
+   * Decodes one content coding. Rejects with Fault `decode_failed` when the input is not valid, is truncated or has
+   * bytes after its end, or when more than `maxBytes` would come out; never holds the event loop for long.
+   */
+  decode(coding: ContentCoding, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
+
+  readFile(path: string): Promise<Uint8Array>;
+  /** Reads in chunks; constant memory for a file of any size. */
+  readChunks(path: string): AsyncIterable<Uint8Array>;
+  /** The last `length` bytes (or fewer). */
+  readTail(path: string, length: number): Promise<Uint8Array>;
+  /** Creates with `mode`; fails when it exists. */
+  writeNew(path: string, data: string, mode: number): Promise<void>;
+  stat(path: string): Promise<FileInfo | null>;
+  list(directory: string): Promise<readonly string[]>;
+  makeDirectory(path: string): Promise<void>;
+  rename(from: string, to: string): void;
+  remove(path: string): Promise<void>;
+  makeTempDirectory(): Promise<string>;
+  /** Creates (0600) or opens for appending, under the lock. Throws Fault `evidence_locked` when another process holds it. */
+  openAppend(path: string): AppendFile;
+
+  /** Monotonic milliseconds with fractions. */
+  monotonic(): number;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  randomHex(bytes: number): string;
+  /** This program again, with these arguments and additional environment; output is inherited. */
+  spawnSelf(args: readonly string[], env: Readonly<Record<string, string>>): Child;
+  /** Resident memory of this process, bytes. */
+  memory(): number;
+  /** CPU time this process has used, microseconds. */
+  cpuMicros(): number;
+}

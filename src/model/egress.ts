@@ -43,6 +43,10 @@ export interface Egress {
   readonly path: string;
   /** End-to-end header fields only; hop-by-hop and `X-EVE-*` fields are already gone. */
   readonly headers: HeaderList;
+  /** The only upgrade that is ever forwarded, or null. */
+  readonly upgrade: "websocket" | null;
+  /** The authority the request names when it is not the one of the tunnel it came through; always a veto. */
+  readonly conflict: string | null;
   readonly principal: Principal;
   /** `certificate_id` of the tunnel this request came through, or null. */
   readonly parent: string | null;
@@ -53,4 +57,6 @@ export interface HeldBody {
   readonly bytes: Uint8Array;
   /** 64 lower-case hex digits. */
   readonly sha256: string;
+  /** Request trailers: decided on like headers, never forwarded. */
+  readonly trailers: HeaderList | null;
 }

@@ -1,0 +1,69 @@
+import type { Conn } from "./conn.ts";
+import type { Egress, HeldBody } from "./egress.ts";
+import type { HeaderList } from "./headers.ts";
+
+/**
+ * What became of waiting for a request body. `gone`: the door already answered (malformed, too slow) or the client left;
+ * nothing is to be decided any more.
+ */
+export type Held =
+  | { readonly kind: "body"; readonly body: HeldBody }
+  | { readonly kind: "none" }
+  | { readonly kind: "too_large" }
+  | { readonly kind: "exhausted" }
+  | { readonly kind: "gone" };
+
+/** A client socket that left HTTP. */
+export interface Taken {
+  readonly conn: Conn;
+  /** Bytes that had already arrived behind the request, or null. They come before anything `conn` delivers. */
+  readonly leftover: Uint8Array | null;
+  done(): void;
+}
+
+/** The client's half of an exchange, as the side that carries a permit out sees it. */
+export interface Responder {
+  /** The client can be given 1xx and chunked answers. */
+  readonly modern: boolean;
+  /** True once `head` was called: from then on a failure can only be shown by severing. */
+  readonly started: boolean;
+  /** Set by whoever feeds this responder; called when `flush` answered false and the kernel has caught up. */
+  onDrain: (() => void) | null;
+  /** Set by whoever feeds this responder; the client is gone, nothing can be delivered. */
+  onGone: (() => void) | null;
+  interim(status: number, reason: string, headers: HeaderList): void;
+  /**
+   * Starts the final answer. `headers` are end-to-end fields without framing; `length` is the body's, or -1 when it is
+   * not known; `extra` is ready lines ("Name: value\r\n") put behind them.
+   */
+  head(status: number, reason: string, headers: HeaderList, length: number, extra: string): void;
+  body(bytes: Uint8Array): void;
+  end(trailers: HeaderList | null): void;
+  /** Hands everything gathered to the kernel; false asks to wait for `onDrain`. */
+  flush(): boolean;
+  /** A whole answer made here; the connection is severed behind it when `sever`, else kept if the client wants. */
+  answer(status: number, reason: string, headers: HeaderList, body: string, sever: boolean): void;
+  /**
+   * Ends HTTP on this connection with the given final or 101 head and hands the socket over. The taker sets
+   * `conn.handler` before it returns to the event loop and calls `done` exactly once, when the socket is gone.
+   */
+  takeover(status: number, reason: string, headers: HeaderList, extra: string): Taken;
+  /** Cuts the connection in the middle of an answer, so that nobody takes the part for the whole. */
+  sever(): void;
+}
+
+/** One request at a door, with the means to read the rest of it and to answer. */
+export interface Exchange {
+  readonly egress: Egress;
+  /** Content-Length, or -1 when there is none. */
+  readonly declaredLength: number;
+  /** Monotonic ms when the head was complete. */
+  readonly startedAt: number;
+  /** Milliseconds spent waiting for the client's bytes since then. */
+  readonly waitedMs: number;
+  readonly responder: Responder;
+  /** Reads the whole body, sending 100 Continue first when it was asked for. Called at most once. */
+  hold(maxBytes: number): Held | Promise<Held>;
+  /** Ends this exchange's claim on held memory. Idempotent. */
+  release(): void;
+}

@@ -1,0 +1,78 @@
+import { Fault } from "../errors.ts";
+import type { Algorithm } from "../model/certificate.ts";
+import { fromBase64Url, toBase64Url } from "./base64url.ts";
+import { constantTimeEqual, type Digest } from "./digest.ts";
+
+/** Signs texts (as UTF-8) with one key. */
+export interface Signer {
+  readonly algorithm: Algorithm;
+  readonly kid: string;
+  /** With prefix: `hmac-` + hex, `ed25519-` or `es256-` + base64url. Synchronous for HMAC, never otherwise. */
+  sign(text: string): string | Promise<string>;
+}
+
+/** Checks signatures of one key. The algorithm is the key's; what a certificate claims about it plays no part. */
+export interface Verifier {
+  readonly algorithm: Algorithm;
+  readonly kid: string;
+  /** False for anything but this key's signature over `text` in its one spelling; never throws. */
+  verify(text: string, signature: string): boolean | Promise<boolean>;
+}
+
+export const MIN_HMAC_BYTES = 16;
+
+const encoder = new TextEncoder();
+
+/** A Signer and Verifier in one. Throws Fault `key_invalid` for a key under 16 bytes. */
+export function hmacKey(key: Uint8Array, digest: Digest): Signer & Verifier {
+  if (key.length < MIN_HMAC_BYTES) {
+    throw new Fault("key_invalid", `use an HMAC key of ${key.length} bytes: at least ${MIN_HMAC_BYTES} are needed`);
+  }
+  const mac = digest.hmacSha256(key);
+  return {
+    algorithm: "HMAC-SHA256",
+    kid: mac("kid").slice(0, 16),
+    sign: (text) => `hmac-${mac(text)}`,
+    verify: (text, signature) => constantTimeEqual(`hmac-${mac(text)}`, signature),
+  };
+}
+
+export type AsymmetricAlgorithm = Exclude<Algorithm, "HMAC-SHA256">;
+
+/** What Web Crypto and the encodings need to know of each algorithm. */
+export const ASYMMETRIC = {
+  Ed25519: { prefix: "ed25519-", key: { name: "Ed25519" }, sign: { name: "Ed25519" } },
+  "ECDSA-P256-SHA256": {
+    prefix: "es256-",
+    key: { name: "ECDSA", namedCurve: "P-256" },
+    sign: { name: "ECDSA", hash: "SHA-256" },
+  },
+} as const satisfies Record<AsymmetricAlgorithm, { prefix: string; key: object; sign: object }>;
+
+export function asymmetricSigner(algorithm: AsymmetricAlgorithm, kid: string, key: CryptoKey): Signer {
+  const { prefix, sign } = ASYMMETRIC[algorithm];
+  return {
+    algorithm,
+    kid,
+    sign: async (text) =>
+      prefix + toBase64Url(new Uint8Array(await crypto.subtle.sign(sign, key, encoder.encode(text)))),
+  };
+}
+
+export function asymmetricVerifier(algorithm: AsymmetricAlgorithm, kid: string, key: CryptoKey): Verifier {
+  const { prefix, sign } = ASYMMETRIC[algorithm];
+  return {
+    algorithm,
+    kid,
+    verify: async (text, signature) => {
+      if (!signature.startsWith(prefix)) return false;
+      const bytes = fromBase64Url(signature.slice(prefix.length));
+      if (bytes?.length !== 64) return false;
+      try {
+        return await crypto.subtle.verify(sign, key, bytes, encoder.encode(text));
+      } catch {
+        return false;
+      }
+    },
+  };
+}

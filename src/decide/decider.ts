@@ -1,0 +1,114 @@
+/** Step 3 of a decision: ask once, about the whole request, and let nothing but a well-formed answer count. */
+import type { Config } from "../config/config.ts";
+import { Fault, type FaultCode, messageOf } from "../errors.ts";
+import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
+import type { Egress, HeldBody } from "../model/egress.ts";
+
+export interface Decider {
+  /** `body` is null for a tunnel. Synchronous whenever nothing has to be waited for. */
+  decide(egress: Egress, body: HeldBody | null): Decision | Promise<Decision>;
+  /** Of the policy that decides now; null without one. */
+  readonly policyVersion: string | null;
+  /** Reads the policy again. A bad one changes nothing: the old one stays, and the message says why. */
+  reload(): Promise<{ ok: boolean; message: string }>;
+  /** True when policy lets a tunnel to this place carry bytes that are neither TLS nor HTTP. */
+  opaque(host: string, port: number): boolean;
+}
+
+type Settings = Pick<Config, "enforceTimeoutMs" | "failClosed" | "mode">;
+
+/** What every certificate of a gateway so configured says in `mode`, unless a decision has more to say. */
+export function runningMode(config: Pick<Config, "failClosed" | "mode">): Mode {
+  return config.mode === "shadow" ? "shadow" : config.failClosed ? "enforce" : "fail_open";
+}
+
+/**
+ * Wraps a decider so that a crash, a timeout or garbage becomes a fail_closed decision, and applies the two modes that
+ * soften: shadow (verdicts and faults of the decision) and fail-open (its faults only). `decide` never throws and
+ * never rejects.
+ */
+export function guarded(inner: Decider, config: Settings): Decider {
+  const mode = runningMode(config);
+
+  function finish(answer: unknown): Decision {
+    const decision = isDecision(answer) ? answer : failClosed("the decision is malformed", "decision_malformed");
+    return mode === "enforce" ? decision : soften(decision, mode);
+  }
+
+  return {
+    get policyVersion() {
+      return inner.policyVersion;
+    },
+    reload: () => inner.reload(),
+    opaque: (host, port) => inner.opaque(host, port),
+    decide(egress, body) {
+      let answer: Decision | Promise<Decision>;
+      try {
+        answer = inner.decide(egress, body);
+      } catch (thrown) {
+        return finish(faultDecision(thrown));
+      }
+      if (!(answer instanceof Promise)) return finish(answer);
+      return race(answer, config.enforceTimeoutMs).then(finish);
+    },
+  };
+}
+
+/** Resolves with the answer, or with the fail_closed decision for its failure or its absence in time. */
+function race(answer: Promise<Decision>, timeoutMs: number): Promise<unknown> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(failClosed("the decision timed out", "decision_timeout")), timeoutMs);
+    answer.then(
+      (decision) => {
+        clearTimeout(timer);
+        resolve(decision);
+      },
+      (thrown) => {
+        clearTimeout(timer);
+        resolve(faultDecision(thrown));
+      },
+    );
+  });
+}
+
+const VECTORS: Partial<Record<FaultCode, string>> = {
+  governance_unreachable: "plane_unreachable",
+  governance_timeout: "decision_timeout",
+  governance_malformed: "decision_malformed",
+  governance_breaker_open: "breaker_open",
+};
+
+function faultDecision(thrown: unknown): Decision {
+  const vector = thrown instanceof Fault ? VECTORS[thrown.code] : undefined;
+  if (vector !== undefined) return failClosed(messageOf(thrown), vector);
+  // The text of an unforeseen exception may hold anything, the request's secrets too.
+  return failClosed("the decision crashed", "decision_crashed");
+}
+
+/** Faults of the decision itself. `inspection_exhausted` is not one: failing open there would be skipped inspection. */
+const DECISION_FAULTS = new Set(["decision_crashed", ...Object.values(VECTORS)]);
+
+function soften(decision: Decision, mode: Mode): Decision {
+  if (decision.verdict === "allow") return { ...decision, mode };
+  const fault = decision.verdict === "fail_closed" && DECISION_FAULTS.has(decision.vector ?? "");
+  if (mode !== "shadow" && !fault) return { ...decision, mode };
+  const { reason, pillar, vector, rule, policyVersion, attestationHash, verdict } = decision;
+  return allow(reason, { mode, would: verdict, pillar, vector, rule, policyVersion, attestationHash });
+}
+
+const STATUS: Record<Verdict, readonly (number | null)[]> = {
+  allow: [null],
+  sanitize: [null],
+  hold: [451],
+  block: [451, 413, 407, 429, 508],
+  fail_closed: [503],
+};
+
+function isDecision(answer: unknown): answer is Decision {
+  if (typeof answer !== "object" || answer === null) return false;
+  const { verdict, status, reason, replacement, pillar, vector, mode } = answer as Partial<Decision>;
+  if (typeof verdict !== "string" || !Object.hasOwn(STATUS, verdict) || typeof reason !== "string") return false;
+  if (!STATUS[verdict].includes(status as number | null) || typeof mode !== "string") return false;
+  if ((verdict === "sanitize") !== replacement instanceof Uint8Array) return false;
+  return status === null || (typeof pillar === "string" && typeof vector === "string");
+}

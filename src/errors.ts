@@ -24,6 +24,7 @@ export type FaultCode =
   | "governance_breaker_open"
   | "decode_failed"
   | "policy_invalid"
+  | "head_unsafe"
   | "unsupported";
 
 export class Fault extends Error {

@@ -1,0 +1,170 @@
+/** Message bodies: by length, chunked, or until the connection closes. Bytes are handed on as views, not copies. */
+import { fieldsOf, HeadScanner, malformed, type WireFault, type WireLimits } from "./http1-head.ts";
+
+export interface BodySink {
+  body(bytes: Uint8Array): void;
+  end(trailers: readonly string[] | null): void;
+}
+
+const NONE = 0;
+const LENGTH = 1;
+const TO_CLOSE = 2;
+const SIZE = 3;
+const SIZE_FEED = 4;
+const DATA = 5;
+const DATA_CR = 6;
+const DATA_LF = 7;
+const TRAILERS = 8;
+
+const MAX_SIZE_DIGITS = 15;
+
+/** What is decided or framed by the head must not arrive behind it (RFC 9110 section 6.5.1). */
+const NEVER_TRAILERS: ReadonlySet<string> = new Set([
+  ...["authorization", "cache-control", "connection", "content-encoding", "content-length", "content-range"],
+  ...["content-type", "cookie", "expect", "host", "keep-alive", "max-forwards", "proxy-authenticate"],
+  ...["proxy-authorization", "proxy-connection", "range", "set-cookie", "te", "trailer", "transfer-encoding"],
+  ...["upgrade", "www-authenticate"],
+]);
+
+export class BodyReader {
+  fault: WireFault | null = null;
+  readonly #limits: WireLimits;
+  readonly #sink: BodySink;
+  #state = NONE;
+  #left = 0;
+  #digits = 0;
+  #trailers: HeadScanner | null = null;
+
+  constructor(limits: WireLimits, sink: BodySink) {
+    this.#limits = limits;
+    this.#sink = sink;
+  }
+
+  /** True while bytes of a body are expected. */
+  get reading(): boolean {
+    return this.#state !== NONE;
+  }
+
+  get toClose(): boolean {
+    return this.#state === TO_CLOSE;
+  }
+
+  /** A body of `length` bytes, at least one. */
+  startLength(length: number): void {
+    this.#left = length;
+    this.#state = LENGTH;
+  }
+
+  startChunked(): void {
+    this.#startSize();
+  }
+
+  startToClose(): void {
+    this.#state = TO_CLOSE;
+  }
+
+  /** The connection closed under a body that lasts until then. */
+  closeBody(): void {
+    this.#state = NONE;
+    this.#sink.end(null);
+  }
+
+  /** Index in `chunk` of the first byte not consumed. */
+  push(chunk: Uint8Array, offset: number): number {
+    let i = offset;
+    while (i < chunk.length && this.#state !== NONE && this.fault === null) {
+      switch (this.#state) {
+        case LENGTH:
+        case DATA:
+          i = this.#take(chunk, i);
+          break;
+        case TO_CLOSE:
+          this.#sink.body(i === 0 ? chunk : chunk.subarray(i));
+          i = chunk.length;
+          break;
+        case TRAILERS:
+          i = this.#readTrailers(chunk, i);
+          break;
+        default:
+          this.#frame(chunk[i] as number);
+          if (this.fault === null) i++;
+      }
+    }
+    return i;
+  }
+
+  #take(chunk: Uint8Array, offset: number): number {
+    const end = Math.min(chunk.length, offset + this.#left);
+    this.#left -= end - offset;
+    this.#sink.body(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
+    if (this.#left === 0) {
+      if (this.#state === DATA) {
+        this.#state = DATA_CR;
+      } else {
+        this.#state = NONE;
+        this.#sink.end(null);
+      }
+    }
+    return end;
+  }
+
+  /** One byte of chunk framing. Extensions are refused: nobody needs them and parsers disagree on where they end. */
+  #frame(byte: number): void {
+    if (this.#state === SIZE) {
+      const digit = hexDigit(byte);
+      if (digit !== -1) {
+        this.#digits += 1;
+        this.#left = this.#left * 16 + digit;
+        if (this.#digits > MAX_SIZE_DIGITS || this.#left > Number.MAX_SAFE_INTEGER) {
+          this.fault = malformed("bad_chunk_size", "a chunk size is too long");
+        }
+      } else if (byte === 0x0d && this.#digits > 0) {
+        this.#state = SIZE_FEED;
+      } else if (byte === 0x3b && this.#digits > 0) {
+        this.fault = malformed("chunk_extension", "chunk extensions are not accepted");
+      } else {
+        this.fault = malformed("bad_chunk_size", "a chunk size is not a plain hexadecimal number");
+      }
+    } else if (this.#state === DATA_CR) {
+      if (byte === 0x0d) this.#state = DATA_LF;
+      else this.fault = malformed("bad_chunk_end", "chunk data is not followed by CRLF");
+    } else if (byte !== 0x0a) {
+      this.fault = malformed("bare_cr", "a CR is not followed by LF");
+    } else if (this.#state === DATA_LF) {
+      this.#startSize();
+    } else {
+      this.#state = this.#left === 0 ? TRAILERS : DATA;
+    }
+  }
+
+  #startSize(): void {
+    this.#state = SIZE;
+    this.#left = 0;
+    this.#digits = 0;
+  }
+
+  #readTrailers(chunk: Uint8Array, offset: number): number {
+    this.#trailers ??= new HeadScanner(this.#limits, true);
+    const scanner = this.#trailers;
+    const end = offset + scanner.push(chunk, offset);
+    this.fault = scanner.fault;
+    if (scanner.raw === null) return end;
+    const fields = fieldsOf(scanner.raw);
+    for (let i = 0; i < fields.length; i += 2) {
+      if (NEVER_TRAILERS.has((fields[i] as string).toLowerCase())) {
+        this.fault = malformed("forbidden_trailer", "a trailer field belongs in the head");
+        return end;
+      }
+    }
+    this.#trailers = null;
+    this.#state = NONE;
+    this.#sink.end(fields.length === 0 ? null : fields);
+    return end;
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}

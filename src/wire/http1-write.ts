@@ -1,0 +1,111 @@
+/** Heads going out: which fields travel on, and text that cannot break out of its line. One char is one byte. */
+import { Fault } from "../errors.ts";
+import { sameName } from "./http1-chars.ts";
+
+/** Would end the line early; a char above U+00FF would lose its high byte on the way out and could become one. */
+const UNSAFE = /[\0\r\n\u0100-\uffff]/;
+const EVERY_UNSAFE = /[\0\r\n\u0100-\uffff]/g;
+/** What may stand in a method, target or host: nothing that ends the word or the line. */
+const WORD = /^[\x21-\x7e]+$/;
+
+/**
+ * The end-to-end fields of a head or trailer section, in their order: hop-by-hop fields, those named in `connection`
+ * (lower case), `X-EVE-*` and Expect are gone; of a request also Host and Content-Length, which are generated anew.
+ */
+export function endToEnd(
+  headers: readonly string[],
+  connection: readonly string[],
+  drop: "request" | "response",
+): string[] {
+  const request = drop === "request";
+  const named = connection.filter((option) => option !== "keep-alive" && option !== "close");
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (endsHere(name, request) || (named.length > 0 && isNamed(name, named))) continue;
+    kept.push(name, headers[i + 1] as string);
+  }
+  return kept;
+}
+
+/** `Name: value\r\n` for every field. An unsafe character of a value becomes a space; a field with one in its name is left out. */
+export function writeFields(headers: readonly string[]): string {
+  let text = "";
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const value = headers[i + 1] as string;
+    if (UNSAFE.test(value)) {
+      if (!UNSAFE.test(name)) text += `${name}: ${value.replace(EVERY_UNSAFE, " ")}\r\n`;
+    } else if (!UNSAFE.test(name)) {
+      text += `${name}: ${value}\r\n`;
+    }
+  }
+  return text;
+}
+
+/**
+ * A whole HTTP/1.1 request head. `host` is a ready authority (`formatAuthority`), `framing` ready lines such as
+ * `Content-Length: 5\r\n`. Throws Fault `head_unsafe` when method, target or host could be read as more than one word.
+ */
+export function writeRequestHead(
+  method: string,
+  target: string,
+  host: string,
+  headers: readonly string[],
+  framing: string,
+): string {
+  if (!WORD.test(method) || !WORD.test(target) || !WORD.test(host)) {
+    throw new Fault("head_unsafe", "cannot write a request head: its method, target or host is not one word");
+  }
+  return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${writeFields(headers)}${framing}\r\n`;
+}
+
+/** A whole response head; `extra` is ready lines. */
+export function writeResponseHead(
+  version: 11 | 10,
+  status: number,
+  reason: string,
+  headers: readonly string[],
+  extra: string,
+): string {
+  const words = UNSAFE.test(reason) ? reason.replace(EVERY_UNSAFE, " ") : reason;
+  return `HTTP/1.${version === 11 ? 1 : 0} ${status} ${words}\r\n${writeFields(headers)}${extra}\r\n`;
+}
+
+/** Length and first letter leave at most a few candidates, so most fields cost no comparison. */
+function endsHere(name: string, request: boolean): boolean {
+  switch (name.charCodeAt(0) | 0x20) {
+    case 0x63: // c
+      return sameName(name, "connection") || (request && sameName(name, "content-length"));
+    case 0x65: // e
+      return sameName(name, "expect");
+    case 0x68: // h
+      return (request && sameName(name, "host")) || sameName(name, "http2-settings");
+    case 0x6b: // k
+      return sameName(name, "keep-alive");
+    case 0x70: // p
+      return isProxyField(name);
+    case 0x74: // t
+      return sameName(name, "te") || sameName(name, "trailer") || sameName(name, "transfer-encoding");
+    case 0x75: // u
+      return sameName(name, "upgrade");
+    case 0x78: // x
+      return name.length >= 6 && name.slice(0, 6).toLowerCase() === "x-eve-";
+    default:
+      return false;
+  }
+}
+
+function isProxyField(name: string): boolean {
+  return (
+    sameName(name, "proxy-connection") ||
+    sameName(name, "proxy-authorization") ||
+    sameName(name, "proxy-authenticate") ||
+    sameName(name, "proxy-authentication-info")
+  );
+}
+
+function isNamed(name: string, named: readonly string[]): boolean {
+  for (const option of named) if (sameName(name, option)) return true;
+  return false;
+}

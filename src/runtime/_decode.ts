@@ -1,0 +1,106 @@
+/** Content codings, decoded as streams off the event loop's thread and stopped at a bound. */
+import { Buffer } from "node:buffer";
+import zlib from "node:zlib";
+import { Fault, messageOf } from "../errors.ts";
+import type { ContentCoding } from "./contract.ts";
+
+const CHUNK = 64 * 1024;
+/** 8 MiB: RFC 9659 forbids more, and the window is memory the sender would make us allocate. */
+const ZSTD_WINDOW_LOG_MAX = 23;
+
+interface Pass {
+  readonly chunks: readonly Uint8Array[];
+  readonly length: number;
+  /** Bytes of the input the decoder used, sentinel included when it reached for it. */
+  readonly used: number;
+}
+
+function failed(coding: ContentCoding, detail: string, cause?: unknown): Fault {
+  return new Fault("decode_failed", `${coding} body ${detail}`, { cause });
+}
+
+function decoder(coding: ContentCoding, bytes: Uint8Array): zlib.Gunzip {
+  switch (coding) {
+    case "gzip":
+      return zlib.createGunzip({ chunkSize: CHUNK });
+    case "deflate":
+      return isZlib(bytes) ? zlib.createInflate({ chunkSize: CHUNK }) : zlib.createInflateRaw({ chunkSize: CHUNK });
+    case "br":
+      return zlib.createBrotliDecompress({ chunkSize: CHUNK });
+    case "zstd":
+      return zlib.createZstdDecompress({
+        chunkSize: CHUNK,
+        params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX },
+      });
+  }
+}
+
+/** RFC 1950 header: method 8, window at most 32 KiB, check bits right. A raw stream can only look so by a reserved block. */
+function isZlib(bytes: Uint8Array): boolean {
+  const cmf = bytes[0] ?? 0;
+  const flags = bytes[1] ?? 0;
+  return (cmf & 0x0f) === 8 && cmf >> 4 <= 7 && ((cmf << 8) | flags) % 31 === 0;
+}
+
+function run(coding: ContentCoding, bytes: Uint8Array, maxBytes: number, sentinel: boolean): Promise<Pass> {
+  return new Promise((resolve, reject) => {
+    const stream = decoder(coding, bytes);
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    stream.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > maxBytes) {
+        stream.destroy();
+        reject(failed(coding, `is more than ${maxBytes} bytes when decoded`));
+        return;
+      }
+      chunks.push(chunk);
+    });
+    stream.on("error", (error: Error) => reject(failed(coding, `cannot be decoded: ${messageOf(error)}`, error)));
+    stream.on("end", () => {
+      const used = stream.bytesWritten;
+      stream.destroy();
+      resolve({ chunks, length, used });
+    });
+    stream.write(bytes);
+    if (sentinel) stream.end(Buffer.from([0]));
+    else stream.end();
+  });
+}
+
+/**
+ * Only gunzip reports truncation on both runtimes. For the others a byte is put behind the input: a decoder that
+ * reaches for it had not seen the end of its stream, and one that stops before the input's end leaves trailing bytes.
+ */
+export async function decode(coding: ContentCoding, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+  if (bytes.length === 0) throw failed(coding, "is empty");
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let rest = bytes;
+  for (;;) {
+    const pass = await run(coding, rest, maxBytes - length, coding !== "gzip");
+    length += pass.length;
+    for (const chunk of pass.chunks) chunks.push(chunk);
+    if (pass.used > rest.length) throw failed(coding, "is truncated");
+    if (pass.used === rest.length) break;
+    // RFC 8878 lets frames follow each other; one runtime stops after each. Nothing else may follow anything.
+    if (coding !== "zstd" || pass.used === 0) throw failed(coding, "has bytes after its end");
+    rest = rest.subarray(pass.used);
+    if (!startsZstdFrame(rest)) throw failed(coding, "has bytes after its end");
+  }
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    out.set(chunk, at);
+    at += chunk.length;
+  }
+  return out;
+}
+
+/** The magic number of a frame or of a skippable frame. */
+function startsZstdFrame(bytes: Uint8Array): boolean {
+  const first = bytes[0] ?? 0;
+  if (bytes.length < 4) return false;
+  if (first === 0x28) return bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
+  return first >= 0x50 && first <= 0x5f && bytes[1] === 0x2a && bytes[2] === 0x4d && bytes[3] === 0x18;
+}

@@ -1,0 +1,264 @@
+/** What both runtimes answer alike, over node:* modules. bun.ts and deno.ts add the rest and export the whole. */
+import { Buffer } from "node:buffer";
+import { spawn } from "node:child_process";
+import { randomFillSync } from "node:crypto";
+import dns from "node:dns";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Fault, messageOf } from "../errors.ts";
+import { dial, listen, listenUnix } from "./_conn.ts";
+import { decode } from "./_decode.ts";
+import { httpClient } from "./_http.ts";
+import type { Child, FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
+
+/** Members each runtime answers in its own way. */
+export type Own = "name" | "version" | "args" | "sha256" | "hasher" | "hmacSha256" | "openAppend" | "spawnSelf";
+
+const READ_CHUNK = 256 * 1024;
+const BROKEN_PIPE_STATUS = 141;
+
+const sleepCell = new Int32Array(new SharedArrayBuffer(4));
+
+/** A pipe whose reader is slow answers EAGAIN when someone has made it non-blocking: wait, never drop. */
+function writeAll(fd: number, bytes: Uint8Array): void {
+  let at = 0;
+  while (at < bytes.length) {
+    try {
+      at += fs.writeSync(fd, bytes, at, bytes.length - at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(sleepCell, 0, 0, 1);
+    }
+  }
+}
+
+const randomPool = Buffer.alloc(4096);
+let randomUsed = randomPool.length;
+
+function randomHex(bytes: number): string {
+  if (bytes > randomPool.length) return randomFillSync(Buffer.alloc(bytes)).toString("hex");
+  if (randomUsed + bytes > randomPool.length) {
+    randomFillSync(randomPool);
+    randomUsed = 0;
+  }
+  const hex = randomPool.toString("hex", randomUsed, randomUsed + bytes);
+  randomPool.fill(0, randomUsed, randomUsed + bytes);
+  randomUsed += bytes;
+  return hex;
+}
+
+function missing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** Starts `command` with output inherited. */
+export function spawnChild(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Child {
+  const child = spawn(command, [...args], { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...env } });
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code, signal) => resolve({ code, signal }));
+  });
+  return {
+    pid: child.pid ?? 0,
+    exited,
+    signal(name) {
+      child.kill(name);
+    },
+  };
+}
+
+function resolve(name: string): Promise<readonly ResolvedAddress[]> {
+  return new Promise((settle, reject) => {
+    dns.lookup(name, { all: true, verbatim: true }, (error, found) => {
+      if (error !== null && error !== undefined) {
+        reject(
+          new Fault("resolve_failed", `cannot resolve "${name}": ${error.code ?? messageOf(error)}`, { cause: error }),
+        );
+        return;
+      }
+      const addresses: ResolvedAddress[] = [];
+      for (const one of found) {
+        const address = one.address.split("%")[0] ?? one.address;
+        if (!addresses.some((known) => known.address === address))
+          addresses.push({ address, family: one.family === 6 ? 6 : 4 });
+      }
+      if (addresses.length === 0) reject(new Fault("resolve_failed", `cannot resolve "${name}": no address`));
+      else settle(addresses);
+    });
+  });
+}
+
+export const shared: Omit<Runtime, Own> = {
+  platform: process.platform,
+  arch: process.arch,
+  pid: process.pid,
+  env: Object.freeze({ ...process.env }),
+
+  stdout(data) {
+    try {
+      writeAll(1, typeof data === "string" ? Buffer.from(data) : data);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EPIPE") process.exit(BROKEN_PIPE_STATUS);
+      throw error;
+    }
+  },
+  stderr(text) {
+    try {
+      writeAll(2, Buffer.from(text));
+    } catch {
+      // Nowhere left to say so.
+    }
+  },
+  stdoutIsTerminal: process.stdout.isTTY === true,
+  stderrIsTerminal: process.stderr.isTTY === true,
+  async *stdin() {
+    for await (const chunk of process.stdin)
+      yield new Uint8Array(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+  },
+  onSignal(name, run) {
+    process.on(name, run);
+  },
+  onUncaught(run) {
+    process.on("uncaughtException", run);
+    process.on("unhandledRejection", run);
+  },
+  exit(code) {
+    process.exit(code);
+  },
+
+  listen,
+  listenUnix,
+  dial,
+  resolve,
+  localAddresses() {
+    const addresses = new Set<string>();
+    for (const list of Object.values(os.networkInterfaces())) {
+      for (const one of list ?? []) addresses.add(one.address.split("%")[0] ?? one.address);
+    }
+    return [...addresses];
+  },
+  httpClient,
+  decode,
+
+  async readFile(file) {
+    const bytes = await fs.promises.readFile(file);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  },
+  async *readChunks(file) {
+    const handle = await fs.promises.open(file, "r");
+    try {
+      for (;;) {
+        const chunk = new Uint8Array(READ_CHUNK);
+        const { bytesRead } = await handle.read(chunk, 0, READ_CHUNK, null);
+        if (bytesRead === 0) return;
+        yield bytesRead === READ_CHUNK ? chunk : chunk.subarray(0, bytesRead);
+      }
+    } finally {
+      await handle.close();
+    }
+  },
+  async readTail(file, length) {
+    const handle = await fs.promises.open(file, "r");
+    try {
+      const { size } = await handle.stat();
+      const tail = new Uint8Array(Math.min(size, length));
+      let at = 0;
+      while (at < tail.length) {
+        const { bytesRead } = await handle.read(tail, at, tail.length - at, size - tail.length + at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+      }
+      return tail.subarray(0, at);
+    } finally {
+      await handle.close();
+    }
+  },
+  async writeNew(file, data, mode) {
+    await fs.promises.writeFile(file, data, { flag: "wx", mode });
+  },
+  async stat(file): Promise<FileInfo | null> {
+    try {
+      const info = await fs.promises.stat(file);
+      return { size: info.size, mode: info.mode & 0o7777, directory: info.isDirectory(), inode: info.ino };
+    } catch (error) {
+      if (missing(error)) return null;
+      throw error;
+    }
+  },
+  async list(directory) {
+    return (await fs.promises.readdir(directory)).sort();
+  },
+  async makeDirectory(directory) {
+    await fs.promises.mkdir(directory, { recursive: true });
+  },
+  rename(from, to) {
+    fs.renameSync(from, to);
+  },
+  async remove(file) {
+    await fs.promises.rm(file, { recursive: true, force: true });
+  },
+  makeTempDirectory() {
+    return fs.promises.mkdtemp(path.join(os.tmpdir(), "sallyport-"));
+  },
+
+  monotonic: () => performance.now(),
+  now: () => Date.now(),
+  randomHex,
+  memory: () => process.memoryUsage.rss(),
+  cpuMicros() {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  },
+};
+
+/** What `openAppend` needs from a runtime: a descriptor that holds the lock, and the two calls on it. */
+export interface LockedFile {
+  size(): number;
+  write(bytes: Uint8Array): number;
+  sync(): Promise<void>;
+  close(): void;
+}
+
+const encoder = new TextEncoder();
+let encodeBuffer = new Uint8Array(64 * 1024);
+
+/** Encodes into one buffer that is used again: nothing may keep it after the write returns. */
+function encodeOnce(text: string): Uint8Array {
+  if (encodeBuffer.length < text.length * 3) {
+    if (text.length > 1024 * 1024) return encoder.encode(text);
+    encodeBuffer = new Uint8Array(text.length * 3);
+  }
+  const { written } = encoder.encodeInto(text, encodeBuffer);
+  return encodeBuffer.subarray(0, written);
+}
+
+export function appendFile(file: LockedFile): ReturnType<Runtime["openAppend"]> {
+  let size = file.size();
+  let open = true;
+  return {
+    get size() {
+      return size;
+    },
+    append(text) {
+      let bytes = encodeOnce(text);
+      while (bytes.length > 0) {
+        const written = file.write(bytes);
+        size += written;
+        if (written === bytes.length) return;
+        bytes = bytes.subarray(written);
+      }
+    },
+    sync: () => file.sync(),
+    close() {
+      if (!open) return;
+      open = false;
+      file.close();
+    },
+  };
+}
+
+export function lockHeld(file: string): Fault {
+  return new Fault("evidence_locked", `"${file}" is locked by another process`);
+}

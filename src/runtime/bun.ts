@@ -1,0 +1,75 @@
+/** The Bun adapter. */
+import { dlopen } from "bun:ffi";
+import fs from "node:fs";
+import { Fault, messageOf } from "../errors.ts";
+import { setLatin1Write } from "./_conn.ts";
+import { appendFile, lockHeld, shared, spawnChild } from "./_shared.ts";
+import type { Runtime } from "./contract.ts";
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+setLatin1Write((into, text) => {
+  (into as Buffer & { latin1Write(text: string, offset: number): number }).latin1Write(text, 0);
+});
+
+type Flock = (fd: number, operation: number) => number;
+let flock: Flock | null = null;
+
+/** Neither Bun nor node:fs has flock(2); libc's name differs with the C library. */
+function loadFlock(): Flock {
+  if (flock !== null) return flock;
+  const names =
+    process.platform === "darwin"
+      ? ["libSystem.B.dylib"]
+      : ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "libc.so"];
+  let problem: unknown = null;
+  for (const name of names) {
+    try {
+      flock = dlopen(name, { flock: { args: ["i32", "i32"], returns: "i32" } }).symbols.flock as Flock;
+      return flock;
+    } catch (error) {
+      problem = error;
+    }
+  }
+  throw new Fault("unsupported", `cannot lock files: flock is out of reach: ${messageOf(problem)}`, { cause: problem });
+}
+
+/** Inside a compiled binary the main module lies in a virtual file system, and the binary itself is the program. */
+const compiled = Bun.main.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN[\\/]/.test(Bun.main);
+
+export const runtime: Runtime = {
+  ...shared,
+  name: "bun",
+  version: Bun.version,
+  args: process.argv.slice(2),
+
+  sha256: (data) => Bun.SHA256.hash(data, "hex"),
+  hasher() {
+    const hash = new Bun.CryptoHasher("sha256");
+    return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+  },
+  hmacSha256(key) {
+    const base = new Bun.CryptoHasher("sha256", key);
+    return (data) => base.copy().update(data).digest("hex");
+  },
+
+  openAppend(path) {
+    const lock = loadFlock();
+    const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT, 0o600);
+    if (lock(fd, LOCK_EX | LOCK_NB) !== 0) {
+      fs.closeSync(fd);
+      throw lockHeld(path);
+    }
+    return appendFile({
+      size: () => fs.fstatSync(fd).size,
+      write: (bytes) => fs.writeSync(fd, bytes),
+      sync: () => new Promise((done, reject) => fs.fdatasync(fd, (error) => (error ? reject(error) : done()))),
+      close: () => fs.closeSync(fd),
+    });
+  },
+
+  spawnSelf(args, env) {
+    return spawnChild(process.execPath, compiled ? args : [...process.execArgv, Bun.main, ...args], env);
+  },
+};

@@ -1,6 +1,6 @@
 /** The fields that frame a message or belong to the connection, gathered in one pass with a single reading. */
 import { isToken, sameName } from "./http1-chars.ts";
-import { malformed, type WireFault } from "./http1-head.ts";
+import { malformed, type RawHead, type WireFault } from "./http1-head.ts";
 
 /** More than any peer needs; bounds the work of taking named fields out. */
 const MAX_OPTIONS = 64;
@@ -10,76 +10,47 @@ const MAX_DIGITS = 15;
 export class Framing {
   /** Host and Expect mean something in requests only. */
   readonly request: boolean;
+  /** Every field, flat, order and case kept. */
+  readonly headers: string[] = [];
   /** -1 when none was sent. */
   contentLength = -1;
   chunked = false;
   host: string | null = null;
   /** Lower-case members of Connection and Proxy-Connection. */
-  connection: string[] = [];
+  readonly connection: string[] = [];
   close = false;
   keep = false;
   expect = false;
   upgrade: string | null = null;
+  codings: string | null = null;
 
   constructor(request: boolean) {
     this.request = request;
   }
 }
 
-/** Reads `fields` for a message of `version`. Answers a fault instead when anything has no or a second reading. */
-export function readFraming(fields: readonly string[], version: 10 | 11, framing: Framing): WireFault | null {
-  let codings: string | null = null;
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string;
-    const value = fields[i + 1] as string;
-    let fault: WireFault | null = null;
-    // Length and first letter leave one candidate, so most fields cost no comparison.
-    switch (name.length) {
-      case 4:
-        if (framing.request && isName(name, "host")) {
-          if (framing.host !== null) return malformed("duplicate_host", "more than one Host field");
-          framing.host = value;
-        }
-        break;
-      case 6:
-        if (framing.request && isName(name, "expect")) {
-          if (value.toLowerCase() !== "100-continue") {
-            fault = { status: 417, code: "unknown_expectation", detail: "the only expectation known is 100-continue" };
-          }
-          framing.expect = true;
-        }
-        break;
-      case 7:
-        if (isName(name, "upgrade")) {
-          framing.upgrade = framing.upgrade === null ? value : `${framing.upgrade}, ${value}`;
-        }
-        break;
-      case 10:
-        if (isName(name, "connection")) fault = readOptions(value, framing);
-        break;
-      case 14:
-        if (isName(name, "content-length")) {
-          if (framing.contentLength !== -1) return malformed("duplicate_length", "more than one Content-Length field");
-          framing.contentLength = readLength(value);
-          if (framing.contentLength === -1) fault = malformed("bad_length", "Content-Length is not one plain number");
-        }
-        break;
-      case 16:
-        if (isName(name, "proxy-connection")) fault = readOptions(value, framing);
-        break;
-      case 17:
-        if (isName(name, "transfer-encoding")) {
-          if (codings !== null) return malformed("duplicate_coding", "more than one Transfer-Encoding field");
-          codings = value;
-        }
-        break;
+/** Reads the fields of a message of `version`. Answers a fault instead when anything has no or a second reading. */
+export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): WireFault | null {
+  const { text, marks } = raw;
+  const headers = framing.headers;
+  for (let m = 0; m + 3 < marks.length; m += 4) {
+    const start = marks[m] as number;
+    const end = marks[m + 1] as number;
+    const value = text.substring(marks[m + 2] as number, marks[m + 3] as number);
+    headers.push(text.substring(start, end), value);
+    // Length and first letter leave one candidate, so most fields cost no comparison. Comparing in the text of the
+    // whole head keeps the small strings unbuilt until somebody needs them.
+    const name = candidate(end - start, text.charCodeAt(start) | 0x20);
+    if (name !== "" && matches(text, start, name)) {
+      const fault = readField(name, value, framing);
+      if (fault !== null) return fault;
     }
-    if (fault !== null) return fault;
   }
   if (framing.upgrade !== null) {
     const named = version === 11 && framing.connection.includes("upgrade");
     framing.upgrade = named ? framing.upgrade.toLowerCase() : null;
   }
+  const codings = framing.codings;
   if (codings === null) return null;
   if (version === 10) return malformed("coding_in_http10", "Transfer-Encoding in an HTTP/1.0 message");
   if (framing.contentLength !== -1) {
@@ -89,13 +60,68 @@ export function readFraming(fields: readonly string[], version: 10 | 11, framing
   return sameName(codings, "chunked") ? null : codingFault(codings);
 }
 
+function candidate(length: number, first: number): string {
+  switch (length) {
+    case 4:
+      return first === 0x68 ? "host" : "";
+    case 6:
+      return first === 0x65 ? "expect" : "";
+    case 7:
+      return first === 0x75 ? "upgrade" : "";
+    case 10:
+      return first === 0x63 ? "connection" : "";
+    case 14:
+      return first === 0x63 ? "content-length" : "";
+    case 16:
+      return first === 0x70 ? "proxy-connection" : "";
+    case 17:
+      return first === 0x74 ? "transfer-encoding" : "";
+    default:
+      return "";
+  }
+}
+
+/** Names hold token characters only: there the folding of bit 5 is wrong for `^`, `_` and `-`, which meet no letter. */
+function matches(text: string, start: number, lower: string): boolean {
+  for (let i = 0; i < lower.length; i++) {
+    const code = text.charCodeAt(start + i);
+    const want = lower.charCodeAt(i);
+    if (code !== want && (code | 0x20) !== want) return false;
+  }
+  return true;
+}
+
+function readField(name: string, value: string, framing: Framing): WireFault | null {
+  switch (name) {
+    case "host":
+      if (!framing.request) return null;
+      if (framing.host !== null) return malformed("duplicate_host", "more than one Host field");
+      framing.host = value;
+      return null;
+    case "expect":
+      if (!framing.request) return null;
+      framing.expect = true;
+      if (sameName(value, "100-continue")) return null;
+      return { status: 417, code: "unknown_expectation", detail: "the only expectation known is 100-continue" };
+    case "upgrade":
+      framing.upgrade = framing.upgrade === null ? value : `${framing.upgrade}, ${value}`;
+      return null;
+    case "content-length":
+      if (framing.contentLength !== -1) return malformed("duplicate_length", "more than one Content-Length field");
+      framing.contentLength = readLength(value);
+      return framing.contentLength === -1 ? malformed("bad_length", "Content-Length is not one plain number") : null;
+    case "transfer-encoding":
+      if (framing.codings !== null) return malformed("duplicate_coding", "more than one Transfer-Encoding field");
+      framing.codings = value;
+      return null;
+    default:
+      return readOptions(value, framing);
+  }
+}
+
 /** What the sender wants of the connection after this message. */
 export function wantsKeepAlive(framing: Framing, version: 10 | 11): boolean {
   return !framing.close && (version === 11 || framing.keep);
-}
-
-function isName(name: string, lower: string): boolean {
-  return (name.charCodeAt(0) | 0x20) === lower.charCodeAt(0) && sameName(name, lower);
 }
 
 /** 1 to 15 digits without leading zeros, else -1. A list, even of equal numbers, is refused. */

@@ -49,7 +49,7 @@ export class HeadScanner {
   #held: Uint8Array | null = null;
   #bits = 0;
   #lineEnd = 0;
-  #marks: number[] = [];
+  readonly #marks: number[] = [];
 
   /** With `trailers` there is no start line. */
   constructor(limits: WireLimits, trailers: boolean) {
@@ -65,6 +65,7 @@ export class HeadScanner {
   /** Bytes consumed from `chunk.subarray(offset)`: all of them, or up to the end of the head, or up to the fault. */
   push(chunk: Uint8Array, offset: number): number {
     this.raw = null;
+    if (this.#scanned === 0) this.#marks.length = 0;
     const before = this.#scanned;
     const take = Math.min(chunk.length - offset, this.#limits.maxHeaderBytes - before);
     let bytes = chunk;
@@ -97,7 +98,6 @@ export class HeadScanner {
     this.#held = null;
     this.#bits = 0;
     this.#lineEnd = 0;
-    this.#marks = [];
   }
 
   /** Appends to the held head, doubling its room. `#scanned` bytes are in it before the call. */

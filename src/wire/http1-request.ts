@@ -2,7 +2,7 @@
 import { BodyReader } from "./http1-body.ts";
 import { CLASS, isToken, TARGET } from "./http1-chars.ts";
 import { Framing, readFraming, wantsKeepAlive } from "./http1-framing.ts";
-import { fieldsOf, HeadScanner, malformed, type RawHead, type WireFault, type WireLimits } from "./http1-head.ts";
+import { HeadScanner, malformed, type RawHead, type WireFault, type WireLimits } from "./http1-head.ts";
 import { readTarget, type Target } from "./http1-target.ts";
 
 export interface RequestHead extends Target {
@@ -35,6 +35,8 @@ export interface RequestSink {
 }
 
 const MAX_METHOD = 32;
+/** A remembered line keeps the whole head it came in alive, so only small ones are. */
+const MAX_REMEMBERED = 2048;
 
 export class RequestParser {
   fault: WireFault | null = null;
@@ -45,6 +47,7 @@ export class RequestParser {
   #lead = 0;
   #inBody = false;
   #complete = false;
+  #last: Addressed | null = null;
 
   constructor(limits: WireLimits, sink: RequestSink) {
     this.#sink = sink;
@@ -113,7 +116,8 @@ export class RequestParser {
   }
 
   #readHead(raw: RawHead): void {
-    const head = interpret(raw);
+    const framing = new Framing(true);
+    const head = this.#interpret(raw, framing);
     if ("status" in head) {
       this.fault = head;
       return;
@@ -125,6 +129,52 @@ export class RequestParser {
     if (!this.#inBody) this.#finish(null);
   }
 
+  #interpret(raw: RawHead, framing: Framing): RequestHead | WireFault {
+    const addressed = this.#address(raw, framing);
+    if ("status" in addressed) return addressed;
+    const { method, version, to } = addressed;
+    if (method === "CONNECT" && (framing.chunked || framing.contentLength > 0)) {
+      return malformed("connect_with_body", "a CONNECT request has a body");
+    }
+    return {
+      method,
+      target: addressed.target,
+      form: to.form,
+      scheme: to.scheme,
+      host: to.host,
+      port: to.port,
+      literal: to.literal,
+      path: to.path,
+      version,
+      headers: framing.headers,
+      contentLength: framing.contentLength,
+      chunked: framing.chunked,
+      keepAlive: wantsKeepAlive(framing, version),
+      // An HTTP/1.0 client cannot be sent a 100 (RFC 9110 section 10.1.1).
+      expectContinue: framing.expect && version === 11,
+      upgrade: framing.upgrade,
+      connection: framing.connection,
+    };
+  }
+
+  /** Request line and Host. Clients that keep a connection mostly ask the same again: then the last reading holds. */
+  #address(raw: RawHead, framing: Framing): Addressed | WireFault {
+    const { text, lineEnd } = raw;
+    const last = this.#last;
+    const same = last !== null && last.line.length === lineEnd && text.startsWith(last.line);
+    const line = same ? last : readLine(raw);
+    if ("status" in line) return line;
+    const fault = readFraming(raw, line.version, framing);
+    if (fault !== null) return fault;
+    if (same && last.hostField === framing.host) return last;
+    const { method, target, version } = line;
+    const to = readTarget(method, target, framing.host, version);
+    if ("status" in to) return to;
+    const addressed = { line: text.substring(0, lineEnd), hostField: framing.host, method, target, version, to };
+    this.#last = text.length <= MAX_REMEMBERED ? addressed : null;
+    return addressed;
+  }
+
   #finish(trailers: readonly string[] | null): void {
     this.#inBody = false;
     this.#complete = true;
@@ -132,44 +182,16 @@ export class RequestParser {
   }
 }
 
-function interpret(raw: RawHead): RequestHead | WireFault {
-  const line = readLine(raw);
-  if ("status" in line) return line;
-  const { method, target, version } = line;
-  const headers = fieldsOf(raw);
-  const framing = new Framing(true);
-  const fault = readFraming(headers, version, framing);
-  if (fault !== null) return fault;
-  const to = readTarget(method, target, framing.host, version);
-  if ("status" in to) return to;
-  if (method === "CONNECT" && (framing.chunked || framing.contentLength > 0)) {
-    return malformed("connect_with_body", "a CONNECT request has a body");
-  }
-  return {
-    method,
-    target,
-    form: to.form,
-    scheme: to.scheme,
-    host: to.host,
-    port: to.port,
-    literal: to.literal,
-    path: to.path,
-    version,
-    headers,
-    contentLength: framing.contentLength,
-    chunked: framing.chunked,
-    keepAlive: wantsKeepAlive(framing, version),
-    // An HTTP/1.0 client cannot be sent a 100 (RFC 9110 section 10.1.1).
-    expectContinue: framing.expect && version === 11,
-    upgrade: framing.upgrade,
-    connection: framing.connection,
-  };
-}
-
 interface RequestLine {
   readonly method: string;
   readonly target: string;
   readonly version: 10 | 11;
+}
+
+interface Addressed extends RequestLine {
+  readonly line: string;
+  readonly hostField: string | null;
+  readonly to: Target;
 }
 
 /** `method SP target SP version`, each part strict and each space single. */

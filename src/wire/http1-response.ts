@@ -1,7 +1,7 @@
 /** The response side of HTTP/1: bytes of an upstream connection to events, one answer at a time. */
 import { BodyReader } from "./http1-body.ts";
 import { Framing, readFraming, wantsKeepAlive } from "./http1-framing.ts";
-import { fieldsOf, HeadScanner, malformed, type RawHead, type WireFault, type WireLimits } from "./http1-head.ts";
+import { HeadScanner, malformed, type RawHead, type WireFault, type WireLimits } from "./http1-head.ts";
 
 export interface ResponseHead {
   /** 100–999. */
@@ -143,9 +143,8 @@ function interpret(raw: RawHead, method: string): ResponseHead | WireFault {
   const line = readLine(raw);
   if ("code" in line) return line;
   const { status, reason, version } = line;
-  const headers = fieldsOf(raw);
   const framing = new Framing(false);
-  const fault = readFraming(headers, version, framing);
+  const fault = readFraming(raw, version, framing);
   if (fault !== null) return fault;
   const empty = status < 200 || status === 204;
   // RFC 9112 section 6.3 ends these at the blank line; a sender that announces a body would put it on the wire.
@@ -159,7 +158,7 @@ function interpret(raw: RawHead, method: string): ResponseHead | WireFault {
     status,
     reason,
     version,
-    headers,
+    headers: framing.headers,
     contentLength: framing.contentLength,
     chunked: framing.chunked,
     closeDelimited,

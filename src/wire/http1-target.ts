@@ -50,12 +50,10 @@ function readConnect(target: string, host: string | null): Target | WireFault {
 }
 
 function readAbsolute(method: string, target: string, host: string | null): Target | WireFault {
-  const colon = target.indexOf("://");
-  const name = colon === 4 || colon === 5 ? target.slice(0, colon).toLowerCase() : "";
-  const scheme = name === "http" || name === "https" ? name : null;
+  const scheme = readScheme(target);
   if (scheme === null) return malformed("bad_target", "the target is neither a path nor an http or https URL");
   const usual = scheme === "http" ? 80 : 443;
-  const start = colon + 3;
+  const start = scheme.length + 3;
   let end = start;
   for (; end < target.length; end++) {
     const code = target.charCodeAt(end);
@@ -73,6 +71,12 @@ function readAbsolute(method: string, target: string, host: string | null): Targ
   if (path === "") path = method === "OPTIONS" ? "*" : "/";
   else if (path.charCodeAt(0) === 0x3f) path = `/${path}`;
   return { form: "absolute", scheme, host: to.host, port: to.port, literal: to.literal, path };
+}
+
+function readScheme(target: string): "http" | "https" | null {
+  if (target.startsWith("http://")) return "http";
+  const start = target.slice(0, 8).toLowerCase();
+  return start === "https://" ? "https" : start.startsWith("http://") ? "http" : null;
 }
 
 /** A Host field travels as bytes: what is not ASCII has no agreed reading. */

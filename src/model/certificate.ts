@@ -50,7 +50,21 @@ export interface CertificateDraft {
   readonly addresses: readonly string[] | null;
   readonly request: CertifiedRequest | null;
   /** Only on a `recovery` certificate: what was found at the end of the log. */
-  readonly recovered?: { readonly torn_hash: string; readonly torn_bytes: number } | null;
+  readonly recovered?: Recovered | null;
+}
+
+/** What a `recovery` certificate says of the log it continues (docs/certificate.md, "Recovery"). */
+export interface Recovered {
+  /** sha256 hex of the bytes between the last good line and this one, without the newline that closed them. */
+  readonly torn_hash: string;
+  /** How many bytes those were; 0 when the log ended well. */
+  readonly torn_bytes: number;
+  /** How many certificates with `chain` null follow this line. */
+  readonly unwritten?: number;
+  /** sha256 hex of those lines, newlines included. */
+  readonly unwritten_hash?: string;
+  /** How many more were made while the log could not be written and are gone. */
+  readonly lost?: number;
 }
 
 export type Algorithm = "HMAC-SHA256" | "Ed25519" | "ECDSA-P256-SHA256";

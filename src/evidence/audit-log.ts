@@ -1,0 +1,289 @@
+import type { AuditSync } from "../config/config.ts";
+import type { Signer } from "../crypto/signature.ts";
+import { Fault, messageOf } from "../errors.ts";
+import type { CertificateDraft, Recovered } from "../model/certificate.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { asciiJson, signedText, withSignature } from "./certificate.ts";
+import { type ChainPoint, ZERO_HASH } from "./chain.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import type { Committed } from "./evidence.ts";
+import type { Sink } from "./journal.ts";
+import type { Tail } from "./tail.ts";
+
+/** Certificates made while the log cannot be written that are kept for it; more are only counted. */
+const MAX_KEPT = 1024;
+/** How often a log that cannot be written is tried again, and a healthy one is looked after, ms. */
+const RETRY_MS = 1000;
+/** A commit tries by itself when the last try is longer ago than this, ms. */
+const EAGER_RETRY_MS = 100;
+/** Hex digits of randomness fetched at a time: 64 ids. */
+const RANDOM_POOL = 1024;
+
+export interface AuditLogOptions {
+  readonly runtime: Runtime;
+  readonly signer: Signer;
+  readonly orgId: string;
+  readonly sync: AuditSync;
+  readonly sink: Sink<ChainPoint>;
+  /** The newest written outcome line's hash. */
+  readonly outcomesHead: () => string;
+}
+
+/**
+ * The chain of certificates: gives out `seq`, `prev` and `timestamp` in one synchronous step (#seal), and heals itself
+ * after a failed write by reading the log's end again (#recover). Lines go out through CommitQueue, in `seq` order.
+ */
+export class AuditLog {
+  readonly #o: AuditLogOptions;
+  readonly #queue: CommitQueue;
+  /** Where the next certificate goes. */
+  #id = "";
+  #seq = 0;
+  #prev = ZERO_HASH;
+  /** Why the log cannot be written; null while it can. */
+  #problem: string | null = "the audit log is not open";
+  #recovering: Promise<void> | null = null;
+  #triedAt = Number.NEGATIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #closed = false;
+  #kept: string[] = [];
+  #lost = 0;
+  /** The file was found gone or replaced while nothing else was wrong. */
+  #moved = false;
+  /** Id of the certificate whose text was made last. */
+  #takenId = "";
+  #random = "";
+  #randomAt = 0;
+  #lastNow = Number.NaN;
+  #lastTimestamp = "";
+
+  constructor(options: AuditLogOptions) {
+    this.#o = options;
+    this.#queue = new CommitQueue(options.sink, options.sync, (cause) => this.#broke(cause));
+  }
+
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /**
+   * `locked` runs once this process owns the log and before anything is written. Rejects with the sink's own Fault
+   * (`evidence_locked`) or with `evidence_unwritable`.
+   */
+  async start(locked: (() => Promise<void>) | null): Promise<void> {
+    try {
+      const tail = await this.#o.sink.open();
+      await locked?.();
+      this.#continueFrom(tail);
+      if (tail.open) this.#o.sink.mend("\n");
+      this.#problem = null;
+      if (tail.tornBytes > 0) await this.#append(recoveryDraft(tail, [], 0, this.#o.runtime));
+    } catch (thrown) {
+      this.#problem = "the audit log could not be opened";
+      this.#o.sink.close();
+      if (thrown instanceof Fault) throw thrown;
+      throw new Fault("evidence_unwritable", `open the audit log: ${messageOf(thrown)}`, { cause: thrown });
+    }
+    this.#arm();
+  }
+
+  commit(draft: CertificateDraft): Committed | Promise<Committed> {
+    return this.#problem === null ? this.#append(draft) : this.#commitAfterRecovery(draft);
+  }
+
+  async unwritten(draft: CertificateDraft): Promise<Committed> {
+    const text = this.#text(draft, false);
+    let signature = "";
+    try {
+      signature = await this.#o.signer.sign(text);
+    } catch {
+      // The answer must still say what happened; a certificate nobody can verify is the honest form of that.
+    }
+    const made = committed(this.#takenId, text, signature);
+    if (this.#kept.length < MAX_KEPT) this.#kept.push(made.json);
+    else this.#lost++;
+    return made;
+  }
+
+  async flush(): Promise<void> {
+    await this.#queue.idle();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#queue.idle();
+    if (this.#problem !== null || this.#kept.length > 0) await this.#recoverOnce();
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#problem = "the audit log is closed";
+    this.#o.sink.close();
+  }
+
+  #append(draft: CertificateDraft, loose = ""): Committed | Promise<Committed> {
+    const seq = this.#seq;
+    const text = this.#text(draft, true);
+    const id = this.#takenId;
+    const signature = this.#o.signer.sign(text);
+    // From here on the certificate has its place: nothing below may leave it without a line or a failure of the log.
+    this.#seq = seq + 1;
+    this.#prev = this.#o.runtime.sha256(text);
+    if (typeof signature !== "string") {
+      return this.#queue.put(
+        seq,
+        signature.then((value) => committed(id, text, value)),
+        loose,
+      );
+    }
+    const made = committed(id, text, signature);
+    return this.#queue.write(seq, made, loose) ? made : this.#queue.put(seq, made, loose);
+  }
+
+  /** The signed text of a draft at the chain's end; `#takenId` is its id. */
+  #text(draft: CertificateDraft, chained: boolean): string {
+    const { runtime, signer, orgId, outcomesHead } = this.#o;
+    const now = runtime.now();
+    if (now !== this.#lastNow) {
+      this.#lastTimestamp = new Date(now).toISOString();
+      this.#lastNow = now;
+    }
+    if (this.#randomAt >= this.#random.length) {
+      this.#random = runtime.randomHex(RANDOM_POOL / 2);
+      this.#randomAt = 0;
+    }
+    this.#takenId = `cert_${this.#random.slice(this.#randomAt, this.#randomAt + 16)}`;
+    this.#randomAt += 16;
+    return signedText(draft, {
+      id: this.#takenId,
+      orgId,
+      timestamp: this.#lastTimestamp,
+      kid: signer.kid,
+      algorithm: signer.algorithm,
+      chain: chained ? { id: this.#id, outcomes: outcomesHead(), prev: this.#prev, seq: this.#seq } : null,
+    });
+  }
+
+  #broke(cause: unknown): void {
+    this.#problem = messageOf(cause);
+    this.#arm();
+  }
+
+  async #commitAfterRecovery(draft: CertificateDraft): Promise<Committed> {
+    const idle = this.#recovering === null;
+    if (!this.#closed && (!idle || this.#o.runtime.monotonic() - this.#triedAt >= EAGER_RETRY_MS)) {
+      await this.#recoverOnce();
+    }
+    if (this.#problem === null) return this.#append(draft);
+    throw new Fault("evidence_unwritable", `write the audit log: ${this.#problem}`);
+  }
+
+  #recoverOnce(): Promise<void> {
+    this.#recovering ??= this.#recover().finally(() => {
+      this.#recovering = null;
+    });
+    return this.#recovering;
+  }
+
+  /**
+   * Finds out what the log really ends with and goes on from there. The recovery certificate is written even when
+   * nothing was torn: that it could be is the proof that the log is writable again.
+   */
+  async #recover(): Promise<void> {
+    this.#problem ??= "certificates wait to be appended";
+    try {
+      await this.#queue.idle();
+      const { sink } = this.#o;
+      const tail = await sink.open();
+      this.#continueFrom(tail);
+      const written = new Set(tail.loose);
+      this.#kept = this.#kept.filter((line) => !written.has(line));
+      if (tail.open) sink.mend("\n");
+      const kept = this.#kept.slice();
+      const lost = this.#lost;
+      await this.#append(recoveryDraft(tail, kept, lost, this.#o.runtime), kept.map((line) => `${line}\n`).join(""));
+      this.#kept = this.#kept.slice(kept.length);
+      this.#lost -= lost;
+      this.#problem = null;
+      this.#triedAt = Number.NEGATIVE_INFINITY;
+    } catch (thrown) {
+      this.#problem = messageOf(thrown);
+      this.#triedAt = this.#o.runtime.monotonic();
+    }
+  }
+
+  #continueFrom(tail: Tail<ChainPoint>): void {
+    // When the file was taken from under us its last line went with it, and only memory knows it; nothing had failed.
+    const moved = this.#moved;
+    this.#moved = false;
+    if (moved) return;
+    if (tail.last !== null) {
+      this.#id = tail.last.value.id;
+      this.#seq = tail.last.value.seq + 1;
+      this.#prev = tail.last.value.hash;
+    } else if (this.#id === "") {
+      this.#id = this.#o.runtime.randomHex(8);
+    }
+  }
+
+  #arm(): void {
+    if (this.#timer !== null || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      void this.#tend().finally(() => this.#arm());
+    }, RETRY_MS);
+  }
+
+  async #tend(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#problem === null && this.#kept.length > 0) this.#problem = "certificates wait to be appended";
+    if (this.#problem === null && !(await this.#o.sink.inPlace().catch(() => true)) && this.#problem === null) {
+      this.#problem = "the audit log was moved or removed";
+      this.#moved = true;
+    }
+    if (this.#problem !== null) await this.#recoverOnce();
+  }
+}
+
+function committed(id: string, text: string, signature: string): Committed {
+  const json = withSignature(text, signature);
+  return { id, json, header: asciiJson(json) };
+}
+
+function recoveryDraft(
+  tail: Tail<ChainPoint>,
+  kept: readonly string[],
+  lost: number,
+  runtime: Runtime,
+): CertificateDraft {
+  const hasher = runtime.hasher();
+  const encoder = new TextEncoder();
+  for (const line of kept) hasher.update(encoder.encode(`${line}\n`));
+  const recovered: Recovered = {
+    lost,
+    torn_bytes: tail.tornBytes,
+    torn_hash: tail.tornHash,
+    unwritten: kept.length,
+    unwritten_hash: hasher.hex(),
+  };
+  return {
+    verdict: "fail_closed",
+    would: null,
+    mode: "enforce",
+    reason: `audit log recovered: ${tail.tornBytes} torn bytes, ${kept.length} certificates appended late, ${lost} lost`,
+    matched_pillar: "114",
+    matched_vector: "evidence_recovery",
+    caller: "sidecar.evidence",
+    latency_ms: 0,
+    content_hash: null,
+    content_bytes: null,
+    forwarded_hash: null,
+    phase: "recovery",
+    parent: null,
+    rule: null,
+    policy_version: null,
+    attestation_hash: null,
+    agent: null,
+    addresses: null,
+    request: null,
+    recovered,
+  };
+}

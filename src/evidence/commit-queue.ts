@@ -1,0 +1,130 @@
+import type { AuditSync } from "../config/config.ts";
+import { Fault, messageOf } from "../errors.ts";
+import type { ChainPoint } from "./chain.ts";
+import type { Committed } from "./evidence.ts";
+import type { Sink } from "./journal.ts";
+
+/** Lines in one write: bounds both the string built and what one failure takes down. */
+const MAX_BATCH = 256;
+
+interface Entry {
+  readonly seq: number;
+  /** Lines that go out right behind this one. */
+  readonly loose: string;
+  /** Null until it is signed. */
+  ready: Committed | null;
+  error: unknown;
+  readonly resolve: (made: Committed) => void;
+  readonly reject: (cause: Fault) => void;
+}
+
+/**
+ * Puts certificates into the log in `seq` order although signatures finish in any, everything ready in one write, and
+ * answers each when the write (and with a sync policy the fdatasync that covers it) is done. The first failure takes
+ * down everything that waits, because later certificates name the failed one in `prev`.
+ */
+export class CommitQueue {
+  readonly #sink: Sink<ChainPoint>;
+  readonly #sync: AuditSync;
+  readonly #broke: (cause: unknown) => void;
+  #entries: Entry[] = [];
+  #pumping = false;
+  #scheduled = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(sink: Sink<ChainPoint>, sync: AuditSync, broke: (cause: unknown) => void) {
+    this.#sink = sink;
+    this.#sync = sync;
+    this.#broke = broke;
+  }
+
+  /** Writes at once when nothing stands in the way; false when it must wait its turn. Throws `evidence_unwritable`. */
+  write(seq: number, made: Committed, loose: string): boolean {
+    if (this.#sync !== "none" || this.#entries.length > 0) return false;
+    try {
+      this.#sink.append(`${made.json}\n${loose}`, seq);
+    } catch (cause) {
+      this.#broke(cause);
+      throw unwritable(cause);
+    }
+    return true;
+  }
+
+  /** Takes the next certificate in `seq` order, signed or about to be. */
+  put(seq: number, made: Committed | Promise<Committed>, loose: string): Promise<Committed> {
+    return new Promise((resolve, reject) => {
+      const entry: Entry = { seq, loose, ready: null, error: null, resolve, reject };
+      this.#entries.push(entry);
+      if (made instanceof Promise) {
+        made.then(
+          (value) => this.#settled(entry, value, null),
+          (error: unknown) => this.#settled(entry, null, error ?? new Error("signing failed")),
+        );
+      } else this.#settled(entry, made, null);
+    });
+  }
+
+  /** Resolves when nothing waits any more, written or failed. */
+  async idle(): Promise<void> {
+    while (this.#entries.length > 0 || this.#pumping) {
+      await new Promise<void>((resolve) => {
+        this.#waiters.push(resolve);
+      });
+    }
+  }
+
+  #settled(entry: Entry, ready: Committed | null, error: unknown): void {
+    entry.ready = ready;
+    entry.error = error;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (!this.#pumping) void this.#pump();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    while (this.#entries.length > 0) {
+      const batch = this.#takeReady();
+      try {
+        const [first] = batch;
+        if (first === undefined) {
+          const head = this.#entries[0];
+          if (head === undefined || head.error === null) break;
+          throw head.error;
+        }
+        this.#sink.append(batch.map((entry) => `${entry.ready?.json}\n${entry.loose}`).join(""), first.seq);
+        if (this.#sync !== "none") await this.#sink.sync();
+      } catch (cause) {
+        this.#fail(batch, cause);
+        break;
+      }
+      for (const entry of batch) if (entry.ready !== null) entry.resolve(entry.ready);
+    }
+    this.#pumping = false;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  #takeReady(): Entry[] {
+    const max = this.#sync === "each" ? 1 : MAX_BATCH;
+    let count = 0;
+    while (count < max && (this.#entries[count]?.ready ?? null) !== null) count++;
+    return this.#entries.splice(0, count);
+  }
+
+  #fail(batch: readonly Entry[], cause: unknown): void {
+    const failed = [...batch, ...this.#entries];
+    this.#entries = [];
+    this.#broke(cause);
+    const fault = unwritable(cause);
+    for (const entry of failed) entry.reject(fault);
+  }
+}
+
+function unwritable(cause: unknown): Fault {
+  return new Fault("evidence_unwritable", `write the audit log: ${messageOf(cause)}`, { cause });
+}

@@ -1,0 +1,93 @@
+import type { Config } from "../config/config.ts";
+import type { Signer } from "../crypto/signature.ts";
+import type { CertificateDraft, Outcome } from "../model/certificate.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { AuditLog } from "./audit-log.ts";
+import { auditLink, type ChainPoint, outcomeLink, ZERO_HASH } from "./chain.ts";
+import { JournalFile, outcomesPath, type Sink } from "./journal.ts";
+import { OutcomeLog } from "./outcomes.ts";
+import { stdoutSink } from "./stdout-sink.ts";
+
+/** A certificate that is in the log. */
+export interface Committed {
+  /** `certificate_id`. */
+  readonly id: string;
+  /** The JSON object, one line, no newline, at most 4 KiB of UTF-8. */
+  readonly json: string;
+  /** The same object in printable ASCII, for a header; at most 4 KiB. */
+  readonly header: string;
+}
+
+export interface Evidence {
+  /**
+   * Assigns id, timestamp and place in the chain, signs, writes; done when the line is written as the sync policy says.
+   * Answers synchronously with HMAC and sync `none`. Throws or rejects Fault `evidence_unwritable`: nothing may leave.
+   */
+  commit(draft: CertificateDraft): Committed | Promise<Committed>;
+  /** For the 503 given when commit failed: signed, `chain` null, kept (up to 1024) and appended on recovery. Never rejects. */
+  unwritten(draft: CertificateDraft): Promise<Committed>;
+  /** How an allowed egress ended. Batched; never throws and never blocks. */
+  settle(outcome: Outcome): void;
+  readonly writable: boolean;
+  /** What is wrong with the logs, or null. Set without `writable` false when only outcomes cannot be written. */
+  readonly problem: string | null;
+  /** Resolves when everything handed in so far is written or has failed. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The parts of the configuration that evidence reads. */
+export type EvidenceConfig = Pick<Config, "auditPath" | "auditSync" | "auditRotateBytes" | "orgId">;
+
+/**
+ * Opens the audit log at `auditPath` ("-" is standard output, which has no outcome log) and the outcome log beside it,
+ * and continues both. Rejects with Fault `evidence_locked` when another process writes one of them, `evidence_unwritable`
+ * when one cannot be opened.
+ */
+export async function openEvidence(runtime: Runtime, config: EvidenceConfig, signer: Signer): Promise<Evidence> {
+  const path = config.auditPath;
+  const rotateBytes = config.auditRotateBytes;
+  const sync = config.auditSync;
+  const outcomes = path === "-" ? null : openOutcomes(runtime, config);
+  const sink: Sink<ChainPoint> =
+    path === "-"
+      ? stdoutSink(runtime)
+      : new JournalFile<ChainPoint>(runtime, {
+          path,
+          rotateBytes,
+          read: (text) => auditLink(runtime, text),
+          lock: true,
+        });
+  const outcomesHead = outcomes === null ? () => ZERO_HASH : () => outcomes.head;
+  const audit = new AuditLog({ runtime, signer, orgId: config.orgId, sync, sink, outcomesHead });
+  // The audit log first: its lock decides which process may touch either file.
+  await audit.start(outcomes === null ? null : () => outcomes.start());
+  return {
+    commit: (draft) => audit.commit(draft),
+    unwritten: (draft) => audit.unwritten(draft),
+    settle: (outcome) => outcomes?.settle(outcome),
+    get writable() {
+      return audit.problem === null;
+    },
+    get problem() {
+      return audit.problem ?? outcomes?.problem ?? null;
+    },
+    async flush() {
+      await Promise.all([audit.flush(), outcomes?.flush()]);
+    },
+    async close() {
+      await outcomes?.close();
+      await audit.close();
+    },
+  };
+}
+
+function openOutcomes(runtime: Runtime, config: EvidenceConfig): OutcomeLog {
+  const sink = new JournalFile<ChainPoint>(runtime, {
+    path: outcomesPath(config.auditPath),
+    rotateBytes: config.auditRotateBytes,
+    read: (text) => outcomeLink(runtime, text),
+    lock: false,
+  });
+  return new OutcomeLog({ runtime, sync: config.auditSync, sink });
+}

@@ -76,7 +76,7 @@ export function writeResponseHead(
 function endsHere(name: string, request: boolean): boolean {
   switch (name.charCodeAt(0) | 0x20) {
     case 0x63: // c
-      return sameName(name, "connection") || (request && sameName(name, "content-length"));
+      return sameName(name, "connection") || sameName(name, "content-length");
     case 0x65: // e
       return sameName(name, "expect");
     case 0x68: // h

@@ -42,7 +42,7 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
     // whole head keeps the small strings unbuilt until somebody needs them.
     const name = candidate(end - start, text.charCodeAt(start) | 0x20);
     if (name !== "" && matches(text, start, name)) {
-      const fault = readField(name, value, framing);
+      const fault = text.startsWith("_", start + name.indexOf("-")) ? underscored() : readField(name, value, framing);
       if (fault !== null) return fault;
     }
   }
@@ -81,14 +81,21 @@ function candidate(length: number, first: number): string {
   }
 }
 
-/** Names hold token characters only: there the folding of bit 5 is wrong for `^`, `_` and `-`, which meet no letter. */
+/**
+ * Case-insensitive, and `_` counts as `-`: CGI and its heirs read both as one name. Names hold token characters only, so
+ * folding bit 5 makes a letter of nothing else.
+ */
 function matches(text: string, start: number, lower: string): boolean {
   for (let i = 0; i < lower.length; i++) {
     const code = text.charCodeAt(start + i);
     const want = lower.charCodeAt(i);
-    if (code !== want && (code | 0x20) !== want) return false;
+    if (code !== want && (code | 0x20) !== want && !(want === 0x2d && code === 0x5f)) return false;
   }
   return true;
+}
+
+function underscored(): WireFault {
+  return malformed("ambiguous_field", "a field that frames the message is spelt with an underscore");
 }
 
 function readField(name: string, value: string, framing: Framing): WireFault | null {

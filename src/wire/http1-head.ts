@@ -147,6 +147,8 @@ export class HeadScanner {
         if (i === end) break;
         if (bytes[i] !== 0x0d) {
           fault = textFault(bytes[i] as number);
+        } else if (state === LINE && i === base) {
+          fault = malformed("empty_line", "a line is empty where the head should begin");
         } else {
           if (state === LINE) {
             this.#lineEnd = i - base;

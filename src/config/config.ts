@@ -19,6 +19,11 @@ export interface GovernanceConfig {
 
 export type AuditSync = "none" | "batch" | "each";
 
+export type LogLevel = "error" | "warn" | "info" | "debug";
+
+/** `auto`: text on a terminal, else json. */
+export type LogFormat = "auto" | "json" | "text";
+
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -68,4 +73,15 @@ export interface Config {
   /** PEM text of extra roots for upstream TLS, or null. */
   readonly upstreamRoots: string | null;
   readonly readyStrict: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** Whether each request writes its decision line. */
+  readonly decisionLog: boolean;
+}
+
+/** `problem` is said of `variable` ("is empty"); `hint` says what to do. Neither quotes a secret. */
+export interface Problem {
+  readonly variable: string;
+  readonly problem: string;
+  readonly hint: string;
 }

@@ -1,0 +1,199 @@
+import { loadPrivate } from "../crypto/keys.ts";
+import { messageOf } from "../errors.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import type { Config, Problem } from "./config.ts";
+import { developmentKey, developmentKeyPath } from "./development-key.ts";
+import { contradictions, remarks } from "./judge.ts";
+import { unknownNames } from "./names.ts";
+import { environment, manualOf, SETTING_NAMES, type SettingName, type Settings } from "./schema.ts";
+
+export type Loaded =
+  | { readonly ok: true; readonly config: Config; readonly warnings: string[] }
+  | { readonly ok: false; readonly problems: Problem[] };
+
+export interface LoadOptions {
+  /** Make the development key when it is asked for and missing. Default true; diagnostics say false. */
+  readonly makeKey?: boolean;
+}
+
+/** No key and no certificate bundle is larger; bounds what a wrong path (a log, a device) can cost. */
+const MAX_FILE_BYTES = 4_194_304;
+
+/** Reads the whole configuration and reports every problem at once. Binds nothing. */
+export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): Promise<Loaded> {
+  const problems = unknownNames(runtime.env);
+  const given = await gather(runtime, problems);
+  const settings = read(given, problems);
+  const failed = new Set(problems.map((problem) => problem.variable.replace(/_FILE$/, "")));
+  problems.push(...contradictions(settings, failed));
+  const files = await readFiles(runtime, settings, problems);
+  let hmacKey = settings.JWT_SECRET_KEY ?? null;
+  const warnings = remarks(settings);
+  const dev = settings.EVE_PROXY_DEV && settings.JWT_SECRET_KEY === undefined && !settings.EVE_PROXY_SIGNING_KEY;
+  if (dev && problems.length === 0) {
+    const path = developmentKeyPath(settings.EVE_PROXY_AUDIT_PATH);
+    try {
+      if (options.makeKey !== false || (await runtime.stat(path)) !== null) {
+        const found = await developmentKey(runtime, path);
+        hmacKey = found.key;
+        const info = await runtime.stat(path);
+        if (info !== null && (info.mode & 0o077) !== 0) warnings.push(`others can read the development key "${path}"`);
+      }
+      warnings.push(`certificates are signed with the development key "${path}"; do not rely on them as evidence`);
+    } catch (thrown) {
+      problems.push({ variable: "EVE_PROXY_DEV", problem: messageOf(thrown), hint: "remove the file, or give a key" });
+    }
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, config: assemble(settings, files, hmacKey), warnings };
+}
+
+/** The settings' texts, with those of `…_FILE` read in. */
+async function gather(runtime: Runtime, problems: Problem[]): Promise<Record<string, string>> {
+  const given: Record<string, string> = {};
+  for (const name of SETTING_NAMES) {
+    const direct = runtime.env[name];
+    if (direct !== undefined) given[name] = direct;
+    const { file } = manualOf(name);
+    const variable = `${name}_FILE`;
+    const path = file === null ? undefined : runtime.env[variable];
+    if (path === undefined) continue;
+    if (direct !== undefined) {
+      problems.push({ variable, problem: `is given together with ${name}`, hint: "unset one of the two" });
+    } else if (path === "") {
+      problems.push({ variable, problem: "is empty", hint: "give the path of a file" });
+    } else if (file === "alias") {
+      given[name] = path;
+    } else {
+      const text = await readText(runtime, variable, path, problems);
+      if (text !== null) given[name] = text.replace(/\r?\n$/, "");
+    }
+  }
+  return given;
+}
+
+/** A text of valid settings and defaults for the others: enough to look for the remaining problems. */
+function read(given: Record<string, string>, problems: Problem[]): Settings {
+  const first = environment.safeParse(given, { jitless: true });
+  if (first.success) return first.data;
+  for (const issue of first.error.issues) {
+    const name = String(issue.path[0]);
+    const hint = issue.code === "custom" ? String(issue.params?.hint ?? "") : "see docs/configuration.md";
+    problems.push({ variable: name, problem: issue.message, hint });
+    delete given[name];
+  }
+  return environment.parse(given, { jitless: true });
+}
+
+interface Files {
+  signingKey: string | null;
+  upstreamRoots: string | null;
+  ca: string | null;
+  cert: string | null;
+  key: string | null;
+}
+
+async function readFiles(runtime: Runtime, settings: Settings, problems: Problem[]): Promise<Files> {
+  const at = async (variable: SettingName, path: string | undefined, marker: string | null) => {
+    if (path === undefined) return null;
+    const text = await readText(runtime, variable, path, problems);
+    if (text === null || marker === null || text.includes(marker)) return text;
+    problems.push({ variable, problem: `names a file without "${marker}"`, hint: "give a PEM file" });
+    return null;
+  };
+  const policy = settings.EVE_PROXY_POLICY;
+  if (policy !== undefined && (await runtime.stat(policy).catch(() => null)) === null) {
+    const hint = "give the path of a policy file or directory";
+    problems.push({ variable: "EVE_PROXY_POLICY", problem: "names nothing that can be read", hint });
+  }
+  const audit = settings.EVE_PROXY_AUDIT_PATH;
+  if (audit !== "-" && (await runtime.stat(audit).catch(() => null))?.directory === true) {
+    problems.push({ variable: "EVE_PROXY_AUDIT_PATH", problem: "names a directory", hint: "give the path of a file" });
+  }
+  return {
+    signingKey: await signingKey(
+      runtime,
+      await at("EVE_PROXY_SIGNING_KEY", settings.EVE_PROXY_SIGNING_KEY, null),
+      problems,
+    ),
+    upstreamRoots: await at("EVE_PROXY_UPSTREAM_CA", settings.EVE_PROXY_UPSTREAM_CA, "-----BEGIN CERTIFICATE"),
+    ca: await at("EVE_PROXY_GOVERNANCE_CA", settings.EVE_PROXY_GOVERNANCE_CA, "-----BEGIN CERTIFICATE"),
+    cert: await at("EVE_PROXY_GOVERNANCE_CERT", settings.EVE_PROXY_GOVERNANCE_CERT, "-----BEGIN CERTIFICATE"),
+    key: await at("EVE_PROXY_GOVERNANCE_KEY", settings.EVE_PROXY_GOVERNANCE_KEY, "-----BEGIN"),
+  };
+}
+
+async function signingKey(runtime: Runtime, text: string | null, problems: Problem[]): Promise<string | null> {
+  try {
+    if (text !== null) await loadPrivate(text, runtime);
+  } catch (thrown) {
+    const hint = "give a PEM (PKCS#8) or JWK file with an Ed25519 or P-256 private key";
+    problems.push({ variable: "EVE_PROXY_SIGNING_KEY", problem: `holds no usable key: ${messageOf(thrown)}`, hint });
+  }
+  return text;
+}
+
+async function readText(runtime: Runtime, variable: string, path: string, problems: Problem[]): Promise<string | null> {
+  try {
+    const info = await runtime.stat(path);
+    if (info === null) throw new Error("there is no such file");
+    if (info.directory) throw new Error("it is a directory");
+    if (info.size > MAX_FILE_BYTES) throw new Error("it is too large");
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await runtime.readFile(path));
+  } catch (thrown) {
+    const why = thrown instanceof TypeError ? "it is not UTF-8 text" : messageOf(thrown);
+    const hint = "give the path of a file this user can read";
+    problems.push({ variable, problem: `names a file that cannot be used: ${why}`, hint });
+    return null;
+  }
+}
+
+function assemble(from: Settings, files: Files, hmacKey: string | null): Config {
+  const url = from.EVE_PROXY_GOVERNANCE_URL;
+  return {
+    host: from.EVE_PROXY_HOST,
+    port: from.EVE_PROXY_PORT,
+    upstreamTimeoutMs: from.EVE_PROXY_UPSTREAM_TIMEOUT,
+    firstByteTimeoutMs: from.EVE_PROXY_FIRST_BYTE_TIMEOUT,
+    idleTimeoutMs: from.EVE_PROXY_IDLE_TIMEOUT,
+    headerTimeoutMs: from.EVE_PROXY_HEADER_TIMEOUT,
+    bodyTimeoutMs: from.EVE_PROXY_BODY_TIMEOUT,
+    keepAliveTimeoutMs: from.EVE_PROXY_KEEPALIVE_TIMEOUT,
+    enforceTimeoutMs: from.EVE_PROXY_ENFORCE_TIMEOUT,
+    drainTimeoutMs: from.EVE_PROXY_DRAIN_TIMEOUT,
+    maxBody: from.EVE_PROXY_MAX_BODY,
+    maxHeld: from.EVE_PROXY_MAX_HELD,
+    maxHeaderBytes: from.EVE_PROXY_MAX_HEADER_BYTES,
+    maxHeaders: from.EVE_PROXY_MAX_HEADERS,
+    maxConnections: from.EVE_PROXY_MAX_CONNECTIONS,
+    poolIdle: from.EVE_PROXY_POOL_IDLE,
+    poolIdleTimeoutMs: from.EVE_PROXY_POOL_IDLE_TIMEOUT,
+    blockedHosts: from.EVE_PROXY_BLOCKED_HOSTS,
+    orgId: from.EVE_PROXY_ORG_ID,
+    failClosed: from.EVE_PROXY_FAIL_CLOSED,
+    connectPassthrough: from.EVE_PROXY_CONNECT_PASSTHROUGH,
+    governance:
+      url === undefined
+        ? null
+        : { url, token: from.EVE_PROXY_GOVERNANCE_TOKEN ?? null, ca: files.ca, cert: files.cert, key: files.key },
+    policyPath: from.EVE_PROXY_POLICY ?? null,
+    hmacKey,
+    signingKey: files.signingKey,
+    auditPath: from.EVE_PROXY_AUDIT_PATH,
+    auditSync: from.EVE_PROXY_AUDIT_SYNC,
+    auditRotateBytes: from.EVE_PROXY_AUDIT_ROTATE,
+    mode: from.EVE_PROXY_MODE,
+    dev: from.EVE_PROXY_DEV,
+    allowAddresses: from.EVE_PROXY_ALLOW_ADDRESSES,
+    clients: from.EVE_PROXY_CLIENTS ?? null,
+    adminListen: from.EVE_PROXY_ADMIN_LISTEN ?? null,
+    adminToken: from.EVE_PROXY_ADMIN_TOKEN ?? null,
+    workers: from.EVE_PROXY_WORKERS,
+    upstreamProxy: from.EVE_PROXY_UPSTREAM_PROXY ?? null,
+    upstreamRoots: files.upstreamRoots,
+    readyStrict: from.EVE_PROXY_READY_STRICT,
+    logLevel: from.EVE_PROXY_LOG_LEVEL,
+    logFormat: from.EVE_PROXY_LOG_FORMAT,
+    decisionLog: from.EVE_PROXY_DECISION_LOG === "on",
+  };
+}

@@ -1,0 +1,215 @@
+/**
+ * Every setting there is. This table is the manual: docs/configuration.md is printed from it, unknown names are judged
+ * against it, and what it produces is what load.ts turns into a `Config`.
+ */
+import * as z from "zod/mini";
+import {
+  bytes,
+  choice,
+  cidrs,
+  count,
+  flag,
+  host,
+  hosts,
+  isRefused,
+  type Kind,
+  listen,
+  path,
+  port,
+  proxyUrl,
+  seconds,
+  secret,
+  serviceUrl,
+  text,
+} from "./kinds.ts";
+
+export interface Manual {
+  readonly kind: string;
+  /** As the environment would spell it; null when there is none. */
+  readonly fallback: string | null;
+  readonly doc: string;
+  /** What `<NAME>_FILE` is: the path of a file with the value, another name of a setting that is a path, or nothing. */
+  readonly file: "content" | "alias" | null;
+}
+
+export const manual = z.registry<Manual>();
+
+function through<T>(kind: Kind<T>): z.ZodMiniPipe<z.ZodMiniString, z.ZodMiniTransform<T, string>> {
+  const reading = z.transform((input: string, context): T => {
+    const value = kind.read(input);
+    if (!isRefused(value)) return value;
+    context.issues.push({ code: "custom", message: value.refused, input, params: { hint: value.hint } });
+    return z.NEVER;
+  });
+  return z.pipe(z.string(), reading);
+}
+
+/** A setting with a default, which goes through the same reading as a given value. */
+function setting<T>(kind: Kind<T>, fallback: string, doc: string) {
+  const schema = z.prefault(through(kind), fallback);
+  manual.add(schema, { kind: kind.name, fallback, doc, file: null });
+  return schema;
+}
+
+/** A setting that may be absent: undefined. */
+function optional<T>(kind: Kind<T>, doc: string, file: Manual["file"] = null) {
+  const schema = z.optional(through(kind));
+  manual.add(schema, { kind: kind.name, fallback: null, doc, file });
+  return schema;
+}
+
+const GIB = 1_073_741_824;
+
+const listening = {
+  EVE_PROXY_HOST: setting(host, "0.0.0.0", "Address the proxy listens on."),
+  EVE_PROXY_PORT: setting(port, "3128", "Port the proxy listens on; 0 picks a free one."),
+  EVE_PROXY_CLIENTS: optional(
+    cidrs,
+    "Addresses that may use the proxy; others get health only. Unset: loopback, own and private addresses.",
+  ),
+  EVE_PROXY_WORKERS: setting(count(1, 256), "1", "Processes that share the port, each with its own audit chain."),
+  EVE_PROXY_MAX_CONNECTIONS: setting(count(1, 1_000_000), "16384", "Client connections held at once by one process."),
+  EVE_PROXY_ADMIN_LISTEN: optional(listen, "Address and port of the admin surface; unset: there is none."),
+  EVE_PROXY_ADMIN_TOKEN: optional(
+    secret(16, true),
+    "Bearer token of the admin surface, 16 bytes or more; needed with `EVE_PROXY_ADMIN_LISTEN`.",
+    "content",
+  ),
+};
+
+const decisions = {
+  EVE_PROXY_MODE: setting(
+    choice("enforce", "shadow"),
+    "enforce",
+    "`shadow` records the verdict of policy and plane without acting on it; blocked hosts, the address guard and evidence still enforce.",
+  ),
+  EVE_PROXY_BLOCKED_HOSTS: setting(
+    hosts,
+    "",
+    "Hosts that are never reached: suffixes on label boundaries, so `evil.com` matches `a.evil.com` and never `notevil.com`.",
+  ),
+  EVE_PROXY_ALLOW_ADDRESSES: setting(
+    cidrs,
+    "",
+    "Addresses the destination guard lets through; without it loopback, private, link-local and metadata addresses are vetoed.",
+  ),
+  EVE_PROXY_POLICY: optional(path, "Policy file or directory of the embedded engine; read again on SIGHUP."),
+  EVE_PROXY_FAIL_CLOSED: setting(
+    flag,
+    "1",
+    "0 lets a request pass when its decision crashes, times out or is garbage. For development; marked in every certificate.",
+  ),
+  EVE_PROXY_CONNECT_PASSTHROUGH: setting(flag, "1", "0 blocks every HTTPS tunnel that is not intercepted."),
+  EVE_PROXY_ENFORCE_TIMEOUT: setting(seconds, "2", "Time a decision may take; over it the request fails closed."),
+  EVE_PROXY_GOVERNANCE_URL: optional(serviceUrl, "Hosted governance plane; unset: the embedded engine decides."),
+  EVE_PROXY_GOVERNANCE_TOKEN: optional(secret(1, true), "Bearer token sent to the governance plane.", "content"),
+  EVE_PROXY_GOVERNANCE_CA: optional(path, "PEM file of the roots the plane's certificate must chain to."),
+  EVE_PROXY_GOVERNANCE_CERT: optional(path, "PEM file of the client certificate shown to the plane."),
+  EVE_PROXY_GOVERNANCE_KEY: optional(path, "PEM file of the key of that certificate.", "alias"),
+  EVE_PROXY_ORG_ID: setting(text, "default", "Organisation named in every certificate."),
+};
+
+const evidence = {
+  EVE_PROXY_SIGNING_KEY: optional(path, "PEM or JWK file of the signing key, Ed25519 or P-256.", "alias"),
+  JWT_SECRET_KEY: optional(
+    secret(16, false),
+    "HMAC key that signs certificates when there is no signing key: 16 bytes or more, 32 recommended.",
+    "content",
+  ),
+  EVE_PROXY_DEV: setting(
+    flag,
+    "0",
+    "1 makes a development HMAC key when no key is given and keeps it, 0600, as `development.key` beside the audit log.",
+  ),
+  EVE_PROXY_AUDIT_PATH: setting(
+    path,
+    "data/governance/fail_closed/fail_closed_events.jsonl",
+    "Audit log, appended and never truncated; `-` is the standard output.",
+  ),
+  EVE_PROXY_AUDIT_SYNC: setting(
+    choice("none", "batch", "each"),
+    "none",
+    "When a line counts as written: `none` survives the death of the process, `batch` and `each` also a loss of power.",
+  ),
+  EVE_PROXY_AUDIT_ROTATE: setting(bytes(1_048_576, 1024 * GIB), "268435456", "Size at which a new log file is begun."),
+};
+
+const upstreams = {
+  EVE_PROXY_UPSTREAM_TIMEOUT: setting(seconds, "30", "Connect with TLS, and each gap between bytes of an answer."),
+  EVE_PROXY_FIRST_BYTE_TIMEOUT: setting(seconds, "600", "Wait for the first byte of an answer; models think."),
+  EVE_PROXY_IDLE_TIMEOUT: setting(seconds, "300", "Silence after which an event stream, WebSocket or tunnel is ended."),
+  EVE_PROXY_UPSTREAM_CA: optional(path, "PEM file of extra roots an upstream's certificate may chain to."),
+  EVE_PROXY_UPSTREAM_PROXY: optional(
+    proxyUrl,
+    "Proxy that everything leaves through: `http://` or `https://`, with `user:password@` if it asks for them.",
+    "content",
+  ),
+  EVE_PROXY_POOL_IDLE: setting(count(0, 1_000_000), "1024", "Idle upstream connections kept for reuse."),
+  EVE_PROXY_POOL_IDLE_TIMEOUT: setting(seconds, "30", "Age at which an idle upstream connection is closed."),
+};
+
+const limits = {
+  EVE_PROXY_MAX_BODY: setting(bytes(0, 2_147_483_647), "10485760", "Largest request body; more is answered 413."),
+  EVE_PROXY_MAX_HELD: setting(bytes(0, 64 * GIB), "268435456", "Bytes of all bodies held for inspection together."),
+  EVE_PROXY_MAX_HEADER_BYTES: setting(bytes(1024, 1_048_576), "65536", "Largest message head, start line included."),
+  EVE_PROXY_MAX_HEADERS: setting(count(8, 10_000), "128", "Most header fields of a message."),
+  EVE_PROXY_HEADER_TIMEOUT: setting(seconds, "10", "From the first byte of a request's head to its last."),
+  EVE_PROXY_BODY_TIMEOUT: setting(seconds, "30", "Longest gap between bytes of a request's body."),
+  EVE_PROXY_KEEPALIVE_TIMEOUT: setting(seconds, "75", "Life of a client connection between two requests."),
+};
+
+const operations = {
+  EVE_PROXY_DRAIN_TIMEOUT: setting(seconds, "10", "Time running requests get after SIGTERM before they are severed."),
+  EVE_PROXY_READY_STRICT: setting(flag, "0", "1 makes `/readyz` 503 for a stale policy or a plane that is down."),
+  EVE_PROXY_LOG_LEVEL: setting(choice("error", "warn", "info", "debug"), "info", "Least severity that is logged."),
+  EVE_PROXY_LOG_FORMAT: setting(
+    choice("auto", "json", "text"),
+    "auto",
+    "Form of log lines on the standard error; `auto` is text on a terminal and json elsewhere.",
+  ),
+  EVE_PROXY_DECISION_LOG: setting(choice("on", "off"), "on", "Whether each request writes its decision line."),
+};
+
+export const environment = z.strictObject({
+  ...listening,
+  ...decisions,
+  ...evidence,
+  ...upstreams,
+  ...limits,
+  ...operations,
+});
+
+/** The settings in the order the manual prints them. */
+export const SECTIONS: Readonly<Record<string, readonly SettingName[]>> = {
+  Listening: names(listening),
+  Decisions: names(decisions),
+  Evidence: names(evidence),
+  Upstreams: names(upstreams),
+  "Limits on clients": names(limits),
+  Operations: names(operations),
+};
+
+function names<T extends object>(group: T): (keyof T)[] {
+  return Object.keys(group) as (keyof T)[];
+}
+
+export type Settings = z.output<typeof environment>;
+export type SettingName = keyof Settings;
+
+export function manualOf(name: SettingName): Manual {
+  const entry = manual.get(environment.shape[name]);
+  if (entry === undefined) throw new TypeError(`no manual entry for "${name}"`);
+  return entry;
+}
+
+export const SETTING_NAMES = names(environment.shape) as readonly SettingName[];
+
+/** Names the contract gives to later versions: refused, because ignoring an interception CA would be a silent fail-open. */
+export const RESERVED_NAMES: readonly string[] = [
+  "EVE_PROXY_CA_CERT",
+  "EVE_PROXY_CA_KEY",
+  "EVE_PROXY_CA_KEY_FILE",
+  "EVE_PROXY_EXT_AUTHZ_LISTEN",
+  "EVE_PROXY_REDIS_URL",
+  "EVE_PROXY_REDIS_URL_FILE",
+];

@@ -1,0 +1,66 @@
+import type { Counter, Family, Gauge, Histogram } from "./metrics.ts";
+import { Metrics } from "./metrics.ts";
+
+/** From half a millisecond to the minutes a model thinks. */
+const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600];
+
+/** Every metric of the gateway; the one place where their names are. */
+export interface GatewayMetrics {
+  readonly registry: Metrics;
+  /** Labels: verdict, pillar, vector ("" when null). */
+  readonly decisions: Family<Counter>;
+  /** Labels: status. Every answer a client was given, refusals and malformed requests included. */
+  readonly answers: Family<Counter>;
+  /** Labels: code. Requests about which nothing was decided (400, 408, 417, 431, …). */
+  readonly rejected: Family<Counter>;
+  /** Time the decision took, waiting for the client excluded. */
+  readonly decisionSeconds: Histogram;
+  /** From the request's head to the end of its answer. */
+  readonly requestSeconds: Histogram;
+  /** Labels: direction (up, down). */
+  readonly bytes: Family<Counter>;
+  readonly connections: Gauge;
+  readonly tunnels: Gauge;
+  readonly heldBytes: Gauge;
+  /** Labels: code of the fault. */
+  readonly upstreamErrors: Family<Counter>;
+  /** Labels: code. Defects of ours that were caught. */
+  readonly faults: Family<Counter>;
+  /** 1 while evidence can be written. */
+  readonly evidenceWritable: Gauge;
+  /** 1 while the policy in force is older than the file. */
+  readonly policyStale: Gauge;
+  /** 1 while the governance plane cannot be reached. */
+  readonly planeDown: Gauge;
+  readonly memoryBytes: Gauge;
+  readonly cpuSeconds: Counter;
+}
+
+export function gatewayMetrics(): GatewayMetrics {
+  const m = new Metrics();
+  const latency = (name: string, help: string) => m.histogram(name, help, LATENCY_SECONDS).with();
+  return {
+    registry: m,
+    decisions: m.counter("sallyport_decisions_total", "Decisions by verdict.", {
+      labels: ["verdict", "pillar", "vector"],
+      maxSeries: 256,
+    }),
+    answers: m.counter("sallyport_answers_total", "Answers given to clients.", { labels: ["status"], maxSeries: 128 }),
+    rejected: m.counter("sallyport_rejected_total", "Requests refused before a decision.", { labels: ["code"] }),
+    decisionSeconds: latency("sallyport_decision_seconds", "Time a decision took, waiting for the client excluded."),
+    requestSeconds: latency("sallyport_request_seconds", "Time from a request's head to the end of its answer."),
+    bytes: m.counter("sallyport_bytes_total", "Body and tunnel bytes carried.", { labels: ["direction"] }),
+    connections: m.gauge("sallyport_connections", "Client connections open.", "sum").with(),
+    tunnels: m.gauge("sallyport_tunnels", "Tunnels open.", "sum").with(),
+    heldBytes: m.gauge("sallyport_held_bytes", "Body bytes held for inspection.", "sum").with(),
+    upstreamErrors: m.counter("sallyport_upstream_errors_total", "Upstream failures after an allow.", {
+      labels: ["code"],
+    }),
+    faults: m.counter("sallyport_faults_total", "Internal faults that were caught.", { labels: ["code"] }),
+    evidenceWritable: m.gauge("sallyport_evidence_writable", "1 while evidence can be written.", "min").with(),
+    policyStale: m.gauge("sallyport_policy_stale", "1 while the policy in force is not the file's.", "max").with(),
+    planeDown: m.gauge("sallyport_plane_down", "1 while the governance plane is out of reach.", "max").with(),
+    memoryBytes: m.gauge("process_resident_memory_bytes", "Resident memory.", "sum").with(),
+    cpuSeconds: m.counter("process_cpu_seconds_total", "CPU time used.").with(),
+  };
+}

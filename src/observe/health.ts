@@ -1,0 +1,57 @@
+/** What one process knows of its own readiness. Plain JSON, so that a worker can tell its parent. */
+export interface HealthSnapshot {
+  readonly phase: "starting" | "ready" | "draining";
+  readonly evidenceDown: boolean;
+  readonly policyStale: boolean;
+  readonly planeDown: boolean;
+}
+
+export interface HealthAnswer {
+  readonly status: 200 | 503;
+  /** Flat list of fields without framing. */
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+export class Health {
+  phase: HealthSnapshot["phase"] = "starting";
+  evidenceDown = false;
+  policyStale = false;
+  planeDown = false;
+
+  snapshot(): HealthSnapshot {
+    const { phase, evidenceDown, policyStale, planeDown } = this;
+    return { phase, evidenceDown, policyStale, planeDown };
+  }
+}
+
+function answer(status: 200 | 503, body: Readonly<Record<string, unknown>>, degraded: readonly string[]): HealthAnswer {
+  const headers = ["Content-Type", "application/json", "Cache-Control", "no-store"];
+  if (degraded.length > 0) headers.push("X-EVE-Degraded", degraded.join(", "));
+  return { status, headers, body: `${JSON.stringify(body)}\n` };
+}
+
+/**
+ * `/readyz` over every process: one that cannot serve makes the whole unready. What is merely degraded is 200 with a
+ * header unless `strict`: one policy typo must not unready a fleet. The body has codes only, anybody may read it.
+ */
+export function readiness(processes: readonly HealthSnapshot[], strict: boolean): HealthAnswer {
+  const degraded: string[] = [];
+  if (processes.some((p) => p.policyStale)) degraded.push("policy_stale");
+  if (processes.some((p) => p.planeDown)) degraded.push("plane_down");
+  const down = processes.some((p) => p.phase === "draining")
+    ? "draining"
+    : processes.length === 0 || processes.some((p) => p.phase === "starting")
+      ? "starting"
+      : processes.some((p) => p.evidenceDown)
+        ? "evidence_unwritable"
+        : strict && degraded.length > 0
+          ? "degraded"
+          : null;
+  return answer(down === null ? 200 : 503, { status: down ?? "ready", degraded }, degraded);
+}
+
+/** `/healthz`: being able to answer at all is the check. */
+export function liveness(): HealthAnswer {
+  return answer(200, { status: "ok" }, []);
+}

@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import type { CertificateDraft } from "../../src/model/certificate.ts";
+import { gatewayMetrics } from "../../src/observe/gateway-metrics.ts";
+import { gatewayObserver } from "../../src/observe/gateway-observer.ts";
+import { Log } from "../../src/observe/log.ts";
+import { renderPrometheus } from "../../src/observe/prometheus.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+
+const DRAFT: CertificateDraft = {
+  verdict: "allow",
+  would: null,
+  mode: "enforce",
+  reason: "no rule against it",
+  matched_pillar: null,
+  matched_vector: null,
+  caller: "sidecar.forward_proxy.egress",
+  latency_ms: 0.25,
+  content_hash: null,
+  content_bytes: 12,
+  forwarded_hash: null,
+  phase: "request",
+  parent: null,
+  rule: null,
+  policy_version: null,
+  attestation_hash: null,
+  agent: null,
+  addresses: ["127.0.0.1"],
+  request: { door: "forward", method: "GET", scheme: "http", host: "a.test", port: 80, path: "/", target_hash: "0" },
+};
+
+test("gatewayObserver writes one line a decision and counts what happened", () => {
+  let written = "";
+  const log = new Log(
+    { ...runtime, stderr: (text) => void (written += text) },
+    { level: "error", format: "json", decisions: true },
+  );
+  const metrics = gatewayMetrics();
+  const observer = gatewayObserver(log, metrics);
+  observer.fault("decide_crashed", new Error("boom"));
+  observer.noticed(431, "head_too_large", "192.0.2.1");
+  observer.decided({ ...DRAFT, verdict: "block", matched_pillar: "128", matched_vector: "706" }, "cert_1", "192.0.2.1");
+  observer.decided(DRAFT, "cert_2", "192.0.2.2");
+  observer.settled({ status: 200, bytesUp: 12, bytesDown: 34, error: null }, 3);
+  observer.settled({ status: 502, bytesUp: 0, bytesDown: 0, error: "dial_failed" }, 3);
+  log.flush();
+  const lines = written
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines.map((line) => [line.verdict ?? null, line.error ?? line.code ?? null])).toEqual([
+    [null, "decide_crashed"],
+    [null, "head_too_large"],
+    ["block", null],
+    ["allow", null],
+  ]);
+  const text = renderPrometheus([metrics.registry.snapshot()]);
+  for (const expected of [
+    'sallyport_decisions_total{verdict="block",pillar="128",vector="706"} 1',
+    'sallyport_decisions_total{verdict="allow",pillar="",vector=""} 1',
+    'sallyport_answers_total{status="200"} 1',
+    'sallyport_answers_total{status="431"} 1',
+    'sallyport_rejected_total{code="head_too_large"} 1',
+    'sallyport_upstream_errors_total{code="dial_failed"} 1',
+    'sallyport_faults_total{code="decide_crashed"} 1',
+    'sallyport_bytes_total{direction="down"} 34',
+  ]) {
+    expect(text).toContain(`${expected}\n`);
+  }
+});

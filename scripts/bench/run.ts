@@ -1,0 +1,332 @@
+/**
+ * Measures this gateway beside its peers, in one run on one machine, and writes docs/benchmarks.md.
+ *
+ *   bun scripts/bench/run.ts [--quick] [--only name,…] [--out FILE]
+ *
+ * Rounds are interleaved (A B C A B C …) so that whatever else the machine does falls on all alike; what is reported
+ * is the median over rounds, and ratios are taken inside a round. Nothing here is a timed test.
+ */
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { folderFor, installInto, PEERS, type Peer, ROOT, SALLYPORT_ENV, type Upstream } from "./peers.ts";
+import {
+  cpuMicros,
+  end,
+  endAll,
+  freePort,
+  output,
+  removeAtEnd,
+  residentMb,
+  start,
+  untilReady,
+  which,
+} from "./process.ts";
+import { type Book, record, report } from "./report.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    out: { type: "string", default: join(ROOT, "docs/benchmarks.md") },
+  },
+});
+
+const QUICK = options.quick;
+const PLAN = QUICK
+  ? { rounds: 1, load: "1s", latency: "1500ms", streams: 10, bulk: "1s", tunnels: 1000, starts: 1 }
+  : { rounds: 5, load: "2s", latency: "3s", streams: 20, bulk: "2s", tunnels: 5000, starts: 5 };
+
+/** [name, connections, body bytes] */
+const WORKLOADS: readonly (readonly [string, number, number])[] = [
+  ["150 B, 32 conns", 32, 150],
+  ["150 B, 512 conns", 512, 150],
+  ["10 KB, 32 conns", 32, 10240],
+  ["10 KB, 512 conns", 512, 10240],
+];
+
+interface Running {
+  readonly peer: Peer;
+  readonly port: number;
+  readonly child: ChildProcess;
+  readonly folder: string;
+  readonly startMs: number;
+}
+
+const base = mkdtempSync(join(tmpdir(), "sallyport-bench-"));
+removeAtEnd(base);
+process.on("exit", endAll);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+// A whole run is bounded whatever hangs inside it.
+setTimeout(() => abort("gave up after 20 minutes"), 20 * 60_000).unref();
+
+function abort(why: string): never {
+  console.error(`bench: ${why}`);
+  process.exit(1);
+}
+
+function progress(text: string): void {
+  console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${text}`);
+}
+
+type LoadReport = Readonly<Record<string, number | string>>;
+
+const LOAD = join(base, "load");
+
+/** Runs the generator to its end and gives its one line. */
+function generate(args: readonly string[]): Promise<LoadReport> {
+  const child = start([LOAD, ...args], {}, base);
+  child.stdin?.end();
+  let out = "";
+  let err = "";
+  child.stdout?.on("data", (bytes) => (out += bytes));
+  child.stderr?.on("data", (bytes) => (err += bytes));
+  return new Promise((resolve, reject) => {
+    child.on("close", (code) =>
+      code === 0 ? resolve(JSON.parse(out)) : reject(new Error(err.trim() || `status ${code}`)),
+    );
+  });
+}
+
+/** Starts a process whose first line of output is JSON, and waits for that line. */
+function firstLine(child: ChildProcess): Promise<Record<string, string | number>> {
+  return new Promise((resolve, reject) => {
+    let out = "";
+    child.stdout?.on("data", (bytes) => {
+      out += bytes;
+      if (out.includes("\n")) resolve(JSON.parse(out.split("\n")[0] ?? "{}"));
+    });
+    child.on("exit", (code) => reject(new Error(`ended with ${code} before its first line`)));
+  });
+}
+
+let starts = 0;
+
+async function launch(peer: Peer, upstream: Upstream): Promise<Running> {
+  const port = await freePort();
+  const folder = folderFor(base, peer.name, starts++);
+  const { command, env, ready } = peer.launch(folder, port, upstream);
+  const since = performance.now();
+  const child = start(command, env, folder);
+  let said = "";
+  child.stdout?.resume();
+  child.stderr?.on("data", (bytes) => {
+    if (said.length < 2000) said += bytes;
+  });
+  try {
+    const startMs = await untilReady(port, ready, since, child);
+    return { peer, port, child, folder, startMs };
+  } catch (error) {
+    await end(child);
+    throw new Error(`${error instanceof Error ? error.message : error}: ${said.trim().slice(0, 400)}`);
+  }
+}
+
+/** How the generator reaches a running peer; null peer = straight to the upstream. */
+function httpArgs(running: Running | null, upstream: Upstream, path: string): string[] {
+  if (running === null) return ["-connect", upstream.http, "-target", path, "-host", upstream.http];
+  const target = running.peer.http === "absolute" ? `http://${upstream.http}${path}` : path;
+  return ["-connect", `127.0.0.1:${running.port}`, "-target", target, "-host", upstream.http];
+}
+
+function tunnelArgs(running: Running, upstream: Upstream): string[] {
+  const plain = running.peer.tunnel === "plain" ? ["-plain"] : [];
+  return [...plain, "-proxy", `127.0.0.1:${running.port}`, "-target", upstream.raw];
+}
+
+function complain(book: Book, who: string, what: string, result: LoadReport): void {
+  const errors = Number(result.errors ?? 0);
+  if (errors === 0) return;
+  const why = String(result.first_fail ?? result.why ?? "").slice(0, 160);
+  record(book, who, `errors: ${what}`, errors);
+  book.notes.push(`${who}, ${what}: ${errors} failed requests of ${result.requests ?? result.streams} (${why})`);
+}
+
+const began = performance.now();
+
+progress("building the load generator");
+if (which("go") === null) abort("needs the Go toolchain to build scripts/bench/load (standard library only)");
+output(["go", "build", "-o", LOAD, "."], { GOFLAGS: "-buildvcs=false" }, join(import.meta.dirname, "load"));
+installInto(base);
+
+const serving = start([LOAD, "serve"], {}, base);
+const addresses = await firstLine(serving);
+const upstream: Upstream = { http: String(addresses.http), raw: String(addresses.raw) };
+
+const only = options.only?.split(",");
+const book: Book = {
+  quick: QUICK,
+  plan: PLAN,
+  results: new Map(),
+  missing: [],
+  versions: [],
+  notes: [],
+  evidence: null,
+};
+const peers: Peer[] = [];
+for (const peer of PEERS) {
+  if (only !== undefined && !only.includes(peer.name)) continue;
+  const missing = peer.missing();
+  if (missing === null) {
+    peers.push(peer);
+    book.versions.push([peer.label, peer.version()]);
+  } else {
+    book.missing.push([peer.label, missing]);
+    progress(`not measured: ${peer.name}: ${missing}`);
+  }
+}
+
+async function startUps(): Promise<void> {
+  for (let round = 0; round < PLAN.starts; round++) {
+    for (const peer of [...peers]) {
+      try {
+        const running = await launch(peer, upstream);
+        record(book, peer.name, "start ms", running.startMs);
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        record(book, peer.name, "rss idle", residentMb(running.child.pid ?? 0));
+        if (round === 0 && peer.tunnel !== "none") await idleTunnels(running);
+        await end(running.child);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        progress(`${peer.name} does not start: ${why}`);
+        book.missing.push([peer.label, `did not start: ${why.slice(0, 200)}`]);
+        peers.splice(peers.indexOf(peer), 1);
+      }
+    }
+    progress(`start-up and idle memory, round ${round + 1} of ${PLAN.starts}`);
+  }
+}
+
+async function idleTunnels(running: Running): Promise<void> {
+  const holder = start([LOAD, "tunnels", ...tunnelArgs(running, upstream), "-n", String(PLAN.tunnels)], {}, base);
+  const said = await firstLine(holder).catch((error) => ({ opened: 0, failed: 1, why: String(error) }));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  record(book, running.peer.name, "tunnels opened", Number(said.opened));
+  if (Number(said.opened) >= PLAN.tunnels * 0.98) {
+    record(book, running.peer.name, "rss tunnels", residentMb(running.child.pid ?? 0));
+  }
+  if (Number(said.failed) > 0) {
+    book.notes.push(`${running.peer.name}: held ${said.opened} of ${PLAN.tunnels} idle tunnels (${said.why})`);
+  }
+  holder.stdin?.end();
+  await end(holder);
+}
+
+/** Waits for a proxy to finish what an ended measurement left it with, so that it does not weigh on the next one. */
+async function settle(running: Running): Promise<void> {
+  const pid = running.child.pid ?? 0;
+  for (let left = 30, before = cpuMicros(pid); left > 0; left--) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const now = cpuMicros(pid);
+    if (now - before <= 10_000) return;
+    before = now;
+  }
+}
+
+async function throughput(fleet: readonly Running[], round: number): Promise<void> {
+  for (const [name, conns, size] of WORKLOADS) {
+    for (const running of [null, ...fleet.filter((one) => one.peer.http !== "none")]) {
+      const who = running?.peer.name ?? "direct";
+      const before = running === null ? 0 : cpuMicros(running.child.pid ?? 0);
+      const args = [...httpArgs(running, upstream, "/v1/x"), "-conns", String(conns), "-size", String(size), "-for"];
+      const result = await generate(["http", ...args, PLAN.load]);
+      const requests = Number(result.requests);
+      complain(book, who, name, result);
+      record(book, who, `rps ${name}`, requests / Number(result.seconds));
+      if (running !== null) {
+        const spent = cpuMicros(running.child.pid ?? 0) - before;
+        // Too few answers to divide by: the proxy is drowning, and its row says so by its requests per second.
+        record(book, who, `cpu ${name}`, requests < 100 ? Number.NaN : spent / requests);
+        await settle(running);
+      }
+    }
+  }
+  progress(`requests, round ${round + 1} of ${PLAN.rounds}`);
+}
+
+async function latency(fleet: readonly Running[], round: number): Promise<void> {
+  for (const running of [null, ...fleet.filter((one) => one.peer.http !== "none")]) {
+    const who = running?.peer.name ?? "direct";
+    const args = ["-rate", "1000", "-conns", "32", "-size", "150", "-warm", "300ms", "-for", PLAN.latency];
+    const result = await generate(["http", ...httpArgs(running, upstream, "/v1/x"), ...args]);
+    complain(book, who, "1,000 req/s", result);
+    record(book, who, "p50 us", Number(result.p50_us));
+    record(book, who, "p99 us", Number(result.p99_us));
+    if (running !== null) await settle(running);
+    const stream = await generate(["sse", ...httpArgs(running, upstream, "/sse"), "-n", String(PLAN.streams)]);
+    complain(book, who, "event stream", stream);
+    record(book, who, "sse us", Number(stream.p50_us ?? Number.NaN));
+    record(book, who, "sse buffered", Number(stream.buffered));
+  }
+  progress(`latency and event streams, round ${round + 1} of ${PLAN.rounds}`);
+}
+
+async function bulk(fleet: readonly Running[], round: number): Promise<void> {
+  for (const way of ["down", "up"]) {
+    for (const running of fleet.filter((one) => one.peer.tunnel !== "none")) {
+      const before = cpuMicros(running.child.pid ?? 0);
+      try {
+        const direction = way === "up" ? ["-up"] : [];
+        const result = await generate(["bulk", ...tunnelArgs(running, upstream), ...direction, "-for", PLAN.bulk]);
+        record(book, running.peer.name, `gb/s ${way}`, Number(result.gb_s));
+        const spent = (cpuMicros(running.child.pid ?? 0) - before) / 1e6;
+        await settle(running);
+        record(book, running.peer.name, `cpu s/GB ${way}`, spent / Math.max(1e-3, Number(result.bytes) / 1e9));
+      } catch (error) {
+        book.notes.push(`${running.peer.name}, bulk ${way}: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+  }
+  progress(`bulk through tunnels, round ${round + 1} of ${PLAN.rounds}`);
+}
+
+/** The gateway was not measured with its evidence switched off: the log of this very run is verified. */
+async function verifyEvidence(fleet: readonly Running[]): Promise<void> {
+  const gateway = fleet.find((one) => one.peer.name === "sallyport");
+  if (gateway === undefined) return;
+  await end(gateway.child);
+  const audit = join(gateway.folder, "audit.jsonl");
+  const command = gateway.peer.launch(gateway.folder, 1, upstream).command.slice(0, -1);
+  const key = join(gateway.folder, "key");
+  writeFileSync(key, SALLYPORT_ENV.JWT_SECRET_KEY);
+  const lines = Number(output(["wc", "-l", audit]).split(" ")[0]);
+  const since = performance.now();
+  try {
+    output([...command, "verify", gateway.folder, "--key-file", key]);
+    const seconds = (performance.now() - since) / 1000;
+    book.evidence = { lines, megabytes: statSync(audit).size / 1e6, seconds, verified: true };
+  } catch (error) {
+    book.evidence = { lines, megabytes: statSync(audit).size / 1e6, seconds: 0, verified: false };
+    book.notes.push(
+      `verify of the run's own audit log: ${error instanceof Error ? error.message.slice(0, 300) : error}`,
+    );
+  }
+}
+
+await startUps();
+const fleet: Running[] = [];
+for (const peer of peers) fleet.push(await launch(peer, upstream));
+progress("warming up");
+for (const running of fleet) {
+  if (running.peer.http === "none") continue;
+  for (const conns of ["32", "512"]) {
+    await generate(["http", ...httpArgs(running, upstream, "/v1/x"), "-conns", conns, "-for", QUICK ? "700ms" : "2s"]);
+  }
+}
+for (let round = 0; round < PLAN.rounds; round++) await throughput(fleet, round);
+for (const running of fleet) record(book, running.peer.name, "rss loaded", residentMb(running.child.pid ?? 0));
+for (let round = 0; round < PLAN.rounds; round++) await latency(fleet, round);
+for (let round = 0; round < PLAN.rounds; round++) await bulk(fleet, round);
+await verifyEvidence(fleet);
+const text = report(
+  book,
+  peers,
+  WORKLOADS.map(([name]) => name),
+  performance.now() - began,
+);
+writeFileSync(options.out, text);
+console.log(text);
+progress(`written to ${options.out}`);
+process.exit(0);

@@ -1,0 +1,158 @@
+import { Fault, messageOf } from "../errors.ts";
+import type { Conn } from "../model/conn.ts";
+import type { Permit } from "../model/permit.ts";
+import type { Dialing, DialTarget, Runtime, TlsClientOptions } from "../runtime/contract.ts";
+import { Parked } from "./parked.ts";
+
+/** RFC 8305's connection attempt delay. */
+const ATTEMPT_DELAY_MS = 250;
+
+/** A fresh connection, parked until its owner takes it over. */
+export interface Dialled {
+  readonly conn: Conn;
+  readonly parked: Parked;
+  readonly address: string;
+}
+
+/** Local ends of the gateway's own upstream sockets: whoever arrives from one of them is the gateway itself. */
+export class OwnSockets {
+  readonly #ends = new Map<number, string>();
+
+  add(conn: Conn): void {
+    if (conn.localPort > 0) this.#ends.set(conn.localPort, conn.localAddress);
+  }
+
+  remove(conn: Conn): void {
+    if (this.#ends.get(conn.localPort) === conn.localAddress) this.#ends.delete(conn.localPort);
+  }
+
+  has(address: string, port: number): boolean {
+    return this.#ends.get(port) === address;
+  }
+}
+
+export interface DialEnv {
+  readonly runtime: Runtime;
+  readonly timeoutMs: number;
+  /** PEM of extra roots, or null. */
+  readonly roots: string | null;
+  readonly own: OwnSockets;
+}
+
+/**
+ * Connects to the permit's addresses and to nothing else, staggered as RFC 8305 asks; the first to answer wins.
+ * Rejects with Fault dial_failed, dial_timeout or tls_failed. Aborting `cancel` gives up at once.
+ */
+export function dialPermit(env: DialEnv, permit: Permit, cancel: Cancel): Promise<Dialled> {
+  const { scheme, host, port } = permit.destination;
+  const tls = scheme === "https" ? tlsOptions(host, env.roots) : null;
+  return dialAddresses(env, permit.addresses, port, tls, cancel);
+}
+
+/** A hook the dial hangs its own undoing on; called by whoever no longer wants the connection. */
+export interface Cancel {
+  run: (() => void) | null;
+}
+
+export function tlsOptions(serverName: string, roots: string | null): TlsClientOptions {
+  return roots === null ? { serverName, alpn: ["http/1.1"] } : { serverName, alpn: ["http/1.1"], extraRoots: roots };
+}
+
+export function dialAddresses(
+  env: DialEnv,
+  addresses: readonly string[],
+  port: number,
+  tls: TlsClientOptions | null,
+  cancel: Cancel,
+): Promise<Dialled> {
+  return new Promise((resolve, reject) => {
+    const race = new DialRace(env, addresses, port, tls, resolve, reject);
+    cancel.run = () => race.fail(new Fault("dial_failed", "given up"));
+    race.next();
+  });
+}
+
+class DialRace {
+  readonly #env: DialEnv;
+  readonly #addresses: readonly string[];
+  readonly #port: number;
+  readonly #tls: TlsClientOptions | null;
+  readonly #resolve: (dialled: Dialled) => void;
+  readonly #reject: (fault: unknown) => void;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #stagger: ReturnType<typeof setTimeout> | undefined;
+  #attempts = new Set<Dialing>();
+  #index = 0;
+  #over = false;
+  #lastFault: unknown = null;
+
+  constructor(
+    env: DialEnv,
+    addresses: readonly string[],
+    port: number,
+    tls: TlsClientOptions | null,
+    resolve: (dialled: Dialled) => void,
+    reject: (fault: unknown) => void,
+  ) {
+    this.#env = env;
+    this.#addresses = addresses;
+    this.#port = port;
+    this.#tls = tls;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timer = setTimeout(
+      () => this.fail(new Fault("dial_timeout", `no connection within ${env.timeoutMs / 1000} s`)),
+      env.timeoutMs,
+    );
+  }
+
+  next(): void {
+    clearTimeout(this.#stagger);
+    const address = this.#addresses[this.#index++];
+    if (address === undefined) {
+      if (this.#attempts.size === 0) this.fail(this.#lastFault ?? new Fault("dial_failed", "no address to dial"));
+      return;
+    }
+    const target: DialTarget =
+      this.#tls === null ? { address, port: this.#port } : { address, port: this.#port, tls: this.#tls };
+    const parked = new Parked();
+    const dialing = this.#env.runtime.dial(target, parked);
+    this.#attempts.add(dialing);
+    if (this.#index < this.#addresses.length) this.#stagger = setTimeout(() => this.next(), ATTEMPT_DELAY_MS);
+    dialing.conn.then(
+      (conn) => this.#won(dialing, { conn, parked, address }),
+      (fault) => this.#lost(dialing, fault),
+    );
+  }
+
+  #won(dialing: Dialing, dialled: Dialled): void {
+    this.#attempts.delete(dialing);
+    if (this.#over) {
+      dialled.conn.destroy();
+      return;
+    }
+    this.#finish();
+    dialled.parked.attach(dialled.conn);
+    this.#env.own.add(dialled.conn);
+    this.#resolve(dialled);
+  }
+
+  #lost(dialing: Dialing, fault: unknown): void {
+    this.#attempts.delete(dialing);
+    this.#lastFault = fault;
+    if (!this.#over) this.next();
+  }
+
+  fail(fault: unknown): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#reject(fault instanceof Fault ? fault : new Fault("dial_failed", messageOf(fault), { cause: fault }));
+  }
+
+  #finish(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#stagger);
+    for (const attempt of this.#attempts) attempt.cancel();
+  }
+}

@@ -1,0 +1,293 @@
+import type { FaultCode } from "../errors.ts";
+import { Fault, messageOf } from "../errors.ts";
+import type { Egress } from "../model/egress.ts";
+import type { Exchange } from "../model/exchange.ts";
+import { type HeaderList, headerValue } from "../model/headers.ts";
+import type { Permit } from "../model/permit.ts";
+import { formatAuthority } from "../wire/authority.ts";
+import { endToEnd, type ResponseHead, writeRequestHead } from "../wire/http1.ts";
+import type { Cancel, Dialled } from "./dial.ts";
+import { type Pool, poolKey } from "./pool.ts";
+import { relay } from "./relay.ts";
+import { UpstreamConn, type UpstreamEnv, type UpstreamUse } from "./upstream-conn.ts";
+
+/** How the carrying out of a permit ended. */
+export interface Ended {
+  readonly status: number | null;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly address: string | null;
+  readonly severed: boolean;
+  readonly protocol: string | null;
+  /** Stable code, or null when it ended well. */
+  readonly error: string | null;
+}
+
+/** How requests reach their upstream: straight, or through the enterprise's proxy. */
+export interface Route {
+  /** Opens a connection the permit allows. */
+  dial(permit: Permit, cancel: Cancel): Promise<Dialled>;
+  /** Lines a proxied plain request needs in its head; null when requests go straight. */
+  readonly proxied: { readonly lines: string } | null;
+}
+
+export interface ForwardEnv extends UpstreamEnv {
+  readonly pool: Pool;
+  readonly route: Route;
+  readonly firstByteMs: number;
+  readonly gapMs: number;
+  readonly idleMs: number;
+  /** Live exchanges and tunnels, for drain and for policy changes. */
+  readonly live: Set<Live>;
+}
+
+/** Something that is still carrying bytes under a permit. */
+export interface Live {
+  readonly egress: Egress;
+  /** Cuts it: the permit is revoked. */
+  sever(): void;
+}
+
+export interface Carried {
+  readonly exchange: Exchange;
+  readonly permit: Permit;
+  /** The exact bytes that were decided on (or their replacement), or null. */
+  readonly payload: Uint8Array | null;
+  /** The certificate as a header value. */
+  readonly certificate: string;
+  ended(ended: Ended): void;
+}
+
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
+const BODY_METHODS = new Set(["POST", "PUT", "PATCH"]);
+
+/** Sends the decided request and streams the answer back. Ends through `carried.ended`, exactly once; never throws. */
+export function forward(env: ForwardEnv, carried: Carried): void {
+  new Forwarding(env, carried).start();
+}
+
+class Forwarding implements UpstreamUse, Live {
+  readonly egress: Egress;
+  readonly #env: ForwardEnv;
+  readonly #carried: Carried;
+  readonly #cancel: Cancel = { run: null };
+  readonly #key: string;
+  #upstream: UpstreamConn | null = null;
+  #reused = false;
+  #retried = false;
+  #over = false;
+  #status: number | null = null;
+  #bytesDown = 0;
+  #gapMs: number;
+  #switching: ResponseHead | null = null;
+
+  constructor(env: ForwardEnv, carried: Carried) {
+    this.#env = env;
+    this.#carried = carried;
+    this.egress = carried.exchange.egress;
+    this.#gapMs = env.gapMs;
+    this.#key = poolKey(carried.permit);
+  }
+
+  start(): void {
+    this.#env.live.add(this);
+    this.#carried.exchange.responder.onGone = () => this.#clientGone();
+    const pooled = this.#env.pool.take(this.#key);
+    if (pooled !== null) this.#send(pooled);
+    else this.#dial();
+  }
+
+  #dial(): void {
+    this.#env.route.dial(this.#carried.permit, this.#cancel).then(
+      (dialled) => {
+        const upstream = new UpstreamConn(dialled, this.#key, this.#env);
+        if (this.#over) upstream.conn.destroy();
+        else this.#send(upstream);
+      },
+      (fault) => {
+        const known = fault instanceof Fault ? fault : new Fault("dial_failed", messageOf(fault));
+        this.#badGateway(known.code, known.message);
+      },
+    );
+  }
+
+  #send(upstream: UpstreamConn): void {
+    this.#upstream = upstream;
+    this.#reused = upstream.uses > 0;
+    upstream.begin(
+      this,
+      this.#carried.exchange.egress.method,
+      this.#requestHead(),
+      this.#payload,
+      this.#env.firstByteMs,
+    );
+  }
+
+  get #payload(): Uint8Array | null {
+    return this.#carried.payload;
+  }
+
+  #requestHead(): string {
+    const { egress, declaredLength } = this.#carried.exchange;
+    const { scheme, host, port } = egress.destination;
+    const authority = formatAuthority(host, port === (scheme === "https" ? 443 : 80) ? null : port);
+    const payload = this.#payload;
+    let framing = "";
+    if (payload !== null) framing = `Content-Length: ${payload.length}\r\n`;
+    else if (declaredLength === 0 || BODY_METHODS.has(egress.method)) framing = "Content-Length: 0\r\n";
+    if (egress.upgrade !== null) framing += `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n`;
+    const proxied = scheme === "http" ? this.#env.route.proxied : null;
+    const target = proxied === null ? egress.path : `http://${authority}${egress.path === "*" ? "" : egress.path}`;
+    return writeRequestHead(
+      egress.method,
+      target,
+      authority,
+      egress.headers,
+      proxied === null ? framing : framing + proxied.lines,
+    );
+  }
+
+  // ── what the upstream says ──
+
+  informational(head: ResponseHead): void {
+    if (head.status === 101) {
+      this.#switching = head;
+      return;
+    }
+    const { responder } = this.#carried.exchange;
+    // A 100 answers an Expect we never send; the client's own was answered by the gateway.
+    if (head.status !== 100) responder.interim(head.status, head.reason, this.#fields(head));
+  }
+
+  head(head: ResponseHead): void {
+    if (head.status === 101) {
+      this.#switching = head;
+      return;
+    }
+    this.#status = head.status;
+    const stream = headerValue(head.headers, "content-type");
+    if (stream !== null && /^text\/event-stream\b/i.test(stream)) this.#gapMs = this.#env.idleMs;
+    const { responder } = this.#carried.exchange;
+    responder.onDrain = () => this.#upstream?.conn.resume();
+    responder.head(head.status, head.reason, this.#fields(head), head.contentLength, this.#certificateLine());
+  }
+
+  body(bytes: Uint8Array): void {
+    this.#bytesDown += bytes.length;
+    this.#carried.exchange.responder.body(bytes);
+  }
+
+  end(trailers: HeaderList | null): void {
+    if (this.#switching === null)
+      this.#carried.exchange.responder.end(trailers === null ? null : endToEnd(trailers, [], "response"));
+  }
+
+  turn(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    if (upstream.answered) upstream.deadline = this.#env.deadlines.now + this.#gapMs;
+    if (!this.#carried.exchange.responder.flush()) {
+      upstream.conn.pause();
+      // The client is the slow one now; it gets as long as any stream that stands still.
+      upstream.deadline = this.#env.deadlines.now + this.#env.idleMs;
+    }
+  }
+
+  completed(leftover: Uint8Array | null): void {
+    const upstream = this.#upstream as UpstreamConn;
+    if (this.#switching !== null) {
+      this.#switch(upstream, this.#switching, leftover);
+      return;
+    }
+    this.#finish(null, false);
+    this.#env.pool.give(upstream);
+    this.#carried.exchange.responder.flush();
+  }
+
+  failed(code: FaultCode, detail: string): void {
+    const answered = this.#upstream?.answered ?? false;
+    const { exchange } = this.#carried;
+    if (!answered && this.#reused && !this.#retried && IDEMPOTENT.has(exchange.egress.method)) {
+      this.#retried = true;
+      this.#dial();
+      return;
+    }
+    if (exchange.responder.started) {
+      this.#finish(code, true);
+      exchange.responder.sever();
+      return;
+    }
+    this.#badGateway(code, detail);
+  }
+
+  drained(): void {}
+
+  // ── the ends ──
+
+  #switch(upstream: UpstreamConn, head: ResponseHead, leftover: Uint8Array | null): void {
+    const { egress, responder } = this.#carried.exchange;
+    if (egress.upgrade === null || head.upgrade !== egress.upgrade) {
+      upstream.conn.destroy();
+      this.#badGateway("upstream_malformed", "switched protocols without being asked");
+      return;
+    }
+    const lines = `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n${this.#certificateLine()}`;
+    const taken = responder.takeover(101, "Switching Protocols", this.#fields(head), lines);
+    this.#env.live.delete(this);
+    this.#over = true;
+    const far = { conn: upstream.detach(), leftover, parked: null, address: upstream.address };
+    relay(this.#env, egress, { ...taken, parked: null }, far, (end) =>
+      this.#carried.ended({ ...end, status: 101, protocol: "websocket" }),
+    );
+  }
+
+  #badGateway(code: FaultCode, detail: string): void {
+    if (this.#over) return;
+    this.#finish(code, false);
+    this.#carried.exchange.responder.answer(
+      502,
+      "Bad Gateway",
+      ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", this.#carried.certificate],
+      `upstream error: ${detail}\n`,
+      false,
+    );
+  }
+
+  #clientGone(): void {
+    if (this.#over) return;
+    this.#finish("client_gone", true);
+    this.#cancel.run?.();
+    this.#upstream?.abandon();
+  }
+
+  sever(): void {
+    if (this.#over) return;
+    this.#finish("revoked", true);
+    this.#cancel.run?.();
+    this.#upstream?.abandon();
+    this.#carried.exchange.responder.sever();
+  }
+
+  #finish(error: string | null, severed: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#env.live.delete(this);
+    this.#carried.ended({
+      status: this.#status,
+      bytesUp: this.#payload === null ? 0 : this.#payload.length,
+      bytesDown: this.#bytesDown,
+      address: this.#upstream?.address ?? null,
+      severed,
+      protocol: this.#status === null ? null : "http",
+      error,
+    });
+  }
+
+  #fields(head: ResponseHead): HeaderList {
+    return endToEnd(head.headers, head.connection, "response");
+  }
+
+  #certificateLine(): string {
+    return `X-EVE-Decision-Cert: ${this.#carried.certificate}\r\n`;
+  }
+}

@@ -1,0 +1,163 @@
+import { Fault, type FaultCode, messageOf } from "../errors.ts";
+import type { Destination } from "../model/egress.ts";
+import type { Exchange, Taken } from "../model/exchange.ts";
+import type { Permit } from "../model/permit.ts";
+import { normalizeHost } from "../wire/authority.ts";
+import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
+import type { Cancel, Dialled } from "./dial.ts";
+import type { Ended, ForwardEnv } from "./forward.ts";
+import type { Parked } from "./parked.ts";
+import { poolKey } from "./pool.ts";
+import { relay } from "./relay.ts";
+import { type First, Sniffer } from "./sniff.ts";
+import { UpstreamConn } from "./upstream-conn.ts";
+
+/** Why a tunnel that was allowed by name is cut by what it carries. */
+export interface TunnelVeto {
+  readonly vector: "sni_mismatch" | "sni_missing" | "tunnel_protocol" | "tunnel_silent";
+  readonly reason: string;
+}
+
+export interface TunnelEnv extends ForwardEnv {
+  /** Serves HTTP requests from inside the tunnel, each decided by itself. Takes the client's connection over. */
+  serveInside(taken: Taken, parked: Parked, tunnel: Destination, parent: string): void;
+}
+
+export interface TunnelCarried {
+  readonly exchange: Exchange;
+  readonly permit: Permit;
+  /** `certificate_id` of the tunnel. */
+  readonly parent: string;
+  /** The tunnel's certificate as a header value. */
+  readonly certificate: string;
+  /** Policy lets anything through here. */
+  readonly opaque: boolean;
+  /** Signs the veto; resolves when its evidence is written (or could not be). */
+  veto(veto: TunnelVeto): Promise<unknown>;
+  ended(ended: Ended): void;
+}
+
+/** Dials, answers 200, looks at the first bytes and goes on as they ask. Ends through `ended`, once; never throws. */
+export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<void> {
+  const { exchange, permit } = carried;
+  const cancel: Cancel = { run: null };
+  exchange.responder.onGone = () => cancel.run?.();
+  let dialled: Dialled;
+  try {
+    dialled = await env.route.dial(permit, cancel);
+  } catch (thrown) {
+    badGateway(carried, thrown);
+    return;
+  }
+  const taken = exchange.responder.takeover(
+    200,
+    "Connection Established",
+    [],
+    `X-EVE-Decision-Cert: ${carried.certificate}\r\n`,
+  );
+  const upstream = { conn: dialled.conn, leftover: null, parked: dialled.parked, address: dialled.address };
+  const pass = (client: Sniffer | null, protocol: string) => {
+    const near = {
+      conn: taken.conn,
+      leftover: client === null ? taken.leftover : null,
+      parked: client,
+      done: taken.done,
+    };
+    relay(env, exchange.egress, near, upstream, (end) => carried.ended({ ...end, status: 200, protocol }));
+  };
+  if (carried.opaque) {
+    pass(null, "opaque");
+    return;
+  }
+  const sniffer = new Sniffer(taken, env.deadlines);
+  const first = await sniffer.first;
+  if (first.kind === "http") {
+    // The connection just dialled waits for the first inner request: same place, same vetted set. Through an upstream
+    // proxy plain requests are not tunnelled, so there it serves nobody.
+    if (env.route.proxied === null) env.pool.give(new UpstreamConn(dialled, poolKey(permit, "http"), env));
+    else dialled.conn.destroy();
+    env.serveInside(taken, sniffer, permit.destination, carried.parent);
+    carried.ended({ ...NOTHING, address: dialled.address, status: 200, protocol: "http" });
+    return;
+  }
+  const veto = first.kind === "gone" ? null : judge(first, permit);
+  if (veto === null && first.kind === "tls") {
+    pass(sniffer, first.hello.ech ? "tls+ech" : "tls");
+    return;
+  }
+  env.own.remove(dialled.conn);
+  dialled.conn.destroy();
+  if (veto !== null) await carried.veto(veto);
+  if (veto !== null && first.kind === "tls") taken.conn.write(UNRECOGNIZED_NAME_ALERT);
+  hangUp(taken, sniffer);
+  carried.ended({
+    ...NOTHING,
+    status: 200,
+    address: dialled.address,
+    severed: veto !== null,
+    error: veto?.vector ?? "client_gone",
+  });
+}
+
+const NOTHING: Ended = {
+  status: null,
+  bytesUp: 0,
+  bytesDown: 0,
+  address: null,
+  severed: false,
+  protocol: null,
+  error: null,
+};
+
+function judge(first: First, permit: Permit): TunnelVeto | null {
+  const { host, literal } = permit.destination;
+  switch (first.kind) {
+    case "tls": {
+      const { sni } = first.hello;
+      if (sni === null) {
+        return literal ? null : { vector: "sni_missing", reason: `TLS without a server name in a tunnel to "${host}"` };
+      }
+      if (normalizeHost(sni)?.host === host) return null;
+      return { vector: "sni_mismatch", reason: `server name "${sni}" in a tunnel to "${host}"` };
+    }
+    case "silent":
+      return { vector: "tunnel_silent", reason: "nothing was said in the tunnel for 2 s" };
+    case "other":
+      return { vector: "tunnel_protocol", reason: `${first.detail} in the tunnel` };
+    default:
+      return null;
+  }
+}
+
+/** FIN behind what was written, a reset shortly after for whoever stays. */
+function hangUp(taken: Taken, sniffer: Sniffer): void {
+  const { conn } = taken;
+  if (sniffer.gone) {
+    taken.done();
+    return;
+  }
+  conn.handler = {
+    data() {},
+    end() {},
+    drain() {},
+    close: () => taken.done(),
+  };
+  conn.end();
+  conn.resume();
+  setTimeout(() => conn.reset(), SEVER_MS);
+}
+
+/** Long enough for an alert to be read, short for whoever keeps writing. */
+const SEVER_MS = 50;
+
+function badGateway(carried: TunnelCarried, thrown: unknown): void {
+  const code: FaultCode = thrown instanceof Fault ? thrown.code : "dial_failed";
+  carried.ended({ ...NOTHING, error: code });
+  carried.exchange.responder.answer(
+    502,
+    "Bad Gateway",
+    ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", carried.certificate],
+    `upstream error: ${messageOf(thrown)}\n`,
+    true,
+  );
+}

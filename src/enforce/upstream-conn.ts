@@ -1,0 +1,155 @@
+import type { FaultCode } from "../errors.ts";
+import type { Conn, ConnHandler } from "../model/conn.ts";
+import type { Deadlined, Deadlines } from "../model/deadlines.ts";
+import { ResponseParser, type ResponseSink, type WireLimits } from "../wire/http1.ts";
+import type { Dialled, OwnSockets } from "./dial.ts";
+
+/** The exchange a connection is in use by. */
+export interface UpstreamUse extends ResponseSink {
+  /** Everything the last bytes held has been delivered: the moment to flush. */
+  turn(): void;
+  /** The answer is complete; `leftover` is only ever given behind a 101. */
+  completed(leftover: Uint8Array | null): void;
+  /** It will not complete. `code` is a stable fault code. */
+  failed(code: FaultCode, detail: string): void;
+  drained(): void;
+}
+
+export interface UpstreamEnv {
+  readonly deadlines: Deadlines;
+  readonly limits: WireLimits;
+  readonly own: OwnSockets;
+}
+
+/** One connection to an upstream that speaks HTTP/1.1: one exchange at a time, never two. */
+export class UpstreamConn implements ConnHandler, Deadlined {
+  deadline = Number.POSITIVE_INFINITY;
+  readonly conn: Conn;
+  readonly address: string;
+  readonly key: string;
+  /** Exchanges begun on it so far. */
+  uses = 0;
+  /** The last response said (or implied) that another request may follow. */
+  reusable = true;
+  #use: UpstreamUse | null = null;
+  #writing = false;
+  #closed = false;
+  readonly #parser: ResponseParser;
+  readonly #env: UpstreamEnv;
+  /** Set by the pool while the connection idles in it. */
+  onIdleEnd: ((upstream: UpstreamConn) => void) | null = null;
+
+  constructor(dialled: Dialled, key: string, env: UpstreamEnv) {
+    this.conn = dialled.conn;
+    this.address = dialled.address;
+    this.key = key;
+    this.#env = env;
+    this.#parser = new ResponseParser(env.limits, this.#sink());
+    env.deadlines.add(this);
+    dialled.parked.handOver(dialled.conn, this);
+  }
+
+  get alive(): boolean {
+    return !this.#closed && !this.conn.closed;
+  }
+
+  /** True once a byte of the current response has arrived. */
+  get answered(): boolean {
+    return this.#parser.started;
+  }
+
+  begin(use: UpstreamUse, method: string, head: string, body: Uint8Array | null, firstByteMs: number): void {
+    this.#use = use;
+    this.uses++;
+    this.#parser.start(method);
+    this.deadline = this.#env.deadlines.now + firstByteMs;
+    const open = body === null || body.length === 0 ? this.conn.write(head) : this.conn.write(head, body);
+    this.#writing = !open;
+  }
+
+  /** The current exchange no longer wants this connection. */
+  abandon(): void {
+    this.#use = null;
+    this.conn.destroy();
+  }
+
+  /** Leaves HTTP: the socket is the caller's, who sets the handler. */
+  detach(): Conn {
+    this.#use = null;
+    this.#env.deadlines.remove(this);
+    this.#closed = true;
+    return this.conn;
+  }
+
+  data(bytes: Uint8Array): void {
+    const use = this.#use;
+    if (use === null) {
+      // An upstream that talks out of turn has lost count of our requests: nothing it says may reach the next one.
+      this.conn.destroy();
+      return;
+    }
+    const used = this.#parser.push(bytes, 0);
+    if (this.#parser.fault !== null) {
+      this.#fail("upstream_malformed", `malformed answer (${this.#parser.fault.code})`);
+      return;
+    }
+    // The sink may have abandoned us.
+    if (this.#use !== use) return;
+    if (this.#parser.complete) this.#complete(use, used < bytes.length ? bytes.subarray(used) : null);
+    else use.turn();
+  }
+
+  end(): void {
+    const use = this.#use;
+    if (use === null) this.conn.destroy();
+    else if (this.#parser.eof()) this.#complete(use, null);
+    else this.#fail("upstream_closed", "connection closed before the answer was complete");
+  }
+
+  drain(): void {
+    this.#writing = false;
+    this.#use?.drained();
+  }
+
+  close(error: Error | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#env.deadlines.remove(this);
+    this.#env.own.remove(this.conn);
+    this.onIdleEnd?.(this);
+    if (this.#use !== null) this.#fail("upstream_closed", error === null ? "connection closed" : "connection reset");
+  }
+
+  expired(): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (this.#use === null) this.conn.destroy();
+    else this.#fail("upstream_timeout", this.answered ? "answer stalled" : "no answer in time");
+  }
+
+  #sink(): ResponseSink {
+    return {
+      informational: (head) => this.#use?.informational(head),
+      head: (head) => {
+        this.reusable = head.keepAlive && !head.closeDelimited;
+        this.#use?.head(head);
+      },
+      body: (bytes) => this.#use?.body(bytes),
+      end: (trailers) => this.#use?.end(trailers),
+    };
+  }
+
+  #complete(use: UpstreamUse, leftover: Uint8Array | null): void {
+    this.#use = null;
+    this.deadline = Number.POSITIVE_INFINITY;
+    // Still writing: it answered before it had the whole request. More bytes: out of turn. Neither is used again.
+    if (leftover !== null || this.#writing || this.#closed) this.reusable = false;
+    use.completed(leftover);
+  }
+
+  #fail(code: FaultCode, detail: string): void {
+    const use = this.#use;
+    this.#use = null;
+    this.conn.destroy();
+    use?.failed(code, detail);
+  }
+}

@@ -1,0 +1,35 @@
+import type { Config } from "../config/config.ts";
+import type { Conn } from "../model/conn.ts";
+import type { Deadlines } from "../model/deadlines.ts";
+import type { Exchange, Responder } from "../model/exchange.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import type { WireLimits } from "../wire/http1.ts";
+import type { HeldBudget } from "./held.ts";
+import type { ServerConn } from "./server-conn.ts";
+
+/** Something a door answered (or dropped) itself: nothing was decided, so there is no certificate. */
+export interface Notice {
+  /** 0 when nobody was left to answer. */
+  readonly status: number;
+  /** Stable snake_case code. */
+  readonly code: string;
+  readonly peer: string;
+}
+
+/** What every connection of one listener shares. */
+export interface Door {
+  readonly runtime: Runtime;
+  readonly config: Config;
+  readonly deadlines: Deadlines;
+  readonly budget: HeldBudget;
+  readonly wireLimits: WireLimits;
+  /** Connections that still speak HTTP with us. */
+  readonly connections: Set<ServerConn>;
+  draining: boolean;
+  /** Decides one request (CONNECT included) and sees it to its end; never throws. */
+  handle(exchange: Exchange): void;
+  /** Answers a request made to the gateway itself. */
+  local(method: string, path: string, responder: Responder, conn: Conn): void;
+  mayUse(address: string): boolean;
+  notice(notice: Notice): void;
+}

@@ -1,0 +1,395 @@
+import type { Conn, ConnHandler } from "../model/conn.ts";
+import type { Deadlined } from "../model/deadlines.ts";
+import type { Destination, Egress } from "../model/egress.ts";
+import type { Exchange, Held, Taken } from "../model/exchange.ts";
+import { type RequestHead, RequestParser, type RequestSink, type WireFault } from "../wire/http1.ts";
+import { BodyHolder, concat } from "./body.ts";
+import type { Door } from "./door.ts";
+import { egressOf } from "./egress-of.ts";
+import type { HeldWaiter } from "./held.ts";
+import { Http1Responder } from "./responder.ts";
+
+/** Bytes of the next pipelined requests kept while one is being answered; beyond it the socket is not read. */
+const PIPELINE_BYTES = 64 * 1024;
+/** How long a severed client may take to read its answer before the reset. */
+const LINGER_MS = 300;
+/** How long a body may wait for room among the held bytes (contract section 3). */
+const HELD_WAIT_MS = 2_000;
+
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/** A connection that serves the inside of a tunnel: what it names must be the tunnel's own destination. */
+export interface TunnelInside {
+  readonly destination: Destination;
+  /** `certificate_id` of the tunnel. */
+  readonly parent: string;
+}
+
+type State = "idle" | "head" | "busy" | "closing" | "taken" | "closed";
+
+/**
+ * One client connection speaking HTTP/1.1: requests are read, handed on and answered strictly one after the other, so
+ * every pipelined request gets a decision of its own and nothing is read twice.
+ */
+export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
+  deadline: number;
+  readonly conn: Conn;
+  readonly door: Door;
+  readonly inside: TunnelInside | null;
+  readonly #parser: RequestParser;
+  #state: State = "idle";
+  #rest: Uint8Array | null = null;
+  #head: RequestHead | null = null;
+  #body: BodyHolder | null = null;
+  #exchange: ServerExchange | null = null;
+  #pumping = false;
+  #paused = false;
+  #peerEnded = false;
+  #wantsRoom = false;
+  readonly #done: () => void;
+
+  /** `done` is called once, when the socket is gone and was not handed over. */
+  constructor(conn: Conn, door: Door, inside: TunnelInside | null, done: () => void) {
+    this.conn = conn;
+    this.door = door;
+    this.inside = inside;
+    this.#done = done;
+    this.#parser = new RequestParser(door.wireLimits, this.#sink());
+    this.deadline = door.deadlines.now + door.config.keepAliveTimeoutMs;
+    conn.handler = this;
+    door.deadlines.add(this);
+    door.connections.add(this);
+  }
+
+  get busy(): boolean {
+    return this.#state === "busy";
+  }
+
+  // ── the socket ──
+
+  data(bytes: Uint8Array): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#rest !== null || (this.#state === "busy" && this.#parser.complete)) {
+      this.#rest = this.#rest === null ? bytes : concat([this.#rest, bytes], this.#rest.length + bytes.length);
+      if (this.#rest.length > PIPELINE_BYTES) this.#pause();
+      return;
+    }
+    this.#pump(bytes);
+  }
+
+  end(): void {
+    this.#peerEnded = true;
+    if (this.#state === "busy") {
+      const body = this.#body;
+      if (body !== null && !body.complete) this.#vanish();
+      return;
+    }
+    if (this.#state !== "taken") this.conn.end();
+  }
+
+  drain(): void {
+    this.#exchange?.responder.drained();
+  }
+
+  close(): void {
+    if (this.#state === "closed" || this.#state === "taken") return;
+    this.#state = "closed";
+    this.#leave();
+    this.#body?.settle({ kind: "gone" });
+    this.#exchange?.responder.gone();
+    this.#done();
+  }
+
+  expired(): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    switch (this.#state) {
+      case "idle":
+        this.#hangUp();
+        return;
+      case "head":
+        this.#malformed({ status: 408, code: "head_timeout", detail: "request head took too long" });
+        return;
+      case "busy":
+        if (this.#wantsRoom) {
+          this.#leaveBudget();
+          this.#body?.settle({ kind: "exhausted" });
+        } else if (this.#body !== null && !this.#body.complete)
+          this.#malformed({ status: 408, code: "body_timeout", detail: "request body took too long" });
+        return;
+      default:
+        this.conn.reset();
+    }
+  }
+
+  /** The door closes: an idle connection ends now, a busy one after its answer. */
+  drainDown(): void {
+    if (this.#state === "idle") this.#hangUp();
+  }
+
+  // ── the parser ──
+
+  #sink(): RequestSink {
+    return {
+      head: (head) => {
+        this.#head = head;
+        if (head.chunked || head.contentLength > 0) this.#body = new BodyHolder(this.door.runtime, this.door.budget);
+      },
+      body: (bytes) => this.#body?.add(bytes),
+      end: (trailers) => this.#body?.end(trailers),
+    };
+  }
+
+  // ── one request after the other ──
+
+  #pump(bytes: Uint8Array): void {
+    this.#pumping = true;
+    let input: Uint8Array | null = bytes;
+    while (input !== null && input.length > 0) {
+      this.#rest = null;
+      const used: number = this.#parser.push(input, 0);
+      if (used < input.length) this.#rest = input.subarray(used);
+      if (!this.#advance()) break;
+      // Only a finished exchange leaves `idle` behind; then what follows is the next request.
+      input = this.#rest;
+    }
+    this.#pumping = false;
+  }
+
+  /** True when the rest may be parsed now. */
+  #advance(): boolean {
+    const fault = this.#parser.fault;
+    if (this.#state === "busy") {
+      if (fault !== null) this.#malformed(fault);
+      else this.#bodyMoved();
+      return this.#is("idle");
+    }
+    if (fault !== null) {
+      this.#malformed(fault);
+      return false;
+    }
+    if (this.#head !== null) this.#begin(this.#head);
+    else if (this.#parser.started && this.#state === "idle") {
+      this.#state = "head";
+      this.deadline = this.door.deadlines.now + this.door.config.headerTimeoutMs;
+    }
+    return this.#is("idle");
+  }
+
+  #is(state: State): boolean {
+    return this.#state === state;
+  }
+
+  #begin(head: RequestHead): void {
+    this.#state = "busy";
+    this.deadline = Number.POSITIVE_INFINITY;
+    const exchange = new ServerExchange(this, head, this.#body);
+    this.#exchange = exchange;
+    if (head.form === "origin" && this.inside === null) {
+      this.door.local(exchange.egress.method, head.path, exchange.responder, this.conn);
+      return;
+    }
+    if (!this.door.mayUse(this.conn.remoteAddress)) {
+      this.#refuse(403, "client_not_allowed", "this client may not use the gateway");
+      return;
+    }
+    if (head.form === "asterisk" || (this.inside !== null && head.form === "authority")) {
+      this.#refuse(400, "target_form", "request target form not served here");
+      return;
+    }
+    this.door.handle(exchange);
+  }
+
+  #bodyMoved(): void {
+    const body = this.#body;
+    if (body === null || body.complete) return;
+    if (!body.awaited) {
+      this.#pause();
+    } else if (this.door.budget.full) {
+      if (this.#wantsRoom) return;
+      this.#wantsRoom = true;
+      this.#pause();
+      this.door.budget.wait(this);
+      this.deadline = this.door.deadlines.now + HELD_WAIT_MS;
+    } else {
+      this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+    }
+  }
+
+  roomAgain(): void {
+    if (!this.#wantsRoom) return;
+    this.#wantsRoom = false;
+    this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+    this.#resume();
+  }
+
+  /** Called by the exchange: starts to wait for the body. */
+  hold(maxBytes: number): Held | Promise<Held> {
+    const body = this.#body;
+    if (body === null) return { kind: "none" };
+    const held = body.hold(maxBytes);
+    if (!(held instanceof Promise)) this.deadline = Number.POSITIVE_INFINITY;
+    else {
+      if (this.#head?.expectContinue && body.length === 0) this.conn.write(CONTINUE);
+      this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+      this.#resume();
+      if (this.#peerEnded) this.#vanish();
+      else this.#bodyMoved();
+    }
+    return held;
+  }
+
+  release(): void {
+    this.#body?.release();
+  }
+
+  /** Called by the responder when the answer is complete and with the kernel. */
+  finished(keep: boolean): void {
+    if (this.#state !== "busy") return;
+    this.release();
+    const unread = this.#body !== null && !this.#body.complete;
+    if (!keep || unread || this.#peerEnded || this.door.draining) {
+      this.#closeSoon();
+      return;
+    }
+    this.#reset();
+    this.#resume();
+    this.deadline = this.door.deadlines.now + this.door.config.keepAliveTimeoutMs;
+    if (!this.#pumping && this.#rest !== null) this.#pump(this.#rest);
+  }
+
+  #reset(): void {
+    this.#state = "idle";
+    this.#head = null;
+    this.#body = null;
+    this.#exchange = null;
+    this.#parser.next();
+  }
+
+  /** The answer is out: FIN, and a reset for whoever keeps writing or never leaves. */
+  severed(): void {
+    this.release();
+    this.#closeSoon();
+  }
+
+  #closeSoon(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closing";
+    this.#leaveBudget();
+    this.#rest = null;
+    this.conn.end();
+    // Reading on (and dropping) is what lets the answer arrive: unread input turns a close into a reset.
+    this.#resume();
+    this.deadline = this.door.deadlines.now + LINGER_MS;
+  }
+
+  #hangUp(): void {
+    this.#state = "closing";
+    this.conn.end();
+    this.deadline = this.door.deadlines.now + LINGER_MS;
+  }
+
+  /** Nothing can be decided any more and nobody is left to tell. */
+  #vanish(): void {
+    this.#body?.settle({ kind: "gone" });
+    this.door.notice({ status: 0, code: "client_gone", peer: this.conn.remoteAddress });
+    this.conn.destroy();
+  }
+
+  #malformed(fault: WireFault): void {
+    this.#body?.settle({ kind: "gone" });
+    if (this.#exchange?.responder.started) {
+      this.conn.reset();
+      return;
+    }
+    this.#refuse(fault.status, fault.code, fault.detail);
+  }
+
+  /** An answer without a decision: one line, a counter, no certificate. */
+  #refuse(status: number, code: string, detail: string): void {
+    this.door.notice({ status, code, peer: this.conn.remoteAddress });
+    const line = `${detail}\n`;
+    this.conn.write(
+      `HTTP/1.1 ${status} ${REASONS[status] ?? "Refused"}\r\nContent-Type: text/plain\r\nContent-Length: ${line.length}\r\nConnection: close\r\n\r\n${line}`,
+    );
+    this.#closeSoon();
+  }
+
+  /** Called by the responder: HTTP ends here, the socket goes to somebody else. */
+  taken(): Taken {
+    this.#state = "taken";
+    this.#leave();
+    this.release();
+    const leftover = this.#rest;
+    this.#rest = null;
+    this.#resume();
+    return { conn: this.conn, leftover, done: this.#done };
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.conn.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.conn.resume();
+  }
+
+  #leaveBudget(): void {
+    if (this.#wantsRoom) this.door.budget.leave(this);
+    this.#wantsRoom = false;
+  }
+
+  #leave(): void {
+    this.#leaveBudget();
+    this.door.deadlines.remove(this);
+    this.door.connections.delete(this);
+  }
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  505: "HTTP Version Not Supported",
+};
+
+class ServerExchange implements Exchange {
+  readonly egress: Egress;
+  readonly declaredLength: number;
+  readonly startedAt: number;
+  readonly responder: Http1Responder;
+  waitedMs = 0;
+  readonly #owner: ServerConn;
+
+  constructor(owner: ServerConn, head: RequestHead, body: BodyHolder | null) {
+    this.#owner = owner;
+    this.startedAt = owner.door.runtime.monotonic();
+    this.declaredLength = head.contentLength;
+    this.egress = egressOf(head, owner.conn, owner.inside);
+    this.responder = new Http1Responder(owner, head, body);
+  }
+
+  hold(maxBytes: number): Held | Promise<Held> {
+    const held = this.#owner.hold(maxBytes);
+    return held instanceof Promise ? this.#timed(held) : held;
+  }
+
+  async #timed(waiting: Promise<Held>): Promise<Held> {
+    const from = this.#owner.door.runtime.monotonic();
+    const held = await waiting;
+    this.#owner.deadline = Number.POSITIVE_INFINITY;
+    this.waitedMs = this.#owner.door.runtime.monotonic() - from;
+    return held;
+  }
+
+  release(): void {
+    this.#owner.release();
+  }
+}

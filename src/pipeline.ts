@@ -1,0 +1,316 @@
+/**
+ * The life of one egress, top to bottom: name, body, verdict, addresses, evidence, and only then the dial. Nothing may
+ * be moved up past `evidence`: until it returned, the DNS query of an allowed name is all that may have left.
+ */
+import type { Config } from "./config/config.ts";
+import type { AddressGuard } from "./decide/address.ts";
+import type { VetoDamper } from "./decide/damper.ts";
+import type { Decider } from "./decide/decider.ts";
+import type { HostGate } from "./decide/host.ts";
+import type { Names } from "./decide/names.ts";
+import { mintPermit } from "./decide/permit.ts";
+import { refuse } from "./enforce/answers.ts";
+import { type Ended, forward } from "./enforce/forward.ts";
+import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
+import { Fault, messageOf } from "./errors.ts";
+import type { Committed, Evidence } from "./evidence/evidence.ts";
+import type { CertificateDraft } from "./model/certificate.ts";
+import { block, type Decision, failClosed, permits } from "./model/decision.ts";
+import type { Egress, HeldBody } from "./model/egress.ts";
+import type { Exchange, Held } from "./model/exchange.ts";
+import type { Observer } from "./observe/observer.ts";
+import { redactPath } from "./policy/redact-path.ts";
+import type { Runtime } from "./runtime/contract.ts";
+
+export interface PipelineParts {
+  readonly runtime: Runtime;
+  readonly config: Config;
+  readonly gate: HostGate;
+  readonly decider: Decider;
+  readonly names: Names;
+  readonly guard: AddressGuard;
+  readonly evidence: Evidence;
+  readonly enforce: TunnelEnv;
+  readonly damper: VetoDamper;
+  readonly observer: Observer;
+  /** True when a peer is one of the gateway's own upstream sockets. */
+  isOwnSocket(address: string, port: number): boolean;
+}
+
+/** What the vetted way out is; `fault` when there is none although it was allowed. */
+interface Way {
+  readonly addresses: readonly string[];
+  readonly fault: Fault | null;
+}
+
+const VIA_PROXY: Way = { addresses: [], fault: null };
+
+export class Pipeline {
+  readonly #parts: PipelineParts;
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+  }
+
+  /** Decides one request or CONNECT and sees it to its end. Never throws and never rejects. */
+  handle(exchange: Exchange): void {
+    this.#run(exchange).catch((thrown) => this.#crashed(exchange, thrown));
+  }
+
+  async #run(exchange: Exchange): Promise<void> {
+    const { egress } = exchange;
+    const { config } = this.#parts;
+    let body: HeldBody | null = null;
+    let way: Way | null = null;
+
+    let decision = this.#byName(egress);
+    if (decision === null && exchange.declaredLength > config.maxBody) decision = tooLarge();
+    if (decision === null) {
+      const holding = exchange.hold(config.maxBody);
+      const held = holding instanceof Promise ? await holding : holding;
+      if (held.kind === "gone") return;
+      if (held.kind === "body") body = held.body;
+      decision = refusalOf(held);
+    }
+    if (decision === null) {
+      const deciding = this.#parts.decider.decide(egress, body);
+      decision = deciding instanceof Promise ? await deciding : deciding;
+      if (permits(decision)) {
+        const resolving = this.#resolve(egress);
+        way = resolving instanceof Promise ? await resolving : resolving;
+        const veto = way === VIA_PROXY || way.fault !== null ? null : this.#guard(way, egress);
+        if (veto !== null) {
+          decision = { ...veto, policyVersion: decision.policyVersion };
+          way = null;
+        }
+      }
+    }
+
+    const draft = this.#draft(exchange, decision, body, way);
+    let committed: Committed;
+    try {
+      const committing = this.#parts.evidence.commit(draft);
+      committed = committing instanceof Promise ? await committing : committing;
+    } catch (thrown) {
+      await this.#unproven(exchange, draft, body, thrown);
+      return;
+    }
+
+    this.#parts.observer.decided(draft, committed.id, egress.principal.address);
+    if (way === null || !permits(decision)) await this.#refuse(exchange, decision, committed);
+    else if (way.fault !== null) this.#unreachable(exchange, committed, way.fault);
+    else this.#carryOut(exchange, decision, body, way, committed);
+  }
+
+  // ── the steps ──
+
+  /** What needs no body and no policy: the name, loops, and two names in one request. */
+  #byName(egress: Egress): Decision | null {
+    const { gate, isOwnSocket, config } = this.#parts;
+    const { destination, principal, conflict } = egress;
+    if (isOwnSocket(principal.address, principal.port)) {
+      return block("the request came from the gateway itself", "loop", { status: 508 });
+    }
+    const veto = gate.check(destination);
+    if (veto !== null) return veto;
+    if (conflict !== null) {
+      return block(`the request names "${conflict}" inside a tunnel to "${destination.host}"`, "host_mismatch");
+    }
+    if (egress.phase === "tunnel" && !config.connectPassthrough) {
+      return block("tunnels are not allowed here (EVE_PROXY_CONNECT_PASSTHROUGH=0)", "connect_blocked");
+    }
+    return null;
+  }
+
+  #resolve(egress: Egress): Way | Promise<Way> {
+    const { destination } = egress;
+    if (this.#parts.config.upstreamProxy !== null && !destination.literal) return VIA_PROXY;
+    if (destination.literal) return { addresses: [destination.host], fault: null };
+    const resolving = this.#parts.names.resolve(destination.host);
+    if (!(resolving instanceof Promise)) return { addresses: resolving, fault: null };
+    return resolving.then(
+      (addresses) => ({ addresses, fault: null }),
+      (thrown) => ({
+        addresses: [],
+        fault: thrown instanceof Fault ? thrown : new Fault("resolve_failed", messageOf(thrown)),
+      }),
+    );
+  }
+
+  #guard(way: Way, egress: Egress): Decision | null {
+    const { host, port } = egress.destination;
+    return this.#parts.guard.check(way.addresses, port, host);
+  }
+
+  #draft(exchange: Exchange, decision: Decision, body: HeldBody | null, way: Way | null): CertificateDraft {
+    const { runtime, config } = this.#parts;
+    const { egress } = exchange;
+    const { destination } = egress;
+    const { replacement } = decision;
+    return {
+      verdict: decision.verdict,
+      would: decision.would,
+      mode: decision.mode,
+      reason: decision.reason,
+      matched_pillar: decision.pillar,
+      matched_vector: decision.vector,
+      caller: egress.caller,
+      latency_ms: runtime.monotonic() - exchange.startedAt - exchange.waitedMs,
+      content_hash: body === null ? null : `sha256-${body.sha256}`,
+      content_bytes: body === null ? null : body.bytes.length,
+      forwarded_hash: replacement === null ? null : `sha256-${runtime.sha256(replacement)}`,
+      phase: egress.phase,
+      parent: egress.parent,
+      rule: decision.rule,
+      policy_version: decision.policyVersion,
+      attestation_hash: decision.attestationHash,
+      agent: egress.principal.agent,
+      addresses: way === null || way.fault !== null ? null : viaProxy(config) ? ["via_proxy"] : way.addresses,
+      request: {
+        door: egress.door,
+        method: egress.method,
+        scheme: destination.scheme,
+        host: destination.host,
+        port: destination.port,
+        path: redactPath(egress.path),
+        target_hash: runtime.sha256(egress.target),
+      },
+    };
+  }
+
+  // ── the ends ──
+
+  async #refuse(exchange: Exchange, decision: Decision, committed: Committed): Promise<void> {
+    const { egress } = exchange;
+    const wait = this.#parts.damper.delay(egress.principal.address, decision, egress.destination.host);
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    exchange.release();
+    refuse(exchange.responder, decision, committed);
+  }
+
+  /** Allowed and proven, but the name leads nowhere. */
+  #unreachable(exchange: Exchange, committed: Committed, fault: Fault): void {
+    exchange.release();
+    this.#settle(exchange, committed, { ...NOT_STARTED, error: fault.code });
+    exchange.responder.answer(
+      502,
+      "Bad Gateway",
+      ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", committed.header],
+      `upstream error: ${fault.message}\n`,
+      exchange.egress.phase === "tunnel",
+    );
+  }
+
+  #carryOut(exchange: Exchange, decision: Decision, body: HeldBody | null, way: Way, committed: Committed): void {
+    const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
+    const ended = (end: Ended) => {
+      exchange.release();
+      this.#settle(exchange, committed, end);
+    };
+    if (exchange.egress.phase === "request") {
+      const payload = decision.replacement ?? (body === null ? null : body.bytes);
+      forward(this.#parts.enforce, { exchange, permit, payload, certificate: committed.header, ended });
+      return;
+    }
+    const { host, port } = permit.destination;
+    void tunnel(this.#parts.enforce, {
+      exchange,
+      permit,
+      parent: committed.id,
+      certificate: committed.header,
+      opaque: this.#parts.decider.opaque(host, port),
+      veto: (veto) => this.#vetoInside(exchange, veto, committed.id),
+      ended,
+    });
+  }
+
+  /** A tunnel that was allowed by name is vetoed for what it carries: a certificate of its own, under the tunnel's. */
+  async #vetoInside(exchange: Exchange, veto: TunnelVeto, parent: string): Promise<void> {
+    const from = this.#parts.runtime.monotonic();
+    const drafted = this.#draft(exchange, block(veto.reason, veto.vector), null, null);
+    // The tunnel's own clock also counts the wait for its first bytes, which is the client's time.
+    const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
+    try {
+      const committed = await this.#parts.evidence.commit(draft);
+      this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address);
+    } catch {
+      // The veto stands without its line: the tunnel is severed either way, and the certificate is kept for recovery.
+      await this.#parts.evidence.unwritten(draft);
+    }
+  }
+
+  /** No evidence, no egress. */
+  async #unproven(exchange: Exchange, draft: CertificateDraft, body: HeldBody | null, thrown: unknown): Promise<void> {
+    const vector = thrown instanceof Fault ? thrown.code : "evidence_failed";
+    const decision = failClosed("the decision's evidence could not be written", vector, { mode: draft.mode });
+    const refusal = { ...this.#draft(exchange, decision, body, null), policy_version: draft.policy_version };
+    const committed = await this.#parts.evidence.unwritten(refusal);
+    this.#parts.observer.decided(refusal, committed.id, exchange.egress.principal.address);
+    exchange.release();
+    refuse(exchange.responder, decision, committed);
+  }
+
+  /** A defect of ours in the middle of an egress takes the same road as every other fault. */
+  async #crashed(exchange: Exchange, thrown: unknown): Promise<void> {
+    this.#parts.observer.fault("pipeline_crashed", thrown);
+    if (exchange.responder.started) {
+      exchange.responder.sever();
+      return;
+    }
+    try {
+      const decision = failClosed("the gateway failed while deciding", "pipeline_crashed");
+      const draft = this.#draft(exchange, decision, null, null);
+      try {
+        const committed = await this.#parts.evidence.commit(draft);
+        this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address);
+        refuse(exchange.responder, decision, committed);
+      } catch (again) {
+        await this.#unproven(exchange, draft, null, again);
+      }
+    } catch (last) {
+      this.#parts.observer.fault("pipeline_crashed", last);
+      exchange.responder.sever();
+    }
+  }
+
+  #settle(exchange: Exchange, committed: Committed, end: Ended): void {
+    const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
+    this.#parts.evidence.settle({
+      certificate_id: committed.id,
+      status: end.status,
+      bytes_up: end.bytesUp,
+      bytes_down: end.bytesDown,
+      address: end.address,
+      duration_ms: duration,
+      severed: end.severed,
+      protocol: end.protocol,
+      error: end.error,
+    });
+    this.#parts.observer.settled(end, duration);
+  }
+}
+
+const NOT_STARTED: Ended = {
+  status: null,
+  bytesUp: 0,
+  bytesDown: 0,
+  address: null,
+  severed: false,
+  protocol: null,
+  error: null,
+};
+
+function viaProxy(config: Config): boolean {
+  return config.upstreamProxy !== null;
+}
+
+function tooLarge(): Decision {
+  return block("body too large for inspection", "body_too_large", { status: 413 });
+}
+
+/** The refusal a failed hold is; null when there is something (or nothing) to decide on. */
+function refusalOf(held: Held): Decision | null {
+  if (held.kind === "too_large") return tooLarge();
+  if (held.kind === "exhausted") return failClosed("no room to hold the body for inspection", "held_exhausted");
+  return null;
+}

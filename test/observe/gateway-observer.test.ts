@@ -29,9 +29,9 @@ const DRAFT: CertificateDraft = {
 };
 
 test("gatewayObserver writes one line a decision and counts what happened", () => {
-  let written = "";
+  const writes: string[] = [];
   const log = new Log(
-    { ...runtime, stderr: (text) => void (written += text) },
+    { ...runtime, stderr: (text) => void writes.push(text) },
     { level: "error", format: "json", decisions: true },
   );
   const metrics = gatewayMetrics();
@@ -43,7 +43,8 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
   observer.settled({ status: 200, bytesUp: 12, bytesDown: 34, error: null }, 3);
   observer.settled({ status: 502, bytesUp: 0, bytesDown: 0, error: "dial_failed" }, 3);
   log.flush();
-  const lines = written
+  const lines = writes
+    .join("")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));

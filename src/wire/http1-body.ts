@@ -148,8 +148,9 @@ export class BodyReader {
     const scanner = this.#trailers;
     const end = offset + scanner.push(chunk, offset);
     this.fault = scanner.fault;
-    if (scanner.raw === null) return end;
-    const fields = fieldsOf(scanner.raw);
+    const raw = scanner.take();
+    if (raw === null) return end;
+    const fields = fieldsOf(raw);
     for (let i = 0; i < fields.length; i += 2) {
       if (NEVER_TRAILERS.has((fields[i] as string).toLowerCase())) {
         this.fault = malformed("forbidden_trailer", "a trailer field belongs in the head");

@@ -39,11 +39,10 @@ export interface RawHead {
 
 export class HeadScanner {
   fault: WireFault | null = null;
-  /** Set once the blank line was read; valid until the next `push`. */
-  raw: RawHead | null = null;
   readonly #limits: WireLimits;
   readonly #first: number;
   #state: number;
+  #raw: RawHead | null = null;
   /** Bytes of this head already scanned: a head in many pieces is never scanned twice. */
   #scanned = 0;
   #held: Uint8Array | null = null;
@@ -62,9 +61,16 @@ export class HeadScanner {
     return this.#scanned > 0;
   }
 
+  /** The head once its blank line was read, else null. Valid until the next `push`; asking again answers null. */
+  take(): RawHead | null {
+    const raw = this.#raw;
+    // An idle connection must not keep its last head, and the secrets in it, in memory.
+    this.#raw = null;
+    return raw;
+  }
+
   /** Bytes consumed from `chunk.subarray(offset)`: all of them, or up to the end of the head, or up to the fault. */
   push(chunk: Uint8Array, offset: number): number {
-    this.raw = null;
     if (this.#scanned === 0) this.#marks.length = 0;
     const before = this.#scanned;
     const take = Math.min(chunk.length - offset, this.#limits.maxHeaderBytes - before);
@@ -77,7 +83,7 @@ export class HeadScanner {
     const done = this.#scan(bytes, base, base + before + take);
     if (done) {
       const head = bytes.subarray(base, base + this.#scanned);
-      this.raw = { text: decodeBytes(head, this.#bits < 0x80), lineEnd: this.#lineEnd, marks: this.#marks };
+      this.#raw = { text: decodeBytes(head, this.#bits < 0x80), lineEnd: this.#lineEnd, marks: this.#marks };
       const consumed = this.#scanned - before;
       this.#reset();
       return consumed;

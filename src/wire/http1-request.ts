@@ -79,7 +79,8 @@ export class RequestParser {
       if (i === chunk.length || this.fault !== null) return i - offset;
       i += this.#scanner.push(chunk, i);
       this.fault = this.#scanner.fault;
-      if (this.#scanner.raw !== null) this.#readHead(this.#scanner.raw);
+      const raw = this.#scanner.take();
+      if (raw !== null) this.#readHead(raw);
     }
     if (this.#inBody && i < chunk.length) {
       i = this.#body.push(chunk, i);

@@ -87,7 +87,8 @@ export class ResponseParser {
       } else {
         i += this.#scanner.push(chunk, i);
         this.fault = this.#scanner.fault;
-        if (this.#scanner.raw !== null) this.#readHead(this.#scanner.raw);
+        const raw = this.#scanner.take();
+        if (raw !== null) this.#readHead(raw);
       }
     }
     return i - offset;

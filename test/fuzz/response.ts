@@ -1,0 +1,81 @@
+/** Responses: any split gives the same events, and what was read is written again as exactly one answer. */
+import { endToEnd, type ResponseHead, ResponseParser, writeResponseHead } from "../../src/wire/http1.ts";
+import { response } from "./http1-grammar.ts";
+import { bytesOf, demand, latin1, type Random } from "./random.ts";
+
+const LIMITS = { maxHeaderBytes: 600, maxHeaders: 12 };
+
+interface Reading {
+  interim: ResponseHead[];
+  head: ResponseHead | null;
+  body: string;
+  ends: number;
+  trailers: readonly string[] | null;
+  consumed: number;
+  state: string;
+}
+
+function read(pieces: readonly Uint8Array[], method: string, limits = LIMITS): Reading {
+  const reading: Reading = { interim: [], head: null, body: "", ends: 0, trailers: null, consumed: 0, state: "" };
+  const parser = new ResponseParser(limits, {
+    informational: (head) => reading.interim.push(head),
+    head: (head) => {
+      demand(reading.head === null, "two heads for one request", "");
+      reading.head = head;
+    },
+    body: (bytes) => {
+      reading.body += latin1(bytes);
+    },
+    end: (trailers) => {
+      reading.ends += 1;
+      reading.trailers = trailers;
+    },
+  });
+  parser.start(method);
+  for (const piece of pieces) {
+    if (parser.complete || parser.fault !== null) break;
+    const used = parser.push(piece, 0);
+    reading.consumed += used;
+    demand(used === piece.length || parser.complete || parser.fault !== null, "a push that stopped early", piece);
+    piece.fill(0x21);
+  }
+  const before = `${parser.started} ${parser.complete} ${parser.fault?.code}`;
+  const fine = parser.eof();
+  demand(fine === (parser.fault === null) && fine === (reading.ends === 1), "eof and end disagree", reading.body);
+  reading.state = `${before} ${fine} ${parser.fault?.code}`;
+  return reading;
+}
+
+/** True when an answer was read to its end. */
+export function checkResponse(random: Random): boolean {
+  const method = random.pick(["GET", "POST", "HEAD", "CONNECT"]);
+  const plain = bytesOf(`${response(random)}${random.once(3) ? response(random) : ""}`);
+  const bytes = random.once(3) ? random.mutate(plain) : plain;
+  const whole = read([bytes.slice()], method);
+  demand(
+    JSON.stringify(read(random.split(bytes), method)) === JSON.stringify(whole),
+    "chunked differs from whole",
+    bytes,
+  );
+  if (whole.ends !== 1 || whole.head === null) return false;
+  checkRewrite(whole, whole.head, method, bytes);
+  return true;
+}
+
+function checkRewrite(reading: Reading, head: ResponseHead, method: string, input: Uint8Array): void {
+  const { body } = reading;
+  const fields = endToEnd(head.headers, head.connection, "response");
+  const chunked = head.chunked && !head.bodyless;
+  const extra = chunked ? "Transfer-Encoding: chunked\r\n" : head.closeDelimited ? "Connection: close\r\n" : "";
+  const framed = chunked ? `${body === "" ? "" : `${body.length.toString(16)}\r\n${body}\r\n`}0\r\n\r\n` : body;
+  const written = writeResponseHead(11, head.status, head.reason, fields, extra);
+  const lines = written.split(/\r\n|\n|\r/).length;
+  demand(lines === fields.length / 2 + (extra === "" ? 3 : 4), "a head with more lines than fields", input);
+  // A Content-Length named by Connection is taken out; the owner then closes behind the body.
+  if (head.contentLength !== -1 && head.connection.includes("content-length")) return;
+  const again = read([bytesOf(`${written}${framed}`)], method, { maxHeaderBytes: 4096, maxHeaders: 40 });
+  demand(again.ends === 1 && again.body === body && again.interim.length === 0, "another body", input);
+  demand(again.consumed === written.length + framed.length, "not one answer", input);
+  const same = again.head?.status === head.status && again.head.reason === head.reason;
+  demand(same && again.head?.bodyless === head.bodyless, "written and read differ", input);
+}

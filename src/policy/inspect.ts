@@ -1,0 +1,62 @@
+/** Runs inspectors over a decoded body in slices, under a deadline and a work budget checked between them. */
+import { MAX_LETTERS_INPUT } from "./letters.ts";
+import { type Finding, inspectBytes } from "./pillar128.ts";
+
+/** Looks at one slice of a decoded body. Pure, and linear in the slice. */
+export interface Inspector {
+  readonly name: string;
+  inspect(slice: Uint8Array): Finding | null;
+}
+
+export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", inspect: inspectBytes }];
+
+/** What an inspection may cost. Running out is never a pass: the decision then fails closed. */
+export interface Budget {
+  /** Monotonic milliseconds. */
+  readonly deadline: number;
+  readonly clock: () => number;
+  /** Bytes times inspectors. */
+  readonly work: number;
+}
+
+/** `null`: inspected whole, nothing found. */
+export type Inspection = Finding | "exhausted" | null;
+
+const SLICE = 64 * 1024;
+/** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
+const OVERLAP = 8 * 1024;
+
+/** Bodies up to this are one slice: no generator, no pause. */
+export const WHOLE_BYTES = SLICE;
+
+if (SLICE > MAX_LETTERS_INPUT) throw new RangeError("a slice must fit an inspector");
+
+/** For a body of at most `WHOLE_BYTES`. */
+export function inspectWhole(bytes: Uint8Array, inspectors: readonly Inspector[], budget: Budget): Inspection {
+  if (bytes.length * inspectors.length > budget.work) return "exhausted";
+  for (const inspector of inspectors) {
+    const found = inspector.inspect(bytes);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Yields after every slice, so that whoever drives it can let others run. */
+export function* inspectSlices(
+  bytes: Uint8Array,
+  inspectors: readonly Inspector[],
+  budget: Budget,
+): Generator<void, Inspection> {
+  let left = budget.work;
+  for (let at = 0; ; at += SLICE - OVERLAP) {
+    const slice = bytes.subarray(at, at + SLICE);
+    for (const inspector of inspectors) {
+      left -= slice.length;
+      if (left < 0 || budget.clock() > budget.deadline) return "exhausted";
+      const found = inspector.inspect(slice);
+      if (found !== null) return found;
+    }
+    if (at + SLICE >= bytes.length) return null;
+    yield;
+  }
+}

@@ -3,7 +3,7 @@ import type { Signer } from "../crypto/signature.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { CertificateDraft, Recovered } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { asciiJson, signedText, withSignature } from "./certificate.ts";
+import { asciiJson, type Sealed, seal, withSignature } from "./certificate.ts";
 import { type ChainPoint, ZERO_HASH } from "./chain.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import type { Committed } from "./evidence.ts";
@@ -92,14 +92,15 @@ export class AuditLog {
   }
 
   async unwritten(draft: CertificateDraft): Promise<Committed> {
-    const text = this.#text(draft, false);
+    const sealed = this.#seal(draft, false);
+    const id = this.#takenId;
     let signature = "";
     try {
-      signature = await this.#o.signer.sign(text);
+      signature = await this.#o.signer.sign(sealed.text);
     } catch {
       // The answer must still say what happened; a certificate nobody can verify is the honest form of that.
     }
-    const made = committed(this.#takenId, text, signature);
+    const made = committed(id, sealed, signature);
     if (this.#kept.length < MAX_KEPT) this.#kept.push(made.json);
     else this.#lost++;
     return made;
@@ -121,25 +122,25 @@ export class AuditLog {
 
   #append(draft: CertificateDraft, loose = ""): Committed | Promise<Committed> {
     const seq = this.#seq;
-    const text = this.#text(draft, true);
+    const sealed = this.#seal(draft, true);
     const id = this.#takenId;
-    const signature = this.#o.signer.sign(text);
+    const signature = this.#o.signer.sign(sealed.text);
     // From here on the certificate has its place: nothing below may leave it without a line or a failure of the log.
     this.#seq = seq + 1;
-    this.#prev = this.#o.runtime.sha256(text);
+    this.#prev = this.#o.runtime.sha256(sealed.text);
     if (typeof signature !== "string") {
       return this.#queue.put(
         seq,
-        signature.then((value) => committed(id, text, value)),
+        signature.then((value) => committed(id, sealed, value)),
         loose,
       );
     }
-    const made = committed(id, text, signature);
+    const made = committed(id, sealed, signature);
     return this.#queue.write(seq, made, loose) ? made : this.#queue.put(seq, made, loose);
   }
 
-  /** The signed text of a draft at the chain's end; `#takenId` is its id. */
-  #text(draft: CertificateDraft, chained: boolean): string {
+  /** Gives a draft its id, timestamp and place at the chain's end; `#takenId` is its id. */
+  #seal(draft: CertificateDraft, chained: boolean): Sealed {
     const { runtime, signer, orgId, outcomesHead } = this.#o;
     const now = runtime.now();
     if (now !== this.#lastNow) {
@@ -152,7 +153,7 @@ export class AuditLog {
     }
     this.#takenId = `cert_${this.#random.slice(this.#randomAt, this.#randomAt + 16)}`;
     this.#randomAt += 16;
-    return signedText(draft, {
+    return seal(draft, {
       id: this.#takenId,
       orgId,
       timestamp: this.#lastTimestamp,
@@ -243,9 +244,9 @@ export class AuditLog {
   }
 }
 
-function committed(id: string, text: string, signature: string): Committed {
+function committed(id: string, { text, ascii }: Sealed, signature: string): Committed {
   const json = withSignature(text, signature);
-  return { id, json, header: asciiJson(json) };
+  return { id, json, header: ascii ? json : asciiJson(json) };
 }
 
 function recoveryDraft(

@@ -13,17 +13,27 @@ export interface Assigned {
   readonly chain: ChainLink | null;
 }
 
+/** A certificate but for its signature. */
+export interface Sealed {
+  /** The signed bytes: RFC 8785 canonical JSON of everything but `signature`. */
+  readonly text: string;
+  /** True when `text` is printable ASCII, so that it can stand in a header as it is. */
+  readonly ascii: boolean;
+}
+
 /**
- * The signed bytes of a certificate: RFC 8785 canonical JSON of everything but `signature`.
+ * Writes down what will be signed.
  *
- * The members are written down in canonical order, so JSON.stringify is all it takes (a test holds this equal to
- * `canonicalize`). Free text is bounded: reason and path 256 bytes, agent 128; tighter when escapes would still carry
- * the whole over MAX_CERTIFICATE_BYTES.
+ * The members are in canonical order, so JSON.stringify is all it takes (a test holds this equal to `canonicalize`).
+ * Free text is bounded: reason and path 256 bytes, agent 128; tighter when escapes would still carry the whole over
+ * MAX_CERTIFICATE_BYTES.
  */
-export function signedText(draft: CertificateDraft, assigned: Assigned): string {
+export function seal(draft: CertificateDraft, assigned: Assigned): Sealed {
   for (let shrink = 1; ; shrink *= 2) {
     const text = serialize(draft, assigned, shrink);
-    if (asciiJson(text).length + SIGNATURE_ROOM <= MAX_CERTIFICATE_BYTES || shrink >= 256) return text;
+    const ascii = isPrintableAscii(text);
+    const length = ascii ? text.length : asciiJson(text).length;
+    if (length + SIGNATURE_ROOM <= MAX_CERTIFICATE_BYTES || shrink >= 256) return { text, ascii };
   }
 }
 
@@ -35,14 +45,18 @@ export function withSignature(text: string, signature: string): string {
   return `${text.slice(0, -1)},"signature":"${signature}"}`;
 }
 
+/** The same JSON in printable ASCII, fit for a header field value. */
+export function asciiJson(json: string): string {
+  return json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(16 * 1024);
 
-/** The same JSON (one that JSON.stringify wrote) in printable ASCII, fit for a header field value. */
-export function asciiJson(json: string): string {
+/** Of text that JSON.stringify wrote, which has no control characters below DEL. */
+function isPrintableAscii(json: string): boolean {
   // Only ASCII takes one byte a UTF-16 unit; encodeInto counts ten times faster than a regular expression looks.
-  if (encoder.encodeInto(json, scratch).written === json.length && !json.includes("\x7f")) return json;
-  return json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return encoder.encodeInto(json, scratch).written === json.length && !json.includes("\x7f");
 }
 
 function serialize(draft: CertificateDraft, assigned: Assigned, shrink: number): string {

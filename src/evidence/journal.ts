@@ -15,8 +15,6 @@ export interface Sink<T> {
   close(): void;
 }
 
-const encoder = new TextEncoder();
-
 /**
  * An append-only file of lines that rotates to `<stem>.<seq>.jsonl` (`seq` of its last line) and never deletes.
  * With `lock`, `<path>.lock` is held besides the file's own lock, so that no other process slips in between the two
@@ -31,7 +29,6 @@ export class JournalFile<T> implements Sink<T> {
   #lock: AppendFile | null = null;
   #file: AppendFile | null = null;
   #inode = -1;
-  #size = 0;
   #rotateAt: number;
   /** Numbers taken by rotated files: a rename must never replace one. */
   #taken = new Set<number>();
@@ -62,9 +59,8 @@ export class JournalFile<T> implements Sink<T> {
     this.#file = this.#runtime.openAppend(this.#path);
     const info = await this.#runtime.stat(this.#path);
     this.#inode = info?.inode ?? -1;
-    this.#size = info?.size ?? this.#file.size;
     this.#rotateAt = this.#rotateBytes;
-    const tail = await readLogTail(this.#runtime, this.#path, this.#size, this.#read);
+    const tail = await readLogTail(this.#runtime, this.#path, this.#file.size, this.#read);
     if (tail.last !== null || this.#taken.size === 0) return tail;
     // Either a rotation was cut off between its halves, or nothing good was written since: go on from the file before.
     const before = rotatedPath(this.#path, Math.max(...this.#taken));
@@ -73,13 +69,14 @@ export class JournalFile<T> implements Sink<T> {
   }
 
   append(lines: string, seq: number): void {
-    const bytes = byteLength(lines);
-    if (this.#size > 0 && this.#size + bytes > this.#rotateAt && seq > 0) this.#rotate(seq - 1);
-    this.#write(lines, bytes);
+    const { size } = this.#opened();
+    // The length in UTF-16 units is near enough to decide about a rotation.
+    if (size > 0 && size + lines.length > this.#rotateAt && seq > 0) this.#rotate(seq - 1, size);
+    this.#opened().append(lines);
   }
 
   mend(text: string): void {
-    this.#write(text, byteLength(text));
+    this.#opened().append(text);
   }
 
   async sync(): Promise<void> {
@@ -97,26 +94,24 @@ export class JournalFile<T> implements Sink<T> {
     this.#lock = null;
   }
 
-  #write(text: string, bytes: number): void {
+  #opened(): AppendFile {
     if (this.#file === null) throw new Error(`append to ${JSON.stringify(this.#path)}: it is not open`);
-    this.#file.append(text);
-    this.#size += bytes;
+    return this.#file;
   }
 
-  #rotate(lastSeq: number): void {
+  #rotate(lastSeq: number, size: number): void {
     let number = lastSeq;
     while (this.#taken.has(number)) number++;
     try {
       this.#runtime.rename(this.#path, rotatedPath(this.#path, number));
     } catch {
       // A file that is too long is still evidence; a gateway that stopped for it would be worse. Try again later.
-      this.#rotateAt = this.#size + this.#rotateBytes;
+      this.#rotateAt = size + this.#rotateBytes;
       return;
     }
     this.#taken.add(number);
     this.#closeFile();
     this.#file = this.#runtime.openAppend(this.#path);
-    this.#size = 0;
     this.#rotateAt = this.#rotateBytes;
     this.#inode = -1;
     const file = this.#file;
@@ -172,11 +167,4 @@ export function splitPath(path: string): { prefix: string; directory: string; na
 
 function stemOf(name: string): string {
   return name.endsWith(".jsonl") ? name.slice(0, -".jsonl".length) : name;
-}
-
-const scratch = new Uint8Array(64 * 1024);
-
-function byteLength(text: string): number {
-  const { read, written } = encoder.encodeInto(text, scratch);
-  return read === text.length ? written : encoder.encode(text).length;
 }

@@ -8,6 +8,7 @@ import { chmodSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import tls from "node:tls";
 import { Fault, messageOf } from "../errors.ts";
+import { trust } from "./_trust.ts";
 import type { Conn, ConnHandler, Dialing, DialTarget, Listener, ListenOptions, TlsClientOptions } from "./contract.ts";
 
 /** Writes `text`, one byte a char, at the start of `into`, which has room for it. */
@@ -63,6 +64,7 @@ class SocketConn implements Conn {
   readonly alpn: string | null;
   readonly #socket: OwnedSocket;
   #ending = false;
+  #ours = false;
   #waiting = false;
   #told = false;
   #error: Error | null = null;
@@ -100,7 +102,8 @@ class SocketConn implements Conn {
   }
 
   failed(error: Error): void {
-    this.#error ??= error;
+    // After our own reset or destroy an error says nothing: it is what we asked for.
+    if (!this.#ours) this.#error ??= error;
     if (!this.#socket.destroyed) this.#socket.destroy();
   }
 
@@ -175,11 +178,14 @@ class SocketConn implements Conn {
     const socket = this.#socket;
     if (socket.destroyed) return;
     this.#ending = true;
+    this.#ours = true;
     resetSocket(socket);
   }
 
   destroy(): void {
+    if (this.#socket.destroyed) return;
     this.#ending = true;
+    this.#ours = true;
     this.#socket.destroy();
   }
 }
@@ -188,7 +194,7 @@ function resetSocket(socket: net.Socket): void {
   try {
     socket.resetAndDestroy();
   } catch {
-    // Only a bare TCP handle can be reset: not a Unix socket.
+    // Only TCP can be reset: not a Unix socket. Deno cannot reset below TLS either, where this is a close without RST.
   }
   if (!socket.destroyed) socket.destroy();
 }
@@ -281,26 +287,9 @@ export async function listenUnix(path: string, accept: (conn: Conn) => void): Pr
   };
 }
 
-/** Roots a client trusts: the public and the system's, and the ones it was given. Per PEM text, made once. */
-const contexts = new Map<string, tls.SecureContext>();
-const MAX_CONTEXTS = 16;
-
-function contextFor(extraRoots: string): tls.SecureContext {
-  const known = contexts.get(extraRoots);
-  if (known !== undefined) return known;
-  const roots = new Set([
-    ...tls.rootCertificates,
-    ...tls.getCACertificates("system"),
-    ...tls.getCACertificates("default"),
-  ]);
-  const context = tls.createSecureContext({ ca: [...roots, extraRoots] });
-  if (contexts.size >= MAX_CONTEXTS) contexts.clear();
-  contexts.set(extraRoots, context);
-  return context;
-}
-
 function tlsSocket(address: string, port: number, options: TlsClientOptions): tls.TLSSocket {
   const request: tls.ConnectionOptions & { allowHalfOpen?: boolean } = {
+    ...trust(options.extraRoots ?? ""),
     host: address,
     port,
     allowHalfOpen: true,
@@ -309,12 +298,10 @@ function tlsSocket(address: string, port: number, options: TlsClientOptions): tl
     // SNI carries names only; an IP literal is checked against the certificate all the same.
     servername: net.isIP(options.serverName) === 0 ? options.serverName : "",
     checkServerIdentity: (_host, certificate) => {
-      if (certificate.subjectaltname === undefined)
-        return new Error("the certificate names no subject alternative name");
+      if (!certificate.subjectaltname) return new Error("the certificate names no subject alternative name");
       return tls.checkServerIdentity(options.serverName, certificate);
     },
   };
-  if (options.extraRoots !== undefined) request.secureContext = contextFor(options.extraRoots);
   if (options.alpn !== undefined) request.ALPNProtocols = [...options.alpn];
   return tls.connect(request);
 }

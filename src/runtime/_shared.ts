@@ -1,6 +1,5 @@
 /** What both runtimes answer alike, over node:* modules. bun.ts and deno.ts add the rest and export the whole. */
 import { Buffer } from "node:buffer";
-import { spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import dns from "node:dns";
 import fs from "node:fs";
@@ -10,7 +9,7 @@ import { Fault, messageOf } from "../errors.ts";
 import { dial, listen, listenUnix } from "./_conn.ts";
 import { decode } from "./_decode.ts";
 import { httpClient } from "./_http.ts";
-import type { Child, FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
+import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
 export type Own = "name" | "version" | "args" | "sha256" | "hasher" | "hmacSha256" | "openAppend" | "spawnSelf";
@@ -51,22 +50,6 @@ function randomHex(bytes: number): string {
 function missing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === "ENOENT" || code === "ENOTDIR";
-}
-
-/** Starts `command` with output inherited. */
-export function spawnChild(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Child {
-  const child = spawn(command, [...args], { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...env } });
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("exit", (code, signal) => resolve({ code, signal }));
-  });
-  return {
-    pid: child.pid ?? 0,
-    exited,
-    signal(name) {
-      child.kill(name);
-    },
-  };
 }
 
 function resolve(name: string): Promise<readonly ResolvedAddress[]> {

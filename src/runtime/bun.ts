@@ -1,9 +1,10 @@
 /** The Bun adapter. */
 import { dlopen } from "bun:ffi";
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { Fault, messageOf } from "../errors.ts";
 import { setLatin1Write } from "./_conn.ts";
-import { appendFile, lockHeld, shared, spawnChild } from "./_shared.ts";
+import { appendFile, lockHeld, shared } from "./_shared.ts";
 import type { Runtime } from "./contract.ts";
 
 const LOCK_EX = 2;
@@ -70,6 +71,20 @@ export const runtime: Runtime = {
   },
 
   spawnSelf(args, env) {
-    return spawnChild(process.execPath, compiled ? args : [...process.execArgv, Bun.main, ...args], env);
+    const command = compiled ? [...args] : [...process.execArgv, Bun.main, ...args];
+    const child = spawn(process.execPath, command, {
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, ...env },
+    });
+    return {
+      pid: child.pid ?? 0,
+      exited: new Promise((resolve, reject) => {
+        child.on("error", reject);
+        child.on("exit", (code, signal) => resolve({ code, signal }));
+      }),
+      signal(name) {
+        child.kill(name);
+      },
+    };
   },
 };

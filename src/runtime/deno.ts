@@ -2,7 +2,8 @@
 import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
 import { setLatin1Write } from "./_conn.ts";
-import { appendFile, lockHeld, shared, spawnChild } from "./_shared.ts";
+import { appendFile, lockHeld, shared } from "./_shared.ts";
+import { keepRootsInDefaultStore } from "./_trust.ts";
 import type { Runtime } from "./contract.ts";
 
 const encoder = new TextEncoder();
@@ -12,6 +13,8 @@ setLatin1Write((into, text) => {
   const { read, written } = encoder.encodeInto(text, into);
   if (written !== text.length || read !== text.length) into.write(text, 0, text.length, "latin1");
 });
+
+keepRootsInDefaultStore();
 
 const BLOCK = 64;
 
@@ -87,6 +90,25 @@ export const runtime: Runtime = {
   },
 
   spawnSelf(args, env) {
-    return spawnChild(Deno.execPath(), [...ownCommand(), ...args], env);
+    // node:child_process reports a child that handled a signal and exited as killed by it; Deno.Command tells the truth.
+    const command = new Deno.Command(Deno.execPath(), {
+      args: [...ownCommand(), ...args],
+      env: { ...env },
+      stdin: "null",
+      stdout: "inherit",
+      stderr: "inherit",
+    });
+    const child = command.spawn();
+    return {
+      pid: child.pid,
+      exited: child.status.then(({ code, signal }) => ({ code: signal === null ? code : null, signal })),
+      signal(name) {
+        try {
+          child.kill(name);
+        } catch {
+          // It has ended.
+        }
+      },
+    };
   },
 };

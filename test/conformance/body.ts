@@ -1,0 +1,12 @@
+/** Every obligation of src/runtime/contract.ts as a named check: one body, run as a real process by each runtime. */
+import * as conn from "./conn.ts";
+import * as files from "./files.ts";
+import * as http from "./http.ts";
+import type { Check } from "./kit.ts";
+import * as process from "./process.ts";
+import * as tls from "./tls.ts";
+
+const { play, ...processChecks } = process;
+
+export { play };
+export const checks: Readonly<Record<string, Check>> = { ...conn, ...tls, ...http, ...files, ...processChecks };

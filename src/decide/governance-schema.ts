@@ -1,0 +1,87 @@
+/** The decision API (contract section 6) as schemas: what the relay sends a plane, and all a plane may answer. */
+import { z } from "zod";
+
+/** A credential as the plane sees it. The fingerprint is keyed: it can be compared, not reversed or looked up. */
+export const credentialSchema = z.strictObject({
+  /** How it was given: bearer, basic, aws4, cookie, api_key, jwt, token. */
+  kind: z.string(),
+  /** Who issued it, by its looks, or null. */
+  issuer: z.string().nullable(),
+  /** "hmac-" + 32 hex; equal for equal values under one relay's key. */
+  fingerprint: z.string().regex(/^hmac-[0-9a-f]{32}$/),
+});
+
+const fieldSchema = z.tuple([z.string(), z.union([z.string(), credentialSchema])]);
+
+export const decisionRequestSchema = z.strictObject({
+  v: z.literal(1),
+  /** "req_" + 16 hex, new for every question. */
+  id: z.string(),
+  org: z.string(),
+  caller: z.string(),
+  /** Who says they ask. Stated by the caller, not proven. */
+  agent: z.strictObject({ id: z.string().nullable(), parent: z.string().nullable() }),
+  /** certificate_id of the tunnel this came through, or null. */
+  parent: z.string().nullable(),
+  phase: z.enum(["request", "tunnel"]),
+  door: z.string(),
+  method: z.string(),
+  scheme: z.enum(["http", "https", "tcp"]),
+  host: z.string(),
+  port: z.int().min(0).max(65535),
+  /** Without query; segments that look like credentials are `[redacted]`. "" for a tunnel. */
+  path: z.string(),
+  /** Parameters in their order, names and values as sent (still percent-encoded). */
+  query: z.array(fieldSchema),
+  headers: z.array(fieldSchema),
+  /** Null for a tunnel. */
+  body: z
+    .strictObject({
+      encoding: z.enum(["utf8", "base64"]),
+      /** The body with its content codings undone. */
+      data: z.string(),
+      /** Codings that were undone, in the order they had been applied. */
+      decoded: z.array(z.string()),
+      /** Bytes and sha256 hex of the body as held: still encoded, as in the certificate. */
+      length: z.int().min(0),
+      sha256: z.string(),
+    })
+    .nullable(),
+});
+
+export type DecisionRequest = z.infer<typeof decisionRequestSchema>;
+export type Credential = z.infer<typeof credentialSchema>;
+
+const text = z.string().max(4096).nullish();
+/** Pillar and vector become header values. */
+const code = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9 ._:-]{0,127}$/)
+  .nullish();
+
+const answerFields = z.strictObject({
+  decision: z.enum(["allow", "deny", "sanitize", "approval_needed"]),
+  reason: text,
+  pillar: code,
+  vector: code,
+  rule: text,
+  policy_version: z.string().max(256).nullish(),
+  redacted_body: z.string().nullish(),
+  redacted_encoding: z.enum(["utf8", "base64"]).nullish(),
+  approval_id: z.string().max(256).nullish(),
+  message: text,
+  attestation: z.string().max(65_536).nullish(),
+  ttl_s: z.number().min(0).max(86_400).nullish(),
+  metadata: z.record(z.string(), z.unknown()).nullish(),
+});
+
+/**
+ * Strict: a key this relay does not know may be a condition it would not meet. Room for anything else is in `metadata`.
+ * An allow with a body to send instead contradicts itself, and so does a sanitize without one.
+ */
+export const decisionAnswerSchema = answerFields.refine(
+  ({ decision, redacted_body: redacted }) => (decision === "sanitize") === (typeof redacted === "string"),
+  { message: "redacted_body goes with sanitize, and only with it" },
+);
+
+export type DecisionAnswer = z.infer<typeof decisionAnswerSchema>;

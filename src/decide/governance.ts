@@ -1,0 +1,190 @@
+/** A hosted governance plane, asked once per egress. Whatever is not a well-formed answer in time is a Fault. */
+import type { Config, GovernanceConfig } from "../config/config.ts";
+import { Fault, messageOf } from "../errors.ts";
+import { allow, block, type Decision } from "../model/decision.ts";
+import type { Egress, HeldBody } from "../model/egress.ts";
+import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
+import { type Breaker, breaker } from "./breaker.ts";
+import type { Decider } from "./decider.ts";
+import { bodyDecoder, contentCodings, isVeto } from "./decode.ts";
+import { type DecisionAnswer, decisionAnswerSchema } from "./governance-schema.ts";
+import { describe, type Fingerprint, fromBase64, questionText } from "./plane-request.ts";
+import type { Policy } from "./policy-files.ts";
+import { boundBy } from "./signed-request.ts";
+
+const MAX_SOCKETS = 64;
+const MAX_IN_FLIGHT = 1024;
+const BREAKER = { threshold: 5, coolDownMs: 5000 };
+const ANSWER_ROOM = 64 * 1024;
+
+export interface PlaneDecider extends Decider {
+  readonly breaker: Pick<Breaker, "state">;
+  close(): void;
+}
+
+type Settings = Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld" | "orgId" | "hmacKey" | "signingKey"> & {
+  readonly governance: GovernanceConfig;
+};
+
+type Machine = Pick<Runtime, "httpClient" | "hmacSha256" | "randomHex" | "monotonic" | "decode" | "sha256">;
+
+/** A local policy's veto on the destination needs no plane; all the rest is the plane's to say. */
+export function planeDecider(runtime: Machine, config: Settings, policy: Policy): PlaneDecider {
+  const { governance } = config;
+  const url = `${governance.url.replace(/\/+$/, "")}/v1/decisions`;
+  const client = runtime.httpClient({
+    maxSockets: MAX_SOCKETS,
+    ...(governance.ca === null ? {} : { ca: governance.ca }),
+    ...(governance.cert === null ? {} : { cert: governance.cert }),
+    ...(governance.key === null ? {} : { key: governance.key }),
+  });
+  const headers: Record<string, string> = { "content-type": "application/json", accept: "application/json" };
+  if (governance.token !== null) headers.authorization = `Bearer ${governance.token}`;
+  const fingerprint = fingerprintKey(runtime, config);
+  const decode = bodyDecoder(runtime, config);
+  const circuit = breaker({ ...BREAKER, clock: () => runtime.monotonic() });
+  const maxAnswer = config.maxBody * 2 + ANSWER_ROOM;
+  let inFlight = 0;
+  let policyVersion: string | null = null;
+
+  async function ask(question: string, signal: AbortSignal): Promise<DecisionAnswer> {
+    let reply: HttpReply;
+    try {
+      reply = await client.send(url, "POST", headers, question, maxAnswer, signal);
+    } catch (thrown) {
+      if (signal.aborted) throw new Fault("governance_timeout", "the governance plane did not answer in time");
+      const tooLarge = thrown instanceof Fault && thrown.code === "upstream_malformed";
+      const code = tooLarge ? "governance_malformed" : "governance_unreachable";
+      throw new Fault(code, `the governance plane failed: ${messageOf(thrown)}`, { cause: thrown });
+    }
+    return readAnswer(reply);
+  }
+
+  /** One question: admitted, timed, counted. The timer runs from before the body is decoded. */
+  async function consult(egress: Egress, held: HeldBody | null, codings: readonly ContentCoding[]): Promise<Decision> {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), config.enforceTimeoutMs);
+    inFlight += 1;
+    try {
+      const decoded = held === null || codings.length === 0 ? held?.bytes : await decode(held.bytes, codings);
+      if (decoded !== undefined && !(decoded instanceof Uint8Array)) {
+        circuit.release();
+        return decoded;
+      }
+      const about = describe(egress, { id: `req_${runtime.randomHex(8)}`, org: config.orgId, fingerprint });
+      const body = held === null || decoded === undefined ? null : { held, decoded, codings };
+      const answer = await ask(await questionText(about, body), abort.signal);
+      circuit.success();
+      policyVersion = answer.policy_version ?? policyVersion;
+      return toDecision(answer, { egress, held, maxBody: config.maxBody, hash: runtime.sha256 });
+    } catch (thrown) {
+      if (thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
+      else circuit.release();
+      throw thrown;
+    } finally {
+      inFlight -= 1;
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    get policyVersion() {
+      return policyVersion ?? policy.version;
+    },
+    breaker: circuit,
+    reload: () => policy.reload(),
+    opaque: (host, port) => policy.opaque(host, port),
+    close: () => client.close(),
+    decide(egress, body) {
+      const judged = policy.judge(egress.destination);
+      if (judged !== null && typeof judged !== "string") return judged;
+      const codings = body === null ? [] : contentCodings(egress.headers);
+      if (isVeto(codings)) return codings;
+      if (inFlight >= MAX_IN_FLIGHT) {
+        throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
+      }
+      if (!circuit.admit()) throw new Fault("governance_breaker_open", "the governance plane is down");
+      return consult(egress, body, codings);
+    },
+  };
+}
+
+function fingerprintKey(runtime: Machine, config: Settings): Fingerprint {
+  const secret = config.hmacKey ?? config.signingKey ?? runtime.randomHex(32);
+  const bytes = new TextEncoder();
+  // A key of its own: a fingerprint must not be a signature of anything.
+  const derived = runtime.hmacSha256(bytes.encode(secret))("sallyport credential fingerprint 1");
+  return runtime.hmacSha256(bytes.encode(derived));
+}
+
+function readAnswer(reply: HttpReply): DecisionAnswer {
+  if (reply.status !== 200) throw malformed(`status ${reply.status}`);
+  const type = reply.headers["content-type"] ?? "";
+  if (!/^application\/json *(?:;|$)/i.test(type)) throw malformed("the content type is not application/json");
+  let json: unknown;
+  try {
+    json = JSON.parse(strict.decode(reply.body));
+  } catch {
+    throw malformed("not JSON");
+  }
+  const checked = decisionAnswerSchema.safeParse(json);
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0];
+  // Paths only: an answer's values may quote the body.
+  throw malformed(issue === undefined ? "not a decision" : `${issue.path.join(".") || "answer"}: ${issue.code}`);
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true });
+
+function malformed(detail: string): Fault {
+  return new Fault("governance_malformed", `the governance plane's answer is malformed: ${detail}`);
+}
+
+interface Asked {
+  readonly egress: Egress;
+  readonly held: HeldBody | null;
+  readonly maxBody: number;
+  readonly hash: (text: string) => string;
+}
+
+function toDecision(answer: DecisionAnswer, asked: Asked): Decision {
+  const detail = {
+    rule: answer.rule ?? null,
+    policyVersion: answer.policy_version ?? null,
+    attestationHash: typeof answer.attestation === "string" ? asked.hash(answer.attestation) : null,
+  };
+  const pillar = answer.pillar ?? "CoreGuard";
+  const reason = answer.reason ?? answer.message;
+  switch (answer.decision) {
+    case "allow":
+      return allow(reason ?? "allowed by the governance plane", detail);
+    case "deny":
+      return block(reason ?? "denied by the governance plane", answer.vector ?? "plane_deny", { ...detail, pillar });
+    case "approval_needed": {
+      const held = block(reason ?? "approval is needed", answer.vector ?? "approval_needed", { ...detail, pillar });
+      return { ...held, verdict: "hold" };
+    }
+    case "sanitize":
+      return sanitize(answer, asked, { ...detail, pillar });
+  }
+}
+
+type Detail = Parameters<typeof block>[2];
+
+function sanitize(answer: DecisionAnswer, { egress, held, maxBody }: Asked, detail: Detail): Decision {
+  const bound = boundBy(egress);
+  if (bound !== null) return block(`content to be removed is ${bound}`, "sanitize_signed", detail);
+  // Nothing was held, so what was found is in the head or the URL, which are never rewritten.
+  if (held === null || held.bytes.length === 0) {
+    return block("content to be removed is not in a body", "sanitize_head", detail);
+  }
+  const text = answer.redacted_body ?? "";
+  const replacement = answer.redacted_encoding === "base64" ? fromBase64(text) : new TextEncoder().encode(text);
+  if (replacement === null) throw malformed("redacted_body is not base64");
+  if (replacement.length > maxBody) throw malformed("redacted_body is larger than a body may be");
+  const reason = answer.reason ?? answer.message ?? "sanitized by the governance plane";
+  return {
+    ...allow(reason, { ...detail, vector: answer.vector ?? "plane_sanitize", replacement }),
+    verdict: "sanitize",
+  };
+}

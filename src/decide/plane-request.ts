@@ -1,0 +1,169 @@
+/** An egress as the plane is told about it. No credential leaves the relay in it. */
+import type { Egress, HeldBody } from "../model/egress.ts";
+import { issuerOf, looksSecret } from "../policy/credential.ts";
+import { redactPath } from "../policy/redact-path.ts";
+import type { Credential, DecisionRequest } from "./governance-schema.ts";
+
+/** HMAC-SHA256 under a key of the relay, as hex. */
+export type Fingerprint = (value: string) => string;
+
+type Field = [string, string | Credential];
+
+/** Bodies up to this are sent as text when they are text; longer ones as base64, which is cheaper to make and to read. */
+const MAX_TEXT = 256 * 1024;
+
+const CREDENTIAL_HEADER =
+  /^(?:authorization|proxy-authorization|cookie|x-amz-security-token)$|(?:api|access|auth|secret|private|goog|signing)[-_]?key|token|secret|passw|credential|session|signature$/i;
+const CREDENTIAL_PARAMETER =
+  /^(?:key|sig|auth|pwd|code|jwt|x-amz-signature|x-amz-credential|x-goog-signature)$|(?:api|access|secret|private)[-_]?key|token|secret|passw|credential|session|signature/i;
+
+export interface Told {
+  readonly id: string;
+  readonly org: string;
+  readonly fingerprint: Fingerprint;
+}
+
+/** Everything but the body's data. */
+export function describe(egress: Egress, { id, org, fingerprint }: Told): Omit<DecisionRequest, "body"> {
+  const { destination, path } = egress;
+  const mark = path.indexOf("?");
+  return {
+    v: 1,
+    id,
+    org,
+    caller: egress.caller,
+    agent: { id: egress.principal.agent, parent: null },
+    parent: egress.parent,
+    phase: egress.phase,
+    door: egress.door,
+    method: egress.method,
+    scheme: destination.scheme,
+    host: destination.host,
+    port: destination.port,
+    path: redactPath(path),
+    query: mark === -1 ? [] : queryFields(path.slice(mark + 1), fingerprint),
+    headers: headerFields(egress.headers, fingerprint),
+  };
+}
+
+/** What the plane is asked, as JSON. `decoded` are the bytes after undoing `codings`; length and hash are of what was held. */
+export async function questionText(
+  about: Omit<DecisionRequest, "body">,
+  body: { readonly held: HeldBody; readonly decoded: Uint8Array; readonly codings: readonly string[] } | null,
+): Promise<string> {
+  if (body === null) return JSON.stringify({ ...about, body: null });
+  const { held, decoded, codings } = body;
+  const facts = { decoded: codings, length: held.bytes.length, sha256: held.sha256 };
+  if (decoded.length <= MAX_TEXT) {
+    const text = textOf(decoded);
+    if (text !== null) return JSON.stringify({ ...about, body: { encoding: "utf8", data: text, ...facts } });
+  }
+  // Base64 needs no escaping: put in behind, so that megabytes are not walked through a second time.
+  const data = await toBase64(decoded);
+  const rest = JSON.stringify({ encoding: "base64", ...facts }).slice(1);
+  return `${JSON.stringify(about).slice(0, -1)},"body":{"data":"${data}",${rest}}`;
+}
+
+function textOf(bytes: Uint8Array): string | null {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function headerFields(headers: readonly string[], fingerprint: Fingerprint): Field[] {
+  const fields: Field[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const value = headers[i + 1] as string;
+    const secret = CREDENTIAL_HEADER.test(name) || anySecret(value);
+    fields.push([name, secret ? headerCredential(name, value, fingerprint) : value]);
+  }
+  return fields;
+}
+
+function headerCredential(name: string, value: string, fingerprint: Fingerprint): Credential {
+  const lower = name.toLowerCase();
+  if (lower === "cookie") return { kind: "cookie", issuer: null, ...printOf(value, fingerprint) };
+  const space = value.indexOf(" ");
+  const scheme = space === -1 ? "" : value.slice(0, space).toLowerCase();
+  if (scheme === "bearer" || scheme === "token" || scheme === "basic") {
+    // The credential is the token: given as a bearer or as an API key, it has one fingerprint.
+    const token = value.slice(space + 1).trim();
+    return { kind: scheme, issuer: issuerOf(token), ...printOf(token, fingerprint) };
+  }
+  if (scheme.startsWith("aws4-")) {
+    // The signature is new each time; the identity is the access key.
+    const key = /Credential=([^/,\s]{1,128})/.exec(value)?.[1] ?? value;
+    return { kind: "aws4", issuer: "aws", ...printOf(key, fingerprint) };
+  }
+  const kind = lower.includes("key") ? "api_key" : "token";
+  return { kind, issuer: issuerOf(value), ...printOf(value, fingerprint) };
+}
+
+function queryFields(query: string, fingerprint: Fingerprint): Field[] {
+  const fields: Field[] = [];
+  for (const pair of query.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = equals === -1 ? pair : pair.slice(0, equals);
+    const value = equals === -1 ? "" : percentDecoded(pair.slice(equals + 1));
+    if (value === "" || !(CREDENTIAL_PARAMETER.test(percentDecoded(name)) || anySecret(value))) {
+      // A name on its own may be the secret.
+      const bare = equals === -1 && anySecret(percentDecoded(name));
+      fields.push(bare ? ["", tokenOf(percentDecoded(name), fingerprint)] : [name, pair.slice(name.length + 1)]);
+    } else {
+      fields.push([name, tokenOf(value, fingerprint)]);
+    }
+  }
+  return fields;
+}
+
+function tokenOf(value: string, fingerprint: Fingerprint): Credential {
+  return { kind: issuerOf(value) === "jwt" ? "jwt" : "token", issuer: issuerOf(value), ...printOf(value, fingerprint) };
+}
+
+/** A long value is looked at in part by part: a key may stand anywhere in it. */
+function anySecret(value: string): boolean {
+  if (value.length < 15) return false;
+  for (const part of value.split(/[\s,;="'&:]+/, 256)) if (part.length >= 15 && looksSecret(part)) return true;
+  return false;
+}
+
+function printOf(value: string, fingerprint: Fingerprint): { fingerprint: string } {
+  return { fingerprint: `hmac-${fingerprint(value).slice(0, 32)}` };
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    return text;
+  }
+}
+
+/** Divisible by three, so that the parts put together are the whole. */
+const CHUNK = 0x6000;
+const CHUNKS_PER_TURN = 32;
+
+/** Hands the event loop back every 768 KiB. */
+async function toBase64(bytes: Uint8Array): Promise<string> {
+  let out = "";
+  for (let i = 0, done = 1; i < bytes.length; i += CHUNK, done++) {
+    out += btoa(String.fromCharCode(...bytes.subarray(i, i + CHUNK)));
+    if (done % CHUNKS_PER_TURN === 0) await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
+  return out;
+}
+
+/** Null when it is not base64. */
+export function fromBase64(text: string): Uint8Array | null {
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) return null;
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}

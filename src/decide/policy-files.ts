@@ -1,0 +1,93 @@
+/** The policy in force: read from its file or directory, replaced as a whole, never half. */
+import { Fault, messageOf } from "../errors.ts";
+import { block, type Decision } from "../model/decision.ts";
+import type { Destination } from "../model/egress.ts";
+import type { PolicySource } from "../policy/document.ts";
+import { compilePolicy, evaluate, type Program } from "../policy/program.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { parseIp } from "../wire/ip.ts";
+import type { AddressPolicy } from "./address.ts";
+
+const MAX_FILES = 256;
+const MAX_FILE_BYTES = 1024 * 1024;
+
+export interface Policy extends AddressPolicy {
+  readonly version: string | null;
+  /** Why the files on disk are not what is in force; null when they are. */
+  readonly problem: string | null;
+  /** The veto for a destination, or the name of the rule that lets it go (null without a policy). */
+  judge(destination: Destination): Decision | string | null;
+  opaque(host: string, port: number): boolean;
+  reload(): Promise<{ ok: boolean; message: string }>;
+}
+
+type Files = Pick<Runtime, "readFile" | "stat" | "list">;
+
+/** Rejects with Fault `policy_invalid`: a gateway does not start on a policy it cannot read. A null path is no policy. */
+export async function openPolicy(runtime: Files, path: string | null): Promise<Policy> {
+  let program = path === null ? null : await load(runtime, path);
+  let problem: string | null = null;
+  return {
+    get version() {
+      return program?.version ?? null;
+    },
+    get problem() {
+      return problem;
+    },
+    judge({ host, port, literal }) {
+      if (program === null) return null;
+      const verdict = evaluate(program, { host, port, literal });
+      return verdict.allowed ? verdict.rule : denied(program, `host "${host}"`, verdict.rule);
+    },
+    deniedAddress(address, port) {
+      if (program === null || !program.deny.hasNetworks) return null;
+      const rule = program.deny.matchAddress(address, port);
+      return rule === null ? null : denied(program, `address ${address}`, rule);
+    },
+    opaque: (host, port) => program?.opaque.match(host, port, parseIp(host) !== null) != null,
+    async reload() {
+      if (path === null) return { ok: true, message: "no policy is configured" };
+      try {
+        program = await load(runtime, path);
+        problem = null;
+        return { ok: true, message: `policy ${program.version} is in force` };
+      } catch (thrown) {
+        problem = messageOf(thrown);
+        return { ok: false, message: `the policy in force stays ${program?.version}: ${problem}` };
+      }
+    },
+  };
+}
+
+function denied(program: Program, what: string, rule: string): Decision {
+  return block(`policy denies ${what}`, "policy_deny", { rule, policyVersion: program.version });
+}
+
+async function load(runtime: Files, path: string): Promise<Program> {
+  const info = await runtime.stat(path);
+  if (info === null) throw new Fault("policy_invalid", `policy "${path}" does not exist`);
+  if (!info.directory) return compilePolicy([await read(runtime, path, baseName(path))]);
+  const names = (await runtime.list(path)).map(baseName).filter((name) => /^[^.].*\.ya?ml$/.test(name));
+  names.sort();
+  if (names.length === 0) throw new Fault("policy_invalid", `policy "${path}" has no .yaml file in it`);
+  if (names.length > MAX_FILES) throw new Fault("policy_invalid", `policy "${path}" has more than ${MAX_FILES} files`);
+  const sources: PolicySource[] = [];
+  for (const name of names) sources.push(await read(runtime, `${path.replace(/\/+$/, "")}/${name}`, name));
+  return compilePolicy(sources);
+}
+
+async function read(runtime: Files, path: string, name: string): Promise<PolicySource> {
+  const info = await runtime.stat(path);
+  if (info === null || info.size > MAX_FILE_BYTES) {
+    throw new Fault("policy_invalid", `${name}:1: missing, or larger than ${MAX_FILE_BYTES} bytes`);
+  }
+  try {
+    return { name, text: new TextDecoder("utf-8", { fatal: true }).decode(await runtime.readFile(path)) };
+  } catch (thrown) {
+    throw new Fault("policy_invalid", `${name}:1: cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

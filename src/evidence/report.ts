@@ -1,0 +1,63 @@
+import type { Verdict } from "../model/decision.ts";
+
+export type FindingCode =
+  | "malformed"
+  | "duplicate_key"
+  | "unknown_version"
+  | "bad_signature"
+  | "unknown_key"
+  | "wrong_algorithm"
+  | "broken_link"
+  | "gap"
+  | "duplicate"
+  | "chain_changed"
+  | "unchained"
+  | "unwritten_mismatch"
+  | "torn_tail"
+  | "torn_recovered"
+  | "recovery_interrupted"
+  | "certificates_lost"
+  | "continues_from"
+  | "new_chain"
+  | "clock_step"
+  | "outcome_malformed"
+  | "outcome_broken_link"
+  | "outcomes_mismatch"
+  | "outcomes_unchecked"
+  | "outcomes_lost"
+  | "outcome_unknown"
+  | "empty"
+  | "unreadable";
+
+export type Severity = "error" | "warning" | "info";
+
+export interface Finding {
+  readonly severity: Severity;
+  readonly code: FindingCode;
+  readonly file: string;
+  /** From 1; 0 when it is about the file as a whole. */
+  readonly line: number;
+  readonly detail: string;
+}
+
+/** Findings of one severity that are kept; all are counted. */
+export const MAX_FINDINGS = 20;
+
+/** What a verification found, in memory that does not grow with the log. */
+export class Report {
+  certificates = 0;
+  recoveries = 0;
+  readonly verdicts: Record<Verdict, number> = { allow: 0, sanitize: 0, hold: 0, block: 0, fail_closed: 0 };
+  readonly counts: Record<Severity, number> = { error: 0, warning: 0, info: 0 };
+  readonly findings: Record<Severity, Finding[]> = { error: [], warning: [], info: [] };
+
+  add(finding: Finding): void {
+    this.counts[finding.severity]++;
+    const kept = this.findings[finding.severity];
+    if (kept.length < MAX_FINDINGS) kept.push(finding);
+  }
+
+  get ok(): boolean {
+    return this.counts.error === 0;
+  }
+}

@@ -2,6 +2,7 @@
 
 import type { Problem } from "./config.ts";
 import { quote } from "./kinds.ts";
+import { nearest } from "./nearest.ts";
 import { manualOf, RESERVED_NAMES, SETTING_NAMES } from "./schema.ts";
 
 const PREFIX = "EVE_PROXY_";
@@ -41,42 +42,6 @@ function printable(name: string): string {
 }
 
 function suggestion(name: string): string {
-  const near = nearest(name.toUpperCase(), KNOWN_NAMES);
+  const near = nearest(name.toUpperCase(), KNOWN_NAMES, PREFIX);
   return near === null ? "unset it, or see docs/configuration.md for the names" : `did you mean ${near}?`;
-}
-
-/** The candidate within a third of its length in edits, or null. */
-export function nearest(word: string, candidates: readonly string[]): string | null {
-  let best: string | null = null;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  if (word.length > 64) return null;
-  for (const candidate of candidates) {
-    // The shared prefix says nothing about how alike two names are.
-    const own = candidate.startsWith(PREFIX) ? candidate.length - PREFIX.length : candidate.length;
-    const distance = edits(word, candidate);
-    if (distance < bestDistance && distance <= Math.max(1, Math.floor(own / 3))) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that make one of the other. */
-function edits(a: string, b: string): number {
-  let before: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let best = Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (previous[j - 1] ?? 0) + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        best = Math.min(best, (before[j - 2] ?? 0) + 1);
-      row.push(best);
-    }
-    before = previous;
-    previous = row;
-  }
-  return previous[b.length] ?? 0;
 }

@@ -1,0 +1,88 @@
+/** What the host allows, and what no configuration of this version can enforce. */
+import type { Config } from "../config/config.ts";
+import { messageOf } from "../errors.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import type { Finding } from "./_doctor-needs.ts";
+
+const CAP_NET_ADMIN = 12n;
+const YEAR_2025 = 1_735_689_600_000;
+const YEAR_2100 = 4_102_444_800_000;
+
+export async function names(runtime: Runtime): Promise<Finding> {
+  const about = "names";
+  try {
+    const found = await runtime.resolve("localhost");
+    return { state: "ok", about, detail: `localhost is ${found.map(({ address }) => address).join(", ")}` };
+  } catch (thrown) {
+    return { state: "warn", about, detail: `the resolver does not know localhost: ${messageOf(thrown)}` };
+  }
+}
+
+async function procFile(runtime: Runtime, path: string): Promise<string> {
+  return runtime.readFile(path).then(
+    (bytes) => new TextDecoder().decode(bytes),
+    () => "",
+  );
+}
+
+/** A proxied request holds two descriptors. */
+export async function descriptors(runtime: Runtime, config: Config | null): Promise<Finding> {
+  const about = "descriptors";
+  const limit = /^Max open files +([0-9]+|unlimited)/m.exec(await procFile(runtime, "/proc/self/limits"))?.[1];
+  if (limit === undefined) return { state: "note", about, detail: "this host does not tell the limit" };
+  const wanted = 2 * (config?.maxConnections ?? 16_384) + 64;
+  if (limit === "unlimited" || Number(limit) >= wanted) return { state: "ok", about, detail: `limit ${limit}` };
+  const detail = `limit ${limit} is below ${wanted}, twice EVE_PROXY_MAX_CONNECTIONS: raise it with ulimit -n`;
+  return { state: "warn", about, detail };
+}
+
+export async function redirect(runtime: Runtime): Promise<Finding> {
+  const about = "redirect";
+  const tools: string[] = [];
+  const directories = new Set([...(runtime.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"]);
+  for (const tool of ["iptables", "nft"]) {
+    const places = [...directories].filter((directory) => directory.startsWith("/"));
+    const found = await Promise.all(places.map((place) => runtime.stat(`${place}/${tool}`).catch(() => null)));
+    if (found.some((info) => info !== null && !info.directory)) tools.push(tool);
+  }
+  const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(await procFile(runtime, "/proc/self/status"))?.[1];
+  const able = capabilities !== undefined && ((BigInt(`0x${capabilities}`) >> CAP_NET_ADMIN) & 1n) === 1n;
+  const has = `${tools.length === 0 ? "no iptables or nft" : tools.join(" and ")}, CAP_NET_ADMIN ${able ? "held" : "not held"}`;
+  return { state: "note", about, detail: `not in this version: clients that ignore the proxy are not caught (${has})` };
+}
+
+export function clock(runtime: Runtime): Finding {
+  const now = runtime.now();
+  const sane = now > YEAR_2025 && now < YEAR_2100;
+  const detail = `${new Date(now).toISOString()}${sane ? "" : ": certificates would carry a wrong time"}`;
+  return { state: sane ? "ok" : "warn", about: "clock", detail };
+}
+
+export function http2(runtime: Runtime): Finding {
+  const able =
+    runtime.name === "bun"
+      ? "this runtime could serve it to clients"
+      : "under Deno it stays off: its HTTP/2 server aborts the process under load";
+  return { state: "note", about: "http/2", detail: `not in this version; ${able}` };
+}
+
+export function proxyVariables(runtime: Runtime): Finding[] {
+  const set = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+    .flatMap((name) => [name, name.toLowerCase()])
+    .filter((name) => (runtime.env[name] ?? "") !== "");
+  if (set.length === 0) return [];
+  const detail = `${set.join(", ")}: not used by the gateway itself; EVE_PROXY_UPSTREAM_PROXY is`;
+  return [{ state: "note", about: "environment", detail }];
+}
+
+/** The promise in three lines: what is decided on, and what is not seen. */
+export function scope(config: Config | null): Finding[] {
+  const tunnels =
+    config?.connectPassthrough === false
+      ? "blocked, because nothing is intercepted in this version"
+      : "host, SNI and addresses are decided; what is inside is not seen, because nothing is intercepted in this version";
+  return [
+    { state: "ok", about: "plain http", detail: "every request is decided on with its body before a byte leaves" },
+    { state: "note", about: "https tunnels", detail: tunnels },
+  ];
+}

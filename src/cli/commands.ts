@@ -1,0 +1,27 @@
+import type { Command } from "./main.ts";
+
+/** Every command there is, in the order help lists them. */
+export const COMMANDS: readonly Command[] = [
+  { name: "run", summary: "the gateway", load: async () => (await import("./run.ts")).runRun },
+  {
+    name: "verify",
+    summary: "check certificates and audit logs offline",
+    load: async () => (await import("./verify.ts")).runVerify,
+  },
+  { name: "keys", summary: "make and publish signing keys", load: async () => (await import("./keys.ts")).runKeys },
+  {
+    name: "doctor",
+    summary: "say what can be enforced on this host, and what cannot",
+    load: async () => (await import("./doctor.ts")).runDoctor,
+  },
+  {
+    name: "healthcheck",
+    summary: "exit 0 when the gateway is ready",
+    load: async () => (await import("./healthcheck.ts")).runHealthcheck,
+  },
+  {
+    name: "version",
+    summary: "version, runtime and build",
+    load: async () => (await import("./version.ts")).runVersion,
+  },
+];

@@ -1,0 +1,52 @@
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
+import { clock, descriptors, http2, names, proxyVariables, redirect, scope } from "./_doctor-host.ts";
+import { auditLog, configuration, type Finding, listener, policy, signingKey } from "./_doctor-needs.ts";
+import { versionLine } from "./version.ts";
+
+const SPEC: CommandSpec = {
+  name: "doctor",
+  summary: "say what can be enforced on this host, and what cannot",
+  usage: "[--json]",
+  options: [{ name: "json", doc: "print a JSON object" }],
+  operands: [0, 0],
+  notes: `
+Reads the same environment as run and changes nothing. Exits 1 when something that run needs fails. States:
+ok, note (a limit to know about), warn (works, but look at it), fail (run would not work).`,
+};
+
+export async function runDoctor(runtime: Runtime, args: readonly string[]): Promise<number> {
+  const parsed = readArgs(runtime, SPEC, args);
+  if (typeof parsed === "number") return parsed;
+  const loaded = await loadConfig(runtime, { makeKey: false });
+  const config = loaded.ok ? loaded.config : null;
+  const findings = [
+    ...configuration(loaded),
+    ...(config === null ? [] : await needs(runtime, config)),
+    ...(await Promise.all([names(runtime), descriptors(runtime, config), redirect(runtime)])),
+    clock(runtime),
+    http2(runtime),
+    ...proxyVariables(runtime),
+    ...scope(config),
+  ];
+  const ok = !findings.some((finding) => finding.state === "fail");
+  if (parsed.has("json")) {
+    runtime.stdout(`${JSON.stringify({ ok, program: versionLine(runtime), findings }, null, 2)}\n`);
+  } else {
+    const lines = findings.map(({ state, about, detail }) => `  ${state.padEnd(4)}  ${about.padEnd(13)}  ${detail}\n`);
+    runtime.stdout(`${versionLine(runtime)}\n${lines.join("")}${ok ? "run would start" : "run would not start"}\n`);
+  }
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
+async function needs(runtime: Runtime, config: Config): Promise<Finding[]> {
+  const [listening, running] = await listener(runtime, config);
+  return [
+    listening,
+    ...(await signingKey(runtime, config)),
+    await auditLog(runtime, config, running),
+    await policy(runtime, config),
+  ];
+}

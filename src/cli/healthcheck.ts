@@ -1,0 +1,31 @@
+import { environment } from "../config/schema.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
+import { probe } from "./_probe.ts";
+
+const SPEC: CommandSpec = {
+  name: "healthcheck",
+  summary: "exit 0 when the gateway is ready",
+  usage: "",
+  options: [],
+  operands: [0, 0],
+  notes: "Asks /readyz on EVE_PROXY_HOST and EVE_PROXY_PORT and waits 3 s at most; exits 1 for anything but a 200.",
+};
+
+const TIMEOUT_MS = 3000;
+
+export async function runHealthcheck(runtime: Runtime, args: readonly string[]): Promise<number> {
+  const parsed = readArgs(runtime, SPEC, args);
+  if (typeof parsed === "number") return parsed;
+  // Only these two: a key that this process cannot read says nothing about the one that is asked.
+  const host = environment.shape.EVE_PROXY_HOST.safeParse(runtime.env.EVE_PROXY_HOST);
+  const port = environment.shape.EVE_PROXY_PORT.safeParse(runtime.env.EVE_PROXY_PORT);
+  if (!host.success || !port.success) {
+    runtime.stderr(`sallyport healthcheck: ${host.success ? "EVE_PROXY_PORT" : "EVE_PROXY_HOST"} is not usable\n`);
+    return EXIT.config;
+  }
+  const { status, detail } = await probe(runtime, host.data, port.data, "/readyz", TIMEOUT_MS);
+  if (status === 200) return EXIT.ok;
+  runtime.stderr(`sallyport healthcheck: not ready: ${detail}\n`);
+  return EXIT.failed;
+}

@@ -1,0 +1,37 @@
+import type { Problem } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
+
+const SPEC: CommandSpec = {
+  name: "run",
+  summary: "the gateway",
+  usage: "",
+  options: [],
+  operands: [0, 0],
+  notes: `
+Everything is configured by environment variables; see docs/configuration.md. To try it out:
+  EVE_PROXY_DEV=1 sallyport run
+  curl -x http://127.0.0.1:3128 http://example.com/
+
+SIGTERM drains and ends it, SIGHUP reads the policy again.`,
+};
+
+/** Runs until it is told to end. */
+export async function runRun(runtime: Runtime, args: readonly string[]): Promise<number> {
+  const parsed = readArgs(runtime, SPEC, args);
+  if (typeof parsed === "number") return parsed;
+  const loaded = await loadConfig(runtime);
+  if (!loaded.ok) {
+    runtime.stderr(`sallyport run: the configuration has ${problemList(loaded.problems)}`);
+    return EXIT.config;
+  }
+  const { startGateway } = await import("../run.ts");
+  return startGateway(runtime, loaded.config, loaded.warnings);
+}
+
+/** "2 problems" and two lines for each. */
+export function problemList(problems: readonly Problem[]): string {
+  const lines = problems.map(({ variable, problem, hint }) => `  ${variable} ${problem}\n    ${hint}\n`);
+  return `${problems.length} problem${problems.length === 1 ? "" : "s"}\n${lines.join("")}`;
+}

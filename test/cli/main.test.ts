@@ -1,0 +1,130 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import packageJson from "../../package.json";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { emptyDirectory, sallyport } from "./_program.ts";
+
+const directory = await emptyDirectory();
+afterAll(() => rm(directory, { recursive: true }));
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+
+describe("the command line is refused with 64", () => {
+  test.each([
+    ["an unknown command", ["bogus"], /unknown command "bogus", see sallyport help/],
+    ["a mistyped command", ["verfy"], /did you mean verify\?/],
+    [
+      "an unknown option",
+      ["version", "--jsn"],
+      /unknown option "--jsn", did you mean --json\?\nusage: sallyport version/,
+    ],
+    ["an option given twice", ["keys", "generate", "--type", "hmac", "--type=p256", "k"], /--type is given twice/],
+    ["an option without its value", ["keys", "generate", "k", "--type"], /--type needs a value: TYPE/],
+    ["a value for an option that has none", ["doctor", "--json=1"], /--json takes no value/],
+    ["an argument too many", ["run", "now"], /unexpected argument "now"/],
+    ["an argument too few", ["keys", "jwks"], /too few arguments/],
+    ["an option of no command", ["--nope"], /sallyport run: unknown option "--nope"/],
+    ["a terminal's control codes", ["\u001b[2J"], /unknown command "\\u001b\[2J"/],
+  ])("%s", async (_, args, expected) => {
+    const { code, stdout, stderr } = await sallyport(directory, args);
+    expect(code).toBe(64);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(expected);
+  });
+});
+
+describe("the configuration is refused with 78", () => {
+  test("five problems at once, by the bare program", async () => {
+    const { code, stdout, stderr } = await sallyport(directory, [], {
+      EVE_PROXY_PORT: "http",
+      EVE_PROXY_BLOKED_HOSTS: "evil.test",
+      EVE_PROXY_CA_CERT: "/ca.crt",
+      EVE_PROXY_ENFORCE_TIMEOUT: "",
+      JWT_SECRET_KEY: "hunter2",
+    });
+    expect(code).toBe(78);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("the configuration has 5 problems");
+    expect(stderr).toContain("EVE_PROXY_BLOKED_HOSTS is not a setting\n    did you mean EVE_PROXY_BLOCKED_HOSTS?");
+    expect(stderr).toContain("EVE_PROXY_CA_CERT is not supported by this version");
+    expect(stderr).not.toContain("hunter2");
+  });
+
+  test("a secret's file that is a directory", async () => {
+    const { code, stderr } = await sallyport(directory, ["run"], { JWT_SECRET_KEY_FILE: directory });
+    expect(code).toBe(78);
+    expect(stderr).toContain("JWT_SECRET_KEY_FILE names a file that cannot be used: it is a directory");
+  });
+
+  test("a healthcheck without a usable port", async () => {
+    expect((await sallyport(directory, ["healthcheck"], { EVE_PROXY_PORT: "x" })).code).toBe(78);
+  });
+});
+
+test.each(COMMANDS.map((command) => command.name))("%s has --help on stdout", async (name) => {
+  const { code, stdout, stderr } = await sallyport(directory, [name, "--help"]);
+  expect(code).toBe(0);
+  expect(stderr).toBe("");
+  expect(stdout).toContain(`sallyport ${name}`);
+  expect((await sallyport(directory, ["help", name])).stdout).toBe(stdout);
+});
+
+test("help lists every command that exists", async () => {
+  const { code, stdout } = await sallyport(directory, ["help"]);
+  expect(code).toBe(0);
+  for (const { name } of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
+});
+
+test("version is the package's", async () => {
+  const { stdout } = await sallyport(directory, ["version", "--json"]);
+  expect(JSON.parse(stdout)).toMatchObject({ version: packageJson.version, runtime: "bun" });
+  const line = await sallyport(directory, ["--version"]);
+  expect(line.stdout).toMatch(/^sallyport \d+\.\d+\.\d+ \(bun \S+, \S+ \S+, build \S+\)\n$/);
+});
+
+describe("doctor", () => {
+  test("exits 1 and says what run would trip over", async () => {
+    const { code, stdout } = await sallyport(directory, ["doctor", "--json"], { EVE_PROXY_PORT: "http" });
+    expect(code).toBe(1);
+    const failed = JSON.parse(stdout).findings.filter((finding: { state: string }) => finding.state === "fail");
+    expect(failed.map((finding: { detail: string }) => finding.detail.split(" ")[0])).toEqual([
+      "EVE_PROXY_PORT",
+      "JWT_SECRET_KEY",
+    ]);
+  });
+
+  test("exits 1 for a policy that does not parse", async () => {
+    const path = join(directory, "policy.yaml");
+    await writeFile(path, "allow: [\n");
+    const env = { EVE_PROXY_POLICY: path, JWT_SECRET_KEY: SECRET, EVE_PROXY_PORT: "0" };
+    const { code, stdout } = await sallyport(directory, ["doctor"], env);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ {2}fail {2}policy /m);
+    expect(stdout).toContain("run would not start");
+  });
+
+  test("exits 1 for a port that something else holds", async () => {
+    const other = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data() {}, open: (socket) => void socket.end() },
+    });
+    const env = { EVE_PROXY_HOST: "127.0.0.1", EVE_PROXY_PORT: String(other.port), JWT_SECRET_KEY: SECRET };
+    const { code, stdout } = await sallyport(directory, ["doctor"], env);
+    other.stop(true);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ {2}fail {2}listener /m);
+  });
+
+  test("exits 0 where run would start, and leaves nothing behind", async () => {
+    const own = await emptyDirectory();
+    const env = { EVE_PROXY_DEV: "1", EVE_PROXY_HOST: "127.0.0.1", EVE_PROXY_PORT: "0", HTTPS_PROXY: "http://p:1" };
+    const { code, stdout } = await sallyport(own, ["doctor"], env);
+    expect(stdout).toContain("run would start");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/note {2}environment +HTTPS_PROXY/);
+    expect(await Array.fromAsync(new Bun.Glob("**/*").scan({ cwd: own, dot: true }))).toEqual([]);
+    await rm(own, { recursive: true });
+  });
+});

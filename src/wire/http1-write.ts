@@ -10,7 +10,8 @@ const WORD = /^[\x21-\x7e]+$/;
 
 /**
  * The end-to-end fields of a head or trailer section, in their order: hop-by-hop fields, those named in `connection`
- * (lower case), `X-EVE-*` and Expect are gone; of a request also Host and Content-Length, which are generated anew.
+ * (lower case), `X-EVE-*`, Expect and Content-Length are gone, because framing is generated anew both ways; of a request
+ * Host too.
  */
 export function endToEnd(
   headers: readonly string[],

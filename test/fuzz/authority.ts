@@ -1,4 +1,5 @@
-/** Hosts and addresses against two other readers: the URL parser for names and IPv6, big integers for networks. */
+/** Hosts and addresses against other readers: the URL parser, inet_pton, big integers for networks. */
+import { isIPv6 } from "node:net";
 import { formatAuthority, normalizeHost, parseAuthority } from "../../src/wire/authority.ts";
 import { formatIp, inCidr, parseCidr, parseIp, unmap } from "../../src/wire/ip.ts";
 import { demand, type Random } from "./random.ts";
@@ -84,6 +85,8 @@ export function checkAuthority(random: Random): boolean {
   demand(literal === (parseIp(host) !== null), "literal and address disagree", text);
   demand(literal || /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(host), "a host that is not canonical", text);
   const url = URL.parse(`http://${text}/`);
+  // WebKit's parser, which Bun has, takes digits that overflow an address for one even when letters follow.
+  if (url === null && /(?:^|\.)(?:\d{9}|0x[0-9a-f]{8})/.test(host)) return true;
   demand(url !== null && url.username === "" && url.pathname === "/", "accepted what no URL has", text);
   const other = (url as URL).hostname;
   const theirs = literal ? parseIp(other.replace(/^\[|\]$/g, "")) : null;
@@ -99,11 +102,11 @@ function checkSix(random: Random): void {
   for (let left = 1 + random.below(15); left > 0; left--) text += random.pick(SIX);
   if (!text.includes(":")) return;
   const ip = parseIp(text);
+  demand((ip !== null) === isIPv6(text), "inet_pton disagrees on an IPv6 address", text);
+  if (ip === null) return;
+  // WebKit's URL parser, which Bun has, is the one for the canonical text but refuses some valid addresses.
   const url = URL.parse(`http://[${text}]/`);
-  // WebKit's parser, which Bun has, takes one colon too many at the end; the URL standard and Deno do not.
-  const excused = ip === null && /[^:]:$/.test(text);
-  demand(excused || (ip === null) === (url === null), "the URL parser disagrees on an IPv6 address", text);
-  if (ip === null || url === null) return;
+  if (url === null) return;
   const mapped = unmap(ip) !== ip;
   if (!mapped) demand(url.hostname === `[${formatIp(ip)}]`, "another canonical text", text);
   const again = parseIp(formatIp(ip));

@@ -66,13 +66,14 @@ function checkRewrite(reading: Reading, head: ResponseHead, method: string, inpu
   const { body } = reading;
   const fields = endToEnd(head.headers, head.connection, "response");
   const chunked = head.chunked && !head.bodyless;
-  const extra = chunked ? "Transfer-Encoding: chunked\r\n" : head.closeDelimited ? "Connection: close\r\n" : "";
+  const length = head.contentLength === -1 ? "" : `Content-Length: ${head.contentLength}\r\n`;
+  const extra = chunked ? "Transfer-Encoding: chunked\r\n" : head.closeDelimited ? "Connection: close\r\n" : length;
   const framed = chunked ? `${body === "" ? "" : `${body.length.toString(16)}\r\n${body}\r\n`}0\r\n\r\n` : body;
   const written = writeResponseHead(11, head.status, head.reason, fields, extra);
   const lines = written.split(/\r\n|\n|\r/).length;
   demand(lines === fields.length / 2 + (extra === "" ? 3 : 4), "a head with more lines than fields", input);
-  // A Content-Length named by Connection is taken out; the owner then closes behind the body.
-  if (head.contentLength !== -1 && head.connection.includes("content-length")) return;
+  const leaked = /^(?:transfer[-_]encoding|content[-_]length|connection|x-eve-[^:]*|te|upgrade)\s*:/im;
+  demand(!leaked.test(writeResponseHead(11, 200, "", fields, "")), "a field leaked", input);
   const again = read([bytesOf(`${written}${framed}`)], method, { maxHeaderBytes: 4096, maxHeaders: 40 });
   demand(again.ends === 1 && again.body === body && again.interim.length === 0, "another body", input);
   demand(again.consumed === written.length + framed.length, "not one answer", input);

@@ -32,6 +32,12 @@ export function setLatin1Write(write: Latin1Write): void {
   latin1Write = write;
 }
 
+let repairTls: (socket: tls.TLSSocket) => void = () => {};
+/** Called for every dialled TLS socket once it is secure. */
+export function setTlsRepair(repair: (socket: tls.TLSSocket) => void): void {
+  repairTls = repair;
+}
+
 function canonicalAddress(address: string | undefined): string {
   if (address === undefined) return "";
   if (address.startsWith("::ffff:") && address.includes(".")) return address.slice(7);
@@ -358,8 +364,10 @@ export function dial(target: DialTarget, handler: ConnHandler): Dialing {
     });
     if (secure !== undefined) {
       opened.once("secureConnect", () => {
-        if ((opened as tls.TLSSocket).authorized) ready();
-        else fail(new Error("the certificate is not authorised"));
+        if ((opened as tls.TLSSocket).authorized) {
+          repairTls(opened as tls.TLSSocket);
+          ready();
+        } else fail(new Error("the certificate is not authorised"));
       });
     }
     const ready = (): void => {

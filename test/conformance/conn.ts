@@ -212,6 +212,30 @@ export const connPauseFromInsideDataHolds: Check = async (runtime) => {
   await watch.closed();
 };
 
+export const connEndThatCameWhilePausedIsDeliveredAfterTheBytes: Check = async (runtime) => {
+  for (const size of [0, 1, 60_000, 3_000_000]) {
+    for (const eager of [false, true]) {
+      const { conn, watch, peer } = await withPeer(runtime, (own, at) => {
+        at.pause();
+        if (!eager) return;
+        own.onData = () => {
+          at.pause();
+          setTimeout(() => at.resume(), 3);
+        };
+      });
+      peer.end(new Uint8Array(size));
+      await turns(50);
+      same(watch.received, 0, "bytes delivered while paused");
+      conn.resume();
+      await until(() => watch.ends === 1, `the end after ${size} bytes${eager ? ", paused after each" : ""}`);
+      same(watch.received, size, "bytes before the end");
+      conn.end();
+      peer.resume();
+      await watch.closed();
+    }
+  }
+};
+
 export const connBackPressureBoundsMemoryAndDrains: Check = async (runtime) => {
   const { conn, watch, peer } = await withPeer(runtime);
   peer.pause();

@@ -2,7 +2,18 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { Conn, Runtime, TlsClientOptions } from "../../src/runtime/contract.ts";
-import { authority, type Check, expect, faultOf, type Leaf, same, sharedAuthority, until, Watch } from "./kit.ts";
+import {
+  authority,
+  type Check,
+  expect,
+  faultOf,
+  type Leaf,
+  same,
+  sharedAuthority,
+  turns,
+  until,
+  Watch,
+} from "./kit.ts";
 
 interface Server {
   readonly port: number;
@@ -212,6 +223,33 @@ export const tlsHalfCloseOfTheServerLeavesWritingOpen: Check = async (runtime) =
   server.close();
 };
 
+export const tlsEndThatCameWhilePausedIsDeliveredAfterTheBytes: Check = async (runtime) => {
+  const root = sharedAuthority();
+  for (const size of [0, 1, 10_000, 60_000, 300_000, 3_000_000]) {
+    for (const eager of [false, true]) {
+      const bytes = new Uint8Array(size).fill(size % 251);
+      const server = await serve(root.issue("paused.test", "DNS:paused.test"), (socket) => socket.end(bytes));
+      const watch = new Watch();
+      const conn = await open(runtime, server, { serverName: "paused.test", extraRoots: root.pem }, watch);
+      const held = (): void => {
+        conn.pause();
+        setTimeout(() => conn.resume(), 3);
+      };
+      if (eager) watch.onData = held;
+      conn.pause();
+      await turns(30);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      same(watch.received, 0, "bytes delivered while paused");
+      conn.resume();
+      await until(() => watch.ends === 1, `the end after ${size} bytes${eager ? ", paused after each" : ""}`);
+      same(watch.received, size, "bytes before the end");
+      conn.end();
+      await watch.closed();
+      server.close();
+    }
+  }
+};
+
 export const tlsHalfCloseOfOursLeavesReadingOpen: Check = async (runtime) => {
   const root = sharedAuthority();
   const server = await serve(root.issue("ours.test", "DNS:ours.test"), (socket) => {
@@ -255,7 +293,11 @@ export const tlsResetClosesOnceAndReachesTheServer: Check = async (runtime) => {
 
 export const tlsLargeTransferBothWaysWithBackPressure: Check = async (runtime) => {
   const root = sharedAuthority();
-  const server = await serve(root.issue("bulk.test", "DNS:bulk.test"), (socket) => socket.pipe(socket));
+  const server = await serve(root.issue("bulk.test", "DNS:bulk.test"), (socket) => {
+    // Not piped: Deno's TLS server loses an end that comes while its socket is paused.
+    socket.on("data", (bytes) => socket.write(bytes));
+    socket.on("end", () => socket.end());
+  });
   const watch = new Watch();
   const hasher = runtime.hasher();
   watch.keep = false;

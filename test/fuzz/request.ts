@@ -58,6 +58,14 @@ export function checkRequest(random: Random): boolean {
   const bytes = random.once(3) ? random.mutate(plain) : plain;
   const whole = read([bytes.slice()]);
   demand(JSON.stringify(read(random.split(bytes))) === JSON.stringify(whole), "chunked differs from whole", bytes);
+  for (const { head } of whole.messages) {
+    const lengths = head.headers.filter(
+      (name, i) => i % 2 === 0 && /^(?:content[-_]length|transfer[-_]encoding)$/i.test(name),
+    );
+    demand(lengths.length <= 1, "a message with two lengths", bytes);
+    const hosts = head.headers.filter((name, i) => i % 2 === 0 && /^host$/i.test(name));
+    demand(hosts.length === 1 || (hosts.length === 0 && head.version === 10), "not one Host", bytes);
+  }
   for (const message of whole.messages) if (message.ended && message.head.host !== "") checkRewrite(message, bytes);
   return whole.messages.some((message) => message.ended);
 }

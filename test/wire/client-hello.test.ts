@@ -145,7 +145,9 @@ test("readClientHello reports an encrypted hello and the older encrypted name", 
 
 test("readClientHello reads what a real TLS client sends", async () => {
   const first = Promise.withResolvers<Uint8Array>();
-  const server = createServer((socket) => socket.once("data", (data) => first.resolve(new Uint8Array(data))));
+  const server = createServer((socket) =>
+    socket.once("data", (data) => first.resolve(typeof data === "string" ? bytesOf(data) : new Uint8Array(data))),
+  );
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const address = server.address();

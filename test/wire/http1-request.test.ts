@@ -134,6 +134,8 @@ const FAULTS: readonly (readonly [string, string, string])[] = [
   ["a bare CR behind a chunk size", chunked("5\rhello"), "400 bare_cr"],
   ["no CRLF behind a chunk", chunked("5\r\nhello0\r\n\r\n"), "400 bad_chunk_end"],
   ["a bare LF behind a chunk", chunked("5\r\nhello\n0\r\n\r\n"), "400 bad_chunk_end"],
+  ["another byte for the CR behind a chunk", chunked("5\r\nhellox\n0\r\n\r\n"), "400 bad_chunk_end"],
+  ["another byte for the LF behind a chunk", chunked("5\r\nhello\rx0\r\n\r\n"), "400 bare_cr"],
   ["a chunk longer than its size", chunked("4\r\nhello\r\n0\r\n\r\n"), "400 bad_chunk_end"],
   ["a length in the trailers", chunked("0\r\nContent-Length: 5\r\n\r\n"), "400 forbidden_trailer"],
   ["credentials in the trailers", chunked("0\r\nAuthorization: x\r\n\r\n"), "400 forbidden_trailer"],

@@ -137,6 +137,8 @@ async function privateOfJwk(text: string): Promise<{ algorithm: AsymmetricAlgori
   const algorithm = algorithmOf(open);
   try {
     const key = await crypto.subtle.importKey("jwk", { ...open, d: jwk.d }, ASYMMETRIC[algorithm].key, true, ["sign"]);
+    // Some Web Crypto implementations compute the public part themselves and never look at the one given.
+    if ((await crypto.subtle.exportKey("jwk", key)).x !== open.x) throw new TypeError("x is not that of d");
     return { algorithm, key };
   } catch (cause) {
     throw new Fault("key_invalid", "read a private JWK: the key is damaged", { cause });

@@ -220,8 +220,10 @@ export class AuditLog {
       this.#id = tail.last.value.id;
       this.#seq = tail.last.value.seq + 1;
       this.#prev = tail.last.value.hash;
-    } else if (this.#id === "") {
+    } else {
       this.#id = this.#o.runtime.randomHex(8);
+      this.#seq = 0;
+      this.#prev = ZERO_HASH;
     }
   }
 

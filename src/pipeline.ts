@@ -96,7 +96,7 @@ export class Pipeline {
       return;
     }
 
-    this.#parts.observer.decided(draft, committed.id, egress.principal.address);
+    this.#parts.observer.decided(draft, committed.id, egress.principal.address, decision.status);
     if (way === null || !permits(decision)) await this.#refuse(exchange, decision, committed);
     else if (way.fault !== null) this.#unreachable(exchange, committed, way.fault);
     else this.#carryOut(exchange, decision, body, way, committed);
@@ -232,7 +232,7 @@ export class Pipeline {
     const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
     try {
       const committed = await this.#parts.evidence.commit(draft);
-      this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address);
+      this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address, null);
     } catch {
       // The veto stands without its line: the tunnel is severed either way, and the certificate is kept for recovery.
       await this.#parts.evidence.unwritten(draft);
@@ -245,7 +245,7 @@ export class Pipeline {
     const decision = failClosed("the decision's evidence could not be written", vector, { mode: draft.mode });
     const refusal = { ...this.#draft(exchange, decision, body, null), policy_version: draft.policy_version };
     const committed = await this.#parts.evidence.unwritten(refusal);
-    this.#parts.observer.decided(refusal, committed.id, exchange.egress.principal.address);
+    this.#parts.observer.decided(refusal, committed.id, exchange.egress.principal.address, 503);
     exchange.release();
     refuse(exchange.responder, decision, committed);
   }
@@ -262,7 +262,7 @@ export class Pipeline {
       const draft = this.#draft(exchange, decision, null, null);
       try {
         const committed = await this.#parts.evidence.commit(draft);
-        this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address);
+        this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address, 503);
         refuse(exchange.responder, decision, committed);
       } catch (again) {
         await this.#unproven(exchange, draft, null, again);

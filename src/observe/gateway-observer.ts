@@ -37,7 +37,8 @@ export function gatewayObserver(log: Log, metrics: GatewayMetrics): Observer {
     return known;
   };
   return {
-    decided(draft, certificateId, peer) {
+    decided(draft, certificateId, peer, status) {
+      if (status !== null) answered(status).inc();
       const { request, verdict, matched_pillar: pillar, matched_vector: vector } = draft;
       if (verdict === "allow" && pillar === null && vector === null) allowed.inc();
       else metrics.decisions.with(verdict, pillar ?? "", vector ?? "").inc();
@@ -55,7 +56,7 @@ export function gatewayObserver(log: Log, metrics: GatewayMetrics): Observer {
         host: request?.host ?? "",
         port: request?.port ?? 0,
         path: request?.path ?? "",
-        status: null,
+        status,
         latencyMs: draft.latency_ms,
         peer,
         bytesUp: draft.content_bytes,

@@ -10,8 +10,11 @@ export interface Settled {
 
 /** Told by the pipeline, in this order, about each egress. Never throws. */
 export interface Observer {
-  /** A decision whose certificate exists: the one decision line, and the counters. */
-  decided(draft: CertificateDraft, certificateId: string, peer: string): void;
+  /**
+   * A decision whose certificate exists: the one decision line, and the counters. `status` is what a refusal is answered
+   * with; null when the answer is the upstream's.
+   */
+  decided(draft: CertificateDraft, certificateId: string, peer: string, status: number | null): void;
   /** An allowed egress has ended. `durationMs` from its head to its last byte. */
   settled(end: Settled, durationMs: number): void;
   /** Answered (or dropped) by the door without a decision. */

@@ -1,0 +1,228 @@
+/** The composition root: a configuration and a runtime become a running gateway. Read it top to bottom. */
+import type { Config } from "./config/config.ts";
+import { signerFromConfig } from "./crypto/keys.ts";
+import { addressGuard } from "./decide/address.ts";
+import { VetoDamper } from "./decide/damper.ts";
+import { type Endpoint, type HostGate, hostGate, selfAddresses } from "./decide/host.ts";
+import { openNames } from "./decide/names.ts";
+import { type OpenedDecider, openDecider } from "./decide/open.ts";
+import { OwnSockets } from "./enforce/dial.ts";
+import type { Live, Route } from "./enforce/forward.ts";
+import { Pool } from "./enforce/pool.ts";
+import { directRoute, proxyRoute } from "./enforce/route.ts";
+import type { TunnelEnv } from "./enforce/tunnel.ts";
+import { messageOf } from "./errors.ts";
+import { type Evidence, openEvidence } from "./evidence/evidence.ts";
+import { ForwardDoor } from "./listen/forward.ts";
+import { localAnswers, type Vitals } from "./listen/local.ts";
+import { Deadlines } from "./model/deadlines.ts";
+import { permits } from "./model/decision.ts";
+import { type GatewayMetrics, gatewayMetrics } from "./observe/gateway-metrics.ts";
+import { gatewayObserver } from "./observe/gateway-observer.ts";
+import { Health } from "./observe/health.ts";
+import type { Log } from "./observe/log.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { Listener, Runtime } from "./runtime/contract.ts";
+
+/** How late a deadline may be met. */
+const SWEEP_MS = 250;
+/** How often a drain looks whether everybody has left. */
+const DRAIN_STEP_MS = 20;
+const VITALS_MS = 500;
+
+export interface GatewayOptions {
+  /** Several processes share the port on purpose. */
+  readonly reusePort: boolean;
+  /** Answers `/readyz` and `/metrics`; null: this process answers for itself alone. */
+  readonly vitals: Vitals | null;
+}
+
+export class Gateway {
+  readonly health = new Health();
+  readonly metrics: GatewayMetrics = gatewayMetrics();
+  readonly #config: Config;
+  readonly #runtime: Runtime;
+  readonly #log: Log;
+  readonly #deadlines: Deadlines;
+  readonly #live = new Set<Live>();
+  #evidence: Evidence | null = null;
+  #decider: OpenedDecider | null = null;
+  #door: ForwardDoor | null = null;
+  #pool: Pool | null = null;
+  #vitalsTimer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(runtime: Runtime, config: Config, log: Log) {
+    this.#runtime = runtime;
+    this.#config = config;
+    this.#log = log;
+    this.#deadlines = new Deadlines(() => runtime.monotonic());
+  }
+
+  /** Opens evidence, compiles policy, binds. Rejects with a Fault; nothing listens then. */
+  async start(options: GatewayOptions): Promise<Listener> {
+    const runtime = this.#runtime;
+    const config = this.#config;
+    const deadlines = this.#deadlines;
+    const wireLimits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
+    const observer = gatewayObserver(this.#log, this.metrics);
+
+    const signer = await signerFromConfig(config, runtime);
+    const decider = await openDecider(runtime, config, (warning) => this.#log.warn(warning));
+    this.#decider = decider;
+    const evidence = await openEvidence(runtime, config, signer);
+    this.#evidence = evidence;
+
+    const own = new OwnSockets();
+    const names = openNames(runtime, config);
+    const pool = new Pool(deadlines, config.poolIdle, config.poolIdleTimeoutMs);
+    this.#pool = pool;
+    // The gate must know the bound port. Nothing is accepted before this turn of the event loop is over.
+    let gate: HostGate | null = null;
+    const route = this.#route(own, wireLimits, (service, addresses) => gate?.learn(service, addresses), names.resolve);
+
+    const enforce: TunnelEnv = {
+      deadlines,
+      limits: wireLimits,
+      own,
+      pool,
+      route,
+      live: this.#live,
+      firstByteMs: config.firstByteTimeoutMs,
+      gapMs: config.upstreamTimeoutMs,
+      idleMs: config.idleTimeoutMs,
+      serveInside: (taken, parked, tunnel, parent) => door.serveInside(taken, parked, tunnel, parent),
+    };
+    let pipeline: Pipeline | null = null;
+    const door = new ForwardDoor({
+      runtime,
+      config,
+      deadlines,
+      wireLimits,
+      handle: (exchange) => pipeline?.handle(exchange),
+      local: localAnswers(options.vitals ?? this.#ownVitals(), (address) => door.mayUse(address)),
+      notice: (notice) => observer.noticed(notice.status, notice.code, notice.peer),
+    });
+    this.#door = door;
+    const listener = await door.listen(options.reusePort);
+
+    const bound = {
+      listeners: [{ address: config.host, port: listener.port }],
+      localAddresses: runtime.localAddresses(),
+    };
+    gate = hostGate(config.blockedHosts, selfAddresses(config, bound));
+    const guard = addressGuard({ allow: config.allowAddresses, gate, policy: decider });
+    pipeline = new Pipeline({
+      runtime,
+      config,
+      gate,
+      decider,
+      names,
+      guard,
+      evidence,
+      enforce,
+      observer,
+      damper: new VetoDamper(() => runtime.monotonic()),
+      isOwnSocket: (address, port) => own.has(address, port),
+    });
+
+    deadlines.start(SWEEP_MS);
+    this.#watchVitals();
+    this.health.phase = "ready";
+    return listener;
+  }
+
+  #route(
+    own: OwnSockets,
+    wireLimits: { maxHeaderBytes: number; maxHeaders: number },
+    learn: (service: Endpoint, addresses: readonly string[]) => void,
+    resolve: (host: string) => readonly string[] | Promise<readonly string[]>,
+  ): Route {
+    const { upstreamProxy, upstreamTimeoutMs, upstreamRoots } = this.#config;
+    const dialEnv = { runtime: this.#runtime, timeoutMs: upstreamTimeoutMs, roots: upstreamRoots, own };
+    if (upstreamProxy === null) return directRoute(dialEnv);
+    const via = `1.1 sallyport-${this.#runtime.randomHex(8)}`;
+    return proxyRoute(dialEnv, upstreamProxy, via, wireLimits, async (host) => {
+      const addresses = await resolve(host);
+      learn(upstreamProxy, addresses);
+      return addresses;
+    });
+  }
+
+  #ownVitals(): Vitals {
+    return {
+      strict: this.#config.readyStrict,
+      health: () => [this.health.snapshot()],
+      metrics: () => [this.metrics.registry.snapshot()],
+    };
+  }
+
+  #watchVitals(): void {
+    const { metrics, health } = this;
+    const look = () => {
+      const down = this.#evidence?.writable === false;
+      if (down !== health.evidenceDown) {
+        if (down)
+          this.#log.error("evidence cannot be written: every request is refused", {
+            problem: this.#evidence?.problem ?? "",
+          });
+        else this.#log.info("evidence can be written again");
+      }
+      health.evidenceDown = down;
+      const problem = this.#decider?.problem ?? null;
+      health.planeDown = problem !== null && this.#config.governance !== null;
+    };
+    this.#vitalsTimer = setInterval(look, VITALS_MS);
+    metrics.registry.collect(() => {
+      look();
+      metrics.connections.set(this.#door?.open ?? 0);
+      metrics.tunnels.set(this.#live.size);
+      metrics.heldBytes.set(this.#door?.budget.used ?? 0);
+      metrics.evidenceWritable.set(health.evidenceDown ? 0 : 1);
+      metrics.policyStale.set(health.policyStale ? 1 : 0);
+      metrics.planeDown.set(health.planeDown ? 1 : 0);
+      metrics.memoryBytes.set(this.#runtime.memory());
+      metrics.cpuSeconds.value = this.#runtime.cpuMicros() / 1e6;
+    });
+  }
+
+  /** Reads the policy again; what it no longer allows is cut. Never throws. */
+  async reload(): Promise<void> {
+    const decider = this.#decider;
+    if (decider === null) return;
+    const result = await decider.reload().catch((thrown: unknown) => ({ ok: false, message: messageOf(thrown) }));
+    this.health.policyStale = !result.ok;
+    if (!result.ok) {
+      this.#log.error("policy not reloaded, the one in force stays", { problem: result.message });
+      return;
+    }
+    this.#log.info("policy reloaded", { policy: decider.policyVersion ?? "none", detail: result.message });
+    if (this.#config.governance !== null) return;
+    for (const live of [...this.#live]) {
+      const again = await decider.decide(live.egress, null);
+      if (!permits(again)) live.sever();
+    }
+  }
+
+  /** Stops accepting, lets exchanges finish until the deadline, severs the rest, flushes evidence. */
+  async drain(): Promise<void> {
+    if (this.health.phase === "draining") return;
+    this.health.phase = "draining";
+    const door = this.#door;
+    await door?.drain();
+    const until = this.#runtime.monotonic() + this.#config.drainTimeoutMs;
+    while (door !== null && door.open > 0 && this.#runtime.monotonic() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
+    }
+    const left = door?.open ?? 0;
+    if (left > 0) this.#log.warn("drain deadline passed: severing what is left", { connections: left });
+    for (const live of [...this.#live]) live.sever();
+    door?.sever();
+    this.#pool?.clear();
+    this.#deadlines.stop();
+    if (this.#vitalsTimer !== null) clearInterval(this.#vitalsTimer);
+    await this.#evidence?.close();
+    this.#decider?.close();
+    this.#log.info("drained");
+    this.#log.flush();
+  }
+}

@@ -1,0 +1,83 @@
+/** `sallyport run`: one process, or a parent that keeps N workers on one port. */
+import type { Config } from "./config/config.ts";
+import { ControlLink, type Message } from "./control.ts";
+import { Gateway } from "./gateway.ts";
+import type { Vitals } from "./listen/local.ts";
+import { Log } from "./observe/log.ts";
+import type { Runtime } from "./runtime/contract.ts";
+import { CONTROL_ENV, runParent, TOKEN_ENV, WORKER_ENV } from "./workers.ts";
+
+/** Runs until told to stop. The exit code: 0 after an orderly drain. Rejects with the Fault that kept it from starting. */
+export function startGateway(runtime: Runtime, config: Config, warnings: readonly string[]): Promise<number> {
+  const log = new Log(runtime, { level: config.logLevel, format: config.logFormat, decisions: config.decisionLog });
+  const control = runtime.env[CONTROL_ENV];
+  if (control !== undefined) return runWorker(runtime, config, log, control);
+  for (const warning of warnings) log.warn(warning);
+  return config.workers > 1 ? runParent(runtime, config, log) : runAlone(runtime, config, log);
+}
+
+function watchFaults(runtime: Runtime, gateway: Gateway, log: Log): void {
+  runtime.onUncaught((thrown) => {
+    // A request that met a defect is cut by its own road; the process goes on, because exiting would drop every other.
+    gateway.metrics.faults.with("uncaught").inc();
+    log.error("uncaught fault", {
+      problem: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
+    });
+  });
+}
+
+async function runAlone(runtime: Runtime, config: Config, log: Log): Promise<number> {
+  const gateway = new Gateway(runtime, config, log);
+  watchFaults(runtime, gateway, log);
+  const listener = await gateway.start({ reusePort: false, vitals: null });
+  log.info("listening", { host: listener.address, port: listener.port });
+  return new Promise((resolve) => {
+    const stop = () => void gateway.drain().then(() => resolve(0));
+    runtime.onSignal("SIGTERM", stop);
+    runtime.onSignal("SIGINT", stop);
+    runtime.onSignal("SIGHUP", () => void gateway.reload());
+  });
+}
+
+/** A worker: its own chain, the parent's orders. It ends when its parent does. */
+async function runWorker(runtime: Runtime, config: Config, log: Log, control: string): Promise<number> {
+  const number = Number(runtime.env[WORKER_ENV]);
+  const own = { ...config, auditPath: config.auditPath.replace(/(\.jsonl)?$/, `.w${number}.jsonl`) };
+  const gateway = new Gateway(runtime, own, log);
+  watchFaults(runtime, gateway, log);
+  let stopped: (code: number) => void = () => {};
+  const code = new Promise<number>((resolve) => {
+    stopped = resolve;
+  });
+  const stop = () => void gateway.drain().then(() => stopped(0));
+  const receive = (message: Message, link: ControlLink): void => {
+    if (message.kind === "reload") void gateway.reload();
+    else if (message.kind === "drain") stop();
+    else if (message.kind === "ask" && message.what === "health") {
+      link.send({ kind: "health", id: message.id, all: [gateway.health.snapshot()] });
+    } else if (message.kind === "ask") {
+      link.send({ kind: "metrics", id: message.id, all: [gateway.metrics.registry.snapshot()] });
+    }
+  };
+  const parked = { data() {}, end() {}, drain() {}, close() {} };
+  const link = new ControlLink(await runtime.dial({ path: control }, parked).conn, receive, stop);
+  const vitals: Vitals = {
+    strict: config.readyStrict,
+    async health() {
+      const answer = await link.ask("health");
+      // A parent that does not answer is a fleet nobody watches: not ready.
+      return answer?.kind === "health" ? answer.all : [];
+    },
+    async metrics() {
+      const answer = await link.ask("metrics");
+      return answer?.kind === "metrics" ? answer.all : [gateway.metrics.registry.snapshot()];
+    },
+  };
+  // The parent gets the terminal's signals too and passes them on.
+  runtime.onSignal("SIGINT", () => {});
+  runtime.onSignal("SIGTERM", stop);
+  runtime.onSignal("SIGHUP", () => void gateway.reload());
+  await gateway.start({ reusePort: true, vitals });
+  link.send({ kind: "hello", worker: number, token: runtime.env[TOKEN_ENV] ?? "" });
+  return code;
+}

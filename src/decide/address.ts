@@ -172,12 +172,13 @@ function classifySix(bytes: Uint8Array): AddressClass {
   const group = ((bytes[0] as number) << 8) | (bytes[1] as number);
   if (group === 0x2002) return worst(own, classifyFour(bytes, 2));
   if (group === 0x64 || (group === 0 && own === "transition")) {
-    // RFC 6052: the last 32 bits under a /96, around bits 64–71 under the local /48.
-    const last = worst(own, classifyFour(bytes, 12));
-    if (own !== "private") return last;
-    const split = Uint8Array.of(bytes[6] as number, bytes[7] as number, bytes[9] as number, bytes[10] as number);
-    const first = classifyFour(split, 0);
-    return first === "unspecified" ? last : worst(last, first);
+    const last = classifyFour(bytes, 12);
+    if (own !== "private") return worst(own, last);
+    // RFC 6052 under a /48: the address lies around bits 64–71; deployments also use a /96 of it. The form that is not
+    // in use reads as zeros.
+    const split = classifyFour(Uint8Array.of(bytes[6] ?? 0, bytes[7] ?? 0, bytes[9] ?? 0, bytes[10] ?? 0), 0);
+    const inUse = [last, split].filter((found) => found !== "unspecified");
+    return inUse.reduce(worst, own);
   }
   if (own === "transition") {
     // Teredo: the server in the clear, the client inverted.

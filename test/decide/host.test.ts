@@ -1,0 +1,115 @@
+import { describe, expect, test } from "bun:test";
+import { hostGate, type SelfAddresses, selfAddresses } from "../../src/decide/host.ts";
+import { destination } from "./_egress.ts";
+
+const NOBODY: SelfAddresses = { listeners: [], services: [], localAddresses: [] };
+
+function verdict(gate: ReturnType<typeof hostGate>, host: string, port = 443): string | null {
+  const decision = gate.check(destination(host, port));
+  return decision === null ? null : `${decision.status} ${decision.vector}`;
+}
+
+describe("hostGate blocks", () => {
+  const gate = hostGate(
+    ["evil.test", ".dotted.test", "*.starred.test", "EVIL2.test.", "192.0.2.7", "2001:db8::7", "198.51.100.0/24"],
+    NOBODY,
+  );
+  const cases: [string, boolean][] = [
+    ["evil.test", true],
+    ["a.evil.test", true],
+    ["b.a.evil.test", true],
+    ["notevil.test", false],
+    ["evil.test.example", false],
+    ["test", false],
+    ["dotted.test", true],
+    ["x.starred.test", true],
+    ["evil2.test", true],
+    ["192.0.2.7", true],
+    ["192.0.2.70", false],
+    ["2001:db8::7", true],
+    ["2001:db8::70", false],
+    ["198.51.100.200", true],
+    ["198.51.101.1", false],
+  ];
+  for (const [host, blocked] of cases) {
+    test(`${host}: ${blocked}`, () => expect(verdict(gate, host)).toBe(blocked ? "451 blocked_host" : null));
+  }
+
+  test("an address a name resolved to, too", () => {
+    expect(gate.checkAddress("192.0.2.7", 80)?.vector).toBe("blocked_host");
+    expect(gate.checkAddress("192.0.2.8", 80)).toBeNull();
+  });
+
+  test("nothing when the list is empty", () => expect(verdict(hostGate([], NOBODY), "evil.test")).toBeNull());
+  test("an entry it cannot read is an error, not skipped", () => {
+    expect(() => hostGate(["good.test", "a..b"], NOBODY)).toThrow('blocked host "a..b"');
+  });
+});
+
+describe("hostGate knows its own doors", () => {
+  const everywhere = hostGate([], {
+    listeners: [{ address: "0.0.0.0", port: 3128 }],
+    services: [],
+    localAddresses: ["10.1.2.3", "2001:db8::3"],
+  });
+  for (const host of [
+    "127.0.0.1",
+    "127.9.9.9",
+    "::1",
+    "0.0.0.0",
+    "::",
+    "localhost",
+    "a.localhost",
+    "10.1.2.3",
+    "2001:db8::3",
+  ]) {
+    test(`${host} behind a wildcard listener is a loop`, () => {
+      expect(verdict(everywhere, host, 3128)).toBe("508 loop");
+      expect(verdict(everywhere, host, 3129)).toBeNull();
+    });
+  }
+  test("others at the same port are not", () => {
+    for (const host of ["10.1.2.4", "example.test", "127.0.0.1.example.test", "127.test"]) {
+      expect(verdict(everywhere, host, 3128)).toBeNull();
+    }
+  });
+  test("a listener on one address is found there and nowhere else", () => {
+    const one = hostGate([], {
+      listeners: [{ address: "127.0.0.1", port: 3128 }],
+      services: [],
+      localAddresses: ["10.1.2.3"],
+    });
+    for (const host of ["127.0.0.1", "0.0.0.0", "localhost"]) expect(verdict(one, host, 3128)).toBe("508 loop");
+    for (const host of ["127.0.0.2", "10.1.2.3"]) expect(verdict(one, host, 3128)).toBeNull();
+  });
+  test("found again behind a name's address", () => {
+    expect(everywhere.checkAddress("10.1.2.3", 3128)?.status).toBe(508);
+    expect(everywhere.checkAddress("10.1.2.3", 80)).toBeNull();
+  });
+});
+
+describe("hostGate keeps the gateway's services out of reach", () => {
+  const self = selfAddresses(
+    {
+      governance: { url: "https://Plane.corp.test/api", token: null, ca: null, cert: null, key: null },
+      upstreamProxy: { tls: false, host: "proxy.corp.test", port: 8080, authorization: null },
+      adminListen: { host: "0.0.0.0", port: 9901 },
+    },
+    { listeners: [{ address: "127.0.0.1", port: 3128 }], localAddresses: ["10.1.2.3"] },
+  );
+  const gate = hostGate([], self);
+  test("by name and port", () => {
+    expect(verdict(gate, "plane.corp.test", 443)).toBe("451 gateway_service");
+    expect(verdict(gate, "proxy.corp.test", 8080)).toBe("451 gateway_service");
+    expect(verdict(gate, "10.1.2.3", 9901)).toBe("451 gateway_service");
+    expect(verdict(gate, "127.0.0.1", 9901)).toBe("451 gateway_service");
+    expect(verdict(gate, "plane.corp.test", 80)).toBeNull();
+    expect(verdict(gate, "proxy.corp.test", 80)).toBeNull();
+  });
+  test("by an address it was told of", () => {
+    expect(verdict(gate, "192.0.2.50", 443)).toBeNull();
+    gate.learn({ host: "plane.corp.test", port: 443 }, ["192.0.2.50"]);
+    expect(verdict(gate, "192.0.2.50", 443)).toBe("451 gateway_service");
+    expect(gate.checkAddress("192.0.2.50", 443)?.vector).toBe("gateway_service");
+  });
+});

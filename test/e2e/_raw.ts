@@ -124,9 +124,10 @@ export async function exchange(port: number, request: string | Uint8Array, bodyl
   }
 }
 
-/** A request in absolute form, as clients send it to a proxy. */
-export function proxied(method: string, url: string, body = "", headers: readonly string[] = []): string {
+/** A request in absolute form, as clients send it to a proxy; one char a byte, the body being UTF-8. */
+export function proxied(method: string, url: string, text = "", headers: readonly string[] = []): string {
   const host = new URL(url).host;
-  const length = body === "" && method === "GET" ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];
+  const body = Buffer.from(text, "utf8").toString("latin1");
+  const length = body === "" && method === "GET" ? [] : [`Content-Length: ${body.length}`];
   return `${[`${method} ${url} HTTP/1.1`, `Host: ${host}`, ...length, ...headers].join("\r\n")}\r\n\r\n${body}`;
 }

@@ -31,9 +31,9 @@ export function inspectBytes(bytes: Uint8Array): Finding | null {
   const read = readLetters(bytes);
   const match = findPhrase(read.letters);
   if (match !== null) {
-    // Pieces of one phrase that touch once quotes and joints are gone.
+    // Quotes inside one phrase: pieces that touch once quotes and joints are gone.
     const source = sourceOf(read.ascii, match.start, match.end);
-    return finding(/["'`+]/.test(source) ? "706" : match.vector);
+    return finding(/["'`]/.test(source) ? "706" : match.vector);
   }
   return read.quotes >= MIN_QUOTES && assembles(read) ? finding("706") : null;
 }

@@ -80,6 +80,7 @@ export class Gateway {
     let gate: HostGate | null = null;
     const route = this.#route(own, wireLimits, (service, addresses) => gate?.learn(service, addresses), names.resolve);
 
+    let pipeline: Pipeline | null = null;
     const enforce: TunnelEnv = {
       deadlines,
       limits: wireLimits,
@@ -87,18 +88,18 @@ export class Gateway {
       pool,
       route,
       live: this.#live,
+      settle: (carried, ended) => pipeline?.settle(carried, ended),
       firstByteMs: config.firstByteTimeoutMs,
       gapMs: config.upstreamTimeoutMs,
       idleMs: config.idleTimeoutMs,
       serveInside: (taken, parked, tunnel, parent) => door.serveInside(taken, parked, tunnel, parent),
     };
-    let pipeline: Pipeline | null = null;
     const door = new ForwardDoor({
       runtime,
       config,
       deadlines,
       wireLimits,
-      handle: (exchange) => pipeline?.handle(exchange),
+      handle: (exchange) => void pipeline?.handle(exchange),
       local: localAnswers(options.vitals ?? this.#ownVitals(), (address) => door.mayUse(address)),
       notice: (notice) => observer.noticed(notice.status, notice.code, notice.peer),
     });

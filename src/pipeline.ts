@@ -10,7 +10,7 @@ import type { HostGate } from "./decide/host.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
 import { refuse } from "./enforce/answers.ts";
-import { type Ended, forward } from "./enforce/forward.ts";
+import { type Carried, type Ended, forward } from "./enforce/forward.ts";
 import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
@@ -53,8 +53,12 @@ export class Pipeline {
   }
 
   /** Decides one request or CONNECT and sees it to its end. Never throws and never rejects. */
-  handle(exchange: Exchange): void {
-    this.#run(exchange).catch((thrown) => this.#crashed(exchange, thrown));
+  async handle(exchange: Exchange): Promise<void> {
+    try {
+      await this.#run(exchange);
+    } catch (thrown) {
+      await this.#crashed(exchange, thrown);
+    }
   }
 
   async #run(exchange: Exchange): Promise<void> {
@@ -191,7 +195,7 @@ export class Pipeline {
   /** Allowed and proven, but the name leads nowhere. */
   #unreachable(exchange: Exchange, committed: Committed, fault: Fault): void {
     exchange.release();
-    this.#settle(exchange, committed, { ...NOT_STARTED, error: fault.code });
+    this.settle({ exchange, certificateId: committed.id }, { ...NOT_STARTED, error: fault.code });
     exchange.responder.answer(
       502,
       "Bad Gateway",
@@ -203,24 +207,25 @@ export class Pipeline {
 
   #carryOut(exchange: Exchange, decision: Decision, body: HeldBody | null, way: Way, committed: Committed): void {
     const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
-    const ended = (end: Ended) => {
-      exchange.release();
-      this.#settle(exchange, committed, end);
-    };
     if (exchange.egress.phase === "request") {
       const payload = decision.replacement ?? (body === null ? null : body.bytes);
-      forward(this.#parts.enforce, { exchange, permit, payload, certificate: committed.header, ended });
+      forward(this.#parts.enforce, {
+        exchange,
+        permit,
+        payload,
+        certificate: committed.header,
+        certificateId: committed.id,
+      });
       return;
     }
     const { host, port } = permit.destination;
     void tunnel(this.#parts.enforce, {
       exchange,
       permit,
-      parent: committed.id,
+      certificateId: committed.id,
       certificate: committed.header,
       opaque: this.#parts.decider.opaque(host, port),
       veto: (veto) => this.#vetoInside(exchange, veto, committed.id),
-      ended,
     });
   }
 
@@ -273,10 +278,12 @@ export class Pipeline {
     }
   }
 
-  #settle(exchange: Exchange, committed: Committed, end: Ended): void {
+  /** How an allowed egress ended; what enforce tells. */
+  settle({ exchange, certificateId }: Pick<Carried, "exchange" | "certificateId">, end: Ended): void {
+    exchange.release();
     const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
     this.#parts.evidence.settle({
-      certificate_id: committed.id,
+      certificate_id: certificateId,
       status: end.status,
       bytes_up: end.bytesUp,
       bytes_down: end.bytesDown,

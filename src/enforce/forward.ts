@@ -1,7 +1,7 @@
 import type { FaultCode } from "../errors.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { Egress } from "../model/egress.ts";
-import type { Exchange } from "../model/exchange.ts";
+import type { Exchange, Feeder } from "../model/exchange.ts";
 import { type HeaderList, headerValue } from "../model/headers.ts";
 import type { Permit } from "../model/permit.ts";
 import { formatAuthority } from "../wire/authority.ts";
@@ -39,6 +39,7 @@ export interface ForwardEnv extends UpstreamEnv {
   readonly idleMs: number;
   /** Live exchanges and tunnels, for drain and for policy changes. */
   readonly live: Set<Live>;
+  readonly settle: Settle;
 }
 
 /** Something that is still carrying bytes under a permit. */
@@ -55,18 +56,21 @@ export interface Carried {
   readonly payload: Uint8Array | null;
   /** The certificate as a header value. */
   readonly certificate: string;
-  ended(ended: Ended): void;
+  readonly certificateId: string;
 }
+
+/** Told once how each permit's carrying out ended. */
+export type Settle = (carried: Pick<Carried, "exchange" | "certificateId">, ended: Ended) => void;
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
 const BODY_METHODS = new Set(["POST", "PUT", "PATCH"]);
 
-/** Sends the decided request and streams the answer back. Ends through `carried.ended`, exactly once; never throws. */
+/** Sends the decided request and streams the answer back. Ends through `env.settle`, exactly once; never throws. */
 export function forward(env: ForwardEnv, carried: Carried): void {
   new Forwarding(env, carried).start();
 }
 
-class Forwarding implements UpstreamUse, Live {
+class Forwarding implements UpstreamUse, Live, Feeder {
   readonly egress: Egress;
   readonly #env: ForwardEnv;
   readonly #carried: Carried;
@@ -91,7 +95,7 @@ class Forwarding implements UpstreamUse, Live {
 
   start(): void {
     this.#env.live.add(this);
-    this.#carried.exchange.responder.onGone = () => this.#clientGone();
+    this.#carried.exchange.responder.feeder = this;
     const pooled = this.#env.pool.take(this.#key);
     if (pooled !== null) this.#send(pooled);
     else this.#dial();
@@ -168,7 +172,6 @@ class Forwarding implements UpstreamUse, Live {
     const stream = headerValue(head.headers, "content-type");
     if (stream !== null && /^text\/event-stream\b/i.test(stream)) this.#gapMs = this.#env.idleMs;
     const { responder } = this.#carried.exchange;
-    responder.onDrain = () => this.#upstream?.conn.resume();
     responder.head(head.status, head.reason, this.#fields(head), head.contentLength, this.#certificateLine());
   }
 
@@ -237,7 +240,7 @@ class Forwarding implements UpstreamUse, Live {
     this.#over = true;
     const far = { conn: upstream.detach(), leftover, parked: null, address: upstream.address };
     relay(this.#env, egress, { ...taken, parked: null }, far, (end) =>
-      this.#carried.ended({ ...end, status: 101, protocol: "websocket" }),
+      this.#env.settle(this.#carried, { ...end, status: 101, protocol: "websocket" }),
     );
   }
 
@@ -253,7 +256,11 @@ class Forwarding implements UpstreamUse, Live {
     );
   }
 
-  #clientGone(): void {
+  clientDrained(): void {
+    this.#upstream?.conn.resume();
+  }
+
+  clientGone(): void {
     if (this.#over) return;
     this.#finish("client_gone", true);
     this.#cancel.run?.();
@@ -272,7 +279,7 @@ class Forwarding implements UpstreamUse, Live {
     if (this.#over) return;
     this.#over = true;
     this.#env.live.delete(this);
-    this.#carried.ended({
+    this.#env.settle(this.#carried, {
       status: this.#status,
       bytesUp: this.#payload === null ? 0 : this.#payload.length,
       bytesDown: this.#bytesDown,

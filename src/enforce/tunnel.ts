@@ -26,27 +26,26 @@ export interface TunnelEnv extends ForwardEnv {
 export interface TunnelCarried {
   readonly exchange: Exchange;
   readonly permit: Permit;
-  /** `certificate_id` of the tunnel. */
-  readonly parent: string;
+  /** Of the tunnel; the parent of everything inside. */
+  readonly certificateId: string;
   /** The tunnel's certificate as a header value. */
   readonly certificate: string;
   /** Policy lets anything through here. */
   readonly opaque: boolean;
   /** Signs the veto; resolves when its evidence is written (or could not be). */
   veto(veto: TunnelVeto): Promise<unknown>;
-  ended(ended: Ended): void;
 }
 
-/** Dials, answers 200, looks at the first bytes and goes on as they ask. Ends through `ended`, once; never throws. */
+/** Dials, answers 200, looks at the first bytes and goes on as they ask. Ends through `env.settle`, once; never throws. */
 export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<void> {
   const { exchange, permit } = carried;
   const cancel: Cancel = { run: null };
-  exchange.responder.onGone = () => cancel.run?.();
+  exchange.responder.feeder = { clientDrained() {}, clientGone: () => cancel.run?.() };
   let dialled: Dialled;
   try {
     dialled = await env.route.dial(permit, cancel);
   } catch (thrown) {
-    badGateway(carried, thrown);
+    badGateway(env, carried, thrown);
     return;
   }
   const taken = exchange.responder.takeover(
@@ -63,7 +62,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
       parked: client,
       done: taken.done,
     };
-    relay(env, exchange.egress, near, upstream, (end) => carried.ended({ ...end, status: 200, protocol }));
+    relay(env, exchange.egress, near, upstream, (end) => env.settle(carried, { ...end, status: 200, protocol }));
   };
   if (carried.opaque) {
     pass(null, "opaque");
@@ -76,8 +75,8 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     // proxy plain requests are not tunnelled, so there it serves nobody.
     if (env.route.proxied === null) env.pool.give(new UpstreamConn(dialled, poolKey(permit, "http"), env));
     else dialled.conn.destroy();
-    env.serveInside(taken, sniffer, permit.destination, carried.parent);
-    carried.ended({ ...NOTHING, address: dialled.address, status: 200, protocol: "http" });
+    env.serveInside(taken, sniffer, permit.destination, carried.certificateId);
+    env.settle(carried, { ...NOTHING, address: dialled.address, status: 200, protocol: "http" });
     return;
   }
   const veto = first.kind === "gone" ? null : judge(first, permit);
@@ -90,7 +89,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
   if (veto !== null) await carried.veto(veto);
   if (veto !== null && first.kind === "tls") taken.conn.write(UNRECOGNIZED_NAME_ALERT);
   hangUp(taken, sniffer);
-  carried.ended({
+  env.settle(carried, {
     ...NOTHING,
     status: 200,
     address: dialled.address,
@@ -150,9 +149,9 @@ function hangUp(taken: Taken, sniffer: Sniffer): void {
 /** Long enough for an alert to be read, short for whoever keeps writing. */
 const SEVER_MS = 50;
 
-function badGateway(carried: TunnelCarried, thrown: unknown): void {
+function badGateway(env: TunnelEnv, carried: TunnelCarried, thrown: unknown): void {
   const code: FaultCode = thrown instanceof Fault ? thrown.code : "dial_failed";
-  carried.ended({ ...NOTHING, error: code });
+  env.settle(carried, { ...NOTHING, error: code });
   carried.exchange.responder.answer(
     502,
     "Bad Gateway",

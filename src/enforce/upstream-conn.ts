@@ -1,7 +1,7 @@
 import type { FaultCode } from "../errors.ts";
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
-import { ResponseParser, type ResponseSink, type WireLimits } from "../wire/http1.ts";
+import { type ResponseHead, ResponseParser, type ResponseSink, type WireLimits } from "../wire/http1.ts";
 import type { Dialled, OwnSockets } from "./dial.ts";
 
 /** The exchange a connection is in use by. */
@@ -29,9 +29,7 @@ export class UpstreamConn implements ConnHandler, Deadlined {
   readonly key: string;
   /** Exchanges begun on it so far. */
   uses = 0;
-  /** The last response said (or implied) that another request may follow. */
-  reusable = true;
-  #use: UpstreamUse | null = null;
+  readonly #delivery = new Delivery();
   #writing = false;
   #closed = false;
   readonly #parser: ResponseParser;
@@ -44,9 +42,14 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     this.address = dialled.address;
     this.key = key;
     this.#env = env;
-    this.#parser = new ResponseParser(env.limits, this.#sink());
+    this.#parser = new ResponseParser(env.limits, this.#delivery);
     env.deadlines.add(this);
     dialled.parked.handOver(dialled.conn, this);
+  }
+
+  /** The last response said (or implied) that another request may follow. */
+  get reusable(): boolean {
+    return this.#delivery.reusable;
   }
 
   get alive(): boolean {
@@ -59,7 +62,7 @@ export class UpstreamConn implements ConnHandler, Deadlined {
   }
 
   begin(use: UpstreamUse, method: string, head: string, body: Uint8Array | null, firstByteMs: number): void {
-    this.#use = use;
+    this.#delivery.use = use;
     this.uses++;
     this.#parser.start(method);
     this.deadline = this.#env.deadlines.now + firstByteMs;
@@ -69,20 +72,20 @@ export class UpstreamConn implements ConnHandler, Deadlined {
 
   /** The current exchange no longer wants this connection. */
   abandon(): void {
-    this.#use = null;
+    this.#delivery.use = null;
     this.conn.destroy();
   }
 
   /** Leaves HTTP: the socket is the caller's, who sets the handler. */
   detach(): Conn {
-    this.#use = null;
+    this.#delivery.use = null;
     this.#env.deadlines.remove(this);
     this.#closed = true;
     return this.conn;
   }
 
   data(bytes: Uint8Array): void {
-    const use = this.#use;
+    const use = this.#delivery.use;
     if (use === null) {
       // An upstream that talks out of turn has lost count of our requests: nothing it says may reach the next one.
       this.conn.destroy();
@@ -94,13 +97,13 @@ export class UpstreamConn implements ConnHandler, Deadlined {
       return;
     }
     // The sink may have abandoned us.
-    if (this.#use !== use) return;
+    if (this.#delivery.use !== use) return;
     if (this.#parser.complete) this.#complete(use, used < bytes.length ? bytes.subarray(used) : null);
     else use.turn();
   }
 
   end(): void {
-    const use = this.#use;
+    const use = this.#delivery.use;
     if (use === null) this.conn.destroy();
     else if (this.#parser.eof()) this.#complete(use, null);
     else this.#fail("upstream_closed", "connection closed before the answer was complete");
@@ -108,7 +111,7 @@ export class UpstreamConn implements ConnHandler, Deadlined {
 
   drain(): void {
     this.#writing = false;
-    this.#use?.drained();
+    this.#delivery.use?.drained();
   }
 
   close(error: Error | null): void {
@@ -117,39 +120,51 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     this.#env.deadlines.remove(this);
     this.#env.own.remove(this.conn);
     this.onIdleEnd?.(this);
-    if (this.#use !== null) this.#fail("upstream_closed", error === null ? "connection closed" : "connection reset");
+    if (this.#delivery.use !== null)
+      this.#fail("upstream_closed", error === null ? "connection closed" : "connection reset");
   }
 
   expired(): void {
     this.deadline = Number.POSITIVE_INFINITY;
-    if (this.#use === null) this.conn.destroy();
+    if (this.#delivery.use === null) this.conn.destroy();
     else this.#fail("upstream_timeout", this.answered ? "answer stalled" : "no answer in time");
   }
 
-  #sink(): ResponseSink {
-    return {
-      informational: (head) => this.#use?.informational(head),
-      head: (head) => {
-        this.reusable = head.keepAlive && !head.closeDelimited;
-        this.#use?.head(head);
-      },
-      body: (bytes) => this.#use?.body(bytes),
-      end: (trailers) => this.#use?.end(trailers),
-    };
-  }
-
   #complete(use: UpstreamUse, leftover: Uint8Array | null): void {
-    this.#use = null;
+    this.#delivery.use = null;
     this.deadline = Number.POSITIVE_INFINITY;
     // Still writing: it answered before it had the whole request. More bytes: out of turn. Neither is used again.
-    if (leftover !== null || this.#writing || this.#closed) this.reusable = false;
+    if (leftover !== null || this.#writing || this.#closed) this.#delivery.reusable = false;
     use.completed(leftover);
   }
 
   #fail(code: FaultCode, detail: string): void {
-    const use = this.#use;
-    this.#use = null;
+    const use = this.#delivery.use;
+    this.#delivery.use = null;
     this.conn.destroy();
     use?.failed(code, detail);
+  }
+}
+
+/** Passes what the parser reads to the exchange in use. A class, not closures: it is called for every answer. */
+class Delivery implements ResponseSink {
+  use: UpstreamUse | null = null;
+  reusable = true;
+
+  informational(head: ResponseHead): void {
+    this.use?.informational(head);
+  }
+
+  head(head: ResponseHead): void {
+    this.reusable = head.keepAlive && !head.closeDelimited;
+    this.use?.head(head);
+  }
+
+  body(bytes: Uint8Array): void {
+    this.use?.body(bytes);
+  }
+
+  end(trailers: readonly string[] | null): void {
+    this.use?.end(trailers);
   }
 }

@@ -1,4 +1,4 @@
-import type { Responder, Taken } from "../model/exchange.ts";
+import type { Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { type RequestHead, writeFields, writeResponseHead } from "../wire/http1.ts";
 import { Outbox } from "./_outbox.ts";
@@ -11,8 +11,7 @@ const encoder = new TextEncoder();
 export class Http1Responder implements Responder {
   readonly modern: boolean;
   started = false;
-  onDrain: (() => void) | null = null;
-  onGone: (() => void) | null = null;
+  feeder: Feeder | null = null;
   readonly #owner: ServerConn;
   readonly #request: RequestHead;
   readonly #requestBody: BodyHolder | null;
@@ -71,8 +70,7 @@ export class Http1Responder implements Responder {
     const open = this.#out.flush(this.#owner.conn);
     if (!open) this.#blocked = true;
     if (this.#ended) {
-      this.onGone = null;
-      this.onDrain = null;
+      this.feeder = null;
       if (this.#sever) this.#owner.severed();
       else this.#owner.finished(this.#keep);
       return true;
@@ -92,16 +90,14 @@ export class Http1Responder implements Responder {
 
   takeover(status: number, reason: string, headers: HeaderList, extra: string): Taken {
     this.started = true;
-    this.onGone = null;
-    this.onDrain = null;
+    this.feeder = null;
     this.#out.add(writeResponseHead(11, status, reason, headers, extra));
     this.#out.flush(this.#owner.conn);
     return this.#owner.taken();
   }
 
   sever(): void {
-    this.onGone = null;
-    this.onDrain = null;
+    this.feeder = null;
     this.#out.flush(this.#owner.conn);
     this.#owner.conn.reset();
   }
@@ -110,13 +106,12 @@ export class Http1Responder implements Responder {
   drained(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
-    this.onDrain?.();
+    this.feeder?.clientDrained();
   }
 
   gone(): void {
-    const run = this.onGone;
-    this.onGone = null;
-    this.onDrain = null;
-    run?.();
+    const feeder = this.feeder;
+    this.feeder = null;
+    feeder?.clientGone();
   }
 }

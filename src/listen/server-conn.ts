@@ -39,8 +39,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   readonly #parser: RequestParser;
   #state: State = "idle";
   #rest: Uint8Array | null = null;
-  #head: RequestHead | null = null;
-  #body: BodyHolder | null = null;
+  readonly #intake: Intake;
   #exchange: ServerExchange | null = null;
   #pumping = false;
   #paused = false;
@@ -54,7 +53,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     this.door = door;
     this.inside = inside;
     this.#done = done;
-    this.#parser = new RequestParser(door.wireLimits, this.#sink());
+    this.#intake = new Intake(door);
+    this.#parser = new RequestParser(door.wireLimits, this.#intake);
     this.deadline = door.deadlines.now + door.config.keepAliveTimeoutMs;
     conn.handler = this;
     door.deadlines.add(this);
@@ -80,7 +80,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   end(): void {
     this.#peerEnded = true;
     if (this.#state === "busy") {
-      const body = this.#body;
+      const body = this.#intake.holder;
       if (body !== null && !body.complete) this.#vanish();
       return;
     }
@@ -95,7 +95,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     if (this.#state === "closed" || this.#state === "taken") return;
     this.#state = "closed";
     this.#leave();
-    this.#body?.settle({ kind: "gone" });
+    this.#intake.holder?.settle({ kind: "gone" });
     this.#exchange?.responder.gone();
     this.#done();
   }
@@ -107,13 +107,13 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
         this.#hangUp();
         return;
       case "head":
-        this.#malformed({ status: 408, code: "head_timeout", detail: "request head took too long" });
+        this.#malformed({ status: 408, code: "requesttimeout", detail: "request head took too long" });
         return;
       case "busy":
         if (this.#wantsRoom) {
           this.#leaveBudget();
-          this.#body?.settle({ kind: "exhausted" });
-        } else if (this.#body !== null && !this.#body.complete)
+          this.#intake.holder?.settle({ kind: "exhausted" });
+        } else if (this.#intake.holder !== null && !this.#intake.holder.complete)
           this.#malformed({ status: 408, code: "body_timeout", detail: "request body took too long" });
         return;
       default:
@@ -124,19 +124,6 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   /** The door closes: an idle connection ends now, a busy one after its answer. */
   drainDown(): void {
     if (this.#state === "idle") this.#hangUp();
-  }
-
-  // ── the parser ──
-
-  #sink(): RequestSink {
-    return {
-      head: (head) => {
-        this.#head = head;
-        if (head.chunked || head.contentLength > 0) this.#body = new BodyHolder(this.door.runtime, this.door.budget);
-      },
-      body: (bytes) => this.#body?.add(bytes),
-      end: (trailers) => this.#body?.end(trailers),
-    };
   }
 
   // ── one request after the other ──
@@ -167,7 +154,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
       this.#malformed(fault);
       return false;
     }
-    if (this.#head !== null) this.#begin(this.#head);
+    if (this.#intake.request !== null) this.#begin(this.#intake.request);
     else if (this.#parser.started && this.#state === "idle") {
       this.#state = "head";
       this.deadline = this.door.deadlines.now + this.door.config.headerTimeoutMs;
@@ -182,7 +169,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   #begin(head: RequestHead): void {
     this.#state = "busy";
     this.deadline = Number.POSITIVE_INFINITY;
-    const exchange = new ServerExchange(this, head, this.#body);
+    const exchange = new ServerExchange(this, head, this.#intake.holder);
     this.#exchange = exchange;
     if (head.form === "origin" && this.inside === null) {
       this.door.local(exchange.egress.method, head.path, exchange.responder, this.conn);
@@ -200,7 +187,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   }
 
   #bodyMoved(): void {
-    const body = this.#body;
+    const body = this.#intake.holder;
     if (body === null || body.complete) return;
     if (!body.awaited) {
       this.#pause();
@@ -224,12 +211,12 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
 
   /** Called by the exchange: starts to wait for the body. */
   hold(maxBytes: number): Held | Promise<Held> {
-    const body = this.#body;
+    const body = this.#intake.holder;
     if (body === null) return { kind: "none" };
     const held = body.hold(maxBytes);
     if (!(held instanceof Promise)) this.deadline = Number.POSITIVE_INFINITY;
     else {
-      if (this.#head?.expectContinue && body.length === 0) this.conn.write(CONTINUE);
+      if (this.#intake.request?.expectContinue && body.length === 0) this.conn.write(CONTINUE);
       this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
       this.#resume();
       if (this.#peerEnded) this.#vanish();
@@ -239,14 +226,14 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   }
 
   release(): void {
-    this.#body?.release();
+    this.#intake.holder?.release();
   }
 
   /** Called by the responder when the answer is complete and with the kernel. */
   finished(keep: boolean): void {
     if (this.#state !== "busy") return;
     this.release();
-    const unread = this.#body !== null && !this.#body.complete;
+    const unread = this.#intake.holder !== null && !this.#intake.holder.complete;
     if (!keep || unread || this.#peerEnded || this.door.draining) {
       this.#closeSoon();
       return;
@@ -259,8 +246,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
 
   #reset(): void {
     this.#state = "idle";
-    this.#head = null;
-    this.#body = null;
+    this.#intake.request = null;
+    this.#intake.holder = null;
     this.#exchange = null;
     this.#parser.next();
   }
@@ -290,13 +277,13 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
 
   /** Nothing can be decided any more and nobody is left to tell. */
   #vanish(): void {
-    this.#body?.settle({ kind: "gone" });
+    this.#intake.holder?.settle({ kind: "gone" });
     this.door.notice({ status: 0, code: "client_gone", peer: this.conn.remoteAddress });
     this.conn.destroy();
   }
 
   #malformed(fault: WireFault): void {
-    this.#body?.settle({ kind: "gone" });
+    this.#intake.holder?.settle({ kind: "gone" });
     if (this.#exchange?.responder.started) {
       this.conn.reset();
       return;
@@ -359,6 +346,30 @@ const REASONS: Readonly<Record<number, string>> = {
   501: "Not Implemented",
   505: "HTTP Version Not Supported",
 };
+
+/** What the parser has read of the current request. A class of its own: its methods would clash with the socket's. */
+class Intake implements RequestSink {
+  request: RequestHead | null = null;
+  holder: BodyHolder | null = null;
+  readonly #door: Door;
+
+  constructor(door: Door) {
+    this.#door = door;
+  }
+
+  head(head: RequestHead): void {
+    this.request = head;
+    if (head.chunked || head.contentLength > 0) this.holder = new BodyHolder(this.#door.runtime, this.#door.budget);
+  }
+
+  body(bytes: Uint8Array): void {
+    this.holder?.add(bytes);
+  }
+
+  end(trailers: readonly string[] | null): void {
+    this.holder?.end(trailers);
+  }
+}
 
 class ServerExchange implements Exchange {
   readonly egress: Egress;

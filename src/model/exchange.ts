@@ -21,16 +21,22 @@ export interface Taken {
   done(): void;
 }
 
+/** Whoever writes an answer. A class with these methods, not closures: they are called for every exchange. */
+export interface Feeder {
+  /** `flush` had answered false and the kernel has caught up. */
+  clientDrained(): void;
+  /** The client is gone, nothing can be delivered any more. */
+  clientGone(): void;
+}
+
 /** The client's half of an exchange, as the side that carries a permit out sees it. */
 export interface Responder {
   /** The client can be given 1xx and chunked answers. */
   readonly modern: boolean;
   /** True once `head` was called: from then on a failure can only be shown by severing. */
   readonly started: boolean;
-  /** Set by whoever feeds this responder; called when `flush` answered false and the kernel has caught up. */
-  onDrain: (() => void) | null;
-  /** Set by whoever feeds this responder; the client is gone, nothing can be delivered. */
-  onGone: (() => void) | null;
+  /** Who writes the answer and wants to hear of the client; let go of when the answer is complete. */
+  feeder: Feeder | null;
   interim(status: number, reason: string, headers: HeaderList): void;
   /**
    * Starts the final answer. `headers` are end-to-end fields without framing; `length` is the body's, or -1 when it is
@@ -39,7 +45,7 @@ export interface Responder {
   head(status: number, reason: string, headers: HeaderList, length: number, extra: string): void;
   body(bytes: Uint8Array): void;
   end(trailers: HeaderList | null): void;
-  /** Hands everything gathered to the kernel; false asks to wait for `onDrain`. */
+  /** Hands everything gathered to the kernel; false asks to wait for `clientDrained`. */
   flush(): boolean;
   /** A whole answer made here; the connection is severed behind it when `sever`, else kept if the client wants. */
   answer(status: number, reason: string, headers: HeaderList, body: string, sever: boolean): void;

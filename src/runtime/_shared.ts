@@ -6,9 +6,10 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Fault, messageOf } from "../errors.ts";
-import { dial, listen, listenUnix } from "./_conn.ts";
 import { decode } from "./_decode.ts";
+import { dial } from "./_dial.ts";
 import { httpClient } from "./_http.ts";
+import { listen, listenUnix } from "./_listen.ts";
 import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */

@@ -1,7 +1,8 @@
 /** The Deno adapter. */
 import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
-import { setLatin1Write, setTlsRepair } from "./_conn.ts";
+import { setLatin1Write } from "./_conn.ts";
+import { setTlsRepair } from "./_dial.ts";
 import { appendFile, lockHeld, shared } from "./_shared.ts";
 import { keepRootsInDefaultStore } from "./_trust.ts";
 import type { Runtime } from "./contract.ts";

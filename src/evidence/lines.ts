@@ -18,31 +18,40 @@ const NEWLINE = 10;
 
 /** Cuts a stream of bytes into lines, a chunk's worth at a time, in memory bounded by the chunk and MAX_LINE. */
 export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LineBatch> {
-  let held: Uint8Array = new Uint8Array(0);
+  // The beginning of a line whose end has not come; joined once, however small the pieces are.
+  let held: Uint8Array[] = [];
+  let heldBytes = 0;
   let inLong = false;
   for await (const chunk of chunks) {
     const lines: (string | Damaged)[] = [];
-    let bytes = held.length === 0 ? chunk : concat(held, chunk);
+    let rest = chunk;
     if (inLong) {
-      const newline = bytes.indexOf(NEWLINE);
-      const to = newline < 0 ? bytes.length : newline;
-      lines.push({ bytes: bytes.subarray(0, to), ends: newline >= 0 });
+      const newline = rest.indexOf(NEWLINE);
       inLong = newline < 0;
-      bytes = bytes.subarray(inLong ? to : to + 1);
+      lines.push({ bytes: inLong ? rest : rest.subarray(0, newline), ends: !inLong });
+      rest = rest.subarray(inLong ? rest.length : newline + 1);
     }
-    const last = bytes.lastIndexOf(NEWLINE);
-    if (last >= 0) decodeLines(bytes.subarray(0, last), lines);
-    held = bytes.slice(last + 1);
-    if (held.length > MAX_LINE) {
-      lines.push({ bytes: held, ends: false });
-      held = new Uint8Array(0);
+    const last = rest.lastIndexOf(NEWLINE);
+    if (last >= 0) {
+      held.push(rest.subarray(0, last));
+      decodeLines(concat(held), lines);
+      held = [];
+      heldBytes = 0;
+    }
+    // A copy: the rest of a line must not keep a whole chunk alive.
+    if (last + 1 < rest.length) held.push(rest.slice(last + 1));
+    heldBytes += rest.length - last - 1;
+    if (heldBytes > MAX_LINE) {
+      lines.push({ bytes: concat(held), ends: false });
+      held = [];
+      heldBytes = 0;
       inLong = true;
     }
     yield { lines, open: false, bytes: chunk.length };
   }
   const lines: (string | Damaged)[] = [];
   if (inLong) lines.push({ bytes: new Uint8Array(0), ends: true });
-  else if (held.length > 0) decodeLines(held, lines);
+  else if (heldBytes > 0) decodeLines(concat(held), lines);
   yield { lines, open: lines.length > 0, bytes: 0 };
 }
 
@@ -78,9 +87,14 @@ function decodeOneByOne(bytes: Uint8Array, into: (string | Damaged)[]): void {
   }
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return first;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
   return whole;
 }

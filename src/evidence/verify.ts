@@ -163,7 +163,7 @@ class LogVerifier {
     } else if (prev !== last.hash) {
       this.#add("error", "broken_link", "prev is not the hash of the certificate before");
     }
-    if (last !== null && timestamp < last.timestamp) {
+    if (last !== null && advance && id === last.id && timestamp < last.timestamp) {
       this.#add("warning", "clock_step", `the clock went back from ${last.timestamp} to ${timestamp}`);
     }
     if (advance) this.#last = { id, seq, hash, timestamp };

@@ -1,0 +1,196 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runVerify } from "../../src/cli/verify.ts";
+import { generateKey, loadPrivate, signerFromConfig } from "../../src/crypto/keys.ts";
+import type { Signer } from "../../src/crypto/signature.ts";
+import { type EvidenceConfig, openEvidence } from "../../src/evidence/evidence.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { config, draft, failClosedDraft, outcome, SECRET } from "../evidence/_draft.ts";
+import { emptyDirectory } from "./_program.ts";
+
+const directory = await emptyDirectory();
+afterAll(() => rm(directory, { recursive: true }));
+const at = (name: string) => join(directory, name);
+
+await writeFile(at("secret"), `${SECRET}\n`);
+const hmac = await signerFromConfig({ hmacKey: SECRET, signingKey: null }, runtime);
+
+/** Writes a log of real files with the real runtime; the path of its newest file. */
+async function log(
+  name: string,
+  count: number,
+  over: Partial<EvidenceConfig> = {},
+  signer: Signer = hmac,
+): Promise<string> {
+  const auditPath = at(`${name}/log.jsonl`);
+  const evidence = await openEvidence(runtime, { ...config, auditPath, ...over }, signer);
+  const made = await Promise.all(Array.from({ length: count }, () => evidence.commit(draft())));
+  for (const { id } of made) evidence.settle(outcome(id));
+  await evidence.close();
+  return auditPath;
+}
+
+/** Runs the command in this process, on the real runtime but for its three streams. */
+async function verify(args: readonly string[], stdin = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ["", ""];
+  const wired = Object.assign(Object.create(runtime) as object, {
+    stdout: (data: string | Uint8Array) => {
+      stdout += data;
+    },
+    stderr: (text: string) => {
+      stderr += text;
+    },
+    stdin: async function* () {
+      for (let i = 0; i < stdin.length; i += 500) yield new TextEncoder().encode(stdin.slice(i, i + 500));
+    },
+  }) as typeof runtime;
+  return { code: await runVerify(wired, args), stdout, stderr };
+}
+
+for (const [name, args] of [
+  ["no target", ["--key-file", "secret"]],
+  ["two targets", ["a", "b", "--key-file", "secret"]],
+  ["an unknown option", ["a", "--keyfile", "secret"]],
+  ["--key-file without a value", ["a", "--key-file"]],
+  ["a key file that is not there", ["a", "--key-file", at("nothing")]],
+  ["no key", [at("whatever")]],
+] as const) {
+  test(`verify with ${name} is a usage error with nothing on stdout`, async () => {
+    const { code, stdout, stderr } = await verify(args);
+    expect([code, stdout]).toEqual([64, ""]);
+    expect(stderr).toContain("Usage: sallyport verify");
+  });
+}
+
+test("verify without a key says which option is missing", async () => {
+  expect((await verify(["x.jsonl"])).stderr).toContain("--key-file");
+});
+
+test("verify refuses a key that is too short without showing it", async () => {
+  await writeFile(at("short"), "hunter2");
+  const { code, stderr } = await verify(["x", "--key-file", at("short")]);
+  expect(code).toBe(64);
+  expect(stderr).not.toContain("hunter2");
+});
+
+test("verify of a missing file, an empty file and an empty folder fails", async () => {
+  await writeFile(at("empty.jsonl"), "");
+  await mkdir(at("nothing-inside"));
+  for (const target of ["missing.jsonl", "empty.jsonl", "nothing-inside"]) {
+    expect((await verify([at(target), "--key-file", at("secret")])).code).toBe(1);
+  }
+});
+
+test("verify accepts a log and fails naming the line when one byte is flipped", async () => {
+  const path = await log("one", 30);
+  const good = await verify([path, "--key-file", at("secret")]);
+  expect([good.code, good.stderr]).toEqual([0, ""]);
+  expect(good.stdout).toContain("30 certificates");
+  expect(good.stdout).toEndWith("OK\n");
+  const text = await readFile(path, "utf8");
+  await writeFile(
+    path,
+    text
+      .split("\n")
+      .with(11, text.split("\n")[11]?.replace('"port":80', '"port":81') ?? "")
+      .join("\n"),
+  );
+  const bad = await verify([path, "--key-file", at("secret")]);
+  expect(bad.code).toBe(1);
+  expect(bad.stdout).toContain("log.jsonl:12: bad_signature");
+  expect(bad.stdout).toEndWith("FAILED\n");
+});
+
+test("verify reads a folder: rotated files in order, workers apart, outcomes compared", async () => {
+  await log("folder", 40, { auditRotateBytes: 5000 });
+  await log("folder", 10, { auditPath: at("folder/log.w1.jsonl") });
+  const { code, stdout } = await verify([at("folder"), "--key-file", at("secret"), "--json"]);
+  const report = JSON.parse(stdout);
+  expect([code, report.ok, report.certificates, report.counts]).toEqual([
+    0,
+    true,
+    50,
+    { error: 0, warning: 0, info: 0 },
+  ]);
+});
+
+test("verify of a folder finds a rotated file that is gone", async () => {
+  await log("hole", 40, { auditRotateBytes: 5000 });
+  const [, second] = (await runtime.list(at("hole"))).filter((name) => /^log\.\d+\.jsonl$/.test(name)).sort(byNumber);
+  await rm(at(`hole/${second}`));
+  const { code, stdout } = await verify([at("hole"), "--key-file", at("secret"), "--json"]);
+  expect([code, JSON.parse(stdout).errors[0].code]).toEqual([1, "gap"]);
+});
+
+test("verify takes one certificate as printed, pretty, as a header, from a 503 and from stdin", async () => {
+  const evidence = await openEvidence(runtime, { ...config, auditPath: at("single/log.jsonl") }, hmac);
+  const made = await evidence.commit(draft({ reason: "é" }));
+  const loose = await evidence.unwritten(failClosedDraft());
+  await evidence.close();
+  const answer = {
+    status: "FAIL_CLOSED",
+    reason: "x",
+    pillar: "114",
+    vector: "y",
+    certificate: JSON.parse(loose.json),
+  };
+  for (const text of [
+    made.json,
+    JSON.stringify(JSON.parse(made.json), null, 2),
+    `X-EVE-Decision-Cert: ${made.header}\r\n`,
+    JSON.stringify(answer),
+  ]) {
+    expect(await verify(["-", "--key-file", at("secret")], text)).toMatchObject({ code: 0 });
+    expect(await verify(["-", "--key-file", at("secret")], text.replace("acme", "acne"))).toMatchObject({ code: 1 });
+  }
+});
+
+test("verify --no-signatures says so, and still checks the chain", async () => {
+  const path = await log("plain", 5);
+  expect((await verify([path, "--no-signatures"])).stdout).toContain("signatures were NOT verified");
+  const lines = (await readFile(path, "utf8")).split("\n");
+  await writeFile(path, lines.toSpliced(2, 1).join("\n"));
+  expect((await verify([path, "--no-signatures"])).code).toBe(1);
+});
+
+test("verify with several keys accepts what an old key signed and a new one goes on with", async () => {
+  await log("rotated-key", 3);
+  const pair = await generateKey("Ed25519");
+  await writeFile(at("new.pem"), pair.publicPem);
+  const path = await log("rotated-key", 3, {}, (await loadPrivate(pair.privatePem, runtime)).signer);
+  expect(await verify([path, "--key-file", at("secret"), `--key-file=${at("new.pem")}`])).toMatchObject({ code: 0 });
+  expect((await verify([path, "--key-file", at("secret")])).stdout).toContain(":4: unknown_key");
+});
+
+test("verify prints the first 20 errors and counts the rest", async () => {
+  const path = await log("many", 100);
+  await writeFile(path, (await readFile(path, "utf8")).replaceAll("acme", "acne"));
+  const { stdout } = await verify([path, "--key-file", at("secret")]);
+  expect(stdout.match(/bad_signature|broken_link/g)?.length).toBe(20);
+  expect(stdout).toMatch(/\(\+\d+ more\)/);
+});
+
+test("verify lets nothing from a log steer the terminal", async () => {
+  await writeFile(at("steer.jsonl"), '{"v":"\\u001b[2J"}\n{"kid":"\u001b[2J"}\n');
+  const { code, stdout } = await verify([at("steer.jsonl"), "--key-file", at("secret")]);
+  expect(code).toBe(1);
+  expect(stdout).not.toContain("\u001b");
+});
+
+test("evidence on real files goes on after a torn tail and is locked against a second writer", async () => {
+  const path = await log("real", 4);
+  await truncate(path, ((await runtime.stat(path))?.size as number) - 100);
+  const evidence = await openEvidence(runtime, { ...config, auditPath: path }, hmac);
+  await expect(openEvidence(runtime, { ...config, auditPath: path }, hmac)).rejects.toMatchObject({
+    code: "evidence_locked",
+  });
+  await evidence.commit(draft());
+  await evidence.close();
+  const { code, stdout } = await verify([path, "--key-file", at("secret"), "--json"]);
+  expect([code, JSON.parse(stdout).warnings[0].code]).toEqual([0, "torn_recovered"]);
+});
+
+function byNumber(a: string, b: string): number {
+  return Number(a.split(".")[1]) - Number(b.split(".")[1]);
+}

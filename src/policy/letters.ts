@@ -7,7 +7,8 @@ const DROP = 0;
 const BACKSLASH = 1;
 const PERCENT = 2;
 const QUOTE = 3;
-const HIGH = 4;
+const DOUBLE_QUOTE = 4;
+const HIGH = 5;
 
 /** Byte → lower-case letter, or one of the classes above. */
 const CLASS = byteClasses();
@@ -21,7 +22,8 @@ function byteClasses(): Uint8Array {
   }
   table[0x5c] = BACKSLASH;
   table[0x25] = PERCENT;
-  for (const quote of [0x22, 0x27, 0x60]) table[quote] = QUOTE;
+  for (const quote of [0x27, 0x60]) table[quote] = QUOTE;
+  table[0x22] = DOUBLE_QUOTE;
   return table;
 }
 
@@ -38,7 +40,7 @@ export interface Letters {
   readonly letters: string;
   /** What was read: the input, or its ASCII likeness when it had characters beyond ASCII. */
   readonly ascii: Uint8Array;
-  /** Quote characters seen, escaped ones too: what symbolic assembly cannot do without. */
+  /** Quote characters seen that are not JSON's own: what symbolic assembly cannot do without. */
   readonly quotes: number;
 }
 
@@ -51,7 +53,15 @@ export function readLetters(bytes: Uint8Array): Letters {
     ascii = asciiLikeness(utf8.decode(input));
     found = scan(ascii, EVERYTHING);
   }
-  return { letters: latin1.decode(scratch.subarray(0, found.count)), ascii, quotes: found.quotes };
+  return {
+    letters: latin1.decode(scratch.subarray(0, found.count)),
+    ascii,
+    quotes: found.quotes + (isJson(ascii) ? 0 : found.doubles),
+  };
+}
+
+function isJson(ascii: Uint8Array): boolean {
+  return ascii[0] === 0x7b || ascii[0] === 0x5b;
 }
 
 /** The letters of a latin1 text, lower case, and `kept` (one character) where it stands. What is over the limit is cut. */
@@ -81,6 +91,8 @@ export function asText(ascii: Uint8Array): string {
 interface Scan {
   readonly count: number;
   readonly quotes: number;
+  /** Double quotes without a backslash. */
+  readonly doubles: number;
   /** True: stopped at something only `asciiLikeness` can read. */
   readonly high: boolean;
   readonly at: number;
@@ -91,6 +103,7 @@ function scan(bytes: Uint8Array, limit: number): Scan {
   const length = bytes.length;
   let count = 0;
   let quotes = 0;
+  let doubles = 0;
   let i = 0;
   for (; i < length && count < limit; i++) {
     const found = CLASS[bytes[i] as number] as number;
@@ -98,20 +111,22 @@ function scan(bytes: Uint8Array, limit: number): Scan {
       scratch[count++] = found;
     } else if (found === QUOTE) {
       quotes += 1;
+    } else if (found === DOUBLE_QUOTE) {
+      doubles += 1;
     } else if (found === HIGH) {
-      return { count, quotes, high: true, at: i };
+      return { count, quotes, doubles, high: true, at: i };
     } else if (found !== DROP) {
       const escaped = found === PERCENT ? percentEscape(bytes, i) : backslashEscape(bytes, i);
       if (escaped === 0) continue;
       const code = escaped & 0xffff;
-      if (code >= 0x80) return { count, quotes, high: true, at: i };
+      if (code >= 0x80) return { count, quotes, doubles, high: true, at: i };
       const kind = CLASS[code] as number;
       if (kind > HIGH) scratch[count++] = kind;
-      else if (kind === QUOTE) quotes += 1;
+      else if (kind === QUOTE || kind === DOUBLE_QUOTE) quotes += 1;
       i += (escaped >> 16) - 1;
     }
   }
-  return { count, quotes, high: false, at: i };
+  return { count, quotes, doubles, high: false, at: i };
 }
 
 /** Length << 16 | character, or 0 when this is a plain percent sign. */
@@ -137,6 +152,8 @@ function backslashEscape(bytes: Uint8Array, at: number): number {
       return hexEscape(bytes, next, 4, length);
     case 0x78: // x
       return hexEscape(bytes, next, 2, length);
+    case 0x22:
+      return (length << 16) | 0x22;
     default:
       return ((length - 1) << 16) | 0x20;
   }

@@ -53,6 +53,7 @@ export class Gateway {
   private constructor(folder: string, ownsFolder: boolean, env: Env) {
     this.folder = folder;
     this.#ownsFolder = ownsFolder;
+    if (ownsFolder) folders.add(folder);
     this.auditPath = join(folder, "audit", "events.jsonl");
     this.keyFile = join(folder, "key");
     this.#env = env;
@@ -152,7 +153,9 @@ export class Gateway {
 
   remove(): void {
     this.#child?.kill("SIGKILL");
-    if (this.#ownsFolder) rmSync(this.folder, { recursive: true, force: true });
+    if (!this.#ownsFolder) return;
+    rmSync(this.folder, { recursive: true, force: true });
+    folders.delete(this.folder);
   }
 
   /** Every audit line of every file of the log, in no order. */
@@ -184,8 +187,10 @@ export class Gateway {
 }
 
 const running = new Set<ChildProcess>();
+const folders = new Set<string>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
 /** The port in the start line, whatever field names the event. */

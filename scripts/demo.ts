@@ -277,7 +277,7 @@ async function main(): Promise<void> {
     const file = join(folder, "tampered.json");
     writeFileSync(file, certificate.replace('"verdict":"allow"', '"verdict":"block"'));
     const { status, said } = verify(file);
-    const named = said.split("\n").find((one) => one.includes("signature")) ?? said.split("\n")[0] ?? "";
+    const named = said.split("\n").find((one) => one.includes("tampered.json:1")) ?? said;
     return [certificate !== "" && status === 1, `exit ${status}: ${short(named)}`];
   });
 
@@ -298,8 +298,8 @@ async function main(): Promise<void> {
     writeFileSync(file, `${text.slice(0, at)}U${text.slice(at + 1)}`);
     const line = text.slice(0, at).split("\n").length;
     const { status, said } = verify(file);
-    const named = said.split("\n").find((one) => new RegExp(`\\b${line}\\b`).test(one)) ?? said.split("\n")[0] ?? "";
-    return [at > 0 && status === 1 && new RegExp(`\\b${line}\\b`).test(said), `exit ${status}: ${short(named)}`];
+    const named = said.split("\n").find((one) => one.includes(`flipped.jsonl:${line}:`)) ?? "";
+    return [at > 0 && status === 1 && named !== "", `exit ${status}: ${short(named)}`];
   });
 }
 

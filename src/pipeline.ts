@@ -5,7 +5,7 @@
 import type { Config } from "./config/config.ts";
 import type { AddressGuard } from "./decide/address.ts";
 import type { VetoDamper } from "./decide/damper.ts";
-import type { Decider } from "./decide/decider.ts";
+import { type Decider, runningMode } from "./decide/decider.ts";
 import type { HostGate } from "./decide/host.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
@@ -15,7 +15,7 @@ import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
-import { block, type Decision, failClosed, permits } from "./model/decision.ts";
+import { block, type Decision, failClosed, type Mode, permits } from "./model/decision.ts";
 import type { Egress, HeldBody } from "./model/egress.ts";
 import type { Exchange, Held } from "./model/exchange.ts";
 import type { Observer } from "./observe/observer.ts";
@@ -43,13 +43,24 @@ interface Way {
   readonly fault: Fault | null;
 }
 
+/** A request target as a certificate shows it. */
+interface CertifiedTarget {
+  readonly target: string;
+  readonly hash: string;
+  readonly path: string;
+}
+
 const VIA_PROXY: Way = { addresses: [], fault: null };
 
 export class Pipeline {
   readonly #parts: PipelineParts;
+  /** What every certificate of this gateway says in `mode` unless its decision has more to say. */
+  readonly #mode: Mode;
+  #lastTarget: CertifiedTarget | null = null;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
+    this.#mode = runningMode(parts.config);
   }
 
   /** Decides one request or CONNECT and sees it to its end. Never throws and never rejects. */
@@ -151,10 +162,11 @@ export class Pipeline {
     const { egress } = exchange;
     const { destination } = egress;
     const { replacement } = decision;
+    const target = this.#targetOf(egress);
     return {
       verdict: decision.verdict,
       would: decision.would,
-      mode: decision.mode,
+      mode: decision.mode === "enforce" ? this.#mode : decision.mode,
       reason: decision.reason,
       matched_pillar: decision.pillar,
       matched_vector: decision.vector,
@@ -176,10 +188,19 @@ export class Pipeline {
         scheme: destination.scheme,
         host: destination.host,
         port: destination.port,
-        path: redactPath(egress.path),
-        target_hash: runtime.sha256(egress.target),
+        path: target.path,
+        target_hash: target.hash,
       },
     };
+  }
+
+  /** Agents ask the same few targets over and over: the last one's hash and redacted path are kept. */
+  #targetOf(egress: Egress): CertifiedTarget {
+    const last = this.#lastTarget;
+    if (last !== null && last.target === egress.target) return last;
+    const { target } = egress;
+    this.#lastTarget = { target, hash: this.#parts.runtime.sha256(target), path: redactPath(egress.path) };
+    return this.#lastTarget;
   }
 
   // ── the ends ──

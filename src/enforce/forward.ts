@@ -70,11 +70,16 @@ export function forward(env: ForwardEnv, carried: Carried): void {
   new Forwarding(env, carried).start();
 }
 
-class Forwarding implements UpstreamUse, Live, Feeder {
+function isEventStream(type: string | null): boolean {
+  return type !== null && type.length >= 17 && /^text\/event-stream\b/i.test(type);
+}
+
+class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   readonly egress: Egress;
   readonly #env: ForwardEnv;
   readonly #carried: Carried;
-  readonly #cancel: Cancel = { run: null };
+  /** Set by a dial under way: gives it up. */
+  run: (() => void) | null = null;
   readonly #key: string;
   #upstream: UpstreamConn | null = null;
   #reused = false;
@@ -94,6 +99,10 @@ class Forwarding implements UpstreamUse, Live, Feeder {
   }
 
   start(): void {
+    if (this.#carried.exchange.responder.abandoned) {
+      this.#finish("client_gone", false);
+      return;
+    }
     this.#env.live.add(this);
     this.#carried.exchange.responder.feeder = this;
     const pooled = this.#env.pool.take(this.#key);
@@ -102,7 +111,7 @@ class Forwarding implements UpstreamUse, Live, Feeder {
   }
 
   #dial(): void {
-    this.#env.route.dial(this.#carried.permit, this.#cancel).then(
+    this.#env.route.dial(this.#carried.permit, this).then(
       (dialled) => {
         const upstream = new UpstreamConn(dialled, this.#key, this.#env);
         if (this.#over) upstream.conn.destroy();
@@ -169,8 +178,7 @@ class Forwarding implements UpstreamUse, Live, Feeder {
       return;
     }
     this.#status = head.status;
-    const stream = headerValue(head.headers, "content-type");
-    if (stream !== null && /^text\/event-stream\b/i.test(stream)) this.#gapMs = this.#env.idleMs;
+    if (isEventStream(headerValue(head.headers, "content-type"))) this.#gapMs = this.#env.idleMs;
     const { responder } = this.#carried.exchange;
     responder.head(head.status, head.reason, this.#fields(head), head.contentLength, this.#certificateLine());
   }
@@ -263,14 +271,14 @@ class Forwarding implements UpstreamUse, Live, Feeder {
   clientGone(): void {
     if (this.#over) return;
     this.#finish("client_gone", true);
-    this.#cancel.run?.();
+    this.run?.();
     this.#upstream?.abandon();
   }
 
   sever(): void {
     if (this.#over) return;
     this.#finish("revoked", true);
-    this.#cancel.run?.();
+    this.run?.();
     this.#upstream?.abandon();
     this.#carried.exchange.responder.sever();
   }

@@ -13,6 +13,9 @@ export function poolKey(permit: Permit, scheme: Scheme = permit.destination.sche
   return `${scheme} ${host} ${port} ${addresses.length === 1 ? addresses[0] : addresses.join(",")}`;
 }
 
+/** Keys kept although nothing idles under them. */
+const MAX_EMPTY = 4096;
+
 /** Idle upstream connections, newest first, bounded in number and age. */
 export class Pool {
   readonly #idle = new Map<string, UpstreamConn[]>();
@@ -36,7 +39,6 @@ export class Pool {
     if (list === undefined) return null;
     const upstream = list.pop();
     if (upstream === undefined) return null;
-    if (list.length === 0) this.#idle.delete(key);
     this.#count--;
     upstream.onIdleEnd = null;
     upstream.deadline = Number.POSITIVE_INFINITY;
@@ -49,11 +51,18 @@ export class Pool {
       return;
     }
     const list = this.#idle.get(upstream.key);
-    if (list === undefined) this.#idle.set(upstream.key, [upstream]);
+    if (list === undefined) this.#open(upstream);
     else list.push(upstream);
     this.#count++;
     upstream.deadline = this.#deadlines.now + this.#idleMs;
     upstream.onIdleEnd = this.#forget;
+  }
+
+  /** Lists stay when they run empty, since a busy place fills its own again at once; so they are swept now and then. */
+  #open(upstream: UpstreamConn): void {
+    if (this.#idle.size >= MAX_EMPTY)
+      for (const [key, list] of this.#idle) if (list.length === 0) this.#idle.delete(key);
+    this.#idle.set(upstream.key, [upstream]);
   }
 
   /** Ends every idle connection. */
@@ -66,7 +75,6 @@ export class Pool {
     const at = list?.indexOf(upstream) ?? -1;
     if (list === undefined || at < 0) return;
     list.splice(at, 1);
-    if (list.length === 0) this.#idle.delete(upstream.key);
     this.#count--;
   };
 }

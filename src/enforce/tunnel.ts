@@ -39,6 +39,10 @@ export interface TunnelCarried {
 /** Dials, answers 200, looks at the first bytes and goes on as they ask. Ends through `env.settle`, once; never throws. */
 export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<void> {
   const { exchange, permit } = carried;
+  if (exchange.responder.abandoned) {
+    env.settle(carried, { ...NOTHING, error: "client_gone" });
+    return;
+  }
   const cancel: Cancel = { run: null };
   exchange.responder.feeder = { clientDrained() {}, clientGone: () => cancel.run?.() };
   let dialled: Dialled;

@@ -5,33 +5,44 @@ const COPY_LIMIT = 32 * 1024;
 
 /**
  * Gathers what one turn produces, so that head, chunk framing and body leave in one write. Strings are one byte a char.
+ * The usual turn is one text and one body behind it, which costs no array and no copy.
  */
 export class Outbox {
-  #parts: (string | Uint8Array)[] = [];
-  #length = 0;
+  #text = "";
+  #bytes: Uint8Array | null = null;
+  #more: (string | Uint8Array)[] | null = null;
 
   add(part: string | Uint8Array): void {
-    this.#parts.push(part);
-    this.#length += part.length;
+    if (this.#more !== null) this.#more.push(part);
+    else if (this.#bytes !== null) this.#more = [part];
+    else if (typeof part === "string") this.#text += part;
+    else this.#bytes = part;
   }
 
   /** False when the kernel asks to wait for drain. */
   flush(conn: Conn): boolean {
-    const parts = this.#parts;
-    const count = parts.length;
-    if (count === 0) return true;
-    const length = this.#length;
-    this.#parts = [];
-    this.#length = 0;
-    const first = parts[0] as string | Uint8Array;
-    if (count === 1) return conn.write(first);
-    const second = parts[1] as string | Uint8Array;
-    if (count === 2 && typeof second !== "string") return conn.write(first, second);
-    if (length <= COPY_LIMIT) return conn.write(join(parts, length));
-    let open = true;
-    for (const part of parts) open = conn.write(part);
-    return open;
+    const text = this.#text;
+    const bytes = this.#bytes;
+    const more = this.#more;
+    if (more !== null) {
+      this.#more = null;
+      more.unshift(text, bytes as Uint8Array);
+    }
+    this.#text = "";
+    this.#bytes = null;
+    if (more !== null) return writeAll(conn, more);
+    if (bytes === null) return text === "" ? true : conn.write(text);
+    return text === "" ? conn.write(bytes) : conn.write(text, bytes);
   }
+}
+
+function writeAll(conn: Conn, parts: readonly (string | Uint8Array)[]): boolean {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  if (length <= COPY_LIMIT) return conn.write(join(parts, length));
+  let open = true;
+  for (const part of parts) if (part.length > 0) open = conn.write(part);
+  return open;
 }
 
 function join(parts: readonly (string | Uint8Array)[], length: number): Uint8Array {

@@ -1,7 +1,7 @@
 import type { Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { type RequestHead, writeFields, writeResponseHead } from "../wire/http1.ts";
-import { Outbox } from "./_outbox.ts";
+import type { Outbox } from "./_outbox.ts";
 import type { BodyHolder } from "./body.ts";
 import type { ServerConn } from "./server-conn.ts";
 
@@ -11,11 +11,12 @@ const encoder = new TextEncoder();
 export class Http1Responder implements Responder {
   readonly modern: boolean;
   started = false;
+  abandoned = false;
   feeder: Feeder | null = null;
   readonly #owner: ServerConn;
   readonly #request: RequestHead;
   readonly #requestBody: BodyHolder | null;
-  readonly #out = new Outbox();
+  readonly #out: Outbox;
   #keep: boolean;
   #chunked = false;
   #bodyless = false;
@@ -25,6 +26,7 @@ export class Http1Responder implements Responder {
 
   constructor(owner: ServerConn, request: RequestHead, requestBody: BodyHolder | null) {
     this.#owner = owner;
+    this.#out = owner.out;
     this.#request = request;
     this.#requestBody = requestBody;
     this.modern = request.version === 11;
@@ -111,6 +113,7 @@ export class Http1Responder implements Responder {
 
   gone(): void {
     const feeder = this.feeder;
+    this.abandoned = true;
     this.feeder = null;
     feeder?.clientGone();
   }

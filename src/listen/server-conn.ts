@@ -1,13 +1,14 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
-import type { Destination, Egress } from "../model/egress.ts";
-import type { Exchange, Held, Taken } from "../model/exchange.ts";
-import { type RequestHead, RequestParser, type RequestSink, type WireFault } from "../wire/http1.ts";
-import { BodyHolder, concat } from "./body.ts";
+import type { Destination } from "../model/egress.ts";
+import type { Held, Taken } from "../model/exchange.ts";
+import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.ts";
+import { Outbox } from "./_outbox.ts";
+import { concat } from "./body.ts";
 import type { Door } from "./door.ts";
-import { egressOf } from "./egress-of.ts";
 import type { HeldWaiter } from "./held.ts";
-import { Http1Responder } from "./responder.ts";
+import { Intake } from "./intake.ts";
+import { ServerExchange } from "./server-exchange.ts";
 
 /** Bytes of the next pipelined requests kept while one is being answered; beyond it the socket is not read. */
 const PIPELINE_BYTES = 64 * 1024;
@@ -36,6 +37,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   readonly conn: Conn;
   readonly door: Door;
   readonly inside: TunnelInside | null;
+  /** What goes to the client; one for all its exchanges, as they follow one another. */
+  readonly out = new Outbox();
   readonly #parser: RequestParser;
   #state: State = "idle";
   #rest: Uint8Array | null = null;
@@ -346,61 +349,3 @@ const REASONS: Readonly<Record<number, string>> = {
   501: "Not Implemented",
   505: "HTTP Version Not Supported",
 };
-
-/** What the parser has read of the current request. A class of its own: its methods would clash with the socket's. */
-class Intake implements RequestSink {
-  request: RequestHead | null = null;
-  holder: BodyHolder | null = null;
-  readonly #door: Door;
-
-  constructor(door: Door) {
-    this.#door = door;
-  }
-
-  head(head: RequestHead): void {
-    this.request = head;
-    if (head.chunked || head.contentLength > 0) this.holder = new BodyHolder(this.#door.runtime, this.#door.budget);
-  }
-
-  body(bytes: Uint8Array): void {
-    this.holder?.add(bytes);
-  }
-
-  end(trailers: readonly string[] | null): void {
-    this.holder?.end(trailers);
-  }
-}
-
-class ServerExchange implements Exchange {
-  readonly egress: Egress;
-  readonly declaredLength: number;
-  readonly startedAt: number;
-  readonly responder: Http1Responder;
-  waitedMs = 0;
-  readonly #owner: ServerConn;
-
-  constructor(owner: ServerConn, head: RequestHead, body: BodyHolder | null) {
-    this.#owner = owner;
-    this.startedAt = owner.door.runtime.monotonic();
-    this.declaredLength = head.contentLength;
-    this.egress = egressOf(head, owner.conn, owner.inside);
-    this.responder = new Http1Responder(owner, head, body);
-  }
-
-  hold(maxBytes: number): Held | Promise<Held> {
-    const held = this.#owner.hold(maxBytes);
-    return held instanceof Promise ? this.#timed(held) : held;
-  }
-
-  async #timed(waiting: Promise<Held>): Promise<Held> {
-    const from = this.#owner.door.runtime.monotonic();
-    const held = await waiting;
-    this.#owner.deadline = Number.POSITIVE_INFINITY;
-    this.waitedMs = this.#owner.door.runtime.monotonic() - from;
-    return held;
-  }
-
-  release(): void {
-    this.#owner.release();
-  }
-}

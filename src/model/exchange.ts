@@ -35,6 +35,8 @@ export interface Responder {
   readonly modern: boolean;
   /** True once `head` was called: from then on a failure can only be shown by severing. */
   readonly started: boolean;
+  /** The client left while nobody fed this responder: whatever is done now is done for nobody. */
+  readonly abandoned: boolean;
   /** Who writes the answer and wants to hear of the client; let go of when the answer is complete. */
   feeder: Feeder | null;
   interim(status: number, reason: string, headers: HeaderList): void;

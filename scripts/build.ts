@@ -9,8 +9,8 @@
  * configured npm registry, once per Bun version; after that it is in Bun's cache. Where there is no network, put that
  * package's binary at `<cache>/bun-<target>-v<version>` (BUN_INSTALL_CACHE_DIR, else ~/.bun/install/cache).
  *
- * --minify-syntax and --minify-whitespace leave names alone, so a stack still says where; `--bytecode` is measured in
- * docs/dependencies.md.
+ * --minify-syntax and --minify-whitespace leave names alone, so a stack still says where. --bytecode: ready after 65 ms
+ * instead of 167, for 4 MB more.
  */
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 
@@ -31,7 +31,17 @@ let failures = 0;
 mkdirSync("dist", { recursive: true });
 for (const target of asked.length > 0 ? asked : TARGETS) {
   const file = target === "host" ? "dist/sallyport" : `dist/sallyport-${target}`;
-  const command = ["build", "--compile", "--minify-syntax", "--minify-whitespace", "src/main.ts", "--outfile", file];
+  const command = [
+    "build",
+    "--compile",
+    "--bytecode",
+    "--format=esm",
+    "--minify-syntax",
+    "--minify-whitespace",
+    "src/main.ts",
+    "--outfile",
+    file,
+  ];
   if (target !== "host") command.push(`--target=bun-${target}`);
   for (const [name, value] of Object.entries(constants)) command.push("--define", `${name}=${JSON.stringify(value)}`);
   // Without these, a bunfig.toml or .env beside the binary would change what it does.
@@ -49,6 +59,11 @@ const library = await Bun.build({
   target: "node",
   packages: "external",
   splitting: true,
+  throw: false,
 });
-console.log(`dist/lib ${library.outputs.length} files`);
+if (library.success) console.log(`dist/lib ${library.outputs.length} files`);
+else {
+  failures++;
+  console.error(`dist/lib was not built: ${library.logs.map(String).join("; ")}`);
+}
 process.exit(failures === 0 ? 0 : 1);

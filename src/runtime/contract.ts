@@ -133,7 +133,7 @@ export interface Runtime {
   listen(options: ListenOptions, accept: (conn: Conn) => void): Promise<Listener>;
   /** A Unix-domain listener (mode 0600) for the gateway's own processes. */
   listenUnix(path: string, accept: (conn: Conn) => void): Promise<Listener>;
-  /** `handler` gets every event of the connection from its first on. */
+  /** `handler` gets every event of the connection from its first on; of a dial that fails it hears nothing. */
   dial(target: DialTarget, handler: ConnHandler): Dialing;
   /** Every address of a name as the system resolver orders them (hosts file included). Rejects with `resolve_failed`. */
   resolve(name: string): Promise<readonly ResolvedAddress[]>;

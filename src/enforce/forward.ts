@@ -83,7 +83,6 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   readonly #key: string;
   #upstream: UpstreamConn | null = null;
   #reused = false;
-  #retried = false;
   #over = false;
   #status: number | null = null;
   #bytesDown = 0;
@@ -106,6 +105,8 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#env.live.add(this);
     this.#carried.exchange.responder.feeder = this;
     const pooled = this.#env.pool.take(this.#key);
+    // Also a connection that never carried a request may have been ended by the upstream while it waited.
+    this.#reused = pooled !== null;
     if (pooled !== null) this.#send(pooled);
     else this.#dial();
   }
@@ -126,7 +127,6 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   #send(upstream: UpstreamConn): void {
     this.#upstream = upstream;
-    this.#reused = upstream.uses > 0;
     upstream.begin(
       this,
       this.#carried.exchange.egress.method,
@@ -218,8 +218,8 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   failed(code: FaultCode, detail: string): void {
     const answered = this.#upstream?.answered ?? false;
     const { exchange } = this.#carried;
-    if (!answered && this.#reused && !this.#retried && IDEMPOTENT.has(exchange.egress.method)) {
-      this.#retried = true;
+    if (!answered && this.#reused && IDEMPOTENT.has(exchange.egress.method)) {
+      this.#reused = false;
       this.#dial();
       return;
     }

@@ -27,8 +27,6 @@ export class UpstreamConn implements ConnHandler, Deadlined {
   readonly conn: Conn;
   readonly address: string;
   readonly key: string;
-  /** Exchanges begun on it so far. */
-  uses = 0;
   readonly #delivery = new Delivery();
   #writing = false;
   #closed = false;
@@ -58,12 +56,11 @@ export class UpstreamConn implements ConnHandler, Deadlined {
 
   /** True once a byte of the current response has arrived. */
   get answered(): boolean {
-    return this.#parser.started;
+    return this.#parser.started && this.#parser.fault?.code !== "no_answer";
   }
 
   begin(use: UpstreamUse, method: string, head: string, body: Uint8Array | null, firstByteMs: number): void {
     this.#delivery.use = use;
-    this.uses++;
     this.#parser.start(method);
     this.deadline = this.#env.deadlines.now + firstByteMs;
     const open = body === null || body.length === 0 ? this.conn.write(head) : this.conn.write(head, body);

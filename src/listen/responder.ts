@@ -70,7 +70,10 @@ export class Http1Responder implements Responder {
 
   flush(): boolean {
     const open = this.#out.flush(this.#owner.conn);
-    if (!open) this.#blocked = true;
+    if (!open) {
+      this.#blocked = true;
+      this.#owner.blocked();
+    }
     if (this.#ended) {
       this.feeder = null;
       if (this.#sever) this.#owner.severed();

@@ -48,6 +48,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   #paused = false;
   #peerEnded = false;
   #wantsRoom = false;
+  /** The client has not yet taken what was written: nothing more is read for it until it has. */
+  #stuck = false;
   readonly #done: () => void;
 
   /** `done` is called once, when the socket is gone and was not handed over. */
@@ -72,7 +74,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
 
   data(bytes: Uint8Array): void {
     if (this.#state === "closing" || this.#state === "closed") return;
-    if (this.#rest !== null || (this.#state === "busy" && this.#parser.complete)) {
+    if (this.#rest !== null || this.#stuck || (this.#state === "busy" && this.#parser.complete)) {
       this.#rest = this.#rest === null ? bytes : concat([this.#rest, bytes], this.#rest.length + bytes.length);
       if (this.#rest.length > PIPELINE_BYTES) this.#pause();
       return;
@@ -87,11 +89,21 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
       if (body !== null && !body.complete) this.#vanish();
       return;
     }
+    // What is read when the client has caught up is answered first.
+    if (this.#state === "idle" && this.#stuck) return;
     if (this.#state !== "taken") this.conn.end();
   }
 
   drain(): void {
-    this.#exchange?.responder.drained();
+    this.#stuck = false;
+    if (this.#state === "closing") this.deadline = this.door.deadlines.now + LINGER_MS;
+    else if (this.#state === "idle") this.#goOn();
+    else this.#exchange?.responder.drained();
+  }
+
+  /** Called by the responder: a write answered that the kernel has had enough. */
+  blocked(): void {
+    this.#stuck = true;
   }
 
   close(): void {
@@ -110,7 +122,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
         this.#hangUp();
         return;
       case "head":
-        this.#malformed({ status: 408, code: "requesttimeout", detail: "request head took too long" });
+        this.#malformed({ status: 408, code: "head_timeout", detail: "request head took too long" });
         return;
       case "busy":
         if (this.#wantsRoom) {
@@ -120,7 +132,9 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
           this.#malformed({ status: 408, code: "body_timeout", detail: "request body took too long" });
         return;
       default:
-        this.conn.reset();
+        // Closing keeps what the kernel holds on its way, and answers whoever still writes with a reset.
+        if (this.#stuck) this.conn.reset();
+        else this.conn.destroy();
     }
   }
 
@@ -151,7 +165,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     if (this.#state === "busy") {
       if (fault !== null) this.#malformed(fault);
       else this.#bodyMoved();
-      return this.#is("idle");
+      return this.#is("idle") && !this.#stuck;
     }
     if (fault !== null) {
       this.#malformed(fault);
@@ -162,7 +176,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
       this.#state = "head";
       this.deadline = this.door.deadlines.now + this.door.config.headerTimeoutMs;
     }
-    return this.#is("idle");
+    return this.#is("idle") && !this.#stuck;
   }
 
   #is(state: State): boolean {
@@ -237,14 +251,23 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     if (this.#state !== "busy") return;
     this.release();
     const unread = this.#intake.holder !== null && !this.#intake.holder.complete;
-    if (!keep || unread || this.#peerEnded || this.door.draining) {
+    if (!keep || unread || this.door.draining) {
       this.#closeSoon();
       return;
     }
     this.#reset();
-    this.#resume();
-    this.deadline = this.door.deadlines.now + this.door.config.keepAliveTimeoutMs;
-    if (!this.#pumping && this.#rest !== null) this.#pump(this.#rest);
+    this.#goOn();
+  }
+
+  /** The next request, or the wait for it; a client that does not take its answers is not asked for more. */
+  #goOn(): void {
+    const { idleTimeoutMs, keepAliveTimeoutMs } = this.door.config;
+    this.deadline = this.door.deadlines.now + (this.#stuck ? idleTimeoutMs : keepAliveTimeoutMs);
+    if (this.#stuck) this.#pause();
+    if (this.#stuck || this.#pumping) return;
+    if (this.#rest !== null) this.#pump(this.#rest);
+    if (this.#peerEnded && (this.#is("idle") || this.#is("head")) && !this.#stuck) this.#closeSoon();
+    else if (!this.#stuck && !this.#wantsRoom && (this.#rest?.length ?? 0) <= PIPELINE_BYTES) this.#resume();
   }
 
   #reset(): void {
@@ -269,13 +292,18 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     this.conn.end();
     // Reading on (and dropping) is what lets the answer arrive: unread input turns a close into a reset.
     this.#resume();
-    this.deadline = this.door.deadlines.now + LINGER_MS;
+    this.#linger();
   }
 
   #hangUp(): void {
     this.#state = "closing";
     this.conn.end();
-    this.deadline = this.door.deadlines.now + LINGER_MS;
+    this.#linger();
+  }
+
+  /** The time begins when the kernel has everything: a slow reader is given as long as any stream that stands still. */
+  #linger(): void {
+    this.deadline = this.door.deadlines.now + (this.#stuck ? this.door.config.idleTimeoutMs : LINGER_MS);
   }
 
   /** Nothing can be decided any more and nobody is left to tell. */

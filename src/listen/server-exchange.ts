@@ -31,7 +31,8 @@ export class ServerExchange implements Exchange {
   async #timed(waiting: Promise<Held>): Promise<Held> {
     const from = this.#owner.door.runtime.monotonic();
     const held = await waiting;
-    this.#owner.deadline = Number.POSITIVE_INFINITY;
+    // Not when the door has answered meanwhile: then the deadline is that of the severing.
+    if (this.#owner.busy) this.#owner.deadline = Number.POSITIVE_INFINITY;
     this.waitedMs = this.#owner.door.runtime.monotonic() - from;
     return held;
   }

@@ -1,5 +1,5 @@
 /** Every program that is measured, each at its leanest sane configuration: no access log, one worker, no cache. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { output, which } from "./process.ts";
 
@@ -75,11 +75,19 @@ function sallyport(name: string, label: string, missing: () => string | null, co
 }
 
 export const SALLYPORT_ENV = { JWT_SECRET_KEY: SECRET };
-const BINARY = join(ROOT, "dist/sallyport");
+const BUILT = join(ROOT, "dist/sallyport");
+const binary = { path: BUILT };
 const MAIN = join(ROOT, "src/main.ts");
 const BUN = join(ROOT, "node_modules/.bin/bun");
 const DENO = join(ROOT, "node_modules/.bin/deno");
-const compiled = existsSync(BINARY);
+const compiled = existsSync(BUILT);
+
+/** A copy for this run, so that a build meanwhile does not change what is measured. */
+export function keepBinary(folder: string): void {
+  if (!compiled) return;
+  binary.path = join(folder, "sallyport");
+  copyFileSync(BUILT, binary.path);
+}
 
 function noMain(): string | null {
   return existsSync(MAIN) ? null : "src/main.ts does not exist";
@@ -304,7 +312,7 @@ export const PEERS: readonly Peer[] = [
     "sallyport",
     compiled ? "**sallyport** (Bun, compiled)" : "**sallyport** (Bun, from source)",
     () => (compiled ? null : noMain()),
-    () => (compiled ? [BINARY] : [BUN, MAIN]),
+    () => (compiled ? [binary.path] : [BUN, MAIN]),
   ),
   sallyport(
     "sallyport-deno",

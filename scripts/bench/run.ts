@@ -11,7 +11,7 @@ import { mkdtempSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { folderFor, installInto, PEERS, type Peer, ROOT, SALLYPORT_ENV, type Upstream } from "./peers.ts";
+import { folderFor, installInto, keepBinary, PEERS, type Peer, ROOT, SALLYPORT_ENV, type Upstream } from "./peers.ts";
 import {
   cpuMicros,
   end,
@@ -53,6 +53,8 @@ interface Running {
   readonly child: ChildProcess;
   readonly folder: string;
   readonly startMs: number;
+  /** The last of what it said on the standard error. */
+  said(): string;
 }
 
 const base = mkdtempSync(join(tmpdir(), "sallyport-bench-"));
@@ -113,15 +115,36 @@ async function launch(peer: Peer, upstream: Upstream): Promise<Running> {
   let said = "";
   child.stdout?.resume();
   child.stderr?.on("data", (bytes) => {
-    if (said.length < 2000) said += bytes;
+    said = (said + bytes).slice(-2000);
   });
   try {
     const startMs = await untilReady(port, ready, since, child);
-    return { peer, port, child, folder, startMs };
+    return { peer, port, child, folder, startMs, said: () => said };
   } catch (error) {
     await end(child);
     throw new Error(`${error instanceof Error ? error.message : error}: ${said.trim().slice(0, 400)}`);
   }
+}
+
+/** One measurement; a peer that fails it is noted and, when its process is gone, measured no more. */
+async function attempt(running: Running | null, what: string, run: () => Promise<void>): Promise<void> {
+  if (running !== null && gone(running)) return;
+  try {
+    await run();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (running === null) throw error;
+    const { exitCode, signalCode } = running.child;
+    const ended = gone(running)
+      ? `; its process ended with ${exitCode ?? signalCode}: ${running.said().slice(-200)}`
+      : "";
+    book.notes.push(`${running.peer.name}, ${what}: ${why}${ended}`);
+    progress(`${running.peer.name}, ${what}: ${why}${ended}`);
+  }
+}
+
+function gone(running: Running): boolean {
+  return running.child.exitCode !== null || running.child.signalCode !== null;
 }
 
 /** How the generator reaches a running peer; null peer = straight to the upstream. */
@@ -150,6 +173,7 @@ progress("building the load generator");
 if (which("go") === null) abort("needs the Go toolchain to build scripts/bench/load (standard library only)");
 output(["go", "build", "-o", LOAD, "."], { GOFLAGS: "-buildvcs=false" }, join(import.meta.dirname, "load"));
 installInto(base);
+keepBinary(base);
 
 const serving = start([LOAD, "serve"], {}, base);
 const addresses = await firstLine(serving);
@@ -228,19 +252,20 @@ async function settle(running: Running): Promise<void> {
 async function throughput(fleet: readonly Running[], round: number): Promise<void> {
   for (const [name, conns, size] of WORKLOADS) {
     for (const running of [null, ...fleet.filter((one) => one.peer.http !== "none")]) {
-      const who = running?.peer.name ?? "direct";
-      const before = running === null ? 0 : cpuMicros(running.child.pid ?? 0);
-      const args = [...httpArgs(running, upstream, "/v1/x"), "-conns", String(conns), "-size", String(size), "-for"];
-      const result = await generate(["http", ...args, PLAN.load]);
-      const requests = Number(result.requests);
-      complain(book, who, name, result);
-      record(book, who, `rps ${name}`, requests / Number(result.seconds));
-      if (running !== null) {
+      await attempt(running, name, async () => {
+        const who = running?.peer.name ?? "direct";
+        const before = running === null ? 0 : cpuMicros(running.child.pid ?? 0);
+        const args = [...httpArgs(running, upstream, "/v1/x"), "-conns", String(conns), "-size", String(size), "-for"];
+        const result = await generate(["http", ...args, PLAN.load]);
+        const requests = Number(result.requests);
+        complain(book, who, name, result);
+        record(book, who, `rps ${name}`, requests / Number(result.seconds));
+        if (running === null) return;
         const spent = cpuMicros(running.child.pid ?? 0) - before;
         // Too few answers to divide by: the proxy is drowning, and its row says so by its requests per second.
         record(book, who, `cpu ${name}`, requests < 100 ? Number.NaN : spent / requests);
         await settle(running);
-      }
+      });
     }
   }
   progress(`requests, round ${round + 1} of ${PLAN.rounds}`);
@@ -249,16 +274,20 @@ async function throughput(fleet: readonly Running[], round: number): Promise<voi
 async function latency(fleet: readonly Running[], round: number): Promise<void> {
   for (const running of [null, ...fleet.filter((one) => one.peer.http !== "none")]) {
     const who = running?.peer.name ?? "direct";
-    const args = ["-rate", "1000", "-conns", "32", "-size", "150", "-warm", "300ms", "-for", PLAN.latency];
-    const result = await generate(["http", ...httpArgs(running, upstream, "/v1/x"), ...args]);
-    complain(book, who, "1,000 req/s", result);
-    record(book, who, "p50 us", Number(result.p50_us));
-    record(book, who, "p99 us", Number(result.p99_us));
-    if (running !== null) await settle(running);
-    const stream = await generate(["sse", ...httpArgs(running, upstream, "/sse"), "-n", String(PLAN.streams)]);
-    complain(book, who, "event stream", stream);
-    record(book, who, "sse us", Number(stream.p50_us ?? Number.NaN));
-    record(book, who, "sse buffered", Number(stream.buffered));
+    await attempt(running, "1,000 req/s", async () => {
+      const args = ["-rate", "1000", "-conns", "32", "-size", "150", "-warm", "300ms", "-for", PLAN.latency];
+      const result = await generate(["http", ...httpArgs(running, upstream, "/v1/x"), ...args]);
+      complain(book, who, "1,000 req/s", result);
+      record(book, who, "p50 us", Number(result.p50_us));
+      record(book, who, "p99 us", Number(result.p99_us));
+      if (running !== null) await settle(running);
+    });
+    await attempt(running, "event stream", async () => {
+      const stream = await generate(["sse", ...httpArgs(running, upstream, "/sse"), "-n", String(PLAN.streams)]);
+      complain(book, who, "event stream", stream);
+      record(book, who, "sse us", Number(stream.p50_us ?? Number.NaN));
+      record(book, who, "sse buffered", Number(stream.buffered));
+    });
   }
   progress(`latency and event streams, round ${round + 1} of ${PLAN.rounds}`);
 }
@@ -266,17 +295,15 @@ async function latency(fleet: readonly Running[], round: number): Promise<void> 
 async function bulk(fleet: readonly Running[], round: number): Promise<void> {
   for (const way of ["down", "up"]) {
     for (const running of fleet.filter((one) => one.peer.tunnel !== "none")) {
-      const before = cpuMicros(running.child.pid ?? 0);
-      try {
+      await attempt(running, `bulk ${way}`, async () => {
+        const before = cpuMicros(running.child.pid ?? 0);
         const direction = way === "up" ? ["-up"] : [];
         const result = await generate(["bulk", ...tunnelArgs(running, upstream), ...direction, "-for", PLAN.bulk]);
         record(book, running.peer.name, `gb/s ${way}`, Number(result.gb_s));
         const spent = (cpuMicros(running.child.pid ?? 0) - before) / 1e6;
-        await settle(running);
         record(book, running.peer.name, `cpu s/GB ${way}`, spent / Math.max(1e-3, Number(result.bytes) / 1e9));
-      } catch (error) {
-        book.notes.push(`${running.peer.name}, bulk ${way}: ${error instanceof Error ? error.message : error}`);
-      }
+        await settle(running);
+      });
     }
   }
   progress(`bulk through tunnels, round ${round + 1} of ${PLAN.rounds}`);
@@ -311,12 +338,16 @@ for (const peer of peers) fleet.push(await launch(peer, upstream));
 progress("warming up");
 for (const running of fleet) {
   if (running.peer.http === "none") continue;
-  for (const conns of ["32", "512"]) {
-    await generate(["http", ...httpArgs(running, upstream, "/v1/x"), "-conns", conns, "-for", QUICK ? "700ms" : "2s"]);
-  }
+  await attempt(running, "warm-up", async () => {
+    const args = ["http", ...httpArgs(running, upstream, "/v1/x"), "-for", QUICK ? "700ms" : "2s", "-conns"];
+    for (const conns of ["32", "512"]) await generate([...args, conns]);
+    await settle(running);
+  });
 }
 for (let round = 0; round < PLAN.rounds; round++) await throughput(fleet, round);
-for (const running of fleet) record(book, running.peer.name, "rss loaded", residentMb(running.child.pid ?? 0));
+for (const running of fleet) {
+  if (!gone(running)) record(book, running.peer.name, "rss loaded", residentMb(running.child.pid ?? 0));
+}
 for (let round = 0; round < PLAN.rounds; round++) await latency(fleet, round);
 for (let round = 0; round < PLAN.rounds; round++) await bulk(fleet, round);
 await verifyEvidence(fleet);

@@ -83,6 +83,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   readonly #key: string;
   #upstream: UpstreamConn | null = null;
   #reused = false;
+  #interim = false;
   #over = false;
   #status: number | null = null;
   #bytesDown = 0;
@@ -167,6 +168,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       this.#switching = head;
       return;
     }
+    this.#interim = true;
     const { responder } = this.#carried.exchange;
     // A 100 answers an Expect we never send; the client's own was answered by the gateway.
     if (head.status !== 100) responder.interim(head.status, head.reason, this.#fields(head));
@@ -196,7 +198,9 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   turn(): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
-    if (upstream.answered) upstream.deadline = this.#env.deadlines.now + this.#gapMs;
+    // Whoever says "processing" is still thinking: its time is the first byte's until the final head begins.
+    if (this.#interim && this.#status === null) upstream.deadline = this.#env.deadlines.now + this.#env.firstByteMs;
+    else if (upstream.answered) upstream.deadline = this.#env.deadlines.now + this.#gapMs;
     if (!this.#carried.exchange.responder.flush()) {
       upstream.conn.pause();
       // The client is the slow one now; it gets as long as any stream that stands still.

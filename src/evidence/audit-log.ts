@@ -12,6 +12,8 @@ import type { Tail } from "./tail.ts";
 
 /** Certificates made while the log cannot be written that are kept for it; more are only counted. */
 const MAX_KEPT = 1024;
+/** How many of them follow one recovery certificate. */
+const KEPT_BATCH = 32;
 /** How often a log that cannot be written is tried again, and a healthy one is looked after, ms. */
 const RETRY_MS = 1000;
 /** A commit tries by itself when the last try is longer ago than this, ms. */
@@ -198,11 +200,16 @@ export class AuditLog {
       const written = new Set(tail.loose);
       this.#kept = this.#kept.filter((line) => !written.has(line));
       if (tail.open) sink.mend("\n");
-      const kept = this.#kept.slice();
-      const lost = this.#lost;
-      await this.#append(recoveryDraft(tail, kept, lost, this.#o.runtime), kept.map((line) => `${line}\n`).join(""));
-      this.#kept = this.#kept.slice(kept.length);
-      this.#lost -= lost;
+      let torn = tail;
+      do {
+        // A few at a time: where there is room for little, little gets written, and stays written.
+        const kept = this.#kept.slice(0, KEPT_BATCH);
+        const lost = this.#lost;
+        await this.#append(recoveryDraft(torn, kept, lost, this.#o.runtime), kept.map((line) => `${line}\n`).join(""));
+        this.#kept = this.#kept.slice(kept.length);
+        this.#lost -= lost;
+        torn = { ...tail, tornBytes: 0, tornHash: this.#o.runtime.sha256("") };
+      } while (this.#kept.length > 0);
       this.#problem = null;
       this.#triedAt = Number.NEGATIVE_INFINITY;
     } catch (thrown) {

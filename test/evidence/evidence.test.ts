@@ -98,6 +98,26 @@ test("a full disk that empties is found by the timer, without traffic", async ()
   expect(memory.lines(AUDIT)[1]).toBe(kept.json);
 });
 
+test("a disk with room for some late certificates gets those, and the rest when there is more", async () => {
+  const memory = new Memory();
+  const evidence = await open(memory);
+  memory.onAppend = () => ({ arrives: 0 });
+  expect(() => evidence.commit(draft())).toThrow();
+  for (let i = 0; i < 100; i++) await evidence.unwritten(failClosedDraft());
+  let room = 50_000;
+  memory.onAppend = (_path, text) => {
+    room -= text.length;
+    return room < 0 ? { arrives: 11 } : null;
+  };
+  await expect(Promise.resolve(evidence.commit(draft()))).rejects.toThrow();
+  expect((await verifyMemory(memory)).verdicts.fail_closed).toBe(32);
+  memory.onAppend = () => null;
+  memory.ticks += 1000;
+  await evidence.commit(draft());
+  const report = await verifyMemory(memory);
+  expect([report.verdicts.fail_closed, report.counts.error]).toEqual([100, 0]);
+});
+
 test("unwritten certificates beyond the bound are counted in the recovery line", async () => {
   const memory = new Memory();
   const evidence = await open(memory);
@@ -106,7 +126,8 @@ test("unwritten certificates beyond the bound are counted in the recovery line",
   for (let i = 0; i < 1030; i++) await evidence.unwritten(failClosedDraft());
   memory.onAppend = () => null;
   await evidence.commit(draft());
-  expect(JSON.parse(memory.lines(AUDIT)[0] as string).recovered).toMatchObject({ unwritten: 1024, lost: 6 });
+  expect(JSON.parse(memory.lines(AUDIT)[0] as string).recovered).toMatchObject({ lost: 6 });
+  expect((await verifyMemory(memory)).verdicts.fail_closed).toBe(1024);
   expect(codes(await verifyMemory(memory))).toEqual(["1 certificates_lost"]);
 });
 

@@ -117,6 +117,9 @@ export class Rig {
     responder.answer(200, "OK", [], `local ${path}\n`, false);
   opaque: (host: string, port: number) => boolean = () => false;
   resolving: Promise<void> | null = null;
+  /** Dials never answer. */
+  hang = false;
+  cancelled = 0;
   port = 0;
   #skew = 0;
 
@@ -130,6 +133,14 @@ export class Rig {
       monotonic: clock,
       dial: (target, handler) => {
         if ("address" in target) this.dialled.push(`${target.address}:${target.port}`);
+        if (this.hang) {
+          return {
+            conn: new Promise(() => {}),
+            cancel: () => {
+              this.cancelled++;
+            },
+          };
+        }
         return bun.dial(target, handler);
       },
     };

@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { allow, type Decision } from "../../src/model/decision.ts";
+import { get, ok, post, Rig, settled, Upstream, until } from "./_rig.ts";
+
+/** A client may leave at any moment of an exchange. Nothing may stay behind, and nothing may leave for it afterwards. */
+
+let rig: Rig;
+let upstream: Upstream;
+let at: string;
+
+beforeEach(async () => {
+  rig = await Rig.start({ names: { "slow.test": ["127.0.0.1"] } });
+  upstream = await Upstream.start();
+  at = upstream.at;
+});
+afterEach(async () => {
+  await rig.stop();
+  upstream.stop();
+});
+
+const leave = {
+  fin: (client: { socket: { destroy(): void } }) => client.socket.destroy(),
+  reset: (client: { socket: { resetAndDestroy(): void } }) => client.socket.resetAndDestroy(),
+} as const;
+
+function gate(): { open: () => void; wait: Promise<void> } {
+  let open = () => {};
+  const wait = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, wait };
+}
+
+const connect = (to: string) => `CONNECT ${to} HTTP/1.1\r\nHost: ${to}\r\n\r\n`;
+
+for (const how of ["fin", "reset"] as const) {
+  describe(`the client leaves by ${how}`, () => {
+    test("in the middle of its head", async () => {
+      const client = await rig.client();
+      client.send("GET http://a");
+      await until(() => rig.door.open === 1, "accepted");
+      await settled();
+      leave[how](client);
+      await rig.clean();
+    });
+
+    test("in the middle of its body: nothing is decided", async () => {
+      const client = await rig.client();
+      client.send(`POST http://${at}/ HTTP/1.1\r\nHost: ${at}\r\nContent-Length: 9\r\n\r\nhalf`);
+      await until(() => rig.door.budget.used > 0, "held");
+      leave[how](client);
+      await rig.clean();
+      expect(rig.asked.length).toBe(0);
+      expect(upstream.all.length).toBe(0);
+    });
+
+    for (const [what, request] of [
+      ["request", () => post(at, "body")],
+      ["CONNECT", () => connect(at)],
+    ] as const) {
+      test(`while its ${what} is decided`, async () => {
+        const hold = gate();
+        rig.decide = () => hold.wait.then((): Decision => allow("late"));
+        const client = await rig.client();
+        client.send(request());
+        await until(() => rig.asked.length === 1, "asked");
+        client.socket.resetAndDestroy();
+        await until(() => rig.door.open === 0, "gone");
+        hold.open();
+        await settled();
+        await rig.clean();
+        expect(upstream.all.length).toBe(0);
+      });
+
+      test(`while the name of its ${what} is looked up`, async () => {
+        const hold = gate();
+        rig.resolving = hold.wait;
+        const client = await rig.client();
+        client.send(request().replaceAll("127.0.0.1", "slow.test"));
+        await until(() => rig.asked.length === 1, "asked");
+        client.socket.resetAndDestroy();
+        await until(() => rig.door.open === 0, "gone");
+        hold.open();
+        await settled();
+        await rig.clean();
+        expect(upstream.all.length).toBe(0);
+      });
+
+      test(`while the evidence of its ${what} is written`, async () => {
+        const hold = gate();
+        rig.evidence.gate = hold.wait;
+        const client = await rig.client();
+        client.send(request());
+        await until(() => rig.evidence.proofs.length === 1, "committing");
+        client.socket.resetAndDestroy();
+        await until(() => rig.door.open === 0, "gone");
+        hold.open();
+        await settled();
+        await rig.clean();
+        expect(upstream.all.length).toBe(0);
+        expect(rig.evidence.outcomes.map(({ error }) => error)).toEqual(["client_gone"]);
+      });
+    }
+
+    test("while its request waits for an answer", async () => {
+      const client = await rig.client();
+      client.send(post(at, "body"));
+      const far = await upstream.connection(0);
+      await far.heads(1);
+      client.socket.resetAndDestroy();
+      await far.gone();
+      await rig.clean();
+      expect(rig.evidence.outcomes[0]?.error).toBe("client_gone");
+    });
+
+    test("in the middle of an answer", async () => {
+      const client = await rig.client();
+      client.send(get(at));
+      const far = await upstream.connection(0);
+      await far.heads(1);
+      far.send("HTTP/1.1 200 OK\r\n\r\nevent");
+      await client.wait((text) => text.includes("event"), "the first");
+      leave[how](client);
+      await settled();
+      far.send("event");
+      await settled();
+      far.send("event");
+      await far.gone();
+      await rig.clean();
+    });
+
+    test("in the middle of an answer it did not read", async () => {
+      const client = await rig.client();
+      client.socket.pause();
+      client.send(get(at));
+      const far = await upstream.connection(0);
+      await far.heads(1);
+      far.send("HTTP/1.1 200 OK\r\n\r\n");
+      far.send(Buffer.alloc(30_000_000));
+      await settled(100);
+      leave[how](client);
+      await far.gone();
+      await rig.clean();
+    });
+
+    test("in a tunnel that has said nothing", async () => {
+      const client = await rig.client();
+      client.send(connect(at));
+      await client.head();
+      leave[how](client);
+      await (await upstream.connection(0)).gone();
+      await rig.clean();
+    });
+
+    test("with pipelined requests waiting", async () => {
+      upstream.answers(() => ok("x"));
+      const client = await rig.client();
+      client.send(get(at).repeat(500));
+      await until(() => rig.asked.length > 3, "under way");
+      leave[how](client);
+      await rig.clean();
+    });
+  });
+}
+
+for (const [what, request] of [
+  ["request", () => post(at, "body")],
+  ["CONNECT", () => connect(at)],
+] as const) {
+  test(`a dial that does not answer is given up when the client of the ${what} leaves`, async () => {
+    rig.hang = true;
+    const client = await rig.client();
+    client.send(request());
+    await until(() => rig.dialled.length === 1, "dialling");
+    client.socket.resetAndDestroy();
+    await rig.clean();
+    expect(rig.cancelled).toBe(1);
+    expect(rig.evidence.outcomes.length).toBe(1);
+  });
+}

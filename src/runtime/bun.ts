@@ -3,6 +3,7 @@ import { dlopen } from "bun:ffi";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { Fault, messageOf } from "../errors.ts";
+import { dialNative, listenNative } from "./_bun-conn.ts";
 import { setLatin1Write } from "./_conn.ts";
 import { appendFile, lockHeld, shared } from "./_shared.ts";
 import type { Runtime } from "./contract.ts";
@@ -44,6 +45,12 @@ export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
   args: process.argv.slice(2),
+
+  listen: listenNative,
+  dial(target, handler) {
+    if ("path" in target || target.tls !== undefined) return shared.dial(target, handler);
+    return dialNative(target.address, target.port, handler);
+  },
 
   sha256: (data) => Bun.SHA256.hash(data, "hex"),
   hasher() {

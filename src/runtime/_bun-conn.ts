@@ -1,0 +1,246 @@
+/**
+ * Plain TCP over Bun's own sockets. Measured beside node:net on the same machine: 12 µs of CPU against 22 for forwarding
+ * one small request, because no stream machinery stands between the kernel and the handler. TLS and Unix sockets are
+ * rare enough to stay with node:net.
+ *
+ * What differs from node:net and is made good here: `write` may take a part only, `end()` would close both halves (so
+ * FIN is `shutdown()`), and `close` may be told from inside our own call (so it is told a microtask later).
+ */
+import { Buffer } from "node:buffer";
+import { Fault, messageOf } from "../errors.ts";
+import { canonicalAddress, deaf, KEEPALIVE_DELAY_MS } from "./_conn.ts";
+import type { Conn, ConnHandler, Dialing, Listener, ListenOptions } from "./contract.ts";
+
+/** Up to here head and body are copied into one buffer; beyond it the copy costs more than a second write. */
+const JOIN_LIMIT = 32 * 1024;
+
+/** The methods of a Bun socket that its published types leave out. */
+type NativeSocket = Bun.Socket<NativeConn | null> & {
+  pause(): void;
+  resume(): void;
+  setNoDelay(on: boolean): boolean;
+  setKeepAlive(on: boolean, delayMs: number): boolean;
+};
+type Latin1Buffer = Buffer & { latin1Write(text: string, offset: number): number };
+
+class NativeConn implements Conn {
+  handler: ConnHandler;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly alpn = null;
+  readonly #socket: NativeSocket;
+  /** Bytes the kernel has not taken yet, in order. */
+  #pending: Uint8Array[] = [];
+  /** No write is accepted any more; with `#pending` empty the FIN is out. */
+  #ending = false;
+  #gone = false;
+  #peerEnded = false;
+  #waiting = false;
+
+  constructor(socket: NativeSocket, handler: ConnHandler) {
+    this.#socket = socket;
+    this.handler = handler;
+    this.remoteAddress = canonicalAddress(socket.remoteAddress);
+    this.remotePort = socket.remotePort;
+    this.localAddress = canonicalAddress(socket.localAddress);
+    this.localPort = socket.localPort;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_DELAY_MS);
+  }
+
+  received(bytes: Uint8Array): void {
+    if (!this.#gone) this.handler.data(bytes);
+  }
+
+  ended(): void {
+    if (this.#gone || this.#peerEnded) return;
+    this.#peerEnded = true;
+    this.handler.end();
+  }
+
+  /** Told by the kernel. A FIN that completes an orderly close is not told apart from it. */
+  closedByPeer(error: Error | null): void {
+    if (error === null) this.ended();
+    this.closedBy(error);
+  }
+
+  drained(): void {
+    while (this.#pending.length > 0) {
+      const next = this.#pending[0] as Uint8Array;
+      const taken = this.#socket.write(next);
+      if (taken < next.length) {
+        if (taken > 0) this.#pending[0] = next.subarray(taken);
+        return;
+      }
+      this.#pending.shift();
+    }
+    if (this.#ending) this.#socket.shutdown();
+    else if (this.#waiting && !this.#gone) {
+      this.#waiting = false;
+      this.handler.drain();
+    }
+  }
+
+  closedBy(error: Error | null): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#pending = [];
+    queueMicrotask(() => this.handler.close(error));
+  }
+
+  get closed(): boolean {
+    return this.#gone;
+  }
+
+  write(head: string | Uint8Array, body?: Uint8Array): boolean {
+    if (this.#ending || this.#gone) return true;
+    const bodyLength = body === undefined ? 0 : body.length;
+    if (typeof head === "string") {
+      const joined = bodyLength > 0 && head.length + bodyLength <= JOIN_LIMIT;
+      const out = Buffer.allocUnsafe(joined ? head.length + bodyLength : head.length) as Latin1Buffer;
+      out.latin1Write(head, 0);
+      if (joined) out.set(body as Uint8Array, head.length);
+      const open = this.#send(out);
+      return bodyLength === 0 || joined ? open : this.#send(body as Uint8Array);
+    }
+    if (bodyLength === 0) return this.#send(head);
+    if (head.length + bodyLength > JOIN_LIMIT) {
+      this.#send(head);
+      return this.#send(body as Uint8Array);
+    }
+    const out = Buffer.allocUnsafe(head.length + bodyLength);
+    out.set(head, 0);
+    out.set(body as Uint8Array, head.length);
+    return this.#send(out);
+  }
+
+  #send(bytes: Uint8Array): boolean {
+    const { length } = bytes;
+    if (length === 0) return this.#pending.length === 0;
+    if (this.#pending.length === 0) {
+      const taken = this.#socket.write(bytes);
+      // Negative: the socket is closing, and `close` is on its way.
+      if (taken >= length || taken < 0) return true;
+      this.#pending.push(taken === 0 ? bytes : bytes.subarray(taken));
+    } else this.#pending.push(bytes);
+    this.#waiting = true;
+    return false;
+  }
+
+  pause(): void {
+    if (!this.#gone) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#gone) this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#ending || this.#gone) return;
+    this.#ending = true;
+    if (this.#pending.length === 0) this.#socket.shutdown();
+  }
+
+  reset(): void {
+    if (this.#gone) return;
+    // Told first: the native close calls back from inside itself.
+    this.closedBy(null);
+    this.#socket.terminate();
+  }
+
+  destroy(): void {
+    if (this.#gone) return;
+    this.closedBy(null);
+    this.#socket.close();
+  }
+}
+
+/** A defect in a handler must reach the process's own watch, not vanish into the socket's error callback. */
+function thrown(socket: NativeSocket, error: Error): void {
+  if ((error as NodeJS.ErrnoException).errno === undefined) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+  socket.data?.closedBy(error);
+  socket.terminate();
+}
+
+const events = {
+  binaryType: "uint8array",
+  data: (socket: NativeSocket, bytes: Uint8Array) => socket.data?.received(bytes),
+  end: (socket: NativeSocket) => socket.data?.ended(),
+  drain: (socket: NativeSocket) => socket.data?.drained(),
+  close: (socket: NativeSocket, error?: Error) => socket.data?.closedByPeer(error ?? null),
+  error: thrown,
+} as const;
+
+export async function listenNative(options: ListenOptions, accept: (conn: Conn) => void): Promise<Listener> {
+  const { host, port, reusePort } = options;
+  const open = (socket: NativeSocket): void => {
+    const conn = new NativeConn(socket, deaf);
+    socket.data = conn;
+    accept(conn);
+  };
+  const request = {
+    hostname: host,
+    port,
+    allowHalfOpen: true,
+    ...(reusePort === true ? { reusePort: true } : { exclusive: true }),
+    socket: { ...events, open },
+  };
+  try {
+    const server = Bun.listen(request as unknown as Bun.TCPSocketListenOptions<NativeConn | null>);
+    return {
+      address: canonicalAddress(server.hostname),
+      port: server.port,
+      async close() {
+        server.stop(false);
+      },
+    };
+  } catch (error) {
+    const what = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const code = (error as NodeJS.ErrnoException).code ?? messageOf(error);
+    throw new Fault("listen_failed", `cannot listen on ${what}: ${code}`, { cause: error });
+  }
+}
+
+export function dialNative(address: string, port: number, handler: ConnHandler): Dialing {
+  const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  let cancelled = false;
+  let opened: NativeSocket | null = null;
+  const conn = new Promise<Conn>((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      const code = (error as NodeJS.ErrnoException | null)?.code;
+      const cause = cancelled ? "cancelled" : `${code === undefined ? "" : `${code} `}${messageOf(error)}`;
+      reject(new Fault("dial_failed", `dial ${where} failed: ${cause}`, { cause: error }));
+    };
+    const open = (socket: NativeSocket): void => {
+      if (cancelled) {
+        socket.terminate();
+        fail(new Error("cancelled"));
+        return;
+      }
+      opened = socket;
+      socket.data = new NativeConn(socket, handler);
+      resolve(socket.data);
+    };
+    const request = {
+      hostname: address,
+      port,
+      allowHalfOpen: true,
+      data: null,
+      socket: { ...events, open, connectError: (_socket: NativeSocket, error: Error) => fail(error) },
+    };
+    Bun.connect(request as unknown as Bun.TCPSocketConnectOptions<NativeConn | null>).catch(fail);
+  });
+  return {
+    conn,
+    cancel() {
+      if (opened !== null || cancelled) return;
+      cancelled = true;
+    },
+  };
+}

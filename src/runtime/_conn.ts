@@ -60,6 +60,7 @@ export class SocketConn implements Conn {
   readonly #socket: OwnedSocket;
   #ending = false;
   #ours = false;
+  #peerEnded = false;
   #waiting = false;
   #told = false;
   #error: Error | null = null;
@@ -81,17 +82,19 @@ export class SocketConn implements Conn {
   }
 
   received(bytes: Buffer): void {
-    if (this.#socket.destroyed) return;
+    if (this.#ours || this.#socket.destroyed) return;
     // A plain Uint8Array: Buffer's slice() is a view, and the core is written for one that copies.
     this.handler.data(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   }
 
   ended(): void {
-    if (!this.#socket.destroyed) this.handler.end();
+    if (this.#ours || this.#socket.destroyed || this.#peerEnded) return;
+    this.#peerEnded = true;
+    this.handler.end();
   }
 
   drained(): void {
-    if (this.#socket.destroyed || !this.#waiting) return;
+    if (this.#ours || this.#socket.destroyed || !this.#waiting) return;
     this.#waiting = false;
     this.handler.drain();
   }
@@ -104,6 +107,11 @@ export class SocketConn implements Conn {
 
   gone(): void {
     if (this.#told) return;
+    // Bun now and then closes without "end" when the peer's FIN answers ours; a reset always comes with an error.
+    if (this.#ending && !this.#ours && !this.#peerEnded && this.#error === null) {
+      this.#peerEnded = true;
+      this.handler.end();
+    }
     this.#told = true;
     this.handler.close(this.#error);
   }
@@ -178,7 +186,7 @@ export class SocketConn implements Conn {
   }
 
   destroy(): void {
-    if (this.#socket.destroyed) return;
+    if (this.#ours || this.#socket.destroyed) return;
     this.#ending = true;
     this.#ours = true;
     this.#socket.destroy();

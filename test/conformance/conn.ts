@@ -26,20 +26,38 @@ export const connHalfCloseOfPeerLeavesWritingOpen: Check = async (runtime) => {
 };
 
 export const connEndLeavesReadingOpen: Check = async (runtime) => {
-  const { conn, watch, peer, peerEvents } = await withPeer(runtime);
-  conn.write("bye");
-  conn.end();
-  peer.resume();
-  await until(() => peerEvents.includes("end"), "FIN at the peer");
-  same(watch.closes, 0, "closes after our end alone");
-  peer.write("still ");
-  await until(() => watch.text() === "still ", "data after our FIN");
-  peer.end("here");
-  await watch.closed();
-  same(watch.text(), "still here", "data");
-  same(watch.ends, 1, "ends");
-  same(watch.error, null, "error");
-  expect(conn.closed, "not closed");
+  for (let round = 0; round < 20; round++) {
+    const { conn, watch, peer, peerEvents } = await withPeer(runtime);
+    conn.write("bye");
+    conn.end();
+    peer.resume();
+    await until(() => peerEvents.includes("end"), "FIN at the peer");
+    same(watch.closes, 0, "closes after our end alone");
+    peer.write("still ");
+    await until(() => watch.text() === "still ", "data after our FIN");
+    peer.end("here");
+    await watch.closed();
+    same(watch.text(), "still here", "data");
+    same(watch.ends, 1, "ends");
+    same(watch.error, null, "error");
+    expect(conn.closed, "not closed");
+  }
+};
+
+/** A reset must never pass for an orderly end: a truncated answer would look whole. */
+export const connPeerResetAfterOurEndIsNoEnd: Check = async (runtime) => {
+  for (let round = 0; round < 20; round++) {
+    const { conn, watch, peer, peerEvents } = await withPeer(runtime);
+    peer.resume();
+    conn.end();
+    await until(() => peerEvents.includes("end"), "FIN at the peer");
+    peer.write("part");
+    if (round % 2 === 0) await until(() => watch.text() === "part", "data");
+    peer.resetAndDestroy();
+    await watch.closed();
+    same(watch.ends, 0, "ends");
+    expect(watch.error !== null, "a reset closed without an error");
+  }
 };
 
 export const connCloseOnceAfterDestroy: Check = async (runtime) => {

@@ -11,7 +11,17 @@ interface Manifest {
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
 
-/** The source file an entry names: the entry itself, or what every runtime that reads TypeScript is given. */
+/** Conditions that lead into dist/lib: a stranger's compiler must not be made to check our source. */
+const BUILT = [
+  ["types", ".d.ts"],
+  ["default", ".js"],
+] as const;
+
+function builtOf(source: string | undefined, ending: string): string | undefined {
+  return source?.replace(/^\.\/src\//, "./dist/lib/").replace(/\.ts$/, ending);
+}
+
+/** The source file an entry names: the entry itself, or what the runtime that reads TypeScript in packages is given. */
 function sourceOf(entry: string | Readonly<Record<string, string>> | undefined): string | undefined {
   return typeof entry === "string" || entry === undefined ? entry : entry.bun;
 }
@@ -25,9 +35,12 @@ export function checkExports(npm: Manifest, deno: Manifest, exists: (path: strin
     if (here !== there)
       problems.push(`"${name}" is ${here ?? "missing"} in package.json, ${there ?? "missing"} in deno.json`);
     const entry = npm.exports[name];
-    for (const condition of ["types", "deno"]) {
-      if (typeof entry === "object" && entry[condition] !== here)
-        problems.push(`"${name}" has another ${condition} file`);
+    if (typeof entry === "object") {
+      for (const [condition, ending] of BUILT) {
+        if (entry[condition] !== builtOf(here, ending)) problems.push(`"${name}" has another ${condition} file`);
+      }
+      // Deno refuses TypeScript under node_modules: from npm it takes what is built, from JSR the source.
+      if ("deno" in entry) problems.push(`"${name}" must not have a deno condition`);
     }
     for (const path of new Set([here, there])) {
       if (path !== undefined && !exists(path)) problems.push(`"${name}" names ${path}, which does not exist`);

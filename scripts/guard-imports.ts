@@ -32,12 +32,13 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   evidence: BELOW_DECISION,
   enforce: BELOW_DECISION,
   listen: BELOW_DECISION,
+  library: [...PURE, "contract", "decide", "evidence"],
   cli: [...EVERY_ROOM, "top"],
-  top: [...EVERY_ROOM, "cli"],
+  top: [...EVERY_ROOM, "cli", "library"],
 };
 
 /** Rooms that a library entry must not reach. */
-const NOT_FOR_STRANGERS = ["listen", "cli", "runtime"];
+const NOT_FOR_STRANGERS = ["listen", "enforce", "cli", "runtime"];
 
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\s+(?:type\s+)?(?:[\w*{}\s,$]+\sfrom\s+)?"([^"\n]+)"|\bimport\(\s*"([^"\n]+)"\s*\)/g;

@@ -99,6 +99,10 @@ test("checkExports sees an entry missing, differing or without a file, and anoth
   expect(checkExports(one, { ...one, exports: {} }, () => true)).toHaveLength(1);
   expect(checkExports(one, { ...one, exports: { ".": "./src/other.ts" } }, () => true)).toHaveLength(1);
   expect(checkExports(one, { ...one, version: "1.0.1" }, () => true)).toHaveLength(1);
-  const split = { ...one, exports: { ".": { types: "./src/mod.ts", deno: "./src/x.ts", bun: "./src/mod.ts" } } };
-  expect(checkExports(split, one, () => true)).toHaveLength(1);
+  const built = { types: "./dist/lib/mod.d.ts", bun: "./src/mod.ts", default: "./dist/lib/mod.js" };
+  const withEntry = (entry: Record<string, string>) => ({ ...one, exports: { ".": entry } });
+  expect(checkExports(withEntry(built), one, () => true)).toEqual([]);
+  expect(checkExports(withEntry({ ...built, types: "./src/mod.ts" }), one, () => true)).toHaveLength(1);
+  expect(checkExports(withEntry({ ...built, default: "./dist/lib/x.js" }), one, () => true)).toHaveLength(1);
+  expect(checkExports(withEntry({ ...built, deno: "./src/mod.ts" }), one, () => true)).toHaveLength(1);
 });

@@ -1,0 +1,89 @@
+/** The gateway's own verdicts without a gateway: blocked hosts, addresses, policy and Pillar 128, and no name resolution. */
+import { addressGuard } from "../decide/address.ts";
+import { guarded } from "../decide/decider.ts";
+import { embeddedDecider } from "../decide/embedded.ts";
+import { hostGate } from "../decide/host.ts";
+import type { Policy } from "../decide/policy-files.ts";
+import { Fault } from "../errors.ts";
+import { block, type Decision } from "../model/decision.ts";
+import type { Egress } from "../model/egress.ts";
+import { compilePolicy, evaluate } from "../policy/program.ts";
+import { type Cidr, parseCidr } from "../wire/ip.ts";
+import { sha256 } from "./content.ts";
+
+export interface JudgeOptions {
+  readonly blockedHosts: readonly string[];
+  readonly allowAddresses: readonly string[];
+  /** YAML as in a policy file, or null. */
+  readonly policy: string | null;
+  readonly maxBody: number;
+  readonly timeoutMs: number;
+}
+
+export type Judge = (egress: Egress, body: Uint8Array | null) => Promise<Decision>;
+
+/** Throws TypeError for a host or network that cannot be read, Fault `policy_invalid` for such a policy. */
+export function judge(options: JudgeOptions): Judge {
+  const gate = hostGate(options.blockedHosts, { listeners: [], services: [], localAddresses: [] });
+  const policy = policyOf(options.policy);
+  const guard = addressGuard({ allow: options.allowAddresses.map(network), gate, policy });
+  const { maxBody, timeoutMs } = options;
+  const clock = {
+    monotonic: () => performance.now(),
+    decode: () =>
+      Promise.reject(new Fault("decode_failed", "the body has a content coding that cannot be inspected here")),
+  };
+  const settings = {
+    enforceTimeoutMs: timeoutMs,
+    maxBody,
+    maxHeld: maxBody,
+    failClosed: true,
+    mode: "enforce",
+  } as const;
+  const decider = guarded(embeddedDecider(clock, settings, policy), settings);
+
+  return async (egress, bytes) => {
+    const { destination } = egress;
+    const named = gate.check(destination);
+    if (named !== null) return named;
+    const body = bytes === null ? null : { bytes, sha256: await sha256(bytes), trailers: null };
+    const decision = await decider.decide(egress, body);
+    if (decision.verdict !== "allow") return decision;
+    const addresses = knownAddresses(destination.host, destination.literal);
+    const veto = addresses === null ? null : guard.check(addresses, destination.port, destination.host);
+    return veto === null ? decision : { ...veto, policyVersion: decision.policyVersion };
+  };
+}
+
+/** What can be told without asking a resolver; null when nothing can. */
+export function knownAddresses(host: string, literal: boolean): readonly string[] | null {
+  if (literal) return [host];
+  return host === "localhost" || host.endsWith(".localhost") ? ["127.0.0.1", "::1"] : null;
+}
+
+function network(text: string): Cidr {
+  const cidr = parseCidr(text);
+  if (cidr === null) throw new TypeError(`allowed address "${text}" is not an address or network`);
+  return cidr;
+}
+
+function policyOf(text: string | null): Policy {
+  const program = text === null ? null : compilePolicy([{ name: "policy", text }]);
+  const denied = (what: string, rule: string) =>
+    block(`policy denies ${what}`, "policy_deny", { rule, policyVersion: program?.version ?? null });
+  return {
+    version: program?.version ?? null,
+    problem: null,
+    judge({ host, port, literal }) {
+      if (program === null) return null;
+      const verdict = evaluate(program, { host, port, literal });
+      return verdict.allowed ? verdict.rule : denied(`host "${host}"`, verdict.rule);
+    },
+    deniedAddress(address, port) {
+      const rule = program?.deny.matchAddress(address, port) ?? null;
+      return rule === null ? null : denied(`address ${address}`, rule);
+    },
+    opaque: () => false,
+    reload: async () => ({ ok: true, message: "the policy is fixed" }),
+  };
+}

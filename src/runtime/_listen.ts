@@ -21,7 +21,7 @@ function adopt(server: net.Server, accept: (conn: Conn) => void): void {
   });
 }
 
-function listening(server: net.Server, start: () => void, what: string): Promise<void> {
+export function listening(server: net.Server, start: () => void, what: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(
@@ -38,7 +38,7 @@ function listening(server: net.Server, start: () => void, what: string): Promise
   });
 }
 
-function closing(server: net.Server): () => Promise<void> {
+export function closing(server: net.Server): () => Promise<void> {
   let closed: Promise<void> | null = null;
   return () => {
     // `server.close` calls back only when the last connection has gone; not accepting any more is at once.

@@ -10,6 +10,7 @@ import { decode } from "./_decode.ts";
 import { dial } from "./_dial.ts";
 import { httpClient } from "./_http.ts";
 import { listen, listenUnix } from "./_listen.ts";
+import { serve } from "./_serve.ts";
 import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
@@ -114,6 +115,7 @@ export const shared: Omit<Runtime, Own> = {
 
   listen,
   listenUnix,
+  serve,
   dial,
   resolve,
   localAddresses() {

@@ -22,6 +22,11 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
 }
 
+export type ServeOptions = Pick<ListenOptions, "host" | "port">;
+
+/** `peer` is the address the request came from. */
+export type ServeHandler = (request: Request, peer: string) => Response | Promise<Response>;
+
 export interface TlsClientOptions {
   /** The name (or IP literal) the certificate must be valid for; also the SNI unless it is an IP literal. */
   readonly serverName: string;
@@ -133,6 +138,12 @@ export interface Runtime {
   listen(options: ListenOptions, accept: (conn: Conn) => void): Promise<Listener>;
   /** A Unix-domain listener (mode 0600) for the gateway's own processes. */
   listenUnix(path: string, accept: (conn: Conn) => void): Promise<Listener>;
+  /**
+   * Plain HTTP/1.1 for the gateway's own surfaces. `handler` is called with the whole request; of its `url` path and
+   * query are the peer's, and a body over 64 KiB is answered 413 without it. A handler that fails is answered 500 without a
+   * word of why. A slow head, a slow body and an idle connection are cut within 15 s. Rejects with Fault `listen_failed`.
+   */
+  serve(options: ServeOptions, handler: ServeHandler): Promise<Listener>;
   /** `handler` gets every event of the connection from its first on; of a dial that fails it hears nothing. */
   dial(target: DialTarget, handler: ConnHandler): Dialing;
   /** Every address of a name as the system resolver orders them (hosts file included). Rejects with `resolve_failed`. */

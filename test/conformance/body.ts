@@ -4,9 +4,17 @@ import * as files from "./files.ts";
 import * as http from "./http.ts";
 import type { Check } from "./kit.ts";
 import * as process from "./process.ts";
+import * as serve from "./serve.ts";
 import * as tls from "./tls.ts";
 
 const { play, ...processChecks } = process;
 
 export { play };
-export const checks: Readonly<Record<string, Check>> = { ...conn, ...tls, ...http, ...files, ...processChecks };
+export const checks: Readonly<Record<string, Check>> = {
+  ...conn,
+  ...tls,
+  ...http,
+  ...files,
+  ...processChecks,
+  ...serve,
+};

@@ -1,6 +1,6 @@
 /** Starting, watching and ending the measured processes. Nothing outlives `endAll`, whatever way the bench ends. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
 const CLOCK_TICKS_PER_SECOND = 100;
@@ -12,12 +12,18 @@ export function removeAtEnd(folder: string): void {
   folders.add(folder);
 }
 
-export function start(command: readonly string[], env: Readonly<Record<string, string>>, cwd: string): ChildProcess {
+/** With `log`, the standard error goes to that file: a pipe would make this process pay for reading it. */
+export function start(
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+  log: string | null = null,
+): ChildProcess {
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
     cwd,
     env: { PATH: process.env.PATH ?? "", HOME: cwd, ...env },
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: log === null ? ["pipe", "pipe", "pipe"] : ["ignore", "ignore", openSync(log, "a")],
     detached: true,
   });
   children.add(child);

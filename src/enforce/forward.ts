@@ -250,7 +250,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     const taken = responder.takeover(101, "Switching Protocols", this.#fields(head), lines);
     this.#env.live.delete(this);
     this.#over = true;
-    const far = { conn: upstream.detach(), leftover, parked: null, address: upstream.address };
+    const far = { conn: upstream.detach(), leftover, ended: false, parked: null, address: upstream.address };
     relay(this.#env, egress, { ...taken, parked: null }, far, (end) =>
       this.#env.settle(this.#carried, { ...end, status: 101, protocol: "websocket" }),
     );

@@ -11,6 +11,8 @@ export interface Party {
   readonly conn: Conn;
   /** Bytes it already sent, or null; they come before what it is parked with. */
   readonly leftover: Uint8Array | null;
+  /** Its FIN has come already, behind `leftover`. */
+  readonly ended: boolean;
   readonly parked: Parked | null;
 }
 
@@ -74,6 +76,7 @@ class Relay implements Deadlined, Live {
     upstream.conn.handler = this.#upstream;
     if (client.leftover !== null) this.#client.data(client.leftover);
     if (upstream.leftover !== null) this.#upstream.data(upstream.leftover);
+    if (client.ended) this.#client.end();
     if (client.parked === null) client.conn.resume();
     else client.parked.handOver(client.conn, this.#client);
     if (upstream.parked === null) upstream.conn.resume();

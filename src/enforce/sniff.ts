@@ -33,6 +33,7 @@ export class Sniffer extends Parked implements Deadlined {
     deadlines.add(this);
     this.attach(taken.conn);
     if (taken.leftover !== null) this.data(taken.leftover);
+    if (taken.ended) this.end();
   }
 
   override data(bytes: Uint8Array): void {

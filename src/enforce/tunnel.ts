@@ -58,11 +58,18 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     [],
     `X-EVE-Decision-Cert: ${carried.certificate}\r\n`,
   );
-  const upstream = { conn: dialled.conn, leftover: null, parked: dialled.parked, address: dialled.address };
+  const upstream = {
+    conn: dialled.conn,
+    leftover: null,
+    ended: false,
+    parked: dialled.parked,
+    address: dialled.address,
+  };
   const pass = (client: Sniffer | null, protocol: string) => {
     const near = {
       conn: taken.conn,
       leftover: client === null ? taken.leftover : null,
+      ended: client === null && taken.ended,
       parked: client,
       done: taken.done,
     };

@@ -340,7 +340,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     const leftover = this.#rest;
     this.#rest = null;
     this.#resume();
-    return { conn: this.conn, leftover, done: this.#done };
+    return { conn: this.conn, leftover, ended: this.#peerEnded, done: this.#done };
   }
 
   #pause(): void {

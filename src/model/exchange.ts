@@ -18,6 +18,8 @@ export interface Taken {
   readonly conn: Conn;
   /** Bytes that had already arrived behind the request, or null. They come before anything `conn` delivers. */
   readonly leftover: Uint8Array | null;
+  /** The client's FIN has come already, behind `leftover`; `conn` will not tell it again. */
+  readonly ended: boolean;
   done(): void;
 }
 

@@ -337,6 +337,9 @@ const checks = {
     equal((await rejected(governed("http://ok.test/", { method: "CONNECT" }))) instanceof TypeError, true, "CONNECT");
     equal((await rejected(governed("http://ok.test/", { method: "TRACE" }))) instanceof TypeError, true, "TRACE");
     equal((await rejected(governed("/relative"))) instanceof TypeError, true, "relative");
+    // A wrapped fetch that follows by itself has gone where nobody decided.
+    const runaway = governedFetch({ ...common, allowAddresses: ["127.0.0.0/8"], fetch: (url) => fetch(url) });
+    equal((await rejected(runaway(`${base}/to?status=302&url=/echo`))) instanceof TypeError, true, "runaway");
     const aborted = AbortSignal.abort(new Error("enough"));
     equal((await rejected(governed("http://ok.test/", { signal: aborted }))).message, "enough");
   },

@@ -49,7 +49,7 @@ describe("the library", () => {
   for (const [name, command] of Object.entries(runtimes)) {
     test(`keeps every promise on ${name}`, async () => {
       expect(tool("node")).toBeNull();
-      const { out, err } = await run([...command, base], home);
+      const { code, out, err } = await run([...command, base], home);
       const lines = out.trimEnd().split("\n");
       expect(
         lines.filter((line) => !line.startsWith("ok ") && line !== "end").join("\n") +
@@ -57,6 +57,8 @@ describe("the library", () => {
       ).toBe("");
       expect(lines.length).toBeGreaterThan(15);
       expect(lines.at(-1)).toBe("end");
+      // A rejection nobody handled would show here.
+      expect(code).toBe(0);
     }, 60_000);
   }
 });

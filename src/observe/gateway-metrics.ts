@@ -32,6 +32,8 @@ export interface GatewayMetrics {
   readonly policyStale: Gauge;
   /** 1 while the governance plane cannot be reached. */
   readonly planeDown: Gauge;
+  /** 1 while an operator has stopped everything. */
+  readonly killSwitch: Gauge;
   readonly memoryBytes: Gauge;
   readonly cpuSeconds: Counter;
 }
@@ -60,6 +62,7 @@ export function gatewayMetrics(): GatewayMetrics {
     evidenceWritable: m.gauge("sallyport_evidence_writable", "1 while evidence can be written.", "min").with(),
     policyStale: m.gauge("sallyport_policy_stale", "1 while the policy in force is not the file's.", "max").with(),
     planeDown: m.gauge("sallyport_plane_down", "1 while the governance plane is out of reach.", "max").with(),
+    killSwitch: m.gauge("sallyport_kill_switch", "1 while the kill switch is on.", "max").with(),
     memoryBytes: m.gauge("process_resident_memory_bytes", "Resident memory.", "sum").with(),
     cpuSeconds: m.counter("process_cpu_seconds_total", "CPU time used.").with(),
   };

@@ -36,6 +36,15 @@ function answer(status: 200 | 503, body: Readonly<Record<string, unknown>>, degr
  * header unless `strict`: one policy typo must not unready a fleet. The body has codes only, anybody may read it.
  */
 export function readiness(processes: readonly HealthSnapshot[], strict: boolean): HealthAnswer {
+  const { down, degraded } = standing(processes, strict);
+  return answer(down === null ? 200 : 503, { status: down ?? "ready", degraded }, degraded);
+}
+
+/** `down`: the code of what keeps the whole from being ready, or null. */
+export function standing(
+  processes: readonly HealthSnapshot[],
+  strict: boolean,
+): { readonly down: string | null; readonly degraded: readonly string[] } {
   const degraded: string[] = [];
   if (processes.some((p) => p.policyStale)) degraded.push("policy_stale");
   if (processes.some((p) => p.planeDown)) degraded.push("plane_down");
@@ -48,7 +57,7 @@ export function readiness(processes: readonly HealthSnapshot[], strict: boolean)
         : strict && degraded.length > 0
           ? "degraded"
           : null;
-  return answer(down === null ? 200 : 503, { status: down ?? "ready", degraded }, degraded);
+  return { down, degraded };
 }
 
 /** `/healthz`: being able to answer at all is the check. */

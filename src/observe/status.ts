@@ -1,0 +1,87 @@
+import type { Config } from "../config/config.ts";
+import type { KillOrder } from "../model/kill-order.ts";
+import { type HealthSnapshot, standing } from "./health.ts";
+import type { MetricsSnapshot } from "./metrics.ts";
+
+/** What one process tells an operator of itself. Plain JSON, so that a worker can tell its parent. */
+export interface ProcessStatus {
+  readonly pid: number;
+  readonly health: HealthSnapshot;
+  readonly policyVersion: string | null;
+  /** Why decisions are not what they should be, or null. */
+  readonly policyProblem: string | null;
+  readonly evidenceProblem: string | null;
+}
+
+/** What does not change while the program runs, and the one thing an operator changes. */
+export interface StatusFacts {
+  readonly version: string;
+  readonly build: string;
+  readonly runtime: string;
+  readonly uptimeMs: number;
+  readonly config: Pick<Config, "mode" | "failClosed" | "orgId" | "readyStrict">;
+  readonly kill: KillOrder;
+}
+
+/** The body of `/v1/status`. It has no secret in it: nothing of it comes from one. */
+export function statusOf(
+  facts: StatusFacts,
+  processes: readonly ProcessStatus[],
+  metrics: readonly MetricsSnapshot[],
+): Readonly<Record<string, unknown>> {
+  const { config, kill } = facts;
+  const health = processes.map((one) => one.health);
+  const { down, degraded } = standing(health, config.readyStrict);
+  return {
+    version: facts.version,
+    build: facts.build,
+    runtime: facts.runtime,
+    uptime_s: Math.floor(facts.uptimeMs / 1000),
+    org_id: config.orgId,
+    mode: config.mode,
+    fail_closed: config.failClosed,
+    status: down ?? "ready",
+    degraded,
+    kill_switch: kill,
+    policy_version: common(processes.map((one) => one.policyVersion)),
+    evidence: {
+      writable: !health.some((one) => one.evidenceDown),
+      problem: processes.find((one) => one.evidenceProblem !== null)?.evidenceProblem ?? null,
+    },
+    counts: {
+      connections: total(metrics, "sallyport_connections"),
+      tunnels: total(metrics, "sallyport_tunnels"),
+      held_bytes: total(metrics, "sallyport_held_bytes"),
+      rejected: total(metrics, "sallyport_rejected_total"),
+      decisions: byFirstLabel(metrics, "sallyport_decisions_total"),
+    },
+    processes: processes.map((one) => ({
+      pid: one.pid,
+      phase: one.health.phase,
+      policy_version: one.policyVersion,
+      policy_problem: one.policyProblem,
+      evidence_problem: one.evidenceProblem,
+    })),
+  };
+}
+
+/** Null when they differ: then each process says its own. */
+function common(values: readonly (string | null)[]): string | null {
+  const [first = null] = values;
+  return values.every((value) => value === first) ? first : null;
+}
+
+function byFirstLabel(metrics: readonly MetricsSnapshot[], name: string): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const families of metrics) {
+    for (const { labels, value } of families.find((family) => family.name === name)?.series ?? []) {
+      const label = labels[0] ?? "";
+      sums[label] = (sums[label] ?? 0) + value;
+    }
+  }
+  return sums;
+}
+
+function total(metrics: readonly MetricsSnapshot[], name: string): number {
+  return Object.values(byFirstLabel(metrics, name)).reduce((sum, value) => sum + value, 0);
+}

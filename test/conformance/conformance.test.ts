@@ -1,8 +1,8 @@
 /** Runs every check as a real process under Bun, under Deno, and in a compiled binary. */
 
-import { beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { testUnless, tool } from "../_skip.ts";
@@ -60,8 +60,10 @@ function suite(name: string, command: () => readonly string[]): void {
 
 suite("bun", () => [bin("bun"), BODY]);
 suite("deno", () => [bin("deno"), "run", "-A", BODY]);
+const folder = mkdtempSync(join(tmpdir(), "sallyport-conformance-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 suite("compiled", () => {
-  const file = join(mkdtempSync(join(tmpdir(), "sallyport-conformance-")), "run");
+  const file = join(folder, "run");
   const built = Bun.spawnSync([bin("bun"), "build", "--compile", BODY, "--outfile", file], { cwd: ROOT });
   if (built.exitCode !== 0) throw new Error(built.stderr.toString());
   return [file];

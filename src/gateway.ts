@@ -6,7 +6,6 @@ import { VetoDamper } from "./decide/damper.ts";
 import { type Endpoint, type HostGate, hostGate, selfAddresses } from "./decide/host.ts";
 import { openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
-import { OwnSockets } from "./enforce/dial.ts";
 import type { Live, Route } from "./enforce/forward.ts";
 import { Pool } from "./enforce/pool.ts";
 import { directRoute, proxyRoute } from "./enforce/route.ts";
@@ -33,6 +32,8 @@ const VITALS_MS = 500;
 export interface GatewayOptions {
   /** Several processes share the port on purpose. */
   readonly reusePort: boolean;
+  /** Names this gateway in Via, the same for all processes of one port; null: this process is all. */
+  readonly instance: string | null;
   /** Answers `/readyz` and `/metrics`; null: this process answers for itself alone. */
   readonly vitals: Vitals | null;
 }
@@ -72,19 +73,18 @@ export class Gateway {
     const evidence = await openEvidence(runtime, config, signer);
     this.#evidence = evidence;
 
-    const own = new OwnSockets();
     const names = openNames(runtime, config);
+    const via = `1.1 sallyport-${options.instance ?? runtime.randomHex(8)}`;
     const pool = new Pool(deadlines, config.poolIdle, config.poolIdleTimeoutMs);
     this.#pool = pool;
     // The gate must know the bound port. Nothing is accepted before this turn of the event loop is over.
     let gate: HostGate | null = null;
-    const route = this.#route(own, wireLimits, (service, addresses) => gate?.learn(service, addresses), names.resolve);
+    const route = this.#route(via, wireLimits, (service, addresses) => gate?.learn(service, addresses), names.resolve);
 
     let pipeline: Pipeline | null = null;
     const enforce: TunnelEnv = {
       deadlines,
       limits: wireLimits,
-      own,
       pool,
       route,
       live: this.#live,
@@ -123,7 +123,8 @@ export class Gateway {
       enforce,
       observer,
       damper: new VetoDamper(() => runtime.monotonic()),
-      isOwnSocket: (address, port) => own.has(address, port),
+      // Nobody else writes this pseudonym: a request that carries it has been here before.
+      via: config.upstreamProxy === null ? null : via,
     });
 
     deadlines.start(SWEEP_MS);
@@ -133,15 +134,14 @@ export class Gateway {
   }
 
   #route(
-    own: OwnSockets,
+    via: string,
     wireLimits: { maxHeaderBytes: number; maxHeaders: number },
     learn: (service: Endpoint, addresses: readonly string[]) => void,
     resolve: (host: string) => readonly string[] | Promise<readonly string[]>,
   ): Route {
     const { upstreamProxy, upstreamTimeoutMs, upstreamRoots } = this.#config;
-    const dialEnv = { runtime: this.#runtime, timeoutMs: upstreamTimeoutMs, roots: upstreamRoots, own };
+    const dialEnv = { runtime: this.#runtime, timeoutMs: upstreamTimeoutMs, roots: upstreamRoots };
     if (upstreamProxy === null) return directRoute(dialEnv);
-    const via = `1.1 sallyport-${this.#runtime.randomHex(8)}`;
     return proxyRoute(dialEnv, upstreamProxy, via, wireLimits, async (host) => {
       const addresses = await resolve(host);
       learn(upstreamProxy, addresses);

@@ -18,6 +18,7 @@ import type { CertificateDraft } from "./model/certificate.ts";
 import { block, type Decision, failClosed, type Mode, permits } from "./model/decision.ts";
 import type { Egress, HeldBody } from "./model/egress.ts";
 import type { Exchange, Held } from "./model/exchange.ts";
+import { headerValues } from "./model/headers.ts";
 import type { Observer } from "./observe/observer.ts";
 import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
@@ -33,8 +34,8 @@ export interface PipelineParts {
   readonly enforce: TunnelEnv;
   readonly damper: VetoDamper;
   readonly observer: Observer;
-  /** True when a peer is one of the gateway's own upstream sockets. */
-  isOwnSocket(address: string, port: number): boolean;
+  /** This gateway as a Via element; null when requests never pass another proxy and so cannot come back that way. */
+  readonly via: string | null;
 }
 
 /** What the vetted way out is; `fault` when there is none although it was allowed. */
@@ -121,10 +122,10 @@ export class Pipeline {
 
   /** What needs no body and no policy: the name, loops, and two names in one request. */
   #byName(egress: Egress): Decision | null {
-    const { gate, isOwnSocket, config } = this.#parts;
-    const { destination, principal, conflict } = egress;
-    if (isOwnSocket(principal.address, principal.port)) {
-      return block("the request came from the gateway itself", "loop", { status: 508 });
+    const { gate, via, config } = this.#parts;
+    const { destination, headers, conflict } = egress;
+    if (via !== null && headerValues(headers, "via").some((value) => value.includes(via))) {
+      return block("the request has come back through the upstream proxy", "loop", { status: 508 });
     }
     const veto = gate.check(destination);
     if (veto !== null) return veto;

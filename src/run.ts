@@ -29,7 +29,7 @@ function watchFaults(runtime: Runtime, gateway: Gateway, log: Log): void {
 async function runAlone(runtime: Runtime, config: Config, log: Log): Promise<number> {
   const gateway = new Gateway(runtime, config, log);
   watchFaults(runtime, gateway, log);
-  const listener = await gateway.start({ reusePort: false, vitals: null });
+  const listener = await gateway.start({ reusePort: false, instance: null, vitals: null });
   log.info("listening", { host: listener.address, port: listener.port });
   return new Promise((resolve) => {
     const stop = () => void gateway.drain().then(() => resolve(0));
@@ -42,6 +42,9 @@ async function runAlone(runtime: Runtime, config: Config, log: Log): Promise<num
 /** A worker: its own chain, the parent's orders. It ends when its parent does. */
 async function runWorker(runtime: Runtime, config: Config, log: Log, control: string): Promise<number> {
   const number = Number(runtime.env[WORKER_ENV]);
+  const token = runtime.env[TOKEN_ENV] ?? "";
+  // Not the token itself: this is written into requests.
+  const instance = runtime.sha256(`instance ${token}`).slice(0, 16);
   const own = { ...config, auditPath: config.auditPath.replace(/(\.jsonl)?$/, `.w${number}.jsonl`) };
   const gateway = new Gateway(runtime, own, log);
   watchFaults(runtime, gateway, log);
@@ -77,7 +80,7 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   runtime.onSignal("SIGINT", () => {});
   runtime.onSignal("SIGTERM", stop);
   runtime.onSignal("SIGHUP", () => void gateway.reload());
-  await gateway.start({ reusePort: true, vitals });
-  link.send({ kind: "hello", worker: number, token: runtime.env[TOKEN_ENV] ?? "" });
+  await gateway.start({ reusePort: true, instance, vitals });
+  link.send({ kind: "hello", worker: number, token });
   return code;
 }

@@ -14,29 +14,11 @@ export interface Dialled {
   readonly address: string;
 }
 
-/** Local ends of the gateway's own upstream sockets: whoever arrives from one of them is the gateway itself. */
-export class OwnSockets {
-  readonly #ends = new Map<number, string>();
-
-  add(conn: Conn): void {
-    if (conn.localPort > 0) this.#ends.set(conn.localPort, conn.localAddress);
-  }
-
-  remove(conn: Conn): void {
-    if (this.#ends.get(conn.localPort) === conn.localAddress) this.#ends.delete(conn.localPort);
-  }
-
-  has(address: string, port: number): boolean {
-    return this.#ends.get(port) === address;
-  }
-}
-
 export interface DialEnv {
   readonly runtime: Runtime;
   readonly timeoutMs: number;
   /** PEM of extra roots, or null. */
   readonly roots: string | null;
-  readonly own: OwnSockets;
 }
 
 /**
@@ -133,7 +115,6 @@ class DialRace {
     }
     this.#finish();
     dialled.parked.attach(dialled.conn);
-    this.#env.own.add(dialled.conn);
     this.#resolve(dialled);
   }
 

@@ -141,6 +141,11 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     return this.#carried.payload;
   }
 
+  /** Only plain requests are the proxy's to answer. */
+  get #proxied(): Route["proxied"] {
+    return this.egress.destination.scheme === "http" ? this.#env.route.proxied : null;
+  }
+
   #requestHead(): string {
     const { egress, declaredLength } = this.#carried.exchange;
     const { scheme, host, port } = egress.destination;
@@ -150,7 +155,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     if (payload !== null) framing = `Content-Length: ${payload.length}\r\n`;
     else if (declaredLength === 0 || BODY_METHODS.has(egress.method)) framing = "Content-Length: 0\r\n";
     if (egress.upgrade !== null) framing += `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n`;
-    const proxied = scheme === "http" ? this.#env.route.proxied : null;
+    const proxied = this.#proxied;
     const target = proxied === null ? egress.path : `http://${authority}${egress.path === "*" ? "" : egress.path}`;
     return writeRequestHead(
       egress.method,
@@ -177,6 +182,12 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   head(head: ResponseHead): void {
     if (head.status === 101) {
       this.#switching = head;
+      return;
+    }
+    if (head.status === 407 && this.#proxied !== null) {
+      // Passed on, it would ask the client for credentials that are the gateway's to give.
+      this.#upstream?.abandon();
+      this.#badGateway("dial_failed", "upstream proxy answered 407");
       return;
     }
     this.#status = head.status;

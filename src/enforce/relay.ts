@@ -2,7 +2,6 @@ import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Taken } from "../model/exchange.ts";
-import type { OwnSockets } from "./dial.ts";
 import type { Ended, Live } from "./forward.ts";
 import type { Parked } from "./parked.ts";
 
@@ -18,7 +17,6 @@ export interface Party {
 
 export interface RelayEnv {
   readonly deadlines: Deadlines;
-  readonly own: OwnSockets;
   readonly idleMs: number;
   readonly live: Set<Live>;
 }
@@ -103,7 +101,6 @@ class Relay implements Deadlined, Live {
     if (--this.#open > 0) return;
     this.env.live.delete(this);
     this.env.deadlines.remove(this);
-    this.env.own.remove(this.#upstream.from);
     this.#done();
     this.#ended({
       bytesUp: this.#client.bytes,

@@ -30,7 +30,12 @@ export function proxyRoute(
   const credentials = proxy.authorization === null ? "" : `Proxy-Authorization: ${proxy.authorization}\r\n`;
 
   async function toProxy(cancel: Cancel): Promise<Dialled> {
+    let givenUp = false;
+    cancel.run = () => {
+      givenUp = true;
+    };
     const addresses = await resolve(proxy.host);
+    if (givenUp) throw new Fault("dial_failed", "given up");
     return dialAddresses(env, addresses, proxy.port, proxy.tls ? tlsOptions(proxy.host, env.roots) : null, cancel);
   }
 

@@ -1,11 +1,11 @@
 import { Fault, type FaultCode, messageOf } from "../errors.ts";
-import type { Destination } from "../model/egress.ts";
-import type { Exchange, Taken } from "../model/exchange.ts";
+import type { Destination, Egress } from "../model/egress.ts";
+import type { Exchange, Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
 import type { Cancel, Dialled } from "./dial.ts";
-import type { Ended, ForwardEnv } from "./forward.ts";
+import type { Ended, ForwardEnv, Live } from "./forward.ts";
 import type { Parked } from "./parked.ts";
 import { poolKey } from "./pool.ts";
 import { relay } from "./relay.ts";
@@ -43,13 +43,22 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     env.settle(carried, { ...NOTHING, error: "client_gone" });
     return;
   }
-  const cancel: Cancel = { run: null };
-  exchange.responder.feeder = { clientDrained() {}, clientGone: () => cancel.run?.() };
+  const opening = new Opening(exchange);
+  env.live.add(opening);
   let dialled: Dialled;
   try {
-    dialled = await env.route.dial(permit, cancel);
+    dialled = await env.route.dial(permit, opening.cancel);
   } catch (thrown) {
-    badGateway(env, carried, thrown);
+    env.live.delete(opening);
+    if (opening.over === null) badGateway(env, carried, thrown);
+    else env.settle(carried, { ...NOTHING, severed: opening.revoked, error: opening.over });
+    return;
+  }
+  if (opening.over !== null) {
+    // Given up at a moment when there was nothing to cancel.
+    env.live.delete(opening);
+    dialled.conn.destroy();
+    env.settle(carried, { ...NOTHING, severed: opening.revoked, error: opening.over });
     return;
   }
   const taken = exchange.responder.takeover(
@@ -58,6 +67,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     [],
     `X-EVE-Decision-Cert: ${carried.certificate}\r\n`,
   );
+  opening.taken = taken;
   const upstream = {
     conn: dialled.conn,
     leftover: null,
@@ -76,11 +86,13 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     relay(env, exchange.egress, near, upstream, (end) => env.settle(carried, { ...end, status: 200, protocol }));
   };
   if (carried.opaque) {
+    env.live.delete(opening);
     pass(null, "opaque");
     return;
   }
   const sniffer = new Sniffer(taken, env.deadlines);
   const first = await sniffer.first;
+  env.live.delete(opening);
   if (first.kind === "http") {
     // The connection just dialled waits for the first inner request: same place, same vetted set. Through an upstream
     // proxy plain requests are not tunnelled, so there it serves nobody.
@@ -95,7 +107,6 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     pass(sniffer, first.hello.ech ? "tls+ech" : "tls");
     return;
   }
-  env.own.remove(dialled.conn);
   dialled.conn.destroy();
   if (veto !== null) await carried.veto(veto);
   if (veto !== null && first.kind === "tls") taken.conn.write(UNRECOGNIZED_NAME_ALERT);
@@ -104,9 +115,46 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     ...NOTHING,
     status: 200,
     address: dialled.address,
-    severed: veto !== null,
-    error: veto?.vector ?? "client_gone",
+    severed: veto !== null || opening.revoked,
+    error: veto?.vector ?? opening.over ?? "client_gone",
   });
+}
+
+/** A tunnel from its permit to its first bytes: it can be left by its client and revoked like one that carries bytes. */
+class Opening implements Live, Feeder {
+  readonly egress: Egress;
+  readonly cancel: Cancel = { run: null };
+  taken: Taken | null = null;
+  /** Why it will not open, or null. */
+  over: "client_gone" | "revoked" | null = null;
+  readonly #responder: Responder;
+
+  constructor(exchange: Exchange) {
+    this.egress = exchange.egress;
+    this.#responder = exchange.responder;
+    this.#responder.feeder = this;
+  }
+
+  get revoked(): boolean {
+    return this.over === "revoked";
+  }
+
+  clientDrained(): void {}
+
+  clientGone(): void {
+    this.#end("client_gone");
+  }
+
+  sever(): void {
+    this.#end("revoked");
+    if (this.taken === null) this.#responder.sever();
+    else this.taken.conn.reset();
+  }
+
+  #end(why: "client_gone" | "revoked"): void {
+    this.over ??= why;
+    this.cancel.run?.();
+  }
 }
 
 const NOTHING: Ended = {

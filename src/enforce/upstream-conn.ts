@@ -2,7 +2,7 @@ import type { FaultCode } from "../errors.ts";
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
 import { type ResponseHead, ResponseParser, type ResponseSink, type WireLimits } from "../wire/http1.ts";
-import type { Dialled, OwnSockets } from "./dial.ts";
+import type { Dialled } from "./dial.ts";
 
 /** The exchange a connection is in use by. */
 export interface UpstreamUse extends ResponseSink {
@@ -18,7 +18,6 @@ export interface UpstreamUse extends ResponseSink {
 export interface UpstreamEnv {
   readonly deadlines: Deadlines;
   readonly limits: WireLimits;
-  readonly own: OwnSockets;
 }
 
 /** One connection to an upstream that speaks HTTP/1.1: one exchange at a time, never two. */
@@ -115,7 +114,6 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     if (this.#closed) return;
     this.#closed = true;
     this.#env.deadlines.remove(this);
-    this.#env.own.remove(this.conn);
     this.onIdleEnd?.(this);
     if (this.#delivery.use !== null)
       this.#fail("upstream_closed", error === null ? "connection closed" : "connection reset");

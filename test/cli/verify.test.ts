@@ -34,7 +34,7 @@ async function log(
 /** Runs the command in this process, on the real runtime but for its three streams. */
 async function verify(args: readonly string[], stdin = ""): Promise<{ code: number; stdout: string; stderr: string }> {
   let [stdout, stderr] = ["", ""];
-  const wired = Object.assign(Object.create(runtime) as object, {
+  const wired = Object.assign(Object.create(runtime) as typeof runtime, {
     stdout: (data: string | Uint8Array) => {
       stdout += data;
     },

@@ -17,6 +17,8 @@ export function egress(parts: Partial<Egress> & { host?: string } = {}): Egress 
     target: `https://${host}/v1/chat`,
     path: "/v1/chat",
     headers: ["Content-Type", "application/json"],
+    upgrade: null,
+    conflict: null,
     principal: { address: "127.0.0.1", port: 50000, agent: "agent-7" },
     parent: null,
     ...rest,
@@ -25,5 +27,5 @@ export function egress(parts: Partial<Egress> & { host?: string } = {}): Egress 
 
 export function body(content: string | Uint8Array): HeldBody {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
+  return { bytes, sha256: createHash("sha256").update(bytes).digest("hex"), trailers: null };
 }

@@ -72,6 +72,7 @@ export function outcome(certificateId: string): Outcome {
     address: "192.0.2.7",
     duration_ms: 12.3456,
     severed: false,
+    protocol: "http",
     error: null,
   };
 }

@@ -38,8 +38,13 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
   const observer = gatewayObserver(log, metrics);
   observer.fault("decide_crashed", new Error("boom"));
   observer.noticed(431, "head_too_large", "192.0.2.1");
-  observer.decided({ ...DRAFT, verdict: "block", matched_pillar: "128", matched_vector: "706" }, "cert_1", "192.0.2.1");
-  observer.decided(DRAFT, "cert_2", "192.0.2.2");
+  observer.decided(
+    { ...DRAFT, verdict: "block", matched_pillar: "128", matched_vector: "706" },
+    "cert_1",
+    "192.0.2.1",
+    451,
+  );
+  observer.decided(DRAFT, "cert_2", "192.0.2.2", null);
   observer.settled({ status: 200, bytesUp: 12, bytesDown: 34, error: null }, 3);
   observer.settled({ status: 502, bytesUp: 0, bytesDown: 0, error: "dial_failed" }, 3);
   log.flush();

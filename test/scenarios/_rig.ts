@@ -8,7 +8,6 @@ import { loadConfig } from "../../src/config/load.ts";
 import { addressGuard } from "../../src/decide/address.ts";
 import { VetoDamper } from "../../src/decide/damper.ts";
 import { hostGate, selfAddresses } from "../../src/decide/host.ts";
-import { OwnSockets } from "../../src/enforce/dial.ts";
 import type { Live } from "../../src/enforce/forward.ts";
 import { Pool } from "../../src/enforce/pool.ts";
 import { directRoute, proxyRoute } from "../../src/enforce/route.ts";
@@ -100,7 +99,6 @@ export interface RigOptions {
 
 export class Rig {
   readonly evidence = new FakeEvidence();
-  readonly own = new OwnSockets();
   readonly live = new Set<Live>();
   readonly notices: string[] = [];
   readonly faults: unknown[] = [];
@@ -146,7 +144,7 @@ export class Rig {
     };
     const limits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
     this.pool = new Pool(this.deadlines, config.poolIdle, config.poolIdleTimeoutMs);
-    const dialEnv = { runtime, timeoutMs: config.upstreamTimeoutMs, roots: null, own: this.own };
+    const dialEnv = { runtime, timeoutMs: config.upstreamTimeoutMs, roots: null };
     const route =
       options.proxy === undefined
         ? directRoute(dialEnv)
@@ -183,7 +181,6 @@ export class Rig {
         enforce: {
           deadlines: this.deadlines,
           limits,
-          own: this.own,
           pool: this.pool,
           route,
           live: this.live,
@@ -200,7 +197,7 @@ export class Rig {
           fault: (_code, thrown) => void this.faults.push(thrown),
         },
         damper: new VetoDamper(clock),
-        isOwnSocket: (address, at) => this.own.has(address, at),
+        via: null,
       });
     };
   }

@@ -178,3 +178,42 @@ for (const [what, request] of [
     expect(rig.evidence.outcomes.length).toBe(1);
   });
 }
+
+describe("a permit is revoked", () => {
+  test("while its tunnel is dialled: the client is cut and nothing is opened", async () => {
+    rig.hang = true;
+    const client = await rig.client();
+    client.send(connect(at));
+    await until(() => rig.live.size === 1, "live");
+    for (const live of [...rig.live]) live.sever();
+    expect(await client.ended()).toBe("reset");
+    await rig.clean();
+    expect(rig.cancelled).toBe(1);
+    expect(rig.evidence.outcomes[0]).toMatchObject({ error: "revoked", severed: true });
+  });
+
+  test("while its tunnel has said nothing: both ends are cut", async () => {
+    const client = await rig.client();
+    client.send(connect(at));
+    await client.head();
+    await until(() => rig.live.size === 1, "live");
+    for (const live of [...rig.live]) live.sever();
+    expect(await client.ended()).toBe("reset");
+    await (await upstream.connection(0)).gone();
+    await rig.clean();
+    expect(rig.evidence.outcomes[0]).toMatchObject({ error: "revoked", severed: true });
+  });
+
+  test("in the middle of an answer: the client is cut", async () => {
+    const client = await rig.client();
+    client.send(get(at));
+    const far = await upstream.connection(0);
+    await far.heads(1);
+    far.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    await client.wait((text) => text.endsWith("half"), "half");
+    for (const live of [...rig.live]) live.sever();
+    expect(await client.ended()).toBe("reset");
+    await far.gone();
+    await rig.clean();
+  });
+});

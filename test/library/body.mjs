@@ -100,6 +100,7 @@ const checks = {
       },
       "a Map hides its content from JSON": new Map([["a", attack]]),
       "bytes inside JSON": { a: new TextEncoder().encode(attack) },
+      "bytes that say they are a list": { a: Object.assign(new TextEncoder().encode(attack), { toJSON: () => [1] }) },
       "a number JSON cannot say": { a: 1n },
       "a circle": (() => {
         const circle = {};

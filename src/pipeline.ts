@@ -18,7 +18,7 @@ import type { CertificateDraft } from "./model/certificate.ts";
 import { block, type Decision, failClosed, type Mode, permits } from "./model/decision.ts";
 import type { Egress, HeldBody } from "./model/egress.ts";
 import type { Exchange, Held } from "./model/exchange.ts";
-import { headerValues } from "./model/headers.ts";
+import { headerValues, withoutBodyFields } from "./model/headers.ts";
 import type { Observer } from "./observe/observer.ts";
 import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
@@ -235,6 +235,7 @@ export class Pipeline {
         exchange,
         permit,
         payload,
+        headers: decision.replacement === null ? exchange.egress.headers : withoutBodyFields(exchange.egress.headers),
         certificate: committed.header,
         certificateId: committed.id,
       });

@@ -54,6 +54,8 @@ export interface Carried {
   readonly permit: Permit;
   /** The exact bytes that were decided on (or their replacement), or null. */
   readonly payload: Uint8Array | null;
+  /** End-to-end fields that go with the payload. */
+  readonly headers: HeaderList;
   /** The certificate as a header value. */
   readonly certificate: string;
   readonly certificateId: string;
@@ -161,7 +163,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       egress.method,
       target,
       authority,
-      egress.headers,
+      this.#carried.headers,
       proxied === null ? framing : framing + proxied.lines,
     );
   }

@@ -24,3 +24,23 @@ export function headerValues(headers: HeaderList, lowerName: string): string[] {
   }
   return values;
 }
+
+/** Fields that say how a body is coded or what its digest is. */
+const BODY_FIELDS = new Set([
+  "content-encoding",
+  "content-md5",
+  "digest",
+  "content-digest",
+  "repr-digest",
+  "unencoded-digest",
+]);
+
+/** The fields that are still true when the body is replaced by another one. */
+export function withoutBodyFields(headers: HeaderList): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (!BODY_FIELDS.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
+  }
+  return kept;
+}

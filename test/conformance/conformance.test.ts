@@ -15,12 +15,19 @@ const NEEDS_OPENSSL = /^tls|^https|^httpIgnores/;
 const PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"];
 const LIMIT_MS = 240_000;
 
+const folder = mkdtempSync(join(tmpdir(), "sallyport-conformance-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 function bin(name: string): string {
   return join(ROOT, "node_modules/.bin", name);
 }
 
 function results(command: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const env: Record<string, string | undefined> = { ...process.env, CONFORMANCE_SELF: JSON.stringify(command) };
+  const env: Record<string, string | undefined> = {
+    ...process.env,
+    CONFORMANCE_SELF: JSON.stringify(command),
+    TMPDIR: folder,
+  };
   for (const name of PROXIES) env[name] = "http://127.0.0.1:9";
   const [program = "", ...args] = command;
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
@@ -60,8 +67,6 @@ function suite(name: string, command: () => readonly string[]): void {
 
 suite("bun", () => [bin("bun"), BODY]);
 suite("deno", () => [bin("deno"), "run", "-A", BODY]);
-const folder = mkdtempSync(join(tmpdir(), "sallyport-conformance-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 suite("compiled", () => {
   const file = join(folder, "run");
   const built = Bun.spawnSync([bin("bun"), "build", "--compile", BODY, "--outfile", file], { cwd: ROOT });

@@ -1,21 +1,39 @@
 /** What a parent and its workers say to each other: JSON, one object a line, over a Unix socket of their own. */
+import type { Endpoint } from "./decide/host.ts";
 import type { Conn, ConnHandler } from "./model/conn.ts";
+import type { KillOrder } from "./model/kill-order.ts";
 import type { HealthSnapshot } from "./observe/health.ts";
 import type { MetricsSnapshot } from "./observe/metrics.ts";
+import type { ProcessStatus } from "./observe/status.ts";
 
 export type Message =
-  /** A worker is ready to be asked; `token` proves that the parent started it. */
+  /** A worker that has opened nothing yet; `token` proves that the parent started it. */
   | { readonly kind: "hello"; readonly worker: number; readonly token: string }
+  /** The answer to it: what must be known before the first connection. */
+  | { readonly kind: "welcome"; readonly order: KillOrder; readonly admin: Endpoint | null }
+  /** The worker listens. */
+  | { readonly kind: "ready" }
   | { readonly kind: "reload" }
   | { readonly kind: "drain" }
   /** To a worker: of itself. To the parent: of all. */
-  | { readonly kind: "ask"; readonly id: number; readonly what: "health" | "metrics" }
+  | { readonly kind: "ask"; readonly id: number; readonly what: Question }
+  | { readonly kind: "kill"; readonly id: number; readonly order: KillOrder }
   | { readonly kind: "health"; readonly id: number; readonly all: readonly HealthSnapshot[] }
-  | { readonly kind: "metrics"; readonly id: number; readonly all: readonly MetricsSnapshot[] };
+  | { readonly kind: "metrics"; readonly id: number; readonly all: readonly MetricsSnapshot[] }
+  | { readonly kind: "status"; readonly id: number; readonly all: readonly ProcessStatus[] }
+  | { readonly kind: "reloaded"; readonly id: number; readonly ok: boolean; readonly message: string }
+  | { readonly kind: "killed"; readonly id: number; readonly severed: number };
+
+/** `reload` is one that wants to be told how it went. */
+export type Question = "health" | "metrics" | "status" | "reload";
+
+type Answer = Extract<Message, { readonly kind: "health" | "metrics" | "status" | "reloaded" | "killed" }>;
 
 /** A line is at most this long: the metrics of 256 workers fit. */
 const MAX_LINE = 64 * 1024 * 1024;
 const ASK_MS = 2_000;
+/** Reading and compiling a large policy takes longer than telling a number. */
+const RELOAD_MS = 30_000;
 
 /** One end of the control socket. */
 export class ControlLink implements ConnHandler {
@@ -24,7 +42,7 @@ export class ControlLink implements ConnHandler {
   readonly #lost: () => void;
   readonly #decoder = new TextDecoder();
   readonly #encoder = new TextEncoder();
-  readonly #waiting = new Map<number, (answer: Message | null) => void>();
+  readonly #waiting = new Map<number, (answer: Answer | null) => void>();
   #text = "";
   #nextId = 1;
 
@@ -40,15 +58,24 @@ export class ControlLink implements ConnHandler {
   }
 
   /** Null when the other side does not answer in time. */
-  ask(what: "health" | "metrics"): Promise<Message | null> {
+  ask(what: Question): Promise<Answer | null> {
+    return this.#request((id) => ({ kind: "ask", id, what }), what === "reload" ? RELOAD_MS : ASK_MS);
+  }
+
+  /** Null when the other side does not say in time that it obeys. */
+  kill(order: KillOrder): Promise<Answer | null> {
+    return this.#request((id) => ({ kind: "kill", id, order }), ASK_MS);
+  }
+
+  #request(make: (id: number) => Message, limitMs: number): Promise<Answer | null> {
     const id = this.#nextId++;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#answer(id, null), ASK_MS);
+      const timer = setTimeout(() => this.#answer(id, null), limitMs);
       this.#waiting.set(id, (answer) => {
         clearTimeout(timer);
         resolve(answer);
       });
-      this.send({ kind: "ask", id, what });
+      this.send(make(id));
     });
   }
 
@@ -65,7 +92,7 @@ export class ControlLink implements ConnHandler {
     for (let end = this.#text.indexOf("\n"); end >= 0; end = this.#text.indexOf("\n")) {
       const message = JSON.parse(this.#text.slice(0, end)) as Message;
       this.#text = this.#text.slice(end + 1);
-      if (message.kind === "health" || message.kind === "metrics") this.#answer(message.id, message);
+      if (isAnswer(message)) this.#answer(message.id, message);
       else this.#receive(message, this);
     }
   }
@@ -81,9 +108,15 @@ export class ControlLink implements ConnHandler {
     this.#lost();
   }
 
-  #answer(id: number, answer: Message | null): void {
+  #answer(id: number, answer: Answer | null): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     waiting?.(answer);
   }
+}
+
+const ANSWERS: ReadonlySet<string> = new Set<Answer["kind"]>(["health", "metrics", "status", "reloaded", "killed"]);
+
+function isAnswer(message: Message): message is Answer {
+  return ANSWERS.has(message.kind);
 }

@@ -16,10 +16,12 @@ import { ForwardDoor } from "./listen/forward.ts";
 import { localAnswers, type Vitals } from "./listen/local.ts";
 import { Deadlines } from "./model/deadlines.ts";
 import { permits } from "./model/decision.ts";
+import { KILL_OFF, type KillOrder } from "./model/kill-order.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./observe/gateway-metrics.ts";
 import { gatewayObserver } from "./observe/gateway-observer.ts";
 import { Health } from "./observe/health.ts";
 import type { Log } from "./observe/log.ts";
+import type { ProcessStatus } from "./observe/status.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Listener, Runtime } from "./runtime/contract.ts";
 
@@ -36,6 +38,8 @@ export interface GatewayOptions {
   readonly instance: string | null;
   /** Answers `/readyz` and `/metrics`; null: this process answers for itself alone. */
   readonly vitals: Vitals | null;
+  /** Where this gateway's admin surface was bound, whichever process did it. */
+  readonly admin: Endpoint | null;
 }
 
 export class Gateway {
@@ -50,6 +54,8 @@ export class Gateway {
   #decider: OpenedDecider | null = null;
   #door: ForwardDoor | null = null;
   #pool: Pool | null = null;
+  #pipeline: Pipeline | null = null;
+  #order = KILL_OFF;
   #vitalsTimer: ReturnType<typeof setInterval> | null = null;
 
   constructor(runtime: Runtime, config: Config, log: Log) {
@@ -100,7 +106,7 @@ export class Gateway {
       deadlines,
       wireLimits,
       handle: (exchange) => void pipeline?.handle(exchange),
-      local: localAnswers(options.vitals ?? this.#ownVitals(), (address) => door.mayUse(address)),
+      local: localAnswers(options.vitals ?? this.vitals(), (address) => door.mayUse(address)),
       notice: (notice) => observer.noticed(notice.status, notice.code, notice.peer),
     });
     this.#door = door;
@@ -110,7 +116,10 @@ export class Gateway {
       listeners: [{ address: config.host, port: listener.port }],
       localAddresses: runtime.localAddresses(),
     };
-    gate = hostGate(config.blockedHosts, selfAddresses(config, bound));
+    const own = selfAddresses(config, bound);
+    // The configuration may have named the admin surface by a name; this is its address.
+    const services = options.admin === null ? own.services : [...own.services, options.admin];
+    gate = hostGate(config.blockedHosts, { ...own, services });
     const guard = addressGuard({ allow: config.allowAddresses, gate, policy: decider });
     pipeline = new Pipeline({
       runtime,
@@ -126,6 +135,9 @@ export class Gateway {
       // Nobody else writes this pseudonym: a request that carries it has been here before.
       via: config.upstreamProxy === null ? null : via,
     });
+
+    pipeline.kill(this.#order);
+    this.#pipeline = pipeline;
 
     deadlines.start(SWEEP_MS);
     this.#watchVitals();
@@ -149,12 +161,40 @@ export class Gateway {
     });
   }
 
-  #ownVitals(): Vitals {
+  /** Of this process alone. */
+  vitals(): Vitals {
     return {
       strict: this.#config.readyStrict,
       health: () => [this.health.snapshot()],
       metrics: () => [this.metrics.registry.snapshot()],
     };
+  }
+
+  /** As an operator sees this process. */
+  status(): ProcessStatus {
+    return {
+      pid: this.#runtime.pid,
+      health: this.health.snapshot(),
+      policyVersion: this.#decider?.policyVersion ?? null,
+      policyProblem: this.#decider?.problem ?? null,
+      evidenceProblem: this.#evidence?.problem ?? null,
+    };
+  }
+
+  get killOrder(): KillOrder {
+    return this.#order;
+  }
+
+  /** Obeys at once, also before `start`: while it is on everything is vetoed, and what runs is cut. How much that was. */
+  kill(order: KillOrder): number {
+    this.#order = order;
+    this.#pipeline?.kill(order);
+    this.metrics.killSwitch.set(order.on ? 1 : 0);
+    if (!order.on) return 0;
+    const cut = [...this.#live];
+    for (const live of cut) live.sever();
+    this.#pool?.clear();
+    return cut.length;
   }
 
   #watchVitals(): void {
@@ -187,21 +227,22 @@ export class Gateway {
   }
 
   /** Reads the policy again; what it no longer allows is cut. Never throws. */
-  async reload(): Promise<void> {
+  async reload(): Promise<{ ok: boolean; message: string }> {
     const decider = this.#decider;
-    if (decider === null) return;
+    if (decider === null) return { ok: false, message: "the gateway is starting" };
     const result = await decider.reload().catch((thrown: unknown) => ({ ok: false, message: messageOf(thrown) }));
     this.health.policyStale = !result.ok;
     if (!result.ok) {
       this.#log.error("policy not reloaded, the one in force stays", { problem: result.message });
-      return;
+      return result;
     }
     this.#log.info("policy reloaded", { policy: decider.policyVersion ?? "none", detail: result.message });
-    if (this.#config.governance !== null) return;
+    if (this.#config.governance !== null) return result;
     for (const live of [...this.#live]) {
       const again = await decider.decide(live.egress, null);
       if (!permits(again)) live.sever();
     }
+    return result;
   }
 
   /** Stops accepting, lets exchanges finish until the deadline, severs the rest, flushes evidence. */

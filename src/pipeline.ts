@@ -19,6 +19,7 @@ import { block, type Decision, failClosed, type Mode, permits } from "./model/de
 import type { Egress, HeldBody } from "./model/egress.ts";
 import type { Exchange, Held } from "./model/exchange.ts";
 import { headerValues, withoutBodyFields } from "./model/headers.ts";
+import type { KillOrder } from "./model/kill-order.ts";
 import type { Observer } from "./observe/observer.ts";
 import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
@@ -58,10 +59,17 @@ export class Pipeline {
   /** What every certificate of this gateway says in `mode` unless its decision has more to say. */
   readonly #mode: Mode;
   #lastTarget: CertifiedTarget | null = null;
+  /** The answer to everything while the kill switch is on. */
+  #killed: Decision | null = null;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#mode = runningMode(parts.config);
+  }
+
+  kill({ on, reason }: KillOrder): void {
+    const why = reason === "" ? "the kill switch is on" : `the kill switch is on: ${reason}`;
+    this.#killed = on ? block(why, "kill_switch") : null;
   }
 
   /** Decides one request or CONNECT and sees it to its end. Never throws and never rejects. */
@@ -102,6 +110,12 @@ export class Pipeline {
       }
     }
 
+    // It may have been thrown while the body, the verdict or the name was waited for.
+    if (this.#killed !== null && permits(decision)) {
+      decision = this.#killed;
+      way = null;
+    }
+
     const draft = this.#draft(exchange, decision, body, way);
     let committed: Committed;
     try {
@@ -114,6 +128,7 @@ export class Pipeline {
 
     this.#parts.observer.decided(draft, committed.id, egress.principal.address, decision.status);
     if (way === null || !permits(decision)) await this.#refuse(exchange, decision, committed);
+    else if (this.#killed !== null) this.#revoked(exchange, committed);
     else if (way.fault !== null) this.#unreachable(exchange, committed, way.fault);
     else this.#carryOut(exchange, decision, body, way, committed);
   }
@@ -122,6 +137,7 @@ export class Pipeline {
 
   /** What needs no body and no policy: the name, loops, and two names in one request. */
   #byName(egress: Egress): Decision | null {
+    if (this.#killed !== null) return this.#killed;
     const { gate, via, config } = this.#parts;
     const { destination, headers, conflict } = egress;
     if (via !== null && headerValues(headers, "via").some((value) => value.includes(via))) {
@@ -212,6 +228,13 @@ export class Pipeline {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     exchange.release();
     refuse(exchange.responder, decision, committed);
+  }
+
+  /** Allowed and proven, but stopped while the proof was written. */
+  #revoked(exchange: Exchange, committed: Committed): void {
+    exchange.release();
+    this.settle({ exchange, certificateId: committed.id }, { ...NOT_STARTED, severed: true, error: "revoked" });
+    exchange.responder.sever();
   }
 
   /** Allowed and proven, but the name leads nowhere. */

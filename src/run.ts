@@ -1,9 +1,13 @@
 /** `sallyport run`: one process, or a parent that keeps N workers on one port. */
+import { openAdmin, statusFacts } from "./admin.ts";
 import type { Config } from "./config/config.ts";
-import { ControlLink, type Message } from "./control.ts";
+import { ControlLink, type Message, type Question } from "./control.ts";
+import type { Endpoint } from "./decide/host.ts";
 import { Gateway } from "./gateway.ts";
+import type { Operated } from "./listen/admin.ts";
 import type { Vitals } from "./listen/local.ts";
 import { Log } from "./observe/log.ts";
+import { statusOf } from "./observe/status.ts";
 import type { Runtime } from "./runtime/contract.ts";
 import { CONTROL_ENV, runParent, TOKEN_ENV, WORKER_ENV } from "./workers.ts";
 
@@ -29,14 +33,27 @@ function watchFaults(runtime: Runtime, gateway: Gateway, log: Log): void {
 async function runAlone(runtime: Runtime, config: Config, log: Log): Promise<number> {
   const gateway = new Gateway(runtime, config, log);
   watchFaults(runtime, gateway, log);
-  const listener = await gateway.start({ reusePort: false, instance: null, vitals: null });
+  const { promise: code, resolve: stopped } = Promise.withResolvers<number>();
+  const stop = () => void gateway.drain().then(() => stopped(0));
+  const operated: Operated = {
+    vitals: gateway.vitals(),
+    status: async () =>
+      statusOf(
+        statusFacts(runtime, config, gateway.killOrder),
+        [gateway.status()],
+        [gateway.metrics.registry.snapshot()],
+      ),
+    reload: () => gateway.reload(),
+    kill: async (order) => ({ severed: gateway.kill(order) }),
+    drain: stop,
+  };
+  const admin = await openAdmin(runtime, config, operated, log);
+  const listener = await gateway.start({ reusePort: false, instance: null, vitals: null, admin });
   log.info("listening", { host: listener.address, port: listener.port });
-  return new Promise((resolve) => {
-    const stop = () => void gateway.drain().then(() => resolve(0));
-    runtime.onSignal("SIGTERM", stop);
-    runtime.onSignal("SIGINT", stop);
-    runtime.onSignal("SIGHUP", () => void gateway.reload());
-  });
+  runtime.onSignal("SIGTERM", stop);
+  runtime.onSignal("SIGINT", stop);
+  runtime.onSignal("SIGHUP", () => void gateway.reload());
+  return code;
 }
 
 /** A worker: its own chain, the parent's orders. It ends when its parent does. */
@@ -48,19 +65,24 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   const own = { ...config, auditPath: config.auditPath.replace(/(\.jsonl)?$/, `.w${number}.jsonl`) };
   const gateway = new Gateway(runtime, own, log);
   watchFaults(runtime, gateway, log);
-  let stopped: (code: number) => void = () => {};
-  const code = new Promise<number>((resolve) => {
-    stopped = resolve;
-  });
+  const { promise: code, resolve: stopped } = Promise.withResolvers<number>();
+  const { promise: welcomed, resolve: welcome } = Promise.withResolvers<{ readonly admin: Endpoint | null }>();
   const stop = () => void gateway.drain().then(() => stopped(0));
+  const answer = (what: Question, id: number, link: ControlLink): void => {
+    if (what === "health") link.send({ kind: "health", id, all: [gateway.health.snapshot()] });
+    else if (what === "metrics") link.send({ kind: "metrics", id, all: [gateway.metrics.registry.snapshot()] });
+    else if (what === "status") link.send({ kind: "status", id, all: [gateway.status()] });
+    else void gateway.reload().then((result) => link.send({ kind: "reloaded", id, ...result }));
+  };
   const receive = (message: Message, link: ControlLink): void => {
     if (message.kind === "reload") void gateway.reload();
     else if (message.kind === "drain") stop();
-    else if (message.kind === "ask" && message.what === "health") {
-      link.send({ kind: "health", id: message.id, all: [gateway.health.snapshot()] });
-    } else if (message.kind === "ask") {
-      link.send({ kind: "metrics", id: message.id, all: [gateway.metrics.registry.snapshot()] });
-    }
+    else if (message.kind === "kill")
+      link.send({ kind: "killed", id: message.id, severed: gateway.kill(message.order) });
+    else if (message.kind === "welcome") {
+      gateway.kill(message.order);
+      welcome(message);
+    } else if (message.kind === "ask") answer(message.what, message.id, link);
   };
   const parked = { data() {}, end() {}, drain() {}, close() {} };
   const link = new ControlLink(await runtime.dial({ path: control }, parked).conn, receive, stop);
@@ -80,7 +102,11 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   runtime.onSignal("SIGINT", () => {});
   runtime.onSignal("SIGTERM", stop);
   runtime.onSignal("SIGHUP", () => void gateway.reload());
-  await gateway.start({ reusePort: true, instance, vitals });
+  // Before the first connection is taken: a worker that comes back does not forget what an operator ordered.
   link.send({ kind: "hello", worker: number, token });
+  const known = await Promise.race([welcomed, code]);
+  if (typeof known === "number") return known;
+  await gateway.start({ reusePort: true, instance, vitals, admin: known.admin });
+  link.send({ kind: "ready" });
   return code;
 }

@@ -1,11 +1,15 @@
 /** The parent of EVE_PROXY_WORKERS processes: it serves no traffic, it starts, watches, asks and stops them. */
+import { openAdmin, statusFacts } from "./admin.ts";
 import type { Config } from "./config/config.ts";
-import { ControlLink, type Message } from "./control.ts";
+import { ControlLink, type Message, type Question } from "./control.ts";
 import { constantTimeEqual } from "./crypto/digest.ts";
 import { messageOf } from "./errors.ts";
+import type { Operated } from "./listen/admin.ts";
+import { KILL_OFF } from "./model/kill-order.ts";
 import type { HealthSnapshot } from "./observe/health.ts";
 import type { Log } from "./observe/log.ts";
 import type { MetricsSnapshot } from "./observe/metrics.ts";
+import { type ProcessStatus, statusOf } from "./observe/status.ts";
 import type { Child, Runtime } from "./runtime/contract.ts";
 
 export const CONTROL_ENV = "SALLYPORT_CONTROL";
@@ -25,6 +29,9 @@ interface Worker {
   readonly number: number;
   child: Child;
   link: ControlLink | null;
+  /** Its present process has said hello: it knows the kill order of that moment. */
+  greeted: boolean;
+  ready: boolean;
   startedAt: number;
   backoffMs: number;
 }
@@ -37,8 +44,16 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
   let stopping = false;
   let firstReady: () => void = () => {};
 
-  const collect = async (what: "health" | "metrics"): Promise<(Message | null)[]> =>
-    Promise.all(workers.map((worker) => worker.link?.ask(what) ?? null));
+  let stop: () => void = () => {};
+  let order = KILL_OFF;
+
+  const collect = (what: Question) => Promise.all(workers.map((worker) => worker.link?.ask(what) ?? null));
+  const health = async () =>
+    (await collect("health")).flatMap((answer) => (answer?.kind === "health" ? answer.all : [ABSENT]));
+  const metrics = async () =>
+    (await collect("metrics")).flatMap((answer): readonly MetricsSnapshot[] =>
+      answer?.kind === "metrics" ? answer.all : [],
+    );
 
   const receive = (message: Message, link: ControlLink): void => {
     if (message.kind === "hello") {
@@ -48,30 +63,69 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
         return;
       }
       worker.link = link;
+      worker.greeted = true;
+      link.send({ kind: "welcome", order, admin });
       if (stopping) link.send({ kind: "drain" });
-      if (workers.every((each) => each.link !== null)) firstReady();
       return;
     }
     // Only a worker that said hello is told anything.
-    if (message.kind !== "ask" || !workers.some((worker) => worker.link === link)) return;
-    const { id, what } = message;
-    void collect(what).then((answers) => {
-      if (what === "health") {
-        const all = answers.flatMap((answer) => (answer?.kind === "health" ? answer.all : [ABSENT]));
-        link.send({ kind: "health", id, all });
-      } else {
-        const all = answers.flatMap((answer): readonly MetricsSnapshot[] =>
-          answer?.kind === "metrics" ? answer.all : [],
-        );
-        link.send({ kind: "metrics", id, all });
-      }
-    });
+    const worker = workers.find((each) => each.link === link);
+    if (worker === undefined) return;
+    if (message.kind === "ready") {
+      worker.ready = true;
+      if (workers.every((each) => each.ready)) firstReady();
+    } else if (message.kind === "ask" && message.what === "health") {
+      void health().then((all) => link.send({ kind: "health", id: message.id, all }));
+    } else if (message.kind === "ask" && message.what === "metrics") {
+      void metrics().then((all) => link.send({ kind: "metrics", id: message.id, all }));
+    }
+  };
+
+  const operated: Operated = {
+    vitals: { strict: config.readyStrict, health, metrics },
+    async status() {
+      const answers = await collect("status");
+      const all = answers.flatMap((answer, index): readonly ProcessStatus[] =>
+        answer?.kind === "status" ? answer.all : [absent(workers[index])],
+      );
+      return statusOf(statusFacts(runtime, config, order), all, await metrics());
+    },
+    async reload() {
+      const answers = (await collect("reload")).map((answer) =>
+        answer?.kind === "reloaded" ? answer : { ok: false, message: "a worker did not answer" },
+      );
+      const messages = new Set(answers.map((answer) => answer.message));
+      return { ok: answers.every((answer) => answer.ok), message: [...messages].join("; ") };
+    },
+    async kill(next) {
+      order = next;
+      const cut = await Promise.all(
+        workers.map(async ({ number, child, link, greeted }) => {
+          const answer = link === null ? null : await link.kill(next);
+          if (answer?.kind === "killed") return answer.severed;
+          // One that does not obey is ended, and comes back with the order. One that has not said hello yet will hear it.
+          if (next.on && greeted) {
+            log.error("worker does not obey the kill switch: ending it", { worker: number });
+            child.signal("SIGKILL");
+          }
+          return 0;
+        }),
+      );
+      return { severed: cut.reduce((sum, each) => sum + each, 0) };
+    },
+    drain: () => stop(),
   };
 
   const listener = await runtime.listenUnix(path, (conn) => {
     const link: ControlLink = new ControlLink(conn, receive, () => {
       for (const worker of workers) if (worker.link === link) worker.link = null;
     });
+  });
+
+  const admin = await openAdmin(runtime, config, operated, log).catch(async (thrown: unknown) => {
+    await listener.close();
+    await runtime.remove(directory).catch(() => {});
+    throw thrown;
   });
 
   const spawn = (number: number): Child =>
@@ -114,13 +168,14 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
             return;
           }
           worker.child = spawn(worker.number);
+          worker.greeted = false;
           worker.startedAt = runtime.monotonic();
           watch(worker);
         }, worker.backoffMs);
       });
     };
 
-    const stop = (): void => {
+    stop = (): void => {
       if (stopping) return;
       stopping = true;
       for (const worker of workers) {
@@ -141,6 +196,8 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
         number,
         child: spawn(number),
         link: null,
+        greeted: false,
+        ready: false,
         startedAt: runtime.monotonic(),
         backoffMs: RESTART_MIN_MS,
       };
@@ -154,4 +211,9 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
     });
     runtime.onUncaught((thrown) => log.error("uncaught fault", { problem: messageOf(thrown) }));
   });
+}
+
+function absent(worker: Worker | undefined): ProcessStatus {
+  const pid = worker?.child.pid ?? 0;
+  return { pid, health: ABSENT, policyVersion: null, policyProblem: null, evidenceProblem: null };
 }

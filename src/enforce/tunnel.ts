@@ -91,7 +91,9 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     return;
   }
   const sniffer = new Sniffer(taken, env.deadlines);
-  const first = await sniffer.first;
+  const said = await sniffer.first;
+  // What was said in the very moment of a revocation is not heard any more.
+  const first: First = opening.revoked ? { kind: "gone" } : said;
   env.live.delete(opening);
   if (first.kind === "http") {
     // The connection just dialled waits for the first inner request: same place, same vetted set. Through an upstream

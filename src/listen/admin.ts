@@ -23,6 +23,7 @@ export interface Operated {
 const MAX_FAILURES = 10;
 const FAILURES_MS = 60_000;
 const MAX_PEERS = 1024;
+const ANSWER_MS = 100;
 
 const killRequest = z.strictObject({
   on: z.boolean(),
@@ -82,7 +83,8 @@ export function adminSurface(
   });
   app.post("/v1/drain", (c) => {
     log.warn("drain asked for", { peer: c.env.peer });
-    operated.drain();
+    // A gateway without connections has drained at once, and the answer is to get out before the process ends.
+    setTimeout(() => operated.drain(), ANSWER_MS);
     return c.json({ ok: true, message: "draining; the process ends when it is done" }, 202);
   });
   for (const path of ["/v1/reload", "/v1/kill", "/v1/drain"]) {

@@ -29,6 +29,8 @@ import type { Listener, Runtime } from "./runtime/contract.ts";
 const SWEEP_MS = 250;
 /** How often a drain looks whether everybody has left. */
 const DRAIN_STEP_MS = 20;
+/** How long a severed connection may take to be gone. */
+const SEVER_MS = 1_000;
 const VITALS_MS = 500;
 
 export interface GatewayOptions {
@@ -57,6 +59,7 @@ export class Gateway {
   #pipeline: Pipeline | null = null;
   #order = KILL_OFF;
   #vitalsTimer: ReturnType<typeof setInterval> | null = null;
+  #drained: Promise<void> | null = null;
 
   constructor(runtime: Runtime, config: Config, log: Log) {
     this.#runtime = runtime;
@@ -246,19 +249,23 @@ export class Gateway {
   }
 
   /** Stops accepting, lets exchanges finish until the deadline, severs the rest, flushes evidence. */
-  async drain(): Promise<void> {
-    if (this.health.phase === "draining") return;
+  drain(): Promise<void> {
+    // A second order (a signal to the whole process group, say) waits for the first.
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
     this.health.phase = "draining";
     const door = this.#door;
     await door?.drain();
-    const until = this.#runtime.monotonic() + this.#config.drainTimeoutMs;
-    while (door !== null && door.open > 0 && this.#runtime.monotonic() < until) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
-    }
+    await this.#emptied(this.#config.drainTimeoutMs);
     const left = door?.open ?? 0;
     if (left > 0) this.#log.warn("drain deadline passed: severing what is left", { connections: left });
     for (const live of [...this.#live]) live.sever();
     door?.sever();
+    // What was cut tells its outcome when its sockets have closed.
+    await this.#emptied(SEVER_MS);
     this.#pool?.clear();
     this.#deadlines.stop();
     if (this.#vitalsTimer !== null) clearInterval(this.#vitalsTimer);
@@ -266,5 +273,13 @@ export class Gateway {
     this.#decider?.close();
     this.#log.info("drained");
     this.#log.flush();
+  }
+
+  /** Until no client is left, or the time is over. */
+  async #emptied(withinMs: number): Promise<void> {
+    const until = this.#runtime.monotonic() + withinMs;
+    while ((this.#door?.open ?? 0) + this.#live.size > 0 && this.#runtime.monotonic() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
+    }
   }
 }

@@ -260,7 +260,7 @@ export class Rig {
   async stop(): Promise<void> {
     await this.door.drain();
     this.door.sever();
-    for (const live of [...this.live]) live.sever();
+    for (const live of [...this.live]) live.sever("revoked");
     this.pool.clear();
   }
 

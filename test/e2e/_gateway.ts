@@ -130,6 +130,11 @@ export class Gateway {
     this.#child?.kill(name);
   }
 
+  /** Waits for an end that something else brings about; the exit status, or null when a signal ended it. */
+  exited(): Promise<number | null> {
+    return new Promise((resolve) => this.#child?.once("exit", (code) => resolve(code)));
+  }
+
   /** Sends the signal and waits for the end; the exit status, or null when the signal ended it. */
   async end(name: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | null> {
     const child = this.#child;

@@ -15,7 +15,6 @@ import { type Evidence, openEvidence } from "./evidence/evidence.ts";
 import { ForwardDoor } from "./listen/forward.ts";
 import { localAnswers, type Vitals } from "./listen/local.ts";
 import { Deadlines } from "./model/deadlines.ts";
-import { permits } from "./model/decision.ts";
 import { KILL_OFF, type KillOrder } from "./model/kill-order.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./observe/gateway-metrics.ts";
 import { gatewayObserver } from "./observe/gateway-observer.ts";
@@ -103,7 +102,7 @@ export class Gateway {
       idleMs: config.idleTimeoutMs,
       serveInside: (taken, parked, tunnel, parent) => door.serveInside(taken, parked, tunnel, parent),
     };
-    const door = new ForwardDoor({
+    const door: ForwardDoor = new ForwardDoor({
       runtime,
       config,
       deadlines,
@@ -195,7 +194,7 @@ export class Gateway {
     this.metrics.killSwitch.set(order.on ? 1 : 0);
     if (!order.on) return 0;
     const cut = [...this.#live];
-    for (const live of cut) live.sever();
+    for (const live of cut) live.sever("killed");
     this.#pool?.clear();
     return cut.length;
   }
@@ -212,8 +211,10 @@ export class Gateway {
         else this.#log.info("evidence can be written again");
       }
       health.evidenceDown = down;
-      const problem = this.#decider?.problem ?? null;
-      health.planeDown = problem !== null && this.#config.governance !== null;
+      const planeDown = this.#decider?.planeDown ?? false;
+      if (planeDown && !health.planeDown) this.#log.error("the governance plane is down: decisions fail closed");
+      else if (!planeDown && health.planeDown) this.#log.info("the governance plane answers again");
+      health.planeDown = planeDown;
     };
     this.#vitalsTimer = setInterval(look, VITALS_MS);
     metrics.registry.collect(() => {
@@ -240,11 +241,7 @@ export class Gateway {
       return result;
     }
     this.#log.info("policy reloaded", { policy: decider.policyVersion ?? "none", detail: result.message });
-    if (this.#config.governance !== null) return result;
-    for (const live of [...this.#live]) {
-      const again = await decider.decide(live.egress, null);
-      if (!permits(again)) live.sever();
-    }
+    for (const live of [...this.#live]) if (decider.recheck(live.egress) !== null) live.sever("revoked");
     return result;
   }
 
@@ -262,7 +259,7 @@ export class Gateway {
     await this.#emptied(this.#config.drainTimeoutMs);
     const left = door?.open ?? 0;
     if (left > 0) this.#log.warn("drain deadline passed: severing what is left", { connections: left });
-    for (const live of [...this.#live]) live.sever();
+    for (const live of [...this.#live]) live.sever("drained");
     door?.sever();
     // What was cut tells its outcome when its sockets have closed.
     await this.#emptied(SEVER_MS);

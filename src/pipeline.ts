@@ -126,11 +126,11 @@ export class Pipeline {
       return;
     }
 
-    this.#parts.observer.decided(draft, committed.id, egress.principal.address, decision.status);
-    if (way === null || !permits(decision)) await this.#refuse(exchange, decision, committed);
-    else if (this.#killed !== null) this.#revoked(exchange, committed);
-    else if (way.fault !== null) this.#unreachable(exchange, committed, way.fault);
-    else this.#carryOut(exchange, decision, body, way, committed);
+    this.#parts.observer.decided(draft);
+    if (way === null || !permits(decision)) await this.#refuse(exchange, decision, draft, committed);
+    else if (this.#killed !== null) this.#revoked(exchange, draft, committed);
+    else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);
+    else this.#carryOut(exchange, decision, body, way, draft, committed);
   }
 
   // ── the steps ──
@@ -222,25 +222,34 @@ export class Pipeline {
 
   // ── the ends ──
 
-  async #refuse(exchange: Exchange, decision: Decision, committed: Committed): Promise<void> {
+  async #refuse(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): Promise<void> {
     const { egress } = exchange;
     const wait = this.#parts.damper.delay(egress.principal.address, decision, egress.destination.host);
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     exchange.release();
+    this.#answer(exchange, decision, draft, committed);
+  }
+
+  #answer(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
     refuse(exchange.responder, decision, committed);
+    const end = { answered: decision.status, bytesUp: draft.content_bytes ?? 0, bytesDown: 0, error: null };
+    const peer = exchange.egress.principal.address;
+    const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
+    this.#parts.observer.concluded(draft, committed.id, peer, end, duration);
   }
 
   /** Allowed and proven, but stopped while the proof was written. */
-  #revoked(exchange: Exchange, committed: Committed): void {
+  #revoked(exchange: Exchange, draft: CertificateDraft, committed: Committed): void {
     exchange.release();
-    this.settle({ exchange, certificateId: committed.id }, { ...NOT_STARTED, severed: true, error: "revoked" });
+    const cut = { ...NOT_STARTED, answered: null, severed: true, error: "killed" };
+    this.settle({ exchange, draft, certificateId: committed.id }, cut);
     exchange.responder.sever();
   }
 
   /** Allowed and proven, but the name leads nowhere. */
-  #unreachable(exchange: Exchange, committed: Committed, fault: Fault): void {
+  #unreachable(exchange: Exchange, draft: CertificateDraft, committed: Committed, fault: Fault): void {
     exchange.release();
-    this.settle({ exchange, certificateId: committed.id }, { ...NOT_STARTED, error: fault.code });
+    this.settle({ exchange, draft, certificateId: committed.id }, { ...NOT_STARTED, error: fault.code });
     exchange.responder.answer(
       502,
       "Bad Gateway",
@@ -250,7 +259,14 @@ export class Pipeline {
     );
   }
 
-  #carryOut(exchange: Exchange, decision: Decision, body: HeldBody | null, way: Way, committed: Committed): void {
+  #carryOut(
+    exchange: Exchange,
+    decision: Decision,
+    body: HeldBody | null,
+    way: Way,
+    draft: CertificateDraft,
+    committed: Committed,
+  ): void {
     const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
     if (exchange.egress.phase === "request") {
       const payload = decision.replacement ?? (body === null ? null : body.bytes);
@@ -261,6 +277,7 @@ export class Pipeline {
         headers: decision.replacement === null ? exchange.egress.headers : withoutBodyFields(exchange.egress.headers),
         certificate: committed.header,
         certificateId: committed.id,
+        draft,
       });
       return;
     }
@@ -270,6 +287,7 @@ export class Pipeline {
       permit,
       certificateId: committed.id,
       certificate: committed.header,
+      draft,
       opaque: this.#parts.decider.opaque(host, port),
       veto: (veto) => this.#vetoInside(exchange, veto, committed.id),
     });
@@ -283,7 +301,10 @@ export class Pipeline {
     const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
     try {
       const committed = await this.#parts.evidence.commit(draft);
-      this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address, null);
+      this.#parts.observer.decided(draft);
+      const end = { answered: null, bytesUp: 0, bytesDown: 0, error: null };
+      const peer = exchange.egress.principal.address;
+      this.#parts.observer.concluded(draft, committed.id, peer, end, draft.latency_ms);
     } catch {
       // The veto stands without its line: the tunnel is severed either way, and the certificate is kept for recovery.
       await this.#parts.evidence.unwritten(draft);
@@ -296,9 +317,9 @@ export class Pipeline {
     const decision = failClosed("the decision's evidence could not be written", vector, { mode: draft.mode });
     const refusal = { ...this.#draft(exchange, decision, body, null), policy_version: draft.policy_version };
     const committed = await this.#parts.evidence.unwritten(refusal);
-    this.#parts.observer.decided(refusal, committed.id, exchange.egress.principal.address, 503);
+    this.#parts.observer.decided(refusal);
     exchange.release();
-    refuse(exchange.responder, decision, committed);
+    this.#answer(exchange, decision, refusal, committed);
   }
 
   /** A defect of ours in the middle of an egress takes the same road as every other fault. */
@@ -313,8 +334,8 @@ export class Pipeline {
       const draft = this.#draft(exchange, decision, null, null);
       try {
         const committed = await this.#parts.evidence.commit(draft);
-        this.#parts.observer.decided(draft, committed.id, exchange.egress.principal.address, 503);
-        refuse(exchange.responder, decision, committed);
+        this.#parts.observer.decided(draft);
+        this.#answer(exchange, decision, draft, committed);
       } catch (again) {
         await this.#unproven(exchange, draft, null, again);
       }
@@ -325,7 +346,7 @@ export class Pipeline {
   }
 
   /** How an allowed egress ended; what enforce tells. */
-  settle({ exchange, certificateId }: Pick<Carried, "exchange" | "certificateId">, end: Ended): void {
+  settle({ exchange, certificateId, draft }: Pick<Carried, "exchange" | "certificateId" | "draft">, end: Ended): void {
     exchange.release();
     const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
     this.#parts.evidence.settle({
@@ -339,12 +360,13 @@ export class Pipeline {
       protocol: end.protocol,
       error: end.error,
     });
-    this.#parts.observer.settled(end, duration);
+    this.#parts.observer.concluded(draft, certificateId, exchange.egress.principal.address, end, duration);
   }
 }
 
 const NOT_STARTED: Ended = {
   status: null,
+  answered: 502,
   bytesUp: 0,
   bytesDown: 0,
   address: null,

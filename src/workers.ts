@@ -42,6 +42,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
   const token = runtime.randomHex(32);
   const workers: Worker[] = [];
   let stopping = false;
+  let everReady = false;
   let firstReady: () => void = () => {};
 
   let stop: () => void = () => {};
@@ -63,6 +64,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
         return;
       }
       worker.link = link;
+      everReady = true;
       worker.greeted = true;
       link.send({ kind: "welcome", order, admin });
       if (stopping) link.send({ kind: "drain" });
@@ -145,7 +147,8 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
     const watch = (worker: Worker): void => {
       void worker.child.exited.then(({ code, signal }) => {
         worker.link = null;
-        if (stopping || code === 78) {
+        // Before any worker was ever ready, one that gives up (a taken port, a locked log) speaks for all of them.
+        if (stopping || code === 78 || (!everReady && code !== null && code !== 0)) {
           if (code !== 0) worst = code ?? 1;
           left--;
           // A configuration one worker refuses, every worker refuses.

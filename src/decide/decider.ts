@@ -1,6 +1,6 @@
 /** Step 3 of a decision: ask once, about the whole request, and let nothing but a well-formed answer count. */
 import type { Config } from "../config/config.ts";
-import { Fault, type FaultCode, messageOf } from "../errors.ts";
+import { Fault, type FaultCode } from "../errors.ts";
 import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 
@@ -71,22 +71,23 @@ function race(answer: Promise<Decision>, timeoutMs: number): Promise<unknown> {
   });
 }
 
-const VECTORS: Partial<Record<FaultCode, string>> = {
-  governance_unreachable: "plane_unreachable",
-  governance_timeout: "decision_timeout",
-  governance_malformed: "decision_malformed",
-  governance_breaker_open: "breaker_open",
+/** What a client is told of a fault of the plane: which kind it was, never where the plane is. */
+const PLANE_FAULTS: Partial<Record<FaultCode, readonly [vector: string, reason: string]>> = {
+  governance_unreachable: ["plane_unreachable", "the governance plane cannot be reached"],
+  governance_timeout: ["decision_timeout", "the decision timed out"],
+  governance_malformed: ["decision_malformed", "the governance plane's answer is malformed"],
+  governance_breaker_open: ["breaker_open", "the governance plane is not asked while it keeps failing"],
 };
 
 function faultDecision(thrown: unknown): Decision {
-  const vector = thrown instanceof Fault ? VECTORS[thrown.code] : undefined;
-  if (vector !== undefined) return failClosed(messageOf(thrown), vector);
+  const known = thrown instanceof Fault ? PLANE_FAULTS[thrown.code] : undefined;
+  if (known !== undefined) return failClosed(known[1], known[0]);
   // The text of an unforeseen exception may hold anything, the request's secrets too.
   return failClosed("the decision crashed", "decision_crashed");
 }
 
 /** Faults of the decision itself. `inspection_exhausted` is not one: failing open there would be skipped inspection. */
-const DECISION_FAULTS = new Set(["decision_crashed", ...Object.values(VECTORS)]);
+const DECISION_FAULTS = new Set(["decision_crashed", ...Object.values(PLANE_FAULTS).map(([vector]) => vector)]);
 
 function soften(decision: Decision, mode: Mode): Decision {
   if (decision.verdict === "allow") return { ...decision, mode };

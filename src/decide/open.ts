@@ -1,5 +1,7 @@
 /** The decider a configuration asks for, and what else of the policy the gateway needs. */
 import type { Config } from "../config/config.ts";
+import type { Decision } from "../model/decision.ts";
+import type { Egress } from "../model/egress.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { AddressPolicy } from "./address.ts";
 import { type Decider, guarded } from "./decider.ts";
@@ -10,6 +12,9 @@ import { openPolicy } from "./policy-files.ts";
 export interface OpenedDecider extends Decider, AddressPolicy {
   /** Why decisions are not what they should be (a stale policy, a plane that is down); null when all is well. */
   readonly problem: string | null;
+  readonly planeDown: boolean;
+  /** What the local policy says of a destination now; null when it has nothing against it. For what already runs. */
+  recheck(egress: Egress): Decision | null;
   /** Lets go of connections to the plane. */
   close(): void;
 }
@@ -35,6 +40,13 @@ export async function openDecider(
     get problem() {
       if (policy.problem !== null) return `the policy is stale: ${policy.problem}`;
       return plane === null || plane.breaker.state === "closed" ? null : "the governance plane is down";
+    },
+    get planeDown() {
+      return plane !== null && plane.breaker.state !== "closed";
+    },
+    recheck(egress) {
+      const judged = policy.judge(egress.destination);
+      return typeof judged === "string" ? null : judged;
     },
     decide: (egress, body) => decider.decide(egress, body),
     reload: () => decider.reload(),

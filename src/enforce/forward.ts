@@ -1,5 +1,6 @@
 import type { FaultCode } from "../errors.ts";
 import { Fault, messageOf } from "../errors.ts";
+import type { CertificateDraft } from "../model/certificate.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Exchange, Feeder } from "../model/exchange.ts";
 import { type HeaderList, headerValue } from "../model/headers.ts";
@@ -13,7 +14,10 @@ import { UpstreamConn, type UpstreamEnv, type UpstreamUse } from "./upstream-con
 
 /** How the carrying out of a permit ended. */
 export interface Ended {
+  /** The upstream's. */
   readonly status: number | null;
+  /** What the client was answered; null when it was not answered any more. */
+  readonly answered: number | null;
   readonly bytesUp: number;
   readonly bytesDown: number;
   readonly address: string | null;
@@ -42,11 +46,14 @@ export interface ForwardEnv extends UpstreamEnv {
   readonly settle: Settle;
 }
 
+/** `revoked`: policy no longer allows it; `killed`: the kill switch; `drained`: the gateway ends. */
+export type SeverReason = "revoked" | "killed" | "drained";
+
 /** Something that is still carrying bytes under a permit. */
 export interface Live {
   readonly egress: Egress;
-  /** Cuts it: the permit is revoked. */
-  sever(): void;
+  /** Cuts it: its permit no longer holds. The reason is the outcome's error. */
+  sever(reason: SeverReason): void;
 }
 
 export interface Carried {
@@ -59,10 +66,12 @@ export interface Carried {
   /** The certificate as a header value. */
   readonly certificate: string;
   readonly certificateId: string;
+  /** What was certified, for whoever is told how it ended. */
+  readonly draft: CertificateDraft;
 }
 
 /** Told once how each permit's carrying out ended. */
-export type Settle = (carried: Pick<Carried, "exchange" | "certificateId">, ended: Ended) => void;
+export type Settle = (carried: Pick<Carried, "exchange" | "certificateId" | "draft">, ended: Ended) => void;
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
 const BODY_METHODS = new Set(["POST", "PUT", "PATCH"]);
@@ -265,13 +274,13 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#over = true;
     const far = { conn: upstream.detach(), leftover, ended: false, parked: null, address: upstream.address };
     relay(this.#env, egress, { ...taken, parked: null }, far, (end) =>
-      this.#env.settle(this.#carried, { ...end, status: 101, protocol: "websocket" }),
+      this.#env.settle(this.#carried, { ...end, status: 101, answered: 101, protocol: "websocket" }),
     );
   }
 
   #badGateway(code: FaultCode, detail: string): void {
     if (this.#over) return;
-    this.#finish(code, false);
+    this.#finish(code, false, 502);
     this.#carried.exchange.responder.answer(
       502,
       "Bad Gateway",
@@ -292,20 +301,21 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#upstream?.abandon();
   }
 
-  sever(): void {
+  sever(reason: SeverReason): void {
     if (this.#over) return;
-    this.#finish("revoked", true);
+    this.#finish(reason, true);
     this.run?.();
     this.#upstream?.abandon();
     this.#carried.exchange.responder.sever();
   }
 
-  #finish(error: string | null, severed: boolean): void {
+  #finish(error: string | null, severed: boolean, answered = this.#status): void {
     if (this.#over) return;
     this.#over = true;
     this.#env.live.delete(this);
     this.#env.settle(this.#carried, {
       status: this.#status,
+      answered,
       bytesUp: this.#payload === null ? 0 : this.#payload.length,
       bytesDown: this.#bytesDown,
       address: this.#upstream?.address ?? null,

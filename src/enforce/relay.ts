@@ -2,7 +2,7 @@ import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Taken } from "../model/exchange.ts";
-import type { Ended, Live } from "./forward.ts";
+import type { Ended, Live, SeverReason } from "./forward.ts";
 import type { Parked } from "./parked.ts";
 
 /** One end of a relay. */
@@ -21,7 +21,7 @@ export interface RelayEnv {
   readonly live: Set<Live>;
 }
 
-export type RelayEnd = Omit<Ended, "status" | "protocol">;
+export type RelayEnd = Omit<Ended, "status" | "answered" | "protocol">;
 
 /** Copies bytes both ways until both sides are done; `ended` is called exactly once. */
 export function relay(
@@ -89,8 +89,8 @@ class Relay implements Deadlined, Live {
     this.#cut("idle_timeout");
   }
 
-  sever(): void {
-    this.#cut("revoked");
+  sever(reason: SeverReason): void {
+    this.#cut(reason);
   }
 
   closed(error: Error | null, to: Conn): void {

@@ -1,11 +1,12 @@
 import { Fault, type FaultCode, messageOf } from "../errors.ts";
+import type { CertificateDraft } from "../model/certificate.ts";
 import type { Destination, Egress } from "../model/egress.ts";
 import type { Exchange, Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
 import type { Cancel, Dialled } from "./dial.ts";
-import type { Ended, ForwardEnv, Live } from "./forward.ts";
+import type { Ended, ForwardEnv, Live, SeverReason } from "./forward.ts";
 import type { Parked } from "./parked.ts";
 import { poolKey } from "./pool.ts";
 import { relay } from "./relay.ts";
@@ -30,6 +31,7 @@ export interface TunnelCarried {
   readonly certificateId: string;
   /** The tunnel's certificate as a header value. */
   readonly certificate: string;
+  readonly draft: CertificateDraft;
   /** Policy lets anything through here. */
   readonly opaque: boolean;
   /** Signs the veto; resolves when its evidence is written (or could not be). */
@@ -83,7 +85,9 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
       parked: client,
       done: taken.done,
     };
-    relay(env, exchange.egress, near, upstream, (end) => env.settle(carried, { ...end, status: 200, protocol }));
+    relay(env, exchange.egress, near, upstream, (end) =>
+      env.settle(carried, { ...end, status: 200, answered: 200, protocol }),
+    );
   };
   if (carried.opaque) {
     env.live.delete(opening);
@@ -101,7 +105,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     if (env.route.proxied === null) env.pool.give(new UpstreamConn(dialled, poolKey(permit, "http"), env));
     else dialled.conn.destroy();
     env.serveInside(taken, sniffer, permit.destination, carried.certificateId);
-    env.settle(carried, { ...NOTHING, address: dialled.address, status: 200, protocol: "http" });
+    env.settle(carried, { ...NOTHING, address: dialled.address, status: 200, answered: 200, protocol: "http" });
     return;
   }
   const veto = first.kind === "gone" ? null : judge(first, permit);
@@ -116,6 +120,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
   env.settle(carried, {
     ...NOTHING,
     status: 200,
+    answered: 200,
     address: dialled.address,
     severed: veto !== null || opening.revoked,
     error: veto?.vector ?? opening.over ?? "client_gone",
@@ -128,7 +133,7 @@ class Opening implements Live, Feeder {
   readonly cancel: Cancel = { run: null };
   taken: Taken | null = null;
   /** Why it will not open, or null. */
-  over: "client_gone" | "revoked" | null = null;
+  over: "client_gone" | SeverReason | null = null;
   readonly #responder: Responder;
 
   constructor(exchange: Exchange) {
@@ -138,7 +143,7 @@ class Opening implements Live, Feeder {
   }
 
   get revoked(): boolean {
-    return this.over === "revoked";
+    return this.over !== null && this.over !== "client_gone";
   }
 
   clientDrained(): void {}
@@ -147,13 +152,13 @@ class Opening implements Live, Feeder {
     this.#end("client_gone");
   }
 
-  sever(): void {
-    this.#end("revoked");
+  sever(reason: SeverReason): void {
+    this.#end(reason);
     if (this.taken === null) this.#responder.sever();
     else this.taken.conn.reset();
   }
 
-  #end(why: "client_gone" | "revoked"): void {
+  #end(why: "client_gone" | SeverReason): void {
     this.over ??= why;
     this.cancel.run?.();
   }
@@ -161,6 +166,7 @@ class Opening implements Live, Feeder {
 
 const NOTHING: Ended = {
   status: null,
+  answered: null,
   bytesUp: 0,
   bytesDown: 0,
   address: null,
@@ -212,7 +218,7 @@ const SEVER_MS = 50;
 
 function badGateway(env: TunnelEnv, carried: TunnelCarried, thrown: unknown): void {
   const code: FaultCode = thrown instanceof Fault ? thrown.code : "dial_failed";
-  env.settle(carried, { ...NOTHING, error: code });
+  env.settle(carried, { ...NOTHING, answered: 502, error: code });
   carried.exchange.responder.answer(
     502,
     "Bad Gateway",

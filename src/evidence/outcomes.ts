@@ -156,6 +156,7 @@ function outcomeLine(outcome: Outcome, prev: string, seq: number): string {
     duration_ms: Math.round(outcome.duration_ms * 1000) / 1000,
     error: outcome.error,
     prev,
+    protocol: outcome.protocol,
     seq,
     severed: outcome.severed,
     status: outcome.status,

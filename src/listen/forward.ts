@@ -20,6 +20,9 @@ export interface ForwardDoorParts {
   notice(notice: Notice): void;
 }
 
+/** Connections beyond the limit that are served health only: a full gateway must not look dead. */
+const HEALTH_RESERVE = 32;
+
 /** Plays what gathered on a connection to its new owner. */
 export interface Gathered {
   handOver(conn: Conn, owner: ConnHandler): void;
@@ -65,14 +68,15 @@ export class ForwardDoor implements Door {
   }
 
   #accept(conn: Conn): void {
-    if (this.open >= this.config.maxConnections) {
+    const crowded = this.open >= this.config.maxConnections;
+    if (this.open >= this.config.maxConnections + HEALTH_RESERVE) {
       this.notice({ status: 0, code: "too_many_connections", peer: conn.remoteAddress });
       conn.handler = IGNORE;
       conn.reset();
       return;
     }
     this.open++;
-    new ServerConn(conn, this, null, this.#closed);
+    new ServerConn(conn, this, null, this.#closed, crowded);
   }
 
   /** HTTP inside a tunnel: the same care as at the door, for the tunnel's destination only. */

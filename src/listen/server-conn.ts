@@ -51,13 +51,15 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   /** The client has not yet taken what was written: nothing more is read for it until it has. */
   #stuck = false;
   readonly #done: () => void;
+  readonly #crowded: boolean;
 
   /** `done` is called once, when the socket is gone and was not handed over. */
-  constructor(conn: Conn, door: Door, inside: TunnelInside | null, done: () => void) {
+  constructor(conn: Conn, door: Door, inside: TunnelInside | null, done: () => void, crowded = false) {
     this.conn = conn;
     this.door = door;
     this.inside = inside;
     this.#done = done;
+    this.#crowded = crowded;
     this.#intake = new Intake(door);
     this.#parser = new RequestParser(door.wireLimits, this.#intake);
     this.deadline = door.deadlines.now + door.config.keepAliveTimeoutMs;
@@ -190,6 +192,10 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     this.#exchange = exchange;
     if (head.form === "origin" && this.inside === null) {
       this.door.local(exchange.egress.method, head.path, exchange.responder, this.conn);
+      return;
+    }
+    if (this.#crowded) {
+      this.#refuse(503, "too_many_connections", "too many connections");
       return;
     }
     if (!this.door.mayUse(this.conn.remoteAddress)) {
@@ -375,5 +381,6 @@ const REASONS: Readonly<Record<number, string>> = {
   417: "Expectation Failed",
   431: "Request Header Fields Too Large",
   501: "Not Implemented",
+  503: "Service Unavailable",
   505: "HTTP Version Not Supported",
 };

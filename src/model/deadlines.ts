@@ -8,13 +8,14 @@ export interface Deadlined {
 
 /**
  * One coarse timer for every timeout of every connection. A timer per request would cost more than the request's parse;
- * here arming is a field write, and the price is that a deadline is met up to one period late.
+ * here arming is a field write, and the price is that a deadline is met up to two periods late, never early.
  */
 export class Deadlines {
   /** Monotonic ms at the last sweep: good enough to arm from. */
   now: number;
   readonly #clock: () => number;
   readonly #members = new Set<Deadlined>();
+  #periodMs = 0;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(clock: () => number) {
@@ -23,6 +24,7 @@ export class Deadlines {
   }
 
   start(periodMs: number): void {
+    this.#periodMs = periodMs;
     this.#timer ??= setInterval(() => this.sweep(), periodMs);
   }
 
@@ -46,6 +48,8 @@ export class Deadlines {
   /** Ends whatever is overdue. Members may join and leave while it runs. */
   sweep(): void {
     this.now = this.#clock();
-    for (const member of this.#members) if (member.deadline <= this.now) member.expired();
+    // Whoever armed between two sweeps counted from the one before: a period of grace keeps that from being early.
+    const due = this.now - this.#periodMs;
+    for (const member of this.#members) if (member.deadline <= due) member.expired();
   }
 }

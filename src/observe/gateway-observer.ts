@@ -8,6 +8,7 @@ import type { Observer } from "./observer.ts";
 const UNDECIDED: Omit<DecisionRecord, "status" | "peer" | "error"> = {
   certificateId: null,
   verdict: null,
+  would: null,
   mode: "enforce",
   pillar: null,
   vector: null,
@@ -37,18 +38,25 @@ export function gatewayObserver(log: Log, metrics: GatewayMetrics): Observer {
     return known;
   };
   return {
-    decided(draft, certificateId, peer, status) {
-      if (status !== null) answered(status).inc();
-      const { request, verdict, matched_pillar: pillar, matched_vector: vector } = draft;
+    decided({ verdict, matched_pillar: pillar, matched_vector: vector, latency_ms }) {
       if (verdict === "allow" && pillar === null && vector === null) allowed.inc();
       else metrics.decisions.with(verdict, pillar ?? "", vector ?? "").inc();
-      metrics.decisionSeconds.observe(draft.latency_ms / 1000);
+      metrics.decisionSeconds.observe(latency_ms / 1000);
+    },
+    concluded(draft, certificateId, peer, end, durationMs) {
+      const { request } = draft;
+      if (end.answered !== null) answered(end.answered).inc();
+      if (end.error !== null) metrics.upstreamErrors.with(end.error).inc();
+      up.add(end.bytesUp);
+      down.add(end.bytesDown);
+      metrics.requestSeconds.observe(durationMs / 1000);
       log.decision({
         certificateId,
-        verdict,
+        verdict: draft.verdict,
+        would: draft.would,
         mode: draft.mode,
-        pillar,
-        vector,
+        pillar: draft.matched_pillar,
+        vector: draft.matched_vector,
         rule: draft.rule,
         door: request?.door ?? "",
         method: request?.method ?? "",
@@ -56,20 +64,13 @@ export function gatewayObserver(log: Log, metrics: GatewayMetrics): Observer {
         host: request?.host ?? "",
         port: request?.port ?? 0,
         path: request?.path ?? "",
-        status,
+        status: end.answered,
         latencyMs: draft.latency_ms,
         peer,
-        bytesUp: draft.content_bytes,
-        bytesDown: null,
-        error: null,
+        bytesUp: end.bytesUp,
+        bytesDown: end.bytesDown,
+        error: end.error,
       });
-    },
-    settled(end, durationMs) {
-      if (end.status !== null) answered(end.status).inc();
-      if (end.error !== null) metrics.upstreamErrors.with(end.error).inc();
-      up.add(end.bytesUp);
-      down.add(end.bytesDown);
-      metrics.requestSeconds.observe(durationMs / 1000);
     },
     noticed(status, code, peer) {
       answered(status).inc();

@@ -8,6 +8,8 @@ export type Fields = Readonly<Record<string, string | number | boolean | null>>;
 export interface DecisionRecord {
   readonly certificateId: string | null;
   readonly verdict: Verdict | null;
+  /** What enforce mode would have done; null when it is the same. */
+  readonly would: Verdict | null;
   readonly mode: Mode;
   readonly pillar: string | null;
   readonly vector: string | null;
@@ -19,11 +21,11 @@ export interface DecisionRecord {
   readonly port: number;
   /** Redacted, without query. */
   readonly path: string;
-  /** What the client was answered; null when that is not known yet. */
+  /** What the client was answered; null when it was not answered any more. */
   readonly status: number | null;
   readonly latencyMs: number;
   readonly peer: string;
-  /** Body bytes each way; null when they are not known yet. */
+  /** Body bytes each way; null when nothing was decided. */
   readonly bytesUp: number | null;
   readonly bytesDown: number | null;
   /** A stable code when it did not end well, else null. */
@@ -144,7 +146,7 @@ function orNull(text: string | null): string {
 function decisionJson(time: string, r: DecisionRecord): string {
   return (
     `{"time":"${time}","level":"info","message":"decision","certificate_id":${orNull(r.certificateId)},` +
-    `"verdict":${orNull(r.verdict)},"mode":"${r.mode}","pillar":${orNull(r.pillar)},"vector":${orNull(r.vector)},` +
+    `"verdict":${orNull(r.verdict)},"would":${orNull(r.would)},"mode":"${r.mode}","pillar":${orNull(r.pillar)},"vector":${orNull(r.vector)},` +
     `"rule":${orNull(r.rule)},"door":${quoted(r.door)},"method":${quoted(r.method)},"scheme":${quoted(r.scheme)},` +
     `"host":${quoted(r.host)},"port":${r.port},"path":${quoted(r.path)},"status":${r.status},` +
     `"latency_ms":${Math.round(r.latencyMs * 1000) / 1000},"peer":${quoted(r.peer)},"bytes_up":${r.bytesUp},` +
@@ -156,6 +158,7 @@ function decisionText(time: string, r: DecisionRecord): string {
   const at = r.host === "" ? "-" : quoted(r.host.includes(":") ? `[${r.host}]:${r.port}` : `${r.host}:${r.port}`);
   let line = `${time} info  ${(r.verdict ?? "rejected").padEnd(11)} ${r.status ?? "-"} ${quoted(r.method)} ${at} ${quoted(r.path)}`;
   if (r.mode !== "enforce") line += ` mode=${r.mode}`;
+  if (r.would !== null) line += ` would=${r.would}`;
   if (r.vector !== null) line += ` vector=${quoted(r.vector)}`;
   if (r.pillar !== null) line += ` pillar=${quoted(r.pillar)}`;
   if (r.rule !== null) line += ` rule=${quoted(r.rule)}`;

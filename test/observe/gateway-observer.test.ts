@@ -38,15 +38,19 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
   const observer = gatewayObserver(log, metrics);
   observer.fault("decide_crashed", new Error("boom"));
   observer.noticed(431, "head_too_large", "192.0.2.1");
-  observer.decided(
-    { ...DRAFT, verdict: "block", matched_pillar: "128", matched_vector: "706" },
-    "cert_1",
-    "192.0.2.1",
-    451,
+  const veto = { ...DRAFT, verdict: "block" as const, matched_pillar: "128", matched_vector: "706" };
+  observer.decided(veto);
+  observer.concluded(veto, "cert_1", "192.0.2.1", { answered: 451, bytesUp: 0, bytesDown: 0, error: null }, 1);
+  observer.decided(DRAFT);
+  observer.concluded(DRAFT, "cert_2", "192.0.2.2", { answered: 200, bytesUp: 12, bytesDown: 34, error: null }, 3);
+  observer.decided(DRAFT);
+  observer.concluded(
+    DRAFT,
+    "cert_3",
+    "192.0.2.2",
+    { answered: 502, bytesUp: 0, bytesDown: 0, error: "dial_failed" },
+    3,
   );
-  observer.decided(DRAFT, "cert_2", "192.0.2.2", null);
-  observer.settled({ status: 200, bytesUp: 12, bytesDown: 34, error: null }, 3);
-  observer.settled({ status: 502, bytesUp: 0, bytesDown: 0, error: "dial_failed" }, 3);
   log.flush();
   const lines = writes
     .join("")
@@ -58,12 +62,15 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
     [null, "head_too_large"],
     ["block", null],
     ["allow", null],
+    ["allow", "dial_failed"],
   ]);
   const text = renderPrometheus([metrics.registry.snapshot()]);
   for (const expected of [
     'sallyport_decisions_total{verdict="block",pillar="128",vector="706"} 1',
-    'sallyport_decisions_total{verdict="allow",pillar="",vector=""} 1',
+    'sallyport_decisions_total{verdict="allow",pillar="",vector=""} 2',
     'sallyport_answers_total{status="200"} 1',
+    'sallyport_answers_total{status="451"} 1',
+    'sallyport_answers_total{status="502"} 1',
     'sallyport_answers_total{status="431"} 1',
     'sallyport_rejected_total{code="head_too_large"} 1',
     'sallyport_upstream_errors_total{code="dial_failed"} 1',

@@ -5,6 +5,7 @@ import { runtime } from "../../src/runtime/bun.ts";
 const RECORD: DecisionRecord = {
   certificateId: "cert_0123456789abcdef",
   verdict: "block",
+  would: null,
   mode: "enforce",
   pillar: "CoreGuard",
   vector: "blocked_host",

@@ -192,7 +192,7 @@ export class Rig {
         },
         observer: {
           decided() {},
-          settled() {},
+          concluded() {},
           noticed() {},
           fault: (_code, thrown) => void this.faults.push(thrown),
         },

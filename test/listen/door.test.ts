@@ -191,14 +191,21 @@ describe("limits", () => {
     await rig.clean();
   });
 
-  test("connections over the limit are reset, and room again is room", async () => {
+  test("connections over the limit are served health only, far over it reset, and room again is room", async () => {
     await start({ maxConnections: 2 });
     upstream.answers(() => ok("x"));
     const one = await rig.client();
     const two = await rig.client();
     await until(() => rig.door.open === 2, "two");
     const three = await rig.client();
-    expect(await three.ended()).toBe("reset");
+    three.send(get(at));
+    expect((await three.answer()).status).toBe(503);
+    const alive = await rig.client();
+    alive.send("GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n");
+    expect((await alive.answer()).status).not.toBe(503);
+    const crowd = await Promise.all(Array.from({ length: 40 }, () => rig.client()));
+    expect(await (crowd.at(-1) as (typeof crowd)[number]).ended()).toBe("reset");
+    for (const each of [three, alive, ...crowd]) each.close();
     one.close();
     await until(() => rig.door.open === 1, "one");
     const four = await rig.client();

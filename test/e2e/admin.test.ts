@@ -258,6 +258,20 @@ describe("admin surface, started for one test", () => {
     }
   });
 
+  test("given by a name it is nobody's destination under its address either", async () => {
+    const { admin, env } = await Admin.env();
+    const gateway = await Gateway.start({ ...env, EVE_PROXY_ADMIN_LISTEN: `localhost:${admin.port}` });
+    try {
+      const address = /"admin listening","host":"([^"]+)"/.exec(gateway.stderr)?.[1] ?? "";
+      for (const host of ["localhost", address.includes(":") ? `[${address}]` : address]) {
+        const answer = await exchange(gateway.port, proxied("GET", `http://${host}:${admin.port}/healthz`));
+        expect([host, answer.status]).toEqual([host, 451]);
+      }
+    } finally {
+      await gateway.stop();
+    }
+  });
+
   test("without a configured address nothing listens but the proxy", async () => {
     const port = await closedPort();
     const gateway = await Gateway.start();

@@ -1,11 +1,13 @@
 /** Runs inspectors over a decoded body in slices, under a deadline and a work budget checked between them. */
-import { MAX_LETTERS_INPUT } from "./letters.ts";
-import { type Finding, inspectBytes } from "./pillar128.ts";
+import { MAX_INSPECTED } from "./letters.ts";
+import { type Inspection, inspectBytes, isJson } from "./pillar128.ts";
 
-/** Looks at one slice of a decoded body. Pure, and linear in the slice. */
+export type { Inspection };
+
+/** Looks at one slice of a decoded body. Pure, and linear in the slice. `cutJson`: it is from the middle of a JSON text. */
 export interface Inspector {
   readonly name: string;
-  inspect(slice: Uint8Array): Finding | null;
+  inspect(slice: Uint8Array, cutJson: boolean): Inspection;
 }
 
 export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", inspect: inspectBytes }];
@@ -19,23 +21,18 @@ export interface Budget {
   readonly work: number;
 }
 
-/** `null`: inspected whole, nothing found. */
-export type Inspection = Finding | "exhausted" | null;
-
-const SLICE = 64 * 1024;
+const SLICE = MAX_INSPECTED;
 /** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
 const OVERLAP = 8 * 1024;
 
 /** Bodies up to this are one slice: no generator, no pause. */
 export const WHOLE_BYTES = SLICE;
 
-if (SLICE > MAX_LETTERS_INPUT) throw new RangeError("a slice must fit an inspector");
-
 /** For a body of at most `WHOLE_BYTES`. */
 export function inspectWhole(bytes: Uint8Array, inspectors: readonly Inspector[], budget: Budget): Inspection {
   if (bytes.length * inspectors.length > budget.work) return "exhausted";
   for (const inspector of inspectors) {
-    const found = inspector.inspect(bytes);
+    const found = inspector.inspect(bytes, false);
     if (found !== null) return found;
   }
   return null;
@@ -47,13 +44,14 @@ export function* inspectSlices(
   inspectors: readonly Inspector[],
   budget: Budget,
 ): Generator<void, Inspection> {
+  const json = isJson(bytes);
   let left = budget.work;
   for (let at = 0; ; at += SLICE - OVERLAP) {
     const slice = bytes.subarray(at, at + SLICE);
     for (const inspector of inspectors) {
       left -= slice.length;
       if (left < 0 || budget.clock() > budget.deadline) return "exhausted";
-      const found = inspector.inspect(slice);
+      const found = inspector.inspect(slice, json && at > 0);
       if (found !== null) return found;
     }
     if (at + SLICE >= bytes.length) return null;

@@ -2,8 +2,8 @@
  * What Pillar 128 looks for, as patterns over *letters only*: lower-case a–z with everything else taken out, so that
  * spacing, punctuation, quotes and control characters inside a phrase make no difference.
  *
- * A cheap pattern finds the places where a phrase may turn on, a sticky one judges each of them. Every part of the
- * latter is of bounded length, so the whole is linear in the text.
+ * A few letters, looked up in a table, find the places where a phrase may turn on; a sticky pattern judges each of them.
+ * Every part of it is of bounded length, so the whole is linear in the text.
  */
 
 const EVERY =
@@ -34,9 +34,43 @@ const PERSONA = [
   "(?<=(?:developer|dan|jailbreak|god))mode(?:isnow)?(?:enabled|activated)(?=you(?:will|are|can|must))",
 ].join("|");
 
-const TRIGGER =
-  /ignor|disregard|forget|overrid|bypass|donotfol|dontfol|stopfol|systempr|systemin|systemme|hiddenpr|hiddenin|initialpr|secretin|doanything|modeis|modeen|modeac/g;
 const PHRASE = new RegExp(`(${OVERRIDE})|(${EXTRACT})|${PERSONA}`, "y");
+
+/** Letters of a phrase and of what is looked at on both sides of it: none has more. */
+export const PHRASE_REACH = 160;
+
+/** Where a phrase may turn on. Each ends with four letters that are rare in ordinary text. */
+const STEMS = [
+  "ignor",
+  "disreg",
+  "forget",
+  "overrid",
+  "bypa",
+  "donotfol",
+  "dontfol",
+  "stopfol",
+  "systempr",
+  "systemin",
+  "systemme",
+  "hiddenpr",
+  "hiddenin",
+  "initialpr",
+  "secretin",
+  "doany",
+  "modeis",
+  "modeen",
+  "modeac",
+];
+
+/** Five bits a letter, the last four letters: one bit for each such ending of a stem. */
+const endings = new Uint8Array(1 << 17);
+const stemsOf = new Map<number, Uint8Array[]>();
+for (const stem of STEMS) {
+  const letters = Uint8Array.from(stem, (letter) => letter.charCodeAt(0));
+  const ending = letters.reduce((last, letter) => ((last << 5) | (letter & 31)) & 0xfffff, 0);
+  endings[ending >> 3] = (endings[ending >> 3] as number) | (1 << (ending & 7));
+  stemsOf.set(ending, [...(stemsOf.get(ending) ?? []), letters]);
+}
 
 export type Vector = "701" | "702" | "703";
 
@@ -47,15 +81,35 @@ export interface PhraseMatch {
   readonly end: number;
 }
 
-/** The first phrase in a string of letters, or null. */
-export function findPhrase(letters: string): PhraseMatch | null {
-  TRIGGER.lastIndex = 0;
-  for (let place = TRIGGER.exec(letters); place !== null; place = TRIGGER.exec(letters)) {
-    PHRASE.lastIndex = place.index;
-    const match = PHRASE.exec(letters);
+const latin1 = new TextDecoder("latin1");
+
+/** The first phrase in letters (and breaks, which no phrase spans) from `from` to `to`, or null. */
+export function findPhrase(letters: Uint8Array, from: number, to: number): PhraseMatch | null {
+  let text: string | null = null;
+  let last = 0;
+  for (let i = from; i < to; i++) {
+    last = ((last << 5) | ((letters[i] as number) & 31)) & 0xfffff;
+    if ((((endings[last >> 3] as number) >> (last & 7)) & 1) === 0) continue;
+    const start = stemStart(letters, from, i, last);
+    if (start === -1) continue;
+    text ??= latin1.decode(letters.subarray(from, to));
+    PHRASE.lastIndex = start - from;
+    const match = PHRASE.exec(text);
     if (match === null) continue;
     const vector = match[1] !== undefined ? "701" : match[2] !== undefined ? "702" : "703";
-    return { vector, start: match.index, end: match.index + match[0].length };
+    return { vector, start: from + match.index, end: from + match.index + match[0].length };
   }
   return null;
+}
+
+/** Where the stem that ends at `at` begins, or -1. */
+function stemStart(letters: Uint8Array, from: number, at: number, ending: number): number {
+  for (const stem of stemsOf.get(ending) ?? []) {
+    const start = at + 1 - stem.length;
+    if (start < from) continue;
+    let i = 0;
+    while (i < stem.length && letters[start + i] === stem[i]) i += 1;
+    if (i === stem.length) return start;
+  }
+  return -1;
 }

@@ -2,8 +2,16 @@
  * Pillar 128, first version: deliberately small and precise. It finds stock phrases that order a model to drop its
  * instructions, however spaced, escaped or disguised, and the same phrases assembled from pieces.
  */
-import { assemble } from "./assembly.ts";
-import { asText, encodeText, type Letters, MAX_LETTERS_INPUT, readLetters, sourceOf } from "./letters.ts";
+import { assembles } from "./assembly.ts";
+import {
+  ASCII_ROOM,
+  asciiOf,
+  type Letters,
+  MAX_INSPECTED,
+  MAX_LETTERS_INPUT,
+  quotedBetween,
+  readLetters,
+} from "./letters.ts";
 import { findPhrase } from "./phrases.ts";
 
 /** A reason for a veto. Vectors: 701 override, 702 prompt extraction, 703 persona, 706 symbolic assembly. */
@@ -12,6 +20,9 @@ export interface Finding {
   readonly vector: string;
   readonly reason: string;
 }
+
+/** `null`: inspected whole, nothing found. "exhausted": the input asks for more work than any honest one. */
+export type Inspection = Finding | "exhausted" | null;
 
 const REASONS: Readonly<Record<string, string>> = {
   "701": "the content orders a model to drop its instructions",
@@ -23,35 +34,52 @@ const REASONS: Readonly<Record<string, string>> = {
 /** An assembled phrase needs two literals at the least. */
 const MIN_QUOTES = 4;
 /** The shortest phrase has more letters. */
-const MIN_BYTES = 16;
+const MIN_LETTERS = 16;
 
-/** UTF-8 (or anything ASCII-like) of at most `MAX_LETTERS_INPUT` bytes; `inspectSlices` slices what is longer. Pure, linear. */
-export function inspectBytes(bytes: Uint8Array): Finding | null {
-  if (bytes.length < MIN_BYTES) return null;
-  const read = readLetters(bytes);
-  const match = findPhrase(read.letters);
-  if (match !== null) {
-    // Quotes inside one phrase: pieces that touch once quotes and joints are gone.
-    const source = sourceOf(read.ascii, match.start, match.end);
-    return finding(/["'`]/.test(source) ? "706" : match.vector);
+const plain = new Uint8Array(MAX_LETTERS_INPUT + ASCII_ROOM);
+const encoder = new TextEncoder();
+
+/**
+ * UTF-8 (or anything ASCII-like) of at most `MAX_INSPECTED` bytes; `inspectSlices` slices what is longer. Pure, linear.
+ * `cutJson`: the bytes are from the middle of a JSON text.
+ */
+export function inspectBytes(bytes: Uint8Array, cutJson = false): Inspection {
+  if (bytes.length < MIN_LETTERS) return null;
+  let source = bytes;
+  let read = readLetters(source);
+  if (read.masked) {
+    source = ascii(source);
+    read = readLetters(source);
   }
-  return read.quotes >= MIN_QUOTES && assembles(read) ? finding("706") : null;
+  const match = findPhrase(read.letters, 0, read.count);
+  // Quotes inside one phrase: pieces that touch once quotes and joints are gone.
+  if (match !== null) return finding(quotedBetween(source, match.start, match.end) ? "706" : match.vector);
+  if (read.count < MIN_LETTERS || !mayAssemble(read, cutJson || isJson(source))) return null;
+  const assembled = assembles(read.foreign ? ascii(source) : source, cutJson);
+  return assembled === true ? finding("706") : assembled === false ? null : "exhausted";
 }
 
 /** A text of any length; the caller bounds it. */
-export function inspectText(text: string): Finding | null {
-  const bytes = encodeText(text);
-  const step = MAX_LETTERS_INPUT / 2;
+export function inspectText(text: string): Inspection {
+  const bytes = encoder.encode(text);
+  const step = MAX_INSPECTED / 2;
   for (let at = 0; at === 0 || at + step < bytes.length; at += step) {
-    const found = inspectBytes(bytes.subarray(at, at + MAX_LETTERS_INPUT));
+    const found = inspectBytes(bytes.subarray(at, at + MAX_INSPECTED));
     if (found !== null) return found;
   }
   return null;
 }
 
-function assembles(read: Letters): boolean {
-  const assembled = assemble(asText(read.ascii));
-  return assembled !== "" && findPhrase(assembled) !== null;
+function mayAssemble({ quotes, doubles }: Letters, json: boolean): boolean {
+  return quotes + (json ? 0 : doubles) >= MIN_QUOTES;
+}
+
+export function isJson(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x7b || bytes[0] === 0x5b;
+}
+
+function ascii(bytes: Uint8Array): Uint8Array {
+  return plain.slice(0, Math.min(asciiOf(bytes, plain), MAX_LETTERS_INPUT));
 }
 
 function finding(vector: string): Finding {

@@ -1,0 +1,64 @@
+/** What a character beyond ASCII looks like in ASCII: accents and styles taken away, look-alikes and tags unmasked. */
+
+/** Greek and Cyrillic letters that pass for Latin ones, and typographic quotes. Double ones must not become JSON's own. */
+const LOOK_ALIKE = lookAlikes(
+  "АаВЕеЅѕІіЈјКкМНнОоРрСсТтУуХхԁԛԝһӏɡɩΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεικνορτυχ‘’‚‛“”„‟ʼ",
+  "aabeessiijjkkmhhoopppccttyyxxdqwhlgiabezhikmnoptyxaeiknoptux''''````'",
+);
+
+function lookAlikes(from: string, to: string): ReadonlyMap<number, number> {
+  const table = new Map<number, number>();
+  for (let i = 0; i < from.length; i++) table.set(from.charCodeAt(i), to.charCodeAt(i));
+  return table;
+}
+
+const SPACE = 0x20;
+const PAGE_BITS = 8;
+/** Pages are made when a text first needs one: 512 bytes each, a few dozen at the most. */
+const pages: (Uint16Array | undefined)[] = new Array<Uint16Array | undefined>(0x110000 >> PAGE_BITS).fill(undefined);
+const expansions: string[] = [];
+
+/** Below 0x80: the ASCII character, a space when there is none. From 0x80 on: what `expansionOf` takes. */
+export function likenessOf(code: number): number {
+  const page = pages[code >> PAGE_BITS] ?? madePage(code >> PAGE_BITS);
+  return page[code & ((1 << PAGE_BITS) - 1)] as number;
+}
+
+/** Two ASCII characters or more that one character stands for. */
+export function expansionOf(likeness: number): string {
+  return expansions[likeness - 0x80] ?? " ";
+}
+
+const BLANK = new Uint16Array(1 << PAGE_BITS).fill(SPACE);
+
+function madePage(number: number): Uint16Array {
+  const first = number << PAGE_BITS;
+  const page = mayResemble(first) ? new Uint16Array(1 << PAGE_BITS) : BLANK;
+  if (page !== BLANK) for (let i = 0; i < page.length; i++) page[i] = likeness(first + i);
+  pages[number] = page;
+  return page;
+}
+
+/** False for the scripts and planes that hold nothing like a Latin letter: most of Unicode. */
+function mayResemble(first: number): boolean {
+  if (first < 0x10000) return first < 0x3400 || (first >= 0xa000 && first < 0xac00) || first >= 0xf900;
+  return (
+    (first >= 0x10700 && first < 0x10800) || (first >= 0x1cc00 && first < 0x1fc00) || first >> 10 === 0xe0000 >> 10
+  );
+}
+
+function likeness(code: number): number {
+  if (code >> 10 === 0xe0000 >> 10) {
+    // Tag characters spell ASCII invisibly.
+    const tag = code & 0x3ff;
+    return tag >= 0x20 && tag < 0x7f ? tag : SPACE;
+  }
+  let text = "";
+  for (const char of String.fromCodePoint(code).normalize("NFKD")) {
+    const plain = char.charCodeAt(0);
+    const ascii = plain < 0x80 ? plain : (LOOK_ALIKE.get(plain) ?? SPACE);
+    if (ascii !== SPACE) text += String.fromCharCode(ascii);
+  }
+  if (text.length <= 1) return text === "" ? SPACE : text.charCodeAt(0);
+  return 0x7f + expansions.push(text);
+}

@@ -1,0 +1,289 @@
+/**
+ * One text read as a recipe: literals, the names given to them, and the joints between both. Letters only are kept, in
+ * one array: first all literals in their order, behind them what names made of them.
+ */
+import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
+import { PHRASE_REACH } from "./phrases.ts";
+
+const MAX_LITERAL = 256;
+const MAX_NAMES = 1024;
+/** Letters that names may come to in one input. Honest text stays far below, a recipe that doubles itself does not. */
+const MAX_BUILT = 1024 * 1024;
+/** Put between assembled strings so that no phrase can span two of them. */
+const BREAK = 0x7c;
+
+const WORD = 1;
+const MARK = 2;
+/** Ends a statement, or a sentence. */
+const STOP = 3;
+const KIND = characterKinds();
+
+function characterKinds(): Uint8Array {
+  const kinds = new Uint8Array(256);
+  for (let code = 0; code < 0x80; code++) if (/\w/.test(String.fromCharCode(code))) kinds[code] = WORD;
+  for (const mark of "'\"`") kinds[mark.charCodeAt(0)] = MARK;
+  for (const stop of ";\n!?") kinds[stop.charCodeAt(0)] = STOP;
+  return kinds;
+}
+
+const SINGLE = 0x27;
+const BACKTICK = 0x60;
+const NEWLINE = 0x0a;
+
+/** Words of a recipe that join what stands on both sides. */
+const JOINING = new Set(
+  ["and", "then", "plus", "with", "join", "concat", "followed", "by", "f", "str", "string", "to"].map((word) => {
+    const bytes = Uint8Array.from(word, (letter) => letter.charCodeAt(0));
+    return wordNumber(bytes, 0, bytes.length);
+  }),
+);
+
+/** The same for a word in any case. */
+function wordNumber(text: Uint8Array, start: number, end: number): number {
+  let number = 0;
+  for (let i = start; i < end; i++) number = (Math.imul(number, 31) + ((text[i] as number) | 0x20)) | 0;
+  return number;
+}
+
+const latin1 = new TextDecoder("latin1");
+
+/** A bit of a word's looks, to pass over nearly all words that name nothing. */
+function looksOf(text: Uint8Array, start: number, end: number): number {
+  return ((text[start] as number) * 67 + (text[end - 1] as number) * 13 + (end - start)) & 0xfff;
+}
+
+const BUILT = MAX_LETTERS_INPUT + 16;
+
+/** Reads texts one after the other; made once, used again and again. */
+export class Recipe {
+  readonly letters = new Uint8Array(BUILT + MAX_BUILT + 4 * MAX_LITERAL);
+  /** Where the literals in their order end; they begin at 0. */
+  ordered = 0;
+  /** What names made is from `builtFrom` to `built`. */
+  readonly builtFrom = BUILT;
+  built = BUILT;
+  /** True: more was asked for than is ever built. */
+  exhausted = false;
+
+  #text: Uint8Array = new Uint8Array(0);
+  /** Name → number of its value. */
+  readonly #names = new Map<string, number>();
+  readonly #valueStart = new Int32Array(MAX_NAMES);
+  readonly #valueEnd = new Int32Array(MAX_NAMES);
+  readonly #looks = new Uint8Array(0x1000);
+  /** The next place where a literal in single, double and back quotes would end; before the reader: not known. */
+  readonly #ends = new Int32Array(3);
+
+  /** The statement being read: pieces joined so far, as a part of `letters`. */
+  #pieces = 0;
+  #start = 0;
+  #end = 0;
+  /** True: that part is being built at the end of `letters`. */
+  #building = false;
+  #targetStart = -1;
+  #targetEnd = -1;
+
+  clear(): void {
+    this.ordered = 0;
+    this.built = BUILT;
+    this.exhausted = false;
+  }
+
+  /** Linear; texts do not share names, and no phrase spans two of them. */
+  read(text: Uint8Array): void {
+    this.#open(text);
+    const length = text.length;
+    const looks = this.#looks;
+    /** Behind the last literal that was taken in its order. */
+    let taken = 0;
+    for (let i = 0; i < length; ) {
+      const kind = KIND[text[i] as number];
+      if (kind === WORD) {
+        const start = i;
+        do i += 1;
+        while (i < length && KIND[text[i] as number] === WORD);
+        // Nearly every word of nearly every text ends here, before it costs a call or a string.
+        const next = text[i];
+        const after = next === 0x20 ? text[i + 1] : next;
+        const mayAssign = after === 0x3d || after === 0x3a || after === 0x69;
+        if (mayAssign || this.#pieces > 0 || looks[looksOf(text, start, i)] !== 0) this.#word(start, i);
+      } else if (kind === MARK) {
+        const close = this.#literalEnd(i);
+        if (close === -1) {
+          i += 1;
+          continue;
+        }
+        const from = this.ordered;
+        const nested = i < taken;
+        if (!nested) {
+          this.ordered = putLetters(text, i + 1, close, this.letters, from);
+          taken = close + 1;
+        }
+        if (this.#isTemplate(i, close)) {
+          // Its names are read as part of the recipe.
+          i += 1;
+        } else {
+          if (nested) this.#appendText(i + 1, close);
+          else this.#append(from, this.ordered);
+          i = close + 1;
+        }
+      } else {
+        if (kind === STOP) this.#finish();
+        i += 1;
+      }
+    }
+    this.#finish();
+    if (this.ordered > 0 && this.letters[this.ordered - 1] !== BREAK) this.letters[this.ordered++] = BREAK;
+  }
+
+  #open(text: Uint8Array): void {
+    this.#text = text;
+    this.#ends.fill(-1);
+    if (this.#names.size === 0) return;
+    this.#names.clear();
+    this.#looks.fill(0);
+  }
+
+  /** Where the literal that the mark at `at` opens is closed, or -1 when it opens none. */
+  #literalEnd(at: number): number {
+    const text = this.#text;
+    const before = text[at - 1] as number;
+    // An apostrophe inside a word; f'…' is a literal.
+    if (at > 0 && KIND[before] === WORD && before !== 0x66) return -1;
+    const mark = text[at] as number;
+    const which = mark === SINGLE ? 0 : mark === BACKTICK ? 2 : 1;
+    let end = this.#ends[which] as number;
+    // What was found out is kept, or marks that open nothing would each search the same text again.
+    if (end <= at) {
+      end = at + 1;
+      for (; end < text.length; end++) {
+        const code = text[end];
+        if (code === mark && !(mark === SINGLE && KIND[text[end + 1] as number] === WORD)) break;
+        if (code === NEWLINE && mark !== BACKTICK) break;
+      }
+      this.#ends[which] = end;
+    }
+    return text[end] === mark && end - at <= MAX_LITERAL + 1 ? end : -1;
+  }
+
+  #isTemplate(open: number, close: number): boolean {
+    if (this.#names.size === 0) return false;
+    for (let i = open + 1; i < close; i++) if (this.#text[i] === 0x7b) return true;
+    return false;
+  }
+
+  #word(start: number, end: number): void {
+    const text = this.#text;
+    if (this.#assigns(end)) {
+      this.#finish();
+      this.#targetStart = start;
+      this.#targetEnd = end;
+      return;
+    }
+    if (this.#looks[looksOf(text, start, end)] !== 0) {
+      const value = this.#names.get(latin1.decode(text.subarray(start, end)));
+      if (value !== undefined) {
+        this.#append(this.#valueStart[value] as number, this.#valueEnd[value] as number);
+        return;
+      }
+    }
+    if (this.#pieces > 0 && text[end] !== 0x28 && !JOINING.has(wordNumber(text, start, end))) this.#finish();
+  }
+
+  /** `name =`, `name :=`, `name: '…'`, `name is '…'`; not `==`. */
+  #assigns(after: number): boolean {
+    const text = this.#text;
+    let i = after;
+    while (text[i] === 0x20) i += 1;
+    const code = text[i];
+    if (code === 0x3d) return text[i + 1] !== 0x3d;
+    if (code === 0x3a) {
+      if (text[i + 1] === 0x3d) return true;
+      i += 1;
+    } else if (code === 0x69 && text[i + 1] === 0x73 && text[i + 2] === 0x20) {
+      i += 2;
+    } else {
+      return false;
+    }
+    while (text[i] === 0x20) i += 1;
+    return KIND[text[i] as number] === MARK;
+  }
+
+  /** Joins a part of `letters` to the statement. Parts that follow each other anyway are not copied. */
+  #append(start: number, end: number): void {
+    if (this.#pieces === 0) {
+      this.#start = start;
+      this.#end = end;
+    } else if (!this.#building && start === this.#end) {
+      this.#end = end;
+    } else {
+      this.#build();
+      this.#copy(start, end);
+      this.#end = this.built;
+    }
+    this.#pieces += 1;
+  }
+
+  /** Joins a literal inside a template. */
+  #appendText(start: number, end: number): void {
+    this.#build();
+    this.built = putLetters(this.#text, start, end, this.letters, this.built);
+    this.#end = this.built;
+    this.#pieces += 1;
+    this.#checkRoom();
+  }
+
+  #build(): void {
+    if (this.#building) return;
+    this.#building = true;
+    const from = this.built;
+    if (this.#pieces > 0) this.#copy(this.#start, this.#end);
+    this.#start = from;
+  }
+
+  /** What is further from both ends than a phrase reaches can be part of no new one. */
+  #copy(start: number, end: number): void {
+    if (end - start <= 2 * PHRASE_REACH) {
+      this.#copyAll(start, end);
+    } else {
+      this.#copyAll(start, start + PHRASE_REACH);
+      this.letters[this.built++] = BREAK;
+      this.#copyAll(end - PHRASE_REACH, end);
+    }
+    this.#checkRoom();
+  }
+
+  #copyAll(start: number, end: number): void {
+    this.letters.copyWithin(this.built, start, end);
+    this.built += end - start;
+  }
+
+  #checkRoom(): void {
+    if (this.built < BUILT + MAX_BUILT) return;
+    this.exhausted = true;
+    this.built = BUILT + MAX_BUILT;
+  }
+
+  #finish(): void {
+    if (this.#pieces === 0 && this.#targetStart === -1) return;
+    if (this.#targetStart !== -1 && this.#pieces > 0 && this.#end > this.#start) this.#assign();
+    if (this.#building) this.letters[this.built++] = BREAK;
+    this.#building = false;
+    this.#pieces = 0;
+    this.#targetStart = -1;
+  }
+
+  #assign(): void {
+    const text = this.#text;
+    const name = latin1.decode(text.subarray(this.#targetStart, this.#targetEnd));
+    let value = this.#names.get(name);
+    if (value === undefined) {
+      if (this.#names.size === MAX_NAMES) return;
+      value = this.#names.size;
+      this.#names.set(name, value);
+      this.#looks[looksOf(text, this.#targetStart, this.#targetEnd)] = 1;
+    }
+    this.#valueStart[value] = this.#start;
+    this.#valueEnd[value] = this.#end;
+  }
+}

@@ -64,28 +64,28 @@ export function adminSurface(
   app.get("/metrics", async (c) =>
     c.body(renderPrometheus(await operated.vitals.metrics()), 200, { "Content-Type": PROMETHEUS_TYPE }),
   );
-  app.get("/v1/status", async (c) => c.json(await operated.status()));
+  app.get("/v1/status", async () => json(await operated.status(), 200));
   app.post("/v1/reload", async (c) => {
     log.info("policy reload asked for", { peer: c.env.peer });
     const result = await operated.reload();
-    return c.json(result, result.ok ? 200 : 422);
+    return json(result, result.ok ? 200 : 422);
   });
   app.post("/v1/kill", async (c) => {
     const asked = killRequest.safeParse(await c.req.json().catch(() => null));
     if (!asked.success) {
       const message = 'the body must be {"on": true or false, "reason": "up to 200 characters, optional"}';
-      return c.json({ ok: false, message }, 400);
+      return json({ ok: false, message }, 400);
     }
     const { on, reason = "" } = asked.data;
     const order = { on, reason, since: new Date(runtime.now()).toISOString() };
     log.warn(on ? "kill switch on: nothing leaves" : "kill switch off", { peer: c.env.peer, reason });
-    return c.json({ ok: true, ...order, ...(await operated.kill(order)) });
+    return json({ ok: true, ...order, ...(await operated.kill(order)) }, 200);
   });
   app.post("/v1/drain", (c) => {
     log.warn("drain asked for", { peer: c.env.peer });
     // A gateway without connections has drained at once, and the answer is to get out before the process ends.
     setTimeout(() => operated.drain(), ANSWER_MS);
-    return c.json({ ok: true, message: "draining; the process ends when it is done" }, 202);
+    return json({ ok: true, message: "draining; the process ends when it is done" }, 202);
   });
   for (const path of ["/v1/reload", "/v1/kill", "/v1/drain"]) {
     app.all(path, (c) => c.text("method not allowed\n", 405, { Allow: "POST" }));
@@ -96,6 +96,10 @@ export function adminSurface(
     return c.text("internal error\n", 500);
   });
   return (request, peer) => app.fetch(request, { peer });
+}
+
+function json(value: object, status: number): Response {
+  return new Response(`${JSON.stringify(value)}\n`, { status, headers: { "Content-Type": "application/json" } });
 }
 
 function healthResponse({ status, headers, body }: HealthAnswer): Response {

@@ -1,6 +1,6 @@
 /** The admin surface of the real program: who gets in, what it says, and the kill switch. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Env, Gateway, KEY, until } from "./_gateway.ts";
 import { exchange, proxied, RawClient } from "./_raw.ts";
@@ -202,6 +202,9 @@ describe("admin surface", () => {
     expect(await silent.ended()).toBe("reset");
     expect(await stream.ended()).toBe("reset");
     expect(stream.received).not.toContain("second");
+    const outcomes = () =>
+      readFileSync(join(gateway.folder, "audit", "outcomes.jsonl"), "utf8").split('"killed"').length - 1;
+    await until(() => outcomes() === 3, "three outcomes that say why");
     expect((await admin.status()).kill_switch.on).toBe(true);
   });
 

@@ -41,9 +41,10 @@ export class Parked implements ConnHandler {
     conn.handler = owner;
     const chunks = this.chunks;
     this.chunks = [];
+    // Before the owner hears anything: what it says about reading from then on must stand.
+    if (!this.#closed) conn.resume();
     for (const chunk of chunks) conn.handler.data(chunk);
     if (this.#ended) conn.handler.end();
     if (this.#closed) conn.handler.close(this.#error);
-    else conn.resume();
   }
 }

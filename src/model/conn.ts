@@ -29,6 +29,7 @@ export interface Conn {
    */
   write(head: string | Uint8Array, body?: Uint8Array): boolean;
   pause(): void;
+  /** What was kept back comes in a later turn, never from inside this call. */
   resume(): void;
   /** FIN after everything written. */
   end(): void;

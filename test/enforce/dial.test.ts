@@ -5,6 +5,7 @@ import type { Conn, ConnHandler } from "../../src/model/conn.ts";
 import { runtime as bun } from "../../src/runtime/bun.ts";
 import type { Dialing, DialTarget, Runtime } from "../../src/runtime/contract.ts";
 import { until } from "../scenarios/_rig.ts";
+import { FakeConn } from "./_fake-conn.ts";
 
 /** Dials that end when the test says so. */
 class Attempts {
@@ -34,38 +35,6 @@ class Attempts {
 
   get addresses(): string[] {
     return this.all.map(({ address }) => address);
-  }
-}
-
-class FakeConn implements Conn {
-  handler: ConnHandler;
-  readonly remoteAddress = "192.0.2.1";
-  readonly remotePort = 80;
-  readonly localAddress = "192.0.2.2";
-  readonly localPort = 1;
-  readonly alpn = null;
-  closed = false;
-  paused = false;
-
-  constructor(handler: ConnHandler) {
-    this.handler = handler;
-  }
-
-  write(): boolean {
-    return true;
-  }
-  pause(): void {
-    this.paused = true;
-  }
-  resume(): void {
-    this.paused = false;
-  }
-  end(): void {}
-  reset(): void {
-    this.destroy();
-  }
-  destroy(): void {
-    this.closed = true;
   }
 }
 

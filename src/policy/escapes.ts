@@ -7,7 +7,8 @@ export const LENGTH_SHIFT = 21;
 export const CODE_MASK = (1 << LENGTH_SHIFT) - 1;
 const MAX_BACKSLASHES = 64;
 const SPACE = 0x20;
-const BAD = packed(1, SPACE);
+/** What is no UTF-8. */
+export const BAD = packed(1, SPACE);
 
 function packed(length: number, code: number): number {
   return (length << LENGTH_SHIFT) | code;
@@ -99,14 +100,10 @@ function unicodeAt(bytes: Uint8Array, at: number, length: number): number {
   return packed(length + 5, SPACE);
 }
 
-function hexDigits(bytes: Uint8Array, at: number, digits: number): number {
-  let code = 0;
-  for (let i = 0; i < digits; i++) {
-    const digit = hexValue(bytes[at + i]);
-    if (digit < 0) return -1;
-    code = (code << 4) | digit;
-  }
-  return code;
+function hexDigits(bytes: Uint8Array, at: number, digits: 2 | 4): number {
+  if (at + digits > bytes.length) return -1;
+  const high = (hexValue(bytes[at]) << 4) | hexValue(bytes[at + 1]);
+  return digits === 2 || high < 0 ? high : (high << 8) | (hexValue(bytes[at + 2]) << 4) | hexValue(bytes[at + 3]);
 }
 
 const HEX = hexValues();

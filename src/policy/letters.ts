@@ -2,7 +2,7 @@
  * Text reduced to its Latin letters, the form Pillar 128 reads. JSON and percent escapes are seen through, look-alikes
  * and decorated letters are the letters they look like, everything else is gone.
  */
-import { afterBackslashes, backslashAt, CODE_MASK, LENGTH_SHIFT, percentAt, utf8At } from "./escapes.ts";
+import { afterBackslashes, BAD, backslashAt, CODE_MASK, LENGTH_SHIFT, percentAt, utf8At } from "./escapes.ts";
 import { expansionOf, likenessOf } from "./look-alikes.ts";
 
 /** Classes of bytes that are no letters; `DROP` is nothing, the others are above every letter. */
@@ -52,6 +52,8 @@ export interface Letters {
   readonly foreign: boolean;
   /** True: backslashes or percent signs in disguise, so that `asciiOf` has to be read instead. */
   readonly masked: boolean;
+  /** Bytes that are no UTF-8, as far as they were looked at. */
+  readonly bad: number;
 }
 
 /** Linear; reads at most `MAX_LETTERS_INPUT` bytes, and stops as soon as there are `limit` letters. */
@@ -62,6 +64,7 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
   let doubles = 0;
   let foreign = false;
   let masked = false;
+  let bad = 0;
   for (let i = 0; i < length && count < limit; i++) {
     const found = CLASS[bytes[i] as number] as number;
     // Without a branch: whether a byte is a letter is more than a processor can guess.
@@ -75,6 +78,10 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
     } else {
       const read = found === LEAD ? utf8At(bytes, i) : found === PERCENT ? percentAt(bytes, i) : backslashAt(bytes, i);
       if (read === 0) continue;
+      if (read === BAD && found === LEAD) {
+        bad += 1;
+        continue;
+      }
       i += (read >> LENGTH_SHIFT) - 1;
       const code = read & CODE_MASK;
       const like = code < 0x80 ? code : likenessOf(code);
@@ -93,7 +100,7 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
       }
     }
   }
-  return { letters: scratch, count, quotes, doubles, foreign, masked };
+  return { letters: scratch, count, quotes, doubles, foreign, masked, bad };
 }
 
 function spell(text: string, from: number): number {
@@ -122,6 +129,30 @@ export function quotedBetween(bytes: Uint8Array, start: number, end: number): bo
   const before = readLetters(bytes, start + 1);
   const after = readLetters(bytes, end);
   return after.quotes + after.doubles > before.quotes + before.doubles;
+}
+
+const BLOCK = 256;
+/** Control characters, and bytes that no UTF-8 has; not NUL, of which UTF-16 is full. */
+const BINARY = new Uint8Array(256).fill(1, 0x01, 0x20).fill(1, 0xf5);
+for (const byte of [0x7f, 0xc0, 0xc1]) BINARY[byte] = 1;
+for (const byte of [0x09, 0x0a, 0x0d]) BINARY[byte] = 0;
+
+/** What a body that is hardly text has of text: blocks full of binary are left out, a newline stands for each. */
+export function textualPart(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(bytes.length);
+  let count = 0;
+  for (let at = 0; at < bytes.length; at += BLOCK) {
+    const end = Math.min(at + BLOCK, bytes.length);
+    let binary = 0;
+    for (let i = at; i < end; i++) binary += BINARY[bytes[i] as number] as number;
+    if (binary > BLOCK / 16) {
+      out[count++] = 0x0a;
+    } else {
+      out.set(bytes.subarray(at, end), count);
+      count += end - at;
+    }
+  }
+  return out.subarray(0, count);
 }
 
 /** Room `asciiOf` needs beyond twice its input. */

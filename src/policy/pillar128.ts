@@ -11,6 +11,7 @@ import {
   MAX_LETTERS_INPUT,
   quotedBetween,
   readLetters,
+  textualPart,
 } from "./letters.ts";
 import { findPhrase } from "./phrases.ts";
 
@@ -55,6 +56,8 @@ export function inspectBytes(bytes: Uint8Array, cutJson = false): Inspection {
   // Quotes inside one phrase: pieces that touch once quotes and joints are gone.
   if (match !== null) return finding(quotedBetween(source, match.start, match.end) ? "706" : match.vector);
   if (read.count < MIN_LETTERS || !mayAssemble(read, cutJson || isJson(source))) return null;
+  // A recipe is text: in a body that is mostly none, only the parts that are text are read as one.
+  if (read.bad > source.length / 16) source = textualPart(source);
   const assembled = assembles(read.foreign ? ascii(source) : source, cutJson);
   return assembled === true ? finding("706") : assembled === false ? null : "exhausted";
 }

@@ -3,12 +3,12 @@
  * one array: first all literals in their order, behind them what names made of them.
  */
 import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
+import { glance, Names, wordNumber } from "./names.ts";
 import { PHRASE_REACH } from "./phrases.ts";
 
 const MAX_LITERAL = 256;
-const MAX_NAMES = 1024;
 /** Letters that names may come to in one input. Honest text stays far below, a recipe that doubles itself does not. */
-const MAX_BUILT = 1024 * 1024;
+const MAX_BUILT = 512 * 1024;
 /** Put between assembled strings so that no phrase can span two of them. */
 const BREAK = 0x7c;
 
@@ -38,20 +38,6 @@ const JOINING = new Set(
   }),
 );
 
-/** The same for a word in any case. */
-function wordNumber(text: Uint8Array, start: number, end: number): number {
-  let number = 0;
-  for (let i = start; i < end; i++) number = (Math.imul(number, 31) + ((text[i] as number) | 0x20)) | 0;
-  return number;
-}
-
-const latin1 = new TextDecoder("latin1");
-
-/** A bit of a word's looks, to pass over nearly all words that name nothing. */
-function looksOf(text: Uint8Array, start: number, end: number): number {
-  return ((text[start] as number) * 67 + (text[end - 1] as number) * 13 + (end - start)) & 0xfff;
-}
-
 const BUILT = MAX_LETTERS_INPUT + 16;
 
 /** Reads texts one after the other; made once, used again and again. */
@@ -66,11 +52,7 @@ export class Recipe {
   exhausted = false;
 
   #text: Uint8Array = new Uint8Array(0);
-  /** Name → number of its value. */
-  readonly #names = new Map<string, number>();
-  readonly #valueStart = new Int32Array(MAX_NAMES);
-  readonly #valueEnd = new Int32Array(MAX_NAMES);
-  readonly #looks = new Uint8Array(0x1000);
+  readonly #names = new Names();
   /** The next place where a literal in single, double and back quotes would end; before the reader: not known. */
   readonly #ends = new Int32Array(3);
 
@@ -93,10 +75,10 @@ export class Recipe {
   read(text: Uint8Array): void {
     this.#open(text);
     const length = text.length;
-    const looks = this.#looks;
+    const seen = this.#names.seen;
     /** Behind the last literal that was taken in its order. */
     let taken = 0;
-    for (let i = 0; i < length; ) {
+    for (let i = 0; i < length && !this.exhausted; ) {
       const kind = KIND[text[i] as number];
       if (kind === WORD) {
         const start = i;
@@ -106,7 +88,7 @@ export class Recipe {
         const next = text[i];
         const after = next === 0x20 ? text[i + 1] : next;
         const mayAssign = after === 0x3d || after === 0x3a || after === 0x69;
-        if (mayAssign || this.#pieces > 0 || looks[looksOf(text, start, i)] !== 0) this.#word(start, i);
+        if (mayAssign || this.#pieces > 0 || seen[glance(text, start, i)] !== 0) this.#word(start, i);
       } else if (kind === MARK) {
         const close = this.#literalEnd(i);
         if (close === -1) {
@@ -139,9 +121,7 @@ export class Recipe {
   #open(text: Uint8Array): void {
     this.#text = text;
     this.#ends.fill(-1);
-    if (this.#names.size === 0) return;
-    this.#names.clear();
-    this.#looks.fill(0);
+    this.#names.open(text);
   }
 
   /** Where the literal that the mark at `at` opens is closed, or -1 when it opens none. */
@@ -167,7 +147,7 @@ export class Recipe {
   }
 
   #isTemplate(open: number, close: number): boolean {
-    if (this.#names.size === 0) return false;
+    if (this.#names.count === 0) return false;
     for (let i = open + 1; i < close; i++) if (this.#text[i] === 0x7b) return true;
     return false;
   }
@@ -180,12 +160,10 @@ export class Recipe {
       this.#targetEnd = end;
       return;
     }
-    if (this.#looks[looksOf(text, start, end)] !== 0) {
-      const value = this.#names.get(latin1.decode(text.subarray(start, end)));
-      if (value !== undefined) {
-        this.#append(this.#valueStart[value] as number, this.#valueEnd[value] as number);
-        return;
-      }
+    const name = this.#names.find(start, end);
+    if (name !== -1) {
+      this.#append(this.#names.valueStart[name] as number, this.#names.valueEnd[name] as number);
+      return;
     }
     if (this.#pieces > 0 && text[end] !== 0x28 && !JOINING.has(wordNumber(text, start, end))) this.#finish();
   }
@@ -266,24 +244,12 @@ export class Recipe {
 
   #finish(): void {
     if (this.#pieces === 0 && this.#targetStart === -1) return;
-    if (this.#targetStart !== -1 && this.#pieces > 0 && this.#end > this.#start) this.#assign();
+    if (this.#targetStart !== -1 && this.#pieces > 0 && this.#end > this.#start) {
+      this.#names.set(this.#targetStart, this.#targetEnd, this.#start, this.#end);
+    }
     if (this.#building) this.letters[this.built++] = BREAK;
     this.#building = false;
     this.#pieces = 0;
     this.#targetStart = -1;
-  }
-
-  #assign(): void {
-    const text = this.#text;
-    const name = latin1.decode(text.subarray(this.#targetStart, this.#targetEnd));
-    let value = this.#names.get(name);
-    if (value === undefined) {
-      if (this.#names.size === MAX_NAMES) return;
-      value = this.#names.size;
-      this.#names.set(name, value);
-      this.#looks[looksOf(text, this.#targetStart, this.#targetEnd)] = 1;
-    }
-    this.#valueStart[value] = this.#start;
-    this.#valueEnd[value] = this.#end;
   }
 }

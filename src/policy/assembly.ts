@@ -2,7 +2,7 @@
  * Symbolic assembly: text that holds an instruction in pieces and the recipe to join them. The pieces are joined as the
  * recipe says (concatenation, variables, templates, lists) and once more simply in their order.
  */
-import { backslashAt, CODE_MASK, LENGTH_SHIFT } from "./escapes.ts";
+import { backslashAt, byteAt, CODE_MASK, LENGTH_SHIFT } from "./escapes.ts";
 import { MAX_LETTERS_INPUT } from "./letters.ts";
 import { findPhrase } from "./phrases.ts";
 import { Recipe } from "./recipe.ts";
@@ -38,7 +38,7 @@ export function assembles(text: Uint8Array, cutJson: boolean): boolean | "exhaus
 function readText(text: Uint8Array, depth: number): void {
   let first = 0;
   while (first < text.length && (text[first] as number) <= 0x20) first += 1;
-  const opens = text[first];
+  const opens = byteAt(text, first);
   if ((opens === 0x7b || opens === 0x5b) && depth < MAX_NESTING) readStrings(text, first, depth);
   else recipe.read(text);
 }
@@ -48,7 +48,7 @@ function readCut(text: Uint8Array): void {
   const close = closingQuote(text, 0);
   let after = close + 1;
   while (after < text.length && (text[after] as number) <= 0x20) after += 1;
-  const next = text[after];
+  const next = byteAt(text, after);
   const inside = after >= text.length || next === 0x2c || next === 0x3a || next === 0x7d || next === 0x5d;
   if (inside) readString(text, 0, close, 0);
   readStrings(text, inside ? close + 1 : close, 0);
@@ -75,7 +75,7 @@ function closingQuote(text: Uint8Array, from: number): number {
     if (code === QUOTE) return i;
     if (code === BACKSLASH) {
       i += 1;
-      const escaped = text[i];
+      const escaped = byteAt(text, i);
       // An escape of four digits may be a quote as well.
       if (escaped === QUOTE || escaped === 0x75) marks += 1;
     } else {

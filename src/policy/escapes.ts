@@ -14,16 +14,21 @@ function packed(length: number, code: number): number {
   return (length << LENGTH_SHIFT) | code;
 }
 
+/** 0 past the end. Typed arrays read past their end make every loop they are in slow. */
+export function byteAt(bytes: Uint8Array, at: number): number {
+  return at < bytes.length ? (bytes[at] as number) : 0;
+}
+
 /** The character of UTF-8 whose lead byte (0xC2 to 0xF4) is at `at`. */
 export function utf8At(bytes: Uint8Array, at: number): number {
   const lead = bytes[at] as number;
-  const second = (bytes[at + 1] ?? 0) ^ 0x80;
+  const second = byteAt(bytes, at + 1) ^ 0x80;
   if (second > 0x3f) return BAD;
   if (lead < 0xe0) return packed(2, ((lead & 0x1f) << 6) | second);
-  const third = (bytes[at + 2] ?? 0) ^ 0x80;
+  const third = byteAt(bytes, at + 2) ^ 0x80;
   if (third > 0x3f) return BAD;
   if (lead < 0xf0) return scalar(3, ((lead & 0x0f) << 12) | (second << 6) | third, 0x800);
-  const fourth = (bytes[at + 3] ?? 0) ^ 0x80;
+  const fourth = byteAt(bytes, at + 3) ^ 0x80;
   if (fourth > 0x3f) return BAD;
   return scalar(4, ((lead & 0x07) << 18) | (second << 12) | (third << 6) | fourth, 0x10000);
 }
@@ -48,16 +53,16 @@ export function percentAt(bytes: Uint8Array, at: number): number {
 }
 
 function percentByte(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== 0x25) return -1;
-  const high = hexValue(bytes[at + 1]);
-  const low = hexValue(bytes[at + 2]);
+  if (byteAt(bytes, at) !== 0x25) return -1;
+  const high = hexValue(byteAt(bytes, at + 1));
+  const low = hexValue(byteAt(bytes, at + 2));
   return high < 0 || low < 0 ? -1 : (high << 4) | low;
 }
 
 /** Where a run of backslashes ends: escapes inside escaped text begin with many. */
 export function afterBackslashes(bytes: Uint8Array, at: number): number {
   let next = at + 1;
-  while (bytes[next] === 0x5c && next - at < MAX_BACKSLASHES) next += 1;
+  while (byteAt(bytes, next) === 0x5c && next - at < MAX_BACKSLASHES) next += 1;
   return next;
 }
 
@@ -65,7 +70,7 @@ export function afterBackslashes(bytes: Uint8Array, at: number): number {
 export function backslashAt(bytes: Uint8Array, at: number): number {
   const next = afterBackslashes(bytes, at);
   const length = next - at;
-  switch (bytes[next]) {
+  switch (byteAt(bytes, next)) {
     case 0x6e: // n
     case 0x72: // r
     case 0x74: // t
@@ -90,9 +95,9 @@ function unicodeAt(bytes: Uint8Array, at: number, length: number): number {
   const unit = hexDigits(bytes, at + 1, 4);
   if (unit < 0) return packed(length, SPACE);
   if (unit < 0xd800 || unit >= 0xe000) return packed(length + 5, unit);
-  if (unit < 0xdc00 && bytes[at + 5] === 0x5c) {
+  if (unit < 0xdc00 && byteAt(bytes, at + 5) === 0x5c) {
     const next = afterBackslashes(bytes, at + 5);
-    const low = bytes[next] === 0x75 ? hexDigits(bytes, next + 1, 4) : -1;
+    const low = byteAt(bytes, next) === 0x75 ? hexDigits(bytes, next + 1, 4) : -1;
     if (low >= 0xdc00 && low < 0xe000) {
       return packed(length + next - at + 5, 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
     }
@@ -102,8 +107,10 @@ function unicodeAt(bytes: Uint8Array, at: number, length: number): number {
 
 function hexDigits(bytes: Uint8Array, at: number, digits: 2 | 4): number {
   if (at + digits > bytes.length) return -1;
-  const high = (hexValue(bytes[at]) << 4) | hexValue(bytes[at + 1]);
-  return digits === 2 || high < 0 ? high : (high << 8) | (hexValue(bytes[at + 2]) << 4) | hexValue(bytes[at + 3]);
+  const high = (hexValue(bytes[at] as number) << 4) | hexValue(bytes[at + 1] as number);
+  return digits === 2 || high < 0
+    ? high
+    : (high << 8) | (hexValue(bytes[at + 2] as number) << 4) | hexValue(bytes[at + 3] as number);
 }
 
 const HEX = hexValues();
@@ -115,6 +122,6 @@ function hexValues(): Int8Array {
   return table;
 }
 
-function hexValue(code: number | undefined): number {
-  return code === undefined ? -1 : (HEX[code] as number);
+function hexValue(code: number): number {
+  return HEX[code] as number;
 }

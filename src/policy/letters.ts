@@ -2,7 +2,7 @@
  * Text reduced to its Latin letters, the form Pillar 128 reads. JSON and percent escapes are seen through, look-alikes
  * and decorated letters are the letters they look like, everything else is gone.
  */
-import { afterBackslashes, BAD, backslashAt, CODE_MASK, LENGTH_SHIFT, percentAt, utf8At } from "./escapes.ts";
+import { afterBackslashes, BAD, backslashAt, byteAt, CODE_MASK, LENGTH_SHIFT, percentAt, utf8At } from "./escapes.ts";
 import { expansionOf, likenessOf } from "./look-alikes.ts";
 
 /** Classes of bytes that are no letters; `DROP` is nothing, the others are above every letter. */
@@ -171,7 +171,7 @@ export function asciiOf(bytes: Uint8Array, out: Uint8Array): number {
       i += 1;
     } else if (byte === 0x5c) {
       const next = afterBackslashes(bytes, i);
-      const read = bytes[next] === 0x75 ? backslashAt(bytes, i) : 0;
+      const read = byteAt(bytes, next) === 0x75 ? backslashAt(bytes, i) : 0;
       const length = read >> LENGTH_SHIFT;
       if (length <= next - i) {
         // No `\u`: backslashes and what they escape are copied.

@@ -2,6 +2,7 @@
  * One text read as a recipe: literals, the names given to them, and the joints between both. Letters only are kept, in
  * one array: first all literals in their order, behind them what names made of them.
  */
+import { byteAt } from "./escapes.ts";
 import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
 import { glance, Names, wordNumber } from "./names.ts";
 import { PHRASE_REACH } from "./phrases.ts";
@@ -85,8 +86,8 @@ export class Recipe {
         do i += 1;
         while (i < length && KIND[text[i] as number] === WORD);
         // Nearly every word of nearly every text ends here, before it costs a call or a string.
-        const next = text[i];
-        const after = next === 0x20 ? text[i + 1] : next;
+        const next = byteAt(text, i);
+        const after = next === 0x20 ? byteAt(text, i + 1) : next;
         const mayAssign = after === 0x3d || after === 0x3a || after === 0x69;
         if (mayAssign || this.#pieces > 0 || seen[glance(text, start, i)] !== 0) this.#word(start, i);
       } else if (kind === MARK) {
@@ -127,9 +128,9 @@ export class Recipe {
   /** Where the literal that the mark at `at` opens is closed, or -1 when it opens none. */
   #literalEnd(at: number): number {
     const text = this.#text;
-    const before = text[at - 1] as number;
+    const before = at === 0 ? 0 : (text[at - 1] as number);
     // An apostrophe inside a word; f'…' is a literal.
-    if (at > 0 && KIND[before] === WORD && before !== 0x66) return -1;
+    if (KIND[before] === WORD && before !== 0x66) return -1;
     const mark = text[at] as number;
     const which = mark === SINGLE ? 0 : mark === BACKTICK ? 2 : 1;
     let end = this.#ends[which] as number;
@@ -138,12 +139,12 @@ export class Recipe {
       end = at + 1;
       for (; end < text.length; end++) {
         const code = text[end];
-        if (code === mark && !(mark === SINGLE && KIND[text[end + 1] as number] === WORD)) break;
+        if (code === mark && !(mark === SINGLE && KIND[byteAt(text, end + 1)] === WORD)) break;
         if (code === NEWLINE && mark !== BACKTICK) break;
       }
       this.#ends[which] = end;
     }
-    return text[end] === mark && end - at <= MAX_LITERAL + 1 ? end : -1;
+    return byteAt(text, end) === mark && end - at <= MAX_LITERAL + 1 ? end : -1;
   }
 
   #isTemplate(open: number, close: number): boolean {
@@ -165,26 +166,26 @@ export class Recipe {
       this.#append(this.#names.valueStart[name] as number, this.#names.valueEnd[name] as number);
       return;
     }
-    if (this.#pieces > 0 && text[end] !== 0x28 && !JOINING.has(wordNumber(text, start, end))) this.#finish();
+    if (this.#pieces > 0 && byteAt(text, end) !== 0x28 && !JOINING.has(wordNumber(text, start, end))) this.#finish();
   }
 
   /** `name =`, `name :=`, `name: '…'`, `name is '…'`; not `==`. */
   #assigns(after: number): boolean {
     const text = this.#text;
     let i = after;
-    while (text[i] === 0x20) i += 1;
-    const code = text[i];
-    if (code === 0x3d) return text[i + 1] !== 0x3d;
+    while (byteAt(text, i) === 0x20) i += 1;
+    const code = byteAt(text, i);
+    if (code === 0x3d) return byteAt(text, i + 1) !== 0x3d;
     if (code === 0x3a) {
-      if (text[i + 1] === 0x3d) return true;
+      if (byteAt(text, i + 1) === 0x3d) return true;
       i += 1;
-    } else if (code === 0x69 && text[i + 1] === 0x73 && text[i + 2] === 0x20) {
+    } else if (code === 0x69 && byteAt(text, i + 1) === 0x73 && byteAt(text, i + 2) === 0x20) {
       i += 2;
     } else {
       return false;
     }
-    while (text[i] === 0x20) i += 1;
-    return KIND[text[i] as number] === MARK;
+    while (byteAt(text, i) === 0x20) i += 1;
+    return KIND[byteAt(text, i)] === MARK;
   }
 
   /** Joins a part of `letters` to the statement. Parts that follow each other anyway are not copied. */

@@ -23,6 +23,7 @@ export type FaultCode =
   | "governance_malformed"
   | "governance_breaker_open"
   | "decode_failed"
+  | "decode_too_large"
   | "policy_invalid"
   | "head_unsafe"
   | "unsupported";

@@ -80,8 +80,10 @@ export function bodyDecoder(
       }
       return decoded;
     } catch (thrown) {
-      if (!(thrown instanceof Fault) || thrown.code !== "decode_failed") throw thrown;
-      return thrown.message.includes(`more than ${bound} bytes`) ? bomb(bound) : undecodable(thrown.message);
+      if (!(thrown instanceof Fault)) throw thrown;
+      if (thrown.code === "decode_too_large") return bomb(bound);
+      if (thrown.code === "decode_failed") return undecodable(thrown.message);
+      throw thrown;
     } finally {
       give();
     }

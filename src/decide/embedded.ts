@@ -1,9 +1,10 @@
-/** The embedded engine: policy on the destination, inspectors on query and body. Synchronous unless it has to decode or slice. */
+/** The embedded engine: policy on the destination, inspectors on query, trailers and body. Synchronous unless it has to decode or slice. */
 import type { Config } from "../config/config.ts";
 import { allow, block, type Decision, failClosed } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
+import type { HeaderList } from "../model/headers.ts";
 import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, WHOLE_BYTES } from "../policy/inspect.ts";
-import { inspectText } from "../policy/pillar128.ts";
+import { inspectAll, inspectText } from "../policy/pillar128.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
@@ -11,8 +12,8 @@ import type { Policy } from "./policy-files.ts";
 
 /** An event loop is handed back after this long. */
 const TURN_MS = 3;
-/** A shorter query cannot hold a phrase. */
-const MIN_QUERY = 16;
+/** Shorter text cannot hold a phrase. */
+const MIN_TEXT = 16;
 
 export function embeddedDecider(
   runtime: Pick<Runtime, "decode" | "monotonic">,
@@ -75,7 +76,10 @@ export function embeddedDecider(
       if (judged !== null && typeof judged !== "string") return judged;
       const asked = inspectQuery(egress);
       if (asked !== null) return conclude(asked, judged);
-      if (body === null || body.bytes.length === 0) return allowed(judged);
+      if (body === null) return allowed(judged);
+      const trailed = body.trailers === null ? null : inspectFields(body.trailers);
+      if (trailed !== null) return conclude(trailed, judged);
+      if (body.bytes.length === 0) return allowed(judged);
       const codings = contentCodings(egress.headers);
       if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
       if (codings.length === 0) return inspect(body.bytes, judged);
@@ -88,5 +92,21 @@ export function embeddedDecider(
 
 function inspectQuery({ path }: Egress): Inspection {
   const mark = path.indexOf("?");
-  return mark === -1 || path.length - mark <= MIN_QUERY ? null : inspectText(path.slice(mark + 1));
+  return mark === -1 || path.length - mark <= MIN_TEXT ? null : inspectText(path.slice(mark + 1));
+}
+
+/** Field by field: no phrase spans two of them. A head's size is bounded where it is parsed. */
+function inspectFields(fields: HeaderList): Inspection {
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const value = fields[i + 1] as string;
+    if (value.length <= MIN_TEXT) continue;
+    const found = inspectAll(Uint8Array.from(value, byteOf));
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Field values are strings of bytes. */
+function byteOf(char: string): number {
+  return char.charCodeAt(0);
 }

@@ -62,9 +62,13 @@ export function inspectBytes(bytes: Uint8Array, cutJson = false): Inspection {
   return assembled === true ? finding("706") : assembled === false ? null : "exhausted";
 }
 
-/** A text of any length; the caller bounds it. */
+/** A text of any length, in one go; the caller bounds it. */
 export function inspectText(text: string): Inspection {
-  const bytes = encoder.encode(text);
+  return inspectAll(encoder.encode(text));
+}
+
+/** As `inspectText`. */
+export function inspectAll(bytes: Uint8Array): Inspection {
   const step = MAX_INSPECTED / 2;
   for (let at = 0; at === 0 || at + step < bytes.length; at += step) {
     const found = inspectBytes(bytes.subarray(at, at + MAX_INSPECTED));

@@ -6,6 +6,7 @@ import { zstdFrames } from "./_zstd.ts";
 import type { ContentCoding } from "./contract.ts";
 
 const CHUNK = 64 * 1024;
+const TURN_BYTES = 1024 * 1024;
 interface Pass {
   readonly chunks: readonly Uint8Array[];
   readonly length: number;
@@ -46,7 +47,7 @@ function run(coding: ContentCoding, bytes: Uint8Array, maxBytes: number, sentine
       length += chunk.length;
       if (length > maxBytes) {
         stream.destroy();
-        reject(failed(coding, `is more than ${maxBytes} bytes when decoded`));
+        reject(new Fault("decode_too_large", `${coding} body is more than ${maxBytes} bytes when decoded`));
         return;
       }
       chunks.push(chunk);
@@ -81,11 +82,20 @@ export async function decode(coding: ContentCoding, bytes: Uint8Array, maxBytes:
     length += pass.length;
     for (const chunk of pass.chunks) chunks.push(chunk);
   }
+  return joined(chunks, length);
+}
+
+/** Fresh memory is dear to write to: of a large body the loop gets a turn after every mebibyte. */
+async function joined(chunks: readonly Uint8Array[], length: number): Promise<Uint8Array> {
   const out = new Uint8Array(length);
   let at = 0;
+  let turn = TURN_BYTES;
   for (const chunk of chunks) {
     out.set(chunk, at);
     at += chunk.length;
+    if (at < turn) continue;
+    turn = at + TURN_BYTES;
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
   }
   return out;
 }

@@ -159,7 +159,7 @@ export interface Runtime {
   hmacSha256(key: Uint8Array): (data: string) => string;
   /**
    * Decodes one content coding. Rejects with Fault `decode_failed` when the input is not valid, is truncated or has
-   * bytes after its end, or when more than `maxBytes` would come out; never holds the event loop for long.
+   * bytes after its end, `decode_too_large` when more than `maxBytes` would come out; never holds the event loop for long.
    */
   decode(coding: ContentCoding, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
 
@@ -179,6 +179,8 @@ export interface Runtime {
   /** Creates (0600) or opens for appending, under the lock. Throws Fault `evidence_locked` when another process holds it. */
   openAppend(path: string): AppendFile;
 
+  /** Runs `run` once, after the events that are ready now were handled and before new ones are waited for. */
+  afterTurn(run: () => void): void;
   /** Monotonic milliseconds with fractions. */
   monotonic(): number;
   /** Milliseconds since the epoch. */

@@ -61,7 +61,7 @@ export class AuditLog {
 
   constructor(options: AuditLogOptions) {
     this.#o = options;
-    this.#queue = new CommitQueue(options.sink, options.sync, (cause) => this.#broke(cause));
+    this.#queue = new CommitQueue(options.sink, options.sync, options.runtime.afterTurn, (cause) => this.#broke(cause));
   }
 
   get problem(): string | null {
@@ -138,7 +138,7 @@ export class AuditLog {
       );
     }
     const made = committed(id, sealed, signature);
-    return this.#queue.write(seq, made, loose) ? made : this.#queue.put(seq, made, loose);
+    return this.#queue.put(seq, made, loose);
   }
 
   /** Gives a draft its id, timestamp and place at the chain's end; `#takenId` is its id. */

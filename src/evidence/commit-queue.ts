@@ -19,35 +19,31 @@ interface Entry {
 }
 
 /**
- * Puts certificates into the log in `seq` order although signatures finish in any, everything ready in one write, and
+ * Puts certificates into the log in `seq` order although signatures finish in any, everything ready in one write a turn
+ * of the event loop (a write for each costs 15–20 % more CPU a request under load, measured side by side), and
  * answers each when the write (and with a sync policy the fdatasync that covers it) is done. The first failure takes
  * down everything that waits, because later certificates name the failed one in `prev`.
  */
 export class CommitQueue {
   readonly #sink: Sink<ChainPoint>;
   readonly #sync: AuditSync;
+  readonly #afterTurn: (run: () => void) => void;
   readonly #broke: (cause: unknown) => void;
   #entries: Entry[] = [];
   #pumping = false;
   #scheduled = false;
   #waiters: (() => void)[] = [];
 
-  constructor(sink: Sink<ChainPoint>, sync: AuditSync, broke: (cause: unknown) => void) {
+  constructor(
+    sink: Sink<ChainPoint>,
+    sync: AuditSync,
+    afterTurn: (run: () => void) => void,
+    broke: (cause: unknown) => void,
+  ) {
+    this.#afterTurn = afterTurn;
     this.#sink = sink;
     this.#sync = sync;
     this.#broke = broke;
-  }
-
-  /** Writes at once when nothing stands in the way; false when it must wait its turn. Throws `evidence_unwritable`. */
-  write(seq: number, made: Committed, loose: string): boolean {
-    if (this.#sync !== "none" || this.#entries.length > 0) return false;
-    try {
-      this.#sink.append(`${made.json}\n${loose}`, seq);
-    } catch (cause) {
-      this.#broke(cause);
-      throw unwritable(cause);
-    }
-    return true;
   }
 
   /** Takes the next certificate in `seq` order, signed or about to be. */
@@ -78,7 +74,7 @@ export class CommitQueue {
     entry.error = error;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    this.#afterTurn(() => {
       this.#scheduled = false;
       if (!this.#pumping) void this.#pump();
     });

@@ -21,7 +21,8 @@ export interface Committed {
 export interface Evidence {
   /**
    * Assigns id, timestamp and place in the chain, signs, writes; done when the line is written as the sync policy says.
-   * Answers synchronously with HMAC and sync `none`. Throws or rejects Fault `evidence_unwritable`: nothing may leave.
+   * What one turn of the event loop commits goes out in one write. Throws or rejects Fault `evidence_unwritable`: nothing
+   * may leave.
    */
   commit(draft: CertificateDraft): Committed | Promise<Committed>;
   /** For the 503 given when commit failed: signed, `chain` null, kept (up to 1024) and appended on recovery. Never rejects. */

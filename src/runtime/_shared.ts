@@ -189,6 +189,9 @@ export const shared: Omit<Runtime, Own> = {
     return fs.promises.mkdtemp(path.join(os.tmpdir(), "sallyport-"));
   },
 
+  afterTurn(run) {
+    setImmediate(run);
+  },
   monotonic: () => performance.now(),
   now: () => Date.now(),
   randomHex,

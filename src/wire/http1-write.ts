@@ -8,6 +8,13 @@ const EVERY_UNSAFE = /[\0\r\n\u0100-\uffff]/g;
 /** What may stand in a method, target or host: nothing that ends the word or the line. */
 const WORD = /^[\x21-\x7e]+$/;
 
+const NONE: readonly string[] = [];
+
+/** Of the options in Connection, what can name a field: the usual two never do. */
+function isFieldName(option: string): boolean {
+  return option !== "keep-alive" && option !== "close";
+}
+
 /**
  * The end-to-end fields of a head or trailer section, in their order: hop-by-hop fields, those named in `connection`
  * (lower case), `X-EVE-*`, Expect and Content-Length are gone, because framing is generated anew both ways; of a request
@@ -19,7 +26,7 @@ export function endToEnd(
   drop: "request" | "response",
 ): string[] {
   const request = drop === "request";
-  const named = connection.filter((option) => option !== "keep-alive" && option !== "close");
+  const named = connection.length === 0 ? NONE : connection.filter(isFieldName);
   const kept: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;

@@ -131,6 +131,7 @@ export class Memory {
       },
       openAppend: (path) => this.#open(path),
       now: () => this.clock,
+      afterTurn: (run) => queueMicrotask(run),
       monotonic: () => this.ticks,
       randomHex: (bytes) => randomBytes(bytes).toString("hex"),
     };

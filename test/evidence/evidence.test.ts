@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { portableDigest } from "../../src/crypto/digest.ts";
 import { generateKey, loadPrivate, loadVerifiers } from "../../src/crypto/keys.ts";
 import type { Signer } from "../../src/crypto/signature.ts";
+import type { Committed } from "../../src/evidence/evidence.ts";
 import { type Evidence, type EvidenceConfig, openEvidence } from "../../src/evidence/evidence.ts";
 import { AUDIT, codes, config, draft, failClosedDraft, OUTCOMES, outcome, signer, verifyMemory } from "./_draft.ts";
 import { Memory } from "./_memory.ts";
@@ -20,12 +21,20 @@ afterEach(async () => {
 
 const isAudit = (path: string) => path === AUDIT;
 
-test("commit returns synchronously with HMAC and sync none, after the line is written", async () => {
+test("commit resolves after its line is written, and what one turn commits leaves in one write", async () => {
   const memory = new Memory();
   const evidence = await open(memory);
-  const made = evidence.commit(draft());
-  if (made instanceof Promise) throw new Error("commit was asynchronous");
-  expect(memory.text(AUDIT)).toBe(`${made.json}\n`);
+  const writes: string[] = [];
+  memory.onAppend = (path, text) => {
+    if (isAudit(path)) writes.push(text);
+    return null;
+  };
+  const pending = [evidence.commit(draft()), evidence.commit(draft())];
+  expect(memory.text(AUDIT)).toBe("");
+  const made = (await pending[0]) as Committed;
+  const next = (await pending[1]) as Committed;
+  expect(writes).toEqual([`${made.json}\n${next.json}\n`]);
+  expect(memory.text(AUDIT)).toBe(`${made.json}\n${next.json}\n`);
   expect(JSON.parse(made.header)).toEqual(JSON.parse(made.json));
   expect(made.id).toMatch(/^cert_[0-9a-f]{16}$/);
 });
@@ -34,7 +43,7 @@ test("commit throws evidence_unwritable when the write fails, and the log is not
   const memory = new Memory();
   const evidence = await open(memory);
   memory.onAppend = () => ({ arrives: 0 });
-  expect(() => evidence.commit(draft())).toThrow(expect.objectContaining({ code: "evidence_unwritable" }));
+  await expect(Promise.resolve(evidence.commit(draft()))).rejects.toMatchObject({ code: "evidence_unwritable" });
   expect(evidence.writable).toBe(false);
   expect(evidence.problem).toContain("ENOSPC");
 });
@@ -387,7 +396,7 @@ test("settle chains outcomes, and certificates name the newest written one", asy
 test("outcomes whose write fails are written once when it works again, and stop nothing", async () => {
   const memory = new Memory();
   const evidence = await open(memory);
-  const ids = Array.from({ length: 5 }, () => (evidence.commit(draft()) as { id: string }).id);
+  const ids = (await Promise.all(Array.from({ length: 5 }, () => evidence.commit(draft())))).map(({ id }) => id);
   memory.onAppend = (path, text) => (path === OUTCOMES ? { arrives: text.indexOf("\n") + 20 } : null);
   for (const id of ids) evidence.settle(outcome(id));
   await evidence.flush();

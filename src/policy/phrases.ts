@@ -39,7 +39,7 @@ const PHRASE = new RegExp(`(${OVERRIDE})|(${EXTRACT})|${PERSONA}`, "y");
 /** Letters of a phrase and of what is looked at on both sides of it: none has more. */
 export const PHRASE_REACH = 160;
 
-/** Where a phrase may turn on. Each ends with four letters that are rare in ordinary text. */
+/** Where a phrase may turn on. Each ends with letters that are rare in ordinary text. */
 const STEMS = [
   "ignor",
   "disreg",
@@ -62,14 +62,31 @@ const STEMS = [
   "modeac",
 ];
 
-/** Five bits a letter, the last four letters: one bit for each such ending of a stem. */
-const endings = new Uint8Array(1 << 17);
-const stemsOf = new Map<number, Uint8Array[]>();
+/**
+ * Three letters → the stems that end with them, or with them and one letter more. Of the last two such triples of every
+ * stem one is met by looking at every other place only.
+ */
+const stemsOf = new Map<number, Stem[]>();
+const endings = new Uint8Array(1 << 15);
+
+interface Stem {
+  readonly letters: Uint8Array;
+  /** Letters of the stem behind the triple. */
+  readonly behind: number;
+}
+
 for (const stem of STEMS) {
   const letters = Uint8Array.from(stem, (letter) => letter.charCodeAt(0));
-  const ending = letters.reduce((last, letter) => ((last << 5) | (letter & 31)) & 0xfffff, 0);
-  endings[ending >> 3] = (endings[ending >> 3] as number) | (1 << (ending & 7));
-  stemsOf.set(ending, [...(stemsOf.get(ending) ?? []), letters]);
+  for (const behind of [0, 1]) {
+    const ending = triple(letters, letters.length - 1 - behind);
+    endings[ending] = 1;
+    stemsOf.set(ending, [...(stemsOf.get(ending) ?? []), { letters, behind }]);
+  }
+}
+
+/** Five bits for each of the three letters up to `at`. */
+function triple(letters: Uint8Array, at: number): number {
+  return letters.subarray(at - 2, at + 1).reduce((code, letter) => (code << 5) | (letter & 31), 0);
 }
 
 export type Vector = "701" | "702" | "703";
@@ -86,12 +103,15 @@ const latin1 = new TextDecoder("latin1");
 /** The first phrase in letters (and breaks, which no phrase spans) from `from` to `to`, or null. */
 export function findPhrase(letters: Uint8Array, from: number, to: number): PhraseMatch | null {
   let text: string | null = null;
-  let last = 0;
-  for (let i = from; i < to; i++) {
-    last = ((last << 5) | ((letters[i] as number) & 31)) & 0xfffff;
-    if ((((endings[last >> 3] as number) >> (last & 7)) & 1) === 0) continue;
-    const start = stemStart(letters, from, i, last);
+  let next = from;
+  for (let i = from + 2; i < to; i += 2) {
+    const first = (letters[i - 2] as number) & 31;
+    const second = (letters[i - 1] as number) & 31;
+    const ending = (first << 10) | (second << 5) | ((letters[i] as number) & 31);
+    if (endings[ending] === 0) continue;
+    const start = stemStart(letters, next, to, i, ending);
     if (start === -1) continue;
+    next = start + 1;
     text ??= latin1.decode(letters.subarray(from, to));
     PHRASE.lastIndex = start - from;
     const match = PHRASE.exec(text);
@@ -102,14 +122,15 @@ export function findPhrase(letters: Uint8Array, from: number, to: number): Phras
   return null;
 }
 
-/** Where the stem that ends at `at` begins, or -1. */
-function stemStart(letters: Uint8Array, from: number, at: number, ending: number): number {
+/** Where the stem that has its ending at `at` begins, or -1. */
+function stemStart(letters: Uint8Array, from: number, to: number, at: number, ending: number): number {
   for (const stem of stemsOf.get(ending) ?? []) {
-    const start = at + 1 - stem.length;
-    if (start < from) continue;
+    const length = stem.letters.length;
+    const start = at + 1 + stem.behind - length;
+    if (start < from || start + length > to) continue;
     let i = 0;
-    while (i < stem.length && letters[start + i] === stem[i]) i += 1;
-    if (i === stem.length) return start;
+    while (i < length && letters[start + i] === stem.letters[i]) i += 1;
+    if (i === length) return start;
   }
   return -1;
 }

@@ -39,30 +39,28 @@ const JOINING = new Set(
   }),
 );
 
+/** Kind of the byte before << 3 | kind → 1 where something happens: a word begins or ends, a mark or a stop stands. */
+const HAPPENS = new Uint8Array(64);
+for (const before of [0, WORD, MARK, STOP]) {
+  for (const kind of [0, WORD, MARK, STOP]) {
+    HAPPENS[(before << 3) | kind] = kind > WORD || (before === WORD) !== (kind === WORD) ? 1 : 0;
+  }
+}
 const placeAt = new Int32Array(MAX_LETTERS_INPUT + 1);
-const wordAt = new Int32Array(MAX_LETTERS_INPUT + 1);
 
-/**
- * Finds where a word ends or a mark or stop stands: the places in `placeAt`, and in `wordAt` where the word before each
- * begins. Returns how many. Free of branches, for nothing in a text can be guessed from what stands before it.
- */
+/** Puts where something happens in `placeAt`; returns how often. No branches: in text little can be guessed from what was before. */
 function placesOf(text: Uint8Array): number {
   const length = text.length;
   let count = 0;
   let before = 0;
-  let word = 0;
   for (let i = 0; i < length; i++) {
     const kind = KIND[text[i] as number] as number;
     placeAt[count] = i;
-    wordAt[count] = word;
-    count += (before & ~kind & WORD) | ((kind >> 1) & 1) | (kind >> 2);
-    // Behind anything but a letter of a word, a word may begin.
-    word += (i + 1 - word) & ((kind & WORD) - 1);
-    before = kind;
+    count += HAPPENS[before | kind] as number;
+    before = kind << 3;
   }
   placeAt[count] = length;
-  wordAt[count] = word;
-  return count + (before & WORD);
+  return count + (HAPPENS[before] as number);
 }
 
 const BUILT = MAX_LETTERS_INPUT + 16;
@@ -106,18 +104,23 @@ export class Recipe {
     /** Behind the last literal that was read over, and behind the last that was taken in its order. */
     let from = 0;
     let taken = 0;
+    let start = -1;
     for (let i = 0; i < places && !this.exhausted; i++) {
       const at = placeAt[i] as number;
       if (at < from) continue;
-      const start = wordAt[i] as number;
       const code = byteAt(text, at);
-      if (start < at) {
+      const kind = KIND[code];
+      if (kind === WORD) {
+        start = at;
+        continue;
+      }
+      if (start !== -1) {
         // Nearly every word of nearly every text ends here, before it costs a call.
         const after = code === 0x20 ? byteAt(text, at + 1) : code;
         const mayAssign = after === 0x3d || after === 0x3a || after === 0x69;
         if (mayAssign || this.#pieces > 0 || seen[glance(text, start, at)] !== 0) this.#word(start, at);
+        start = -1;
       }
-      const kind = KIND[code];
       if (kind === STOP) this.#finish();
       if (kind !== MARK) continue;
       const close = this.#literalEnd(at);

@@ -93,6 +93,8 @@ export class Gateway {
       PATH: process.env.PATH,
       HOME: this.folder,
       DENO_DIR: process.env.DENO_DIR,
+      // Deno itself asks for a newer version now and then: a name lookup that is not the gateway's.
+      DENO_NO_UPDATE_CHECK: "1",
       EVE_PROXY_HOST: "127.0.0.1",
       EVE_PROXY_PORT: "0",
       EVE_PROXY_ALLOW_ADDRESSES: "127.0.0.0/8",

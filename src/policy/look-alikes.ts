@@ -1,15 +1,43 @@
 /** What a character beyond ASCII looks like in ASCII: accents and styles taken away, look-alikes and tags unmasked. */
 
-/** Greek and Cyrillic letters that pass for Latin ones, and typographic quotes. Double ones must not become JSON's own. */
-const LOOK_ALIKE = lookAlikes(
-  "АаВЕеЅѕІіЈјКкМНнОоРрСсТтУуХхԁԛԝһӏɡɩΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεικνορτυχ‘’‚‛“”„‟ʼ",
-  "aabeessiijjkkmhhoopppccttyyxxdqwhlgiabezhikmnoptyxaeiknoptux''''````'",
-);
+/**
+ * Greek and Cyrillic letters that pass for Latin ones, and typographic quotes; NFKD takes accents and styles away before.
+ * No quote here becomes JSON's own: text must never turn into structure.
+ */
+const LOOK_ALIKE = lookAlikes({
+  a: "АаΑα",
+  b: "ВΒ",
+  c: "Сс",
+  d: "ԁ",
+  e: "ЕеΕε",
+  g: "ɡ",
+  h: "НнһΗ",
+  i: "ІіɩΙι",
+  j: "Јј",
+  k: "КкΚκ",
+  l: "ӏ",
+  m: "МΜ",
+  n: "Νν",
+  o: "ОоΟο",
+  p: "РрΡρ",
+  q: "ԛ",
+  s: "Ѕѕ",
+  t: "ТтΤτ",
+  u: "υ",
+  w: "ԝ",
+  x: "ХхΧχ",
+  y: "УуΥ",
+  z: "Ζ",
+  "'": "‘’‚‛ʼ",
+  "`": "“”„‟",
+});
 
-function lookAlikes(from: string, to: string): ReadonlyMap<number, number> {
-  const table = new Map<number, number>();
-  for (let i = 0; i < from.length; i++) table.set(from.charCodeAt(i), to.charCodeAt(i));
-  return table;
+function lookAlikes(table: Readonly<Record<string, string>>): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  for (const [ascii, others] of Object.entries(table)) {
+    for (const other of others) found.set(other.charCodeAt(0), ascii.charCodeAt(0));
+  }
+  return found;
 }
 
 const SPACE = 0x20;

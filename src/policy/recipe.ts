@@ -267,7 +267,7 @@ export class Recipe {
 
   #finish(): void {
     if (this.#pieces === 0 && this.#targetStart === -1) return;
-    if (this.#targetStart !== -1 && this.#pieces > 0 && this.#end > this.#start) {
+    if (this.#targetStart !== -1 && this.#pieces > 0) {
       this.#names.set(this.#targetStart, this.#targetEnd, this.#start, this.#end);
     }
     if (this.#building) this.letters[this.built++] = BREAK;

@@ -11,7 +11,7 @@ import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import type { Policy } from "./policy-files.ts";
 
 /** An event loop is handed back after this long. */
-const TURN_MS = 3;
+const TURN_MS = 1.5;
 /** Shorter text cannot hold a phrase. */
 const MIN_TEXT = 16;
 

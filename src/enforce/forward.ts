@@ -237,14 +237,17 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       return;
     }
     this.#finish(null, false);
-    this.#env.pool.give(upstream);
+    // A server that ignores the body of such a request would read it as the next one: nobody may follow on that connection.
+    const { method } = this.#carried.exchange.egress;
+    if (this.#payload !== null && !BODY_METHODS.has(method)) upstream.conn.destroy();
+    else this.#env.pool.give(upstream);
     this.#carried.exchange.responder.flush();
   }
 
   failed(code: FaultCode, detail: string): void {
     const answered = this.#upstream?.answered ?? false;
     const { exchange } = this.#carried;
-    if (!answered && this.#reused && IDEMPOTENT.has(exchange.egress.method)) {
+    if (!answered && code !== "upstream_timeout" && this.#reused && IDEMPOTENT.has(exchange.egress.method)) {
       this.#reused = false;
       this.#dial();
       return;

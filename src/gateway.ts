@@ -6,7 +6,8 @@ import { VetoDamper } from "./decide/damper.ts";
 import { type Endpoint, type HostGate, hostGate, selfAddresses } from "./decide/host.ts";
 import { openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
-import type { Live, Route } from "./enforce/forward.ts";
+import type { Route } from "./enforce/forward.ts";
+import { LiveSet } from "./enforce/live.ts";
 import { Pool } from "./enforce/pool.ts";
 import { directRoute, proxyRoute } from "./enforce/route.ts";
 import type { TunnelEnv } from "./enforce/tunnel.ts";
@@ -50,7 +51,7 @@ export class Gateway {
   readonly #runtime: Runtime;
   readonly #log: Log;
   readonly #deadlines: Deadlines;
-  readonly #live = new Set<Live>();
+  readonly #live = new LiveSet();
   #evidence: Evidence | null = null;
   #decider: OpenedDecider | null = null;
   #door: ForwardDoor | null = null;
@@ -193,7 +194,7 @@ export class Gateway {
     this.#pipeline?.kill(order);
     this.metrics.killSwitch.set(order.on ? 1 : 0);
     if (!order.on) return 0;
-    const cut = [...this.#live];
+    const cut = this.#live.all();
     for (const live of cut) live.sever("killed");
     this.#pool?.clear();
     return cut.length;
@@ -241,7 +242,7 @@ export class Gateway {
       return result;
     }
     this.#log.info("policy reloaded", { policy: decider.policyVersion ?? "none", detail: result.message });
-    for (const live of [...this.#live]) if (decider.recheck(live.egress) !== null) live.sever("revoked");
+    for (const live of this.#live.all()) if (decider.recheck(live.egress) !== null) live.sever("revoked");
     return result;
   }
 
@@ -259,7 +260,7 @@ export class Gateway {
     await this.#emptied(this.#config.drainTimeoutMs);
     const left = door?.open ?? 0;
     if (left > 0) this.#log.warn("drain deadline passed: severing what is left", { connections: left });
-    for (const live of [...this.#live]) live.sever("drained");
+    for (const live of this.#live.all()) live.sever("drained");
     door?.sever();
     // What was cut tells its outcome when its sockets have closed.
     await this.#emptied(SEVER_MS);

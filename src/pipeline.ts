@@ -275,13 +275,14 @@ export class Pipeline {
     committed: Committed,
   ): void {
     const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
-    if (exchange.egress.phase === "request") {
+    const { egress } = exchange;
+    if (egress.phase === "request") {
       const payload = decision.replacement ?? (body === null ? null : body.bytes);
       forward(this.#parts.enforce, {
         exchange,
         permit,
         payload,
-        headers: decision.replacement === null ? exchange.egress.headers : withoutBodyFields(exchange.egress.headers),
+        fields: decision.replacement === null ? (egress.block ?? egress.headers) : withoutBodyFields(egress.headers),
         certificate: committed.header,
         certificateId: committed.id,
         draft,

@@ -80,6 +80,7 @@ export function embeddedDecider(
       const trailed = body.trailers === null ? null : inspectFields(body.trailers);
       if (trailed !== null) return conclude(trailed, judged);
       if (body.bytes.length === 0) return allowed(judged);
+      if (!egress.encoded) return inspect(body.bytes, judged);
       const codings = contentCodings(egress.headers);
       if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
       if (codings.length === 0) return inspect(body.bytes, judged);

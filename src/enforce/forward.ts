@@ -1,16 +1,17 @@
 import type { FaultCode } from "../errors.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { CertificateDraft } from "../model/certificate.ts";
-import type { Egress } from "../model/egress.ts";
+import type { Destination, Egress } from "../model/egress.ts";
 import type { Exchange, Feeder } from "../model/exchange.ts";
-import { type HeaderList, headerValue } from "../model/headers.ts";
+import type { Fields, HeaderList } from "../model/headers.ts";
 import type { Permit } from "../model/permit.ts";
 import { formatAuthority } from "../wire/authority.ts";
-import { endToEnd, type ResponseHead, writeRequestHead } from "../wire/http1.ts";
+import { endToEnd, type ResponseHead, requestLines } from "../wire/http1.ts";
 import type { Cancel, Dialled } from "./dial.ts";
+import type { Live, LiveSet, SeverReason } from "./live.ts";
 import { type Pool, poolKey } from "./pool.ts";
 import { relay } from "./relay.ts";
-import { UpstreamConn, type UpstreamEnv, type UpstreamUse } from "./upstream-conn.ts";
+import { type SentRequest, UpstreamConn, type UpstreamEnv, type UpstreamUse } from "./upstream-conn.ts";
 
 /** How the carrying out of a permit ended. */
 export interface Ended {
@@ -42,18 +43,8 @@ export interface ForwardEnv extends UpstreamEnv {
   readonly gapMs: number;
   readonly idleMs: number;
   /** Live exchanges and tunnels, for drain and for policy changes. */
-  readonly live: Set<Live>;
+  readonly live: LiveSet;
   readonly settle: Settle;
-}
-
-/** `revoked`: policy no longer allows it; `killed`: the kill switch; `drained`: the gateway ends. */
-export type SeverReason = "revoked" | "killed" | "drained";
-
-/** Something that is still carrying bytes under a permit. */
-export interface Live {
-  readonly egress: Egress;
-  /** Cuts it: its permit no longer holds. The reason is the outcome's error. */
-  sever(reason: SeverReason): void;
 }
 
 export interface Carried {
@@ -62,7 +53,7 @@ export interface Carried {
   /** The exact bytes that were decided on (or their replacement), or null. */
   readonly payload: Uint8Array | null;
   /** End-to-end fields that go with the payload. */
-  readonly headers: HeaderList;
+  readonly fields: Fields;
   /** The certificate as a header value. */
   readonly certificate: string;
   readonly certificateId: string;
@@ -81,12 +72,9 @@ export function forward(env: ForwardEnv, carried: Carried): void {
   new Forwarding(env, carried).start();
 }
 
-function isEventStream(type: string | null): boolean {
-  return type !== null && type.length >= 17 && /^text\/event-stream\b/i.test(type);
-}
-
 class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   readonly egress: Egress;
+  place = -1;
   readonly #env: ForwardEnv;
   readonly #carried: Carried;
   /** Set by a dial under way: gives it up. */
@@ -139,13 +127,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   #send(upstream: UpstreamConn): void {
     this.#upstream = upstream;
-    upstream.begin(
-      this,
-      this.#carried.exchange.egress.method,
-      this.#requestHead(),
-      this.#payload,
-      this.#env.firstByteMs,
-    );
+    upstream.begin(this, this.egress.method, this.#request(), this.#env.firstByteMs);
   }
 
   get #payload(): Uint8Array | null {
@@ -157,24 +139,17 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     return this.egress.destination.scheme === "http" ? this.#env.route.proxied : null;
   }
 
-  #requestHead(): string {
+  #request(): SentRequest {
     const { egress, declaredLength } = this.#carried.exchange;
-    const { scheme, host, port } = egress.destination;
-    const authority = formatAuthority(host, port === (scheme === "https" ? 443 : 80) ? null : port);
     const payload = this.#payload;
     let framing = "";
     if (payload !== null) framing = `Content-Length: ${payload.length}\r\n`;
     else if (declaredLength === 0 || BODY_METHODS.has(egress.method)) framing = "Content-Length: 0\r\n";
     if (egress.upgrade !== null) framing += `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n`;
     const proxied = this.#proxied;
-    const target = proxied === null ? egress.path : `http://${authority}${egress.path === "*" ? "" : egress.path}`;
-    return writeRequestHead(
-      egress.method,
-      target,
-      authority,
-      this.#carried.headers,
-      proxied === null ? framing : framing + proxied.lines,
-    );
+    const lines = linesOf(egress, proxied !== null);
+    if (proxied !== null) framing += proxied.lines;
+    return { lines, fields: this.#carried.fields, framing, body: payload };
   }
 
   // ── what the upstream says ──
@@ -187,7 +162,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#interim = true;
     const { responder } = this.#carried.exchange;
     // A 100 answers an Expect we never send; the client's own was answered by the gateway.
-    if (head.status !== 100) responder.interim(head.status, head.reason, this.#fields(head));
+    if (head.status !== 100) responder.interim(head.status, head.reason, passed(head));
   }
 
   head(head: ResponseHead): void {
@@ -202,9 +177,9 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       return;
     }
     this.#status = head.status;
-    if (isEventStream(headerValue(head.headers, "content-type"))) this.#gapMs = this.#env.idleMs;
+    if (head.eventStream) this.#gapMs = this.#env.idleMs;
     const { responder } = this.#carried.exchange;
-    responder.head(head.status, head.reason, this.#fields(head), head.contentLength, this.#certificateLine());
+    responder.head(head.status, head.reason, passed(head), head.contentLength, this.#carried.certificate);
   }
 
   body(bytes: Uint8Array): void {
@@ -271,8 +246,9 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       this.#badGateway("upstream_malformed", "switched protocols without being asked");
       return;
     }
-    const lines = `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n${this.#certificateLine()}`;
-    const taken = responder.takeover(101, "Switching Protocols", this.#fields(head), lines);
+    const framing = `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n`;
+    const { certificate } = this.#carried;
+    const taken = responder.takeover(101, "Switching Protocols", passed(head), framing, certificate);
     this.#env.live.delete(this);
     this.#over = true;
     const far = { conn: upstream.detach(), leftover, ended: false, parked: null, address: upstream.address };
@@ -327,12 +303,31 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       error,
     });
   }
+}
 
-  #fields(head: ResponseHead): HeaderList {
-    return endToEnd(head.headers, head.connection, "response");
-  }
+/** The end-to-end fields of an answer. */
+function passed({ fields }: ResponseHead): Fields {
+  return fields.block ?? fields.list;
+}
 
-  #certificateLine(): string {
-    return `X-EVE-Decision-Cert: ${this.#carried.certificate}\r\n`;
-  }
+interface Lines {
+  readonly method: string;
+  readonly path: string;
+  readonly proxied: boolean;
+  readonly text: string;
+}
+
+/** The last request lines per destination: equal requests of one door share that object. */
+const known = new WeakMap<Destination, Lines>();
+
+/** Request line and Host. */
+function linesOf({ method, path, destination }: Egress, proxied: boolean): string {
+  const last = known.get(destination);
+  if (last !== undefined && last.path === path && last.method === method && last.proxied === proxied) return last.text;
+  const { scheme, host, port } = destination;
+  const authority = formatAuthority(host, port === (scheme === "https" ? 443 : 80) ? null : port);
+  const target = proxied ? `http://${authority}${path === "*" ? "" : path}` : path;
+  const text = requestLines(method, target, authority);
+  known.set(destination, { method, path, proxied, text });
+  return text;
 }

@@ -2,7 +2,8 @@ import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Taken } from "../model/exchange.ts";
-import type { Ended, Live, SeverReason } from "./forward.ts";
+import type { Ended } from "./forward.ts";
+import type { Live, LiveSet, SeverReason } from "./live.ts";
 import type { Parked } from "./parked.ts";
 
 /** One end of a relay. */
@@ -18,7 +19,7 @@ export interface Party {
 export interface RelayEnv {
   readonly deadlines: Deadlines;
   readonly idleMs: number;
-  readonly live: Set<Live>;
+  readonly live: LiveSet;
 }
 
 export type RelayEnd = Omit<Ended, "status" | "answered" | "protocol">;
@@ -37,6 +38,7 @@ export function relay(
 }
 
 class Relay implements Deadlined, Live {
+  place = -1;
   deadline: number;
   readonly egress: Egress;
   readonly env: RelayEnv;

@@ -6,7 +6,8 @@ import type { Permit } from "../model/permit.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
 import type { Cancel, Dialled } from "./dial.ts";
-import type { Ended, ForwardEnv, Live, SeverReason } from "./forward.ts";
+import type { Ended, ForwardEnv } from "./forward.ts";
+import type { Live, SeverReason } from "./live.ts";
 import type { Parked } from "./parked.ts";
 import { poolKey } from "./pool.ts";
 import { relay } from "./relay.ts";
@@ -63,12 +64,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     env.settle(carried, { ...NOTHING, severed: opening.revoked, error: opening.over });
     return;
   }
-  const taken = exchange.responder.takeover(
-    200,
-    "Connection Established",
-    [],
-    `X-EVE-Decision-Cert: ${carried.certificate}\r\n`,
-  );
+  const taken = exchange.responder.takeover(200, "Connection Established", [], "", carried.certificate);
   opening.taken = taken;
   const upstream = {
     conn: dialled.conn,
@@ -129,6 +125,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
 
 /** A tunnel from its permit to its first bytes: it can be left by its client and revoked like one that carries bytes. */
 class Opening implements Live, Feeder {
+  place = -1;
   readonly egress: Egress;
   readonly cancel: Cancel = { run: null };
   taken: Taken | null = null;

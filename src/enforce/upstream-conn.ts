@@ -1,7 +1,9 @@
 import type { FaultCode } from "../errors.ts";
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
+import type { Fields } from "../model/headers.ts";
 import { type ResponseHead, ResponseParser, type ResponseSink, type WireLimits } from "../wire/http1.ts";
+import { JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
 import type { Dialled } from "./dial.ts";
 
 /** The exchange a connection is in use by. */
@@ -19,6 +21,19 @@ export interface UpstreamEnv {
   readonly deadlines: Deadlines;
   readonly limits: WireLimits;
 }
+
+/** A request as it goes out. */
+export interface SentRequest {
+  /** Request line and Host with their CRLFs. */
+  readonly lines: string;
+  readonly fields: Fields;
+  /** Ready lines behind the fields. */
+  readonly framing: string;
+  readonly body: Uint8Array | null;
+}
+
+/** Filled and sent within one `begin`, so all connections can share it. */
+const outgoing = new OutBuffer();
 
 /** One connection to an upstream that speaks HTTP/1.1: one exchange at a time, never two. */
 export class UpstreamConn implements ConnHandler, Deadlined {
@@ -58,11 +73,17 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     return this.#parser.started && this.#parser.fault?.code !== "no_answer";
   }
 
-  begin(use: UpstreamUse, method: string, head: string, body: Uint8Array | null, firstByteMs: number): void {
+  /** Sends a request and takes its answer to `use`; the first byte of it is due within `firstByteMs`. */
+  begin(use: UpstreamUse, method: string, request: SentRequest, firstByteMs: number): void {
     this.#delivery.use = use;
     this.#parser.start(method);
     this.deadline = this.#env.deadlines.now + firstByteMs;
-    const open = body === null || body.length === 0 ? this.conn.write(head) : this.conn.write(head, body);
+    const { lines, fields, framing, body } = request;
+    outgoing.clear().text(lines).fields(fields).text(framing).text("\r\n");
+    const joined = body !== null && body.length <= JOIN_LIMIT;
+    if (joined) outgoing.append(body);
+    let open = this.conn.send(outgoing.bytes, outgoing.length);
+    if (body !== null && !joined) open = this.conn.write(body);
     this.#writing = !open;
   }
 

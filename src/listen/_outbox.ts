@@ -1,57 +1,90 @@
 import type { Conn } from "../model/conn.ts";
+import type { Fields } from "../model/headers.ts";
+import { isBlock, JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
 
-/** Above this, copying costs more than a second system call. */
-const COPY_LIMIT = 32 * 1024;
+/** Filled and sent within one `flush`, so all connections can share it. */
+const buffer = new OutBuffer();
 
-/**
- * Gathers what one turn produces, so that head, chunk framing and body leave in one write. Strings are one byte a char.
- * The usual turn is one text and one body behind it, which costs no array and no copy.
- */
+interface Head {
+  /** Status line with its CRLF. */
+  readonly line: string;
+  readonly fields: Fields;
+  /** Ready lines behind the fields. */
+  readonly framing: string;
+  /** Value of the certificate's field; null without one. */
+  readonly certificate: string | null;
+}
+
+/** Gathers what one turn produces, so that head, chunk framing and body leave in one write. Strings are one byte a char. */
 export class Outbox {
-  #text = "";
+  #head: Head | null = null;
+  #parts: (Head | string | Uint8Array)[] | null = null;
   #bytes: Uint8Array | null = null;
-  #more: (string | Uint8Array)[] | null = null;
+
+  head(head: Head): void {
+    if (this.#head === null && this.#bytes === null && this.#parts === null) this.#head = head;
+    else this.#more(head);
+  }
 
   add(part: string | Uint8Array): void {
-    if (this.#more !== null) this.#more.push(part);
-    else if (this.#bytes !== null) this.#more = [part];
-    else if (typeof part === "string") this.#text += part;
-    else this.#bytes = part;
+    if (typeof part !== "string" && this.#bytes === null && this.#parts === null) this.#bytes = part;
+    else this.#more(part);
+  }
+
+  /** The usual turn is one head and one body behind it, which needs no list. */
+  #more(part: Head | string | Uint8Array): void {
+    if (this.#parts === null) {
+      this.#parts = [];
+      if (this.#head !== null) this.#parts.push(this.#head);
+      if (this.#bytes !== null) this.#parts.push(this.#bytes);
+      this.#head = null;
+      this.#bytes = null;
+    }
+    this.#parts.push(part);
   }
 
   /** False when the kernel asks to wait for drain. */
   flush(conn: Conn): boolean {
-    const text = this.#text;
+    const parts = this.#parts;
+    const head = this.#head;
     const bytes = this.#bytes;
-    const more = this.#more;
-    if (more !== null) {
-      this.#more = null;
-      more.unshift(text, bytes as Uint8Array);
-    }
-    this.#text = "";
+    this.#parts = null;
+    this.#head = null;
     this.#bytes = null;
-    if (more !== null) return writeAll(conn, more);
-    if (bytes === null) return text === "" ? true : conn.write(text);
-    return text === "" ? conn.write(bytes) : conn.write(text, bytes);
+    buffer.clear();
+    if (parts !== null) return sendAll(conn, parts);
+    if (head !== null) compose(head);
+    const open = bytes === null || put(conn, bytes);
+    return buffer.length === 0 ? open : conn.send(buffer.bytes, buffer.length);
   }
 }
 
-function writeAll(conn: Conn, parts: readonly (string | Uint8Array)[]): boolean {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  if (length <= COPY_LIMIT) return conn.write(join(parts, length));
+function sendAll(conn: Conn, parts: readonly (Head | string | Uint8Array)[]): boolean {
   let open = true;
-  for (const part of parts) if (part.length > 0) open = conn.write(part);
-  return open;
+  for (const part of parts) {
+    if (typeof part === "string") buffer.text(part);
+    else if (part instanceof Uint8Array) open = put(conn, part);
+    else compose(part);
+  }
+  return buffer.length === 0 ? open : conn.send(buffer.bytes, buffer.length);
 }
 
-function join(parts: readonly (string | Uint8Array)[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    if (typeof part === "string") for (let i = 0; i < part.length; i++) whole[at + i] = part.charCodeAt(i);
-    else whole.set(part, at);
-    at += part.length;
+/** Behind what is in the buffer, or, when it is long, sent by itself behind that. */
+function put(conn: Conn, bytes: Uint8Array): boolean {
+  if (bytes.length <= JOIN_LIMIT) {
+    buffer.append(bytes);
+    return true;
   }
-  return whole;
+  if (buffer.length > 0) conn.send(buffer.bytes, buffer.length);
+  buffer.clear();
+  return conn.write(bytes);
+}
+
+function compose({ line, fields, framing, certificate }: Head): void {
+  buffer.text(line);
+  if (isBlock(fields)) buffer.block(fields);
+  else buffer.fields(fields);
+  buffer.text(framing);
+  if (certificate !== null) buffer.text("X-EVE-Decision-Cert: ").text(certificate).text("\r\n");
+  buffer.text("\r\n");
 }

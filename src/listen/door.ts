@@ -3,7 +3,7 @@ import type { Conn } from "../model/conn.ts";
 import type { Deadlines } from "../model/deadlines.ts";
 import type { Exchange, Responder } from "../model/exchange.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import type { WireLimits } from "../wire/http1.ts";
+import type { LineMemo, WireLimits } from "../wire/http1.ts";
 import type { HeldBudget } from "./held.ts";
 import type { ServerConn } from "./server-conn.ts";
 
@@ -23,6 +23,7 @@ export interface Door {
   readonly deadlines: Deadlines;
   readonly budget: HeldBudget;
   readonly wireLimits: WireLimits;
+  readonly lines: LineMemo;
   /** Connections that still speak HTTP with us. */
   readonly connections: Set<ServerConn>;
   draining: boolean;

@@ -1,32 +1,67 @@
 import type { Conn } from "../model/conn.ts";
-import type { Destination, Egress } from "../model/egress.ts";
+import type { Destination, Door, Egress, Principal } from "../model/egress.ts";
+import type { FieldBlock, HeaderList } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
-import { endToEnd, type RequestHead } from "../wire/http1.ts";
+import type { RequestHead } from "../wire/http1.ts";
 import type { TunnelInside } from "./server-conn.ts";
 
 /** The egress a request head asks for. Inside a tunnel the destination is the tunnel's, whatever the request says. */
-export function egressOf(head: RequestHead, conn: Conn, inside: TunnelInside | null): Egress {
-  const connect = head.form === "authority";
-  return {
-    door: inside !== null ? "tunnel" : connect ? "connect" : "forward",
-    phase: connect ? "tunnel" : "request",
-    caller:
-      inside !== null ? "sidecar.tunnel.egress" : connect ? "sidecar.connect.egress" : "sidecar.forward_proxy.egress",
-    method: head.method,
-    destination: inside !== null ? inside.destination : destinationOf(head),
-    target: head.target,
-    path: head.path,
-    headers: endToEnd(head.headers, head.connection, "request"),
-    upgrade: head.upgrade === "websocket" ? "websocket" : null,
-    conflict: inside === null ? null : conflictOf(head, inside.destination),
-    principal: { address: conn.remoteAddress, port: conn.remotePort, agent: null },
-    parent: inside === null ? null : inside.parent,
-  };
-}
+export class HttpEgress implements Egress {
+  readonly door: Door;
+  readonly phase: "request" | "tunnel";
+  readonly caller: string;
+  readonly destination: Destination;
+  readonly upgrade: "websocket" | null;
+  readonly conflict: string | null;
+  readonly principal: Principal;
+  readonly parent: string | null;
+  readonly #head: RequestHead;
 
-function destinationOf(head: RequestHead): Destination {
-  const scheme = head.form === "authority" ? "tcp" : (head.scheme ?? "http");
-  return { scheme, host: head.host, port: head.port, literal: head.literal };
+  constructor(head: RequestHead, conn: Conn, inside: TunnelInside | null) {
+    this.#head = head;
+    this.principal = { address: conn.remoteAddress, port: conn.remotePort, agent: null };
+    this.upgrade = head.upgrade === "websocket" ? "websocket" : null;
+    if (inside !== null) {
+      this.door = "tunnel";
+      this.phase = "request";
+      this.caller = "sidecar.tunnel.egress";
+      this.destination = inside.destination;
+      this.conflict = conflictOf(head, inside.destination);
+      this.parent = inside.parent;
+      return;
+    }
+    const connect = head.form === "authority";
+    this.door = connect ? "connect" : "forward";
+    this.phase = connect ? "tunnel" : "request";
+    this.caller = connect ? "sidecar.connect.egress" : "sidecar.forward_proxy.egress";
+    this.destination = head.to.destination;
+    this.conflict = null;
+    this.parent = null;
+  }
+
+  get method(): string {
+    return this.#head.method;
+  }
+
+  get target(): string {
+    return this.#head.target;
+  }
+
+  get path(): string {
+    return this.#head.path;
+  }
+
+  get encoded(): boolean {
+    return this.#head.encoded;
+  }
+
+  get headers(): HeaderList {
+    return this.#head.fields.list;
+  }
+
+  get block(): FieldBlock | null {
+    return this.#head.fields.block;
+  }
 }
 
 /** A request without a Host (HTTP/1.0) or without a port in it names nothing else than its tunnel. */

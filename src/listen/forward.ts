@@ -4,7 +4,7 @@ import type { Deadlines } from "../model/deadlines.ts";
 import type { Destination } from "../model/egress.ts";
 import type { Exchange, Responder, Taken } from "../model/exchange.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
-import type { WireLimits } from "../wire/http1.ts";
+import { LineMemo, type WireLimits } from "../wire/http1.ts";
 import { clientCheck } from "./clients.ts";
 import type { Door, Notice } from "./door.ts";
 import { HeldBudget } from "./held.ts";
@@ -34,6 +34,7 @@ export class ForwardDoor implements Door {
   readonly config: Config;
   readonly deadlines: Deadlines;
   readonly wireLimits: WireLimits;
+  readonly lines = new LineMemo();
   readonly budget: HeldBudget;
   readonly connections = new Set<ServerConn>();
   readonly mayUse: (address: string) => boolean;

@@ -1,6 +1,6 @@
 import type { Feeder, Responder, Taken } from "../model/exchange.ts";
-import type { HeaderList } from "../model/headers.ts";
-import { type RequestHead, writeFields, writeResponseHead } from "../wire/http1.ts";
+import type { Fields, HeaderList } from "../model/headers.ts";
+import { type RequestHead, statusLine, writeFields } from "../wire/http1.ts";
 import type { Outbox } from "./_outbox.ts";
 import type { BodyHolder } from "./body.ts";
 import type { ServerConn } from "./server-conn.ts";
@@ -33,11 +33,12 @@ export class Http1Responder implements Responder {
     this.#keep = request.keepAlive;
   }
 
-  interim(status: number, reason: string, headers: HeaderList): void {
-    if (this.modern && !this.started) this.#out.add(writeResponseHead(11, status, reason, headers, ""));
+  interim(status: number, reason: string, fields: Fields): void {
+    if (!this.modern || this.started) return;
+    this.#out.head({ line: statusLine(status, reason), fields, framing: "", certificate: null });
   }
 
-  head(status: number, reason: string, headers: HeaderList, length: number, extra: string): void {
+  head(status: number, reason: string, fields: Fields, length: number, certificate: string | null): void {
     this.started = true;
     this.#bodyless = this.#request.method === "HEAD" || status === 204 || status === 304;
     // What was not read cannot be told from the next request: such a connection ends with this answer.
@@ -51,7 +52,7 @@ export class Http1Responder implements Responder {
     }
     if (!this.#keep) framing += "Connection: close\r\n";
     else if (!this.modern) framing += "Connection: keep-alive\r\n";
-    this.#out.add(writeResponseHead(11, status, reason, headers, framing + extra));
+    this.#out.head({ line: statusLine(status, reason), fields, framing, certificate });
   }
 
   body(bytes: Uint8Array): void {
@@ -87,16 +88,16 @@ export class Http1Responder implements Responder {
     const bytes = encoder.encode(body);
     if (sever) this.#keep = false;
     this.#sever = sever;
-    this.head(status, reason, headers, bytes.length, "");
+    this.head(status, reason, headers, bytes.length, null);
     this.body(bytes);
     this.end(null);
     this.flush();
   }
 
-  takeover(status: number, reason: string, headers: HeaderList, extra: string): Taken {
+  takeover(status: number, reason: string, fields: Fields, framing: string, certificate: string): Taken {
     this.started = true;
     this.feeder = null;
-    this.#out.add(writeResponseHead(11, status, reason, headers, extra));
+    this.#out.head({ line: statusLine(status, reason), fields, framing, certificate });
     this.#out.flush(this.#owner.conn);
     return this.#owner.taken();
   }

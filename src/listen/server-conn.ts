@@ -61,7 +61,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     this.#done = done;
     this.#crowded = crowded;
     this.#intake = new Intake(door);
-    this.#parser = new RequestParser(door.wireLimits, this.#intake);
+    this.#parser = new RequestParser(door.wireLimits, this.#intake, door.lines);
     this.deadline = door.deadlines.now + door.config.keepAliveTimeoutMs;
     conn.handler = this;
     door.deadlines.add(this);

@@ -2,7 +2,7 @@ import type { Egress } from "../model/egress.ts";
 import type { Exchange, Held } from "../model/exchange.ts";
 import type { RequestHead } from "../wire/http1.ts";
 import type { BodyHolder } from "./body.ts";
-import { egressOf } from "./egress-of.ts";
+import { HttpEgress } from "./egress-of.ts";
 import { Http1Responder } from "./responder.ts";
 import type { ServerConn } from "./server-conn.ts";
 
@@ -19,7 +19,7 @@ export class ServerExchange implements Exchange {
     this.#owner = owner;
     this.startedAt = owner.door.runtime.monotonic();
     this.declaredLength = head.contentLength;
-    this.egress = egressOf(head, owner.conn, owner.inside);
+    this.egress = new HttpEgress(head, owner.conn, owner.inside);
     this.responder = new Http1Responder(owner, head, body);
   }
 

@@ -28,6 +28,8 @@ export interface Conn {
    * char (latin1). False asks the caller to stop until `drain`. Writing to a closed connection is ignored.
    */
   write(head: string | Uint8Array, body?: Uint8Array): boolean;
+  /** As `write` of the first `length` bytes; the array is the caller's again when this returns. */
+  send(bytes: Uint8Array, length: number): boolean;
   pause(): void;
   /** What was kept back comes in a later turn, never from inside this call. */
   resume(): void;

@@ -1,4 +1,4 @@
-import type { HeaderList } from "./headers.ts";
+import type { FieldBlock, HeaderList } from "./headers.ts";
 
 /** The way traffic came in. */
 export type Door = "forward" | "connect" | "tunnel" | "library";
@@ -43,6 +43,10 @@ export interface Egress {
   readonly path: string;
   /** End-to-end header fields only; hop-by-hop and `X-EVE-*` fields are already gone. */
   readonly headers: HeaderList;
+  /** The same as whole lines; null when they have to be written anew. What is sent is one or the other. */
+  readonly block: FieldBlock | null;
+  /** A Content-Encoding field is among them. */
+  readonly encoded: boolean;
   /** The only upgrade that is ever forwarded, or null. */
   readonly upgrade: "websocket" | null;
   /** The authority the request names when it is not the one of the tunnel it came through; always a veto. */

@@ -1,6 +1,6 @@
 import type { Conn } from "./conn.ts";
 import type { Egress, HeldBody } from "./egress.ts";
-import type { HeaderList } from "./headers.ts";
+import type { Fields, HeaderList } from "./headers.ts";
 
 /**
  * What became of waiting for a request body. `gone`: the door already answered (malformed, too slow) or the client left;
@@ -41,12 +41,12 @@ export interface Responder {
   readonly abandoned: boolean;
   /** Who writes the answer and wants to hear of the client; let go of when the answer is complete. */
   feeder: Feeder | null;
-  interim(status: number, reason: string, headers: HeaderList): void;
+  interim(status: number, reason: string, fields: Fields): void;
   /**
-   * Starts the final answer. `headers` are end-to-end fields without framing; `length` is the body's, or -1 when it is
-   * not known; `extra` is ready lines ("Name: value\r\n") put behind them.
+   * Starts the final answer. `fields` are end-to-end fields without framing; `length` is the body's, or -1 when it is
+   * not known; `certificate` is printable ASCII, sent as `X-EVE-Decision-Cert`, or null.
    */
-  head(status: number, reason: string, headers: HeaderList, length: number, extra: string): void;
+  head(status: number, reason: string, fields: Fields, length: number, certificate: string | null): void;
   body(bytes: Uint8Array): void;
   end(trailers: HeaderList | null): void;
   /** Hands everything gathered to the kernel; false asks to wait for `clientDrained`. */
@@ -55,9 +55,10 @@ export interface Responder {
   answer(status: number, reason: string, headers: HeaderList, body: string, sever: boolean): void;
   /**
    * Ends HTTP on this connection with the given final or 101 head and hands the socket over. The taker sets
-   * `conn.handler` before it returns to the event loop and calls `done` exactly once, when the socket is gone.
+   * `conn.handler` before it returns to the event loop and calls `done` exactly once, when the socket is gone. `framing`
+   * is ready lines ("Name: value\r\n") put behind the fields.
    */
-  takeover(status: number, reason: string, headers: HeaderList, extra: string): Taken;
+  takeover(status: number, reason: string, fields: Fields, framing: string, certificate: string): Taken;
   /** Cuts the connection in the middle of an answer, so that nobody takes the part for the whole. */
   sever(): void;
 }

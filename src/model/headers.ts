@@ -6,6 +6,17 @@
  */
 export type HeaderList = readonly string[];
 
+/** Fields as whole lines (`Name: value\r\n`), ready to be put into a head without having been strings. */
+export interface FieldBlock {
+  /** Bytes. */
+  readonly size: number;
+  /** `target` has room for `size` bytes from `at`. */
+  copyTo(target: Uint8Array, at: number): void;
+}
+
+/** Fields on their way into a head. */
+export type Fields = HeaderList | FieldBlock;
+
 /** First value of a field, or null. `lowerName` must be lower case. */
 export function headerValue(headers: HeaderList, lowerName: string): string | null {
   for (let i = 0; i + 1 < headers.length; i += 2) {

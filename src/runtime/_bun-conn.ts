@@ -121,19 +121,26 @@ class NativeConn implements Conn {
     return this.#send(out);
   }
 
+  send(bytes: Uint8Array, length: number): boolean {
+    if (this.#ending || this.#gone || length === 0) return true;
+    if (this.#pending.length > 0) return this.#keep(bytes.slice(0, length));
+    const taken = this.#socket.write(bytes, 0, length);
+    return taken >= length || taken < 0 ? true : this.#keep(bytes.slice(taken, length));
+  }
+
   #send(bytes: Uint8Array): boolean {
     const { length } = bytes;
     if (length === 0) return this.#pendingBytes <= HIGH_WATER;
-    if (this.#pending.length === 0) {
-      const taken = this.#socket.write(bytes);
-      // Negative: the socket is closing, and `close` is on its way.
-      if (taken >= length || taken < 0) return true;
-      this.#pending.push(taken === 0 ? bytes : bytes.subarray(taken));
-      this.#pendingBytes += length - taken;
-    } else {
-      this.#pending.push(bytes);
-      this.#pendingBytes += length;
-    }
+    if (this.#pending.length > 0) return this.#keep(bytes);
+    const taken = this.#socket.write(bytes);
+    // Negative: the socket is closing, and `close` is on its way.
+    return taken >= length || taken < 0 ? true : this.#keep(taken === 0 ? bytes : bytes.subarray(taken));
+  }
+
+  /** What the kernel has not taken. */
+  #keep(bytes: Uint8Array): boolean {
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
     if (this.#pendingBytes <= HIGH_WATER) return true;
     this.#waiting = true;
     return false;

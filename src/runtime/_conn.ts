@@ -154,6 +154,12 @@ export class SocketConn implements Conn {
     return false;
   }
 
+  send(bytes: Uint8Array, length: number): boolean {
+    const out = Buffer.allocUnsafe(length);
+    out.set(bytes.subarray(0, length), 0);
+    return this.write(out);
+  }
+
   #writeTwo(head: Uint8Array, body: Uint8Array): boolean {
     const socket = this.#socket;
     socket.cork();

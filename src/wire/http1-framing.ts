@@ -1,5 +1,6 @@
 /** The fields that frame a message or belong to the connection, gathered in one pass with a single reading. */
 import { isToken, sameName } from "./http1-chars.ts";
+import { type FieldRole, isOwnField, knownField } from "./http1-fields.ts";
 import { malformed, type RawHead, type WireFault } from "./http1-head.ts";
 
 /** More than any peer needs; bounds the work of taking named fields out. */
@@ -10,44 +11,62 @@ const MAX_DIGITS = 15;
 export class Framing {
   /** Host and Expect mean something in requests only. */
   readonly request: boolean;
-  /** Every field, flat, order and case kept. */
-  readonly headers: string[] = [];
   /** -1 when none was sent. */
   contentLength = -1;
   chunked = false;
-  host: string | null = null;
+  /** Index into the marks of the Host field; -1 when none was sent. */
+  hostMark = -1;
+  typeMark = -1;
+  encoded = false;
   /** Lower-case members of Connection and Proxy-Connection. */
-  readonly connection: string[] = [];
+  connection: readonly string[] = NO_OPTIONS;
   close = false;
   keep = false;
   expect = false;
   upgrade: string | null = null;
   codings: string | null = null;
+  /** Lines that travel on as they are, as pairs of offsets; null: not all of them can. */
+  runs: number[] | null = [];
 
   constructor(request: boolean) {
     this.request = request;
   }
 }
 
+const NO_OPTIONS: readonly string[] = [];
+const KEEP_ALIVE: readonly string[] = ["keep-alive"];
+
 /** Reads the fields of a message of `version`. Answers a fault instead when anything has no or a second reading. */
 export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): WireFault | null {
-  const { text, marks } = raw;
-  const headers = framing.headers;
+  const { bytes, base, marks } = raw;
+  const runs: number[] = [];
+  let runEnd = -1;
+  let plain = true;
   for (let m = 0; m + 3 < marks.length; m += 4) {
     const start = marks[m] as number;
     const end = marks[m + 1] as number;
-    const value = text.substring(marks[m + 2] as number, marks[m + 3] as number);
-    headers.push(text.substring(start, end), value);
-    // Length and first letter leave one candidate, so most fields cost no comparison. Comparing in the text of the
-    // whole head keeps the small strings unbuilt until somebody needs them.
-    const name = candidate(end - start, text.charCodeAt(start) | 0x20);
-    if (name !== "" && matches(text, start, name)) {
-      const fault = text.startsWith("_", start + name.indexOf("-")) ? underscored() : readField(name, value, framing);
+    const known = knownField(bytes, base + start, base + end);
+    if (known === null) {
+      if (isOwnField(bytes, base + start, base + end)) continue;
+    } else {
+      if (known.frames && known.dash > 0 && bytes[base + start + known.dash] === 0x5f) return underscored();
+      const fault = readField(known.role, raw, m, framing);
       if (fault !== null) return fault;
+      if (endsHere(known.role, framing.request)) continue;
     }
+    // Anything but `Name: value` is written anew, so that odd spacing reaches nobody.
+    const lineEnd = (marks[m + 3] as number) + 2;
+    const next = m + 4 < marks.length ? (marks[m + 4] as number) : raw.length - 2;
+    if (lineEnd !== next || marks[m + 2] !== end + 2 || bytes[base + end + 1] !== 0x20) plain = false;
+    if (start === runEnd) runs[runs.length - 1] = next;
+    else runs.push(start, next);
+    runEnd = next;
   }
+  const { connection } = framing;
+  const names = connection.length > 0 && connection.some((option) => option !== "keep-alive" && option !== "close");
+  framing.runs = plain && !names ? runs : null;
   if (framing.upgrade !== null) {
-    const named = version === 11 && framing.connection.includes("upgrade");
+    const named = version === 11 && connection.includes("upgrade");
     framing.upgrade = named ? framing.upgrade.toLowerCase() : null;
   }
   const codings = framing.codings;
@@ -60,69 +79,51 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
   return sameName(codings, "chunked") ? null : codingFault(codings);
 }
 
-function candidate(length: number, first: number): string {
-  switch (length) {
-    case 4:
-      return first === 0x68 ? "host" : "";
-    case 6:
-      return first === 0x65 ? "expect" : "";
-    case 7:
-      return first === 0x75 ? "upgrade" : "";
-    case 10:
-      return first === 0x63 ? "connection" : "";
-    case 14:
-      return first === 0x63 ? "content-length" : "";
-    case 16:
-      return first === 0x70 ? "proxy-connection" : "";
-    case 17:
-      return first === 0x74 ? "transfer-encoding" : "";
-    default:
-      return "";
-  }
-}
-
-/**
- * Case-insensitive, and `_` counts as `-`: CGI and its heirs read both as one name. Names hold token characters only, so
- * folding bit 5 makes a letter of nothing else.
- */
-function matches(text: string, start: number, lower: string): boolean {
-  for (let i = 0; i < lower.length; i++) {
-    const code = text.charCodeAt(start + i);
-    const want = lower.charCodeAt(i);
-    if (code !== want && (code | 0x20) !== want && !(want === 0x2d && code === 0x5f)) return false;
-  }
-  return true;
+/** Content-Length goes too: framing is generated anew both ways. */
+function endsHere(role: FieldRole, request: boolean): boolean {
+  if (role === "host") return request;
+  return role !== "content-type" && role !== "content-encoding";
 }
 
 function underscored(): WireFault {
   return malformed("ambiguous_field", "a field that frames the message is spelt with an underscore");
 }
 
-function readField(name: string, value: string, framing: Framing): WireFault | null {
-  switch (name) {
+function readField(role: FieldRole, raw: RawHead, mark: number, framing: Framing): WireFault | null {
+  switch (role) {
     case "host":
       if (!framing.request) return null;
-      if (framing.host !== null) return malformed("duplicate_host", "more than one Host field");
-      framing.host = value;
+      if (framing.hostMark !== -1) return malformed("duplicate_host", "more than one Host field");
+      framing.hostMark = mark;
       return null;
     case "expect":
       if (!framing.request) return null;
       framing.expect = true;
-      if (sameName(value, "100-continue")) return null;
+      if (sameName(raw.value(mark), "100-continue")) return null;
       return { status: 417, code: "unknown_expectation", detail: "the only expectation known is 100-continue" };
-    case "upgrade":
+    case "upgrade": {
+      const value = raw.value(mark);
       framing.upgrade = framing.upgrade === null ? value : `${framing.upgrade}, ${value}`;
       return null;
+    }
     case "content-length":
       if (framing.contentLength !== -1) return malformed("duplicate_length", "more than one Content-Length field");
-      framing.contentLength = readLength(value);
+      framing.contentLength = readLength(raw, mark);
       return framing.contentLength === -1 ? malformed("bad_length", "Content-Length is not one plain number") : null;
     case "transfer-encoding":
       if (framing.codings !== null) return malformed("duplicate_coding", "more than one Transfer-Encoding field");
-      framing.codings = value;
+      framing.codings = raw.value(mark);
       return null;
-    default:
-      return readOptions(value, framing);
+    case "connection":
+      return readOptions(raw, mark, framing);
+    case "content-type":
+      if (framing.typeMark === -1) framing.typeMark = mark;
+      return null;
+    case "content-encoding":
+      framing.encoded = true;
+      return null;
+    case "hop":
+      return null;
   }
 }
 
@@ -132,37 +133,38 @@ export function wantsKeepAlive(framing: Framing, version: 10 | 11): boolean {
 }
 
 /** 1 to 15 digits without leading zeros, else -1. A list, even of equal numbers, is refused. */
-function readLength(value: string): number {
-  const digits = value.length;
-  if (digits === 0 || digits > MAX_DIGITS || (digits > 1 && value.charCodeAt(0) === 0x30)) return -1;
+function readLength({ bytes, base, marks }: RawHead, mark: number): number {
+  const start = base + (marks[mark + 2] as number);
+  const end = base + (marks[mark + 3] as number);
+  const digits = end - start;
+  if (digits === 0 || digits > MAX_DIGITS || (digits > 1 && bytes[start] === 0x30)) return -1;
   let length = 0;
-  for (let i = 0; i < digits; i++) {
-    const digit = value.charCodeAt(i) - 48;
+  for (let i = start; i < end; i++) {
+    const digit = (bytes[i] as number) - 48;
     if (digit < 0 || digit > 9) return -1;
     length = length * 10 + digit;
   }
   return length;
 }
 
-function readOptions(value: string, framing: Framing): WireFault | null {
-  // The two values nearly every message has.
-  if (value === "keep-alive" || value === "close") return addOption(value, framing);
-  for (const member of value.split(",")) {
+function readOptions(raw: RawHead, mark: number, framing: Framing): WireFault | null {
+  // What nearly every message that has the field says.
+  if (framing.connection === NO_OPTIONS && raw.valueIs(mark, "keep-alive")) {
+    framing.connection = KEEP_ALIVE;
+    framing.keep = true;
+    return null;
+  }
+  const options = [...framing.connection];
+  for (const member of raw.value(mark).split(",")) {
     const option = trimSpace(member).toLowerCase();
     if (option === "") continue;
     if (!isToken(option)) return malformed("bad_connection", "Connection is not a list of tokens");
-    const fault = addOption(option, framing);
-    if (fault !== null) return fault;
+    if (options.length === MAX_OPTIONS) return malformed("bad_connection", "Connection names too many options");
+    options.push(option);
+    if (option === "close") framing.close = true;
+    if (option === "keep-alive") framing.keep = true;
   }
-  return null;
-}
-
-function addOption(option: string, framing: Framing): WireFault | null {
-  if (framing.connection.length === MAX_OPTIONS)
-    return malformed("bad_connection", "Connection names too many options");
-  framing.connection.push(option);
-  if (option === "close") framing.close = true;
-  if (option === "keep-alive") framing.keep = true;
+  framing.connection = options;
   return null;
 }
 

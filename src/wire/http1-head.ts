@@ -27,14 +27,76 @@ const BLANK = 4;
 const VALUE = 5;
 const LAST_FEED = 6;
 
-/** A head that was read completely. Positions in `marks` are offsets into `text`. */
-export interface RawHead {
-  /** The whole head, one char a byte. */
-  readonly text: string;
+/**
+ * A head that was read completely: its bytes as they came, and where its fields stand in them. Nearly every request is
+ * decided and sent on without its fields ever becoming strings; `text` is for whoever needs one all the same.
+ */
+export class RawHead {
+  /** The head begins at `base`; the array belongs to whoever holds the head. */
+  readonly bytes: Uint8Array;
+  readonly base: number;
+  readonly length: number;
   /** Length of the start line without its CRLF; 0 for a trailer section. */
   readonly lineEnd: number;
-  /** Four numbers a field: name start, name end, value start, value end (whitespace around the value is outside). */
+  /** Four numbers a field, from `base`: name start, name end, value start, value end (whitespace around the value is outside). */
   readonly marks: readonly number[];
+  readonly #plain: boolean;
+  #text: string | null = null;
+
+  constructor(
+    bytes: Uint8Array,
+    base: number,
+    length: number,
+    lineEnd: number,
+    marks: readonly number[],
+    plain: boolean,
+  ) {
+    this.bytes = bytes;
+    this.base = base;
+    this.length = length;
+    this.lineEnd = lineEnd;
+    this.marks = marks;
+    this.#plain = plain;
+  }
+
+  /** The whole head, one char a byte. */
+  get text(): string {
+    this.#text ??= decodeBytes(this.bytes.subarray(this.base, this.base + this.length), this.#plain);
+    return this.#text;
+  }
+
+  /** The value of the field whose marks begin at `mark`. */
+  value(mark: number): string {
+    return this.text.substring(this.marks[mark + 2] as number, this.marks[mark + 3] as number);
+  }
+
+  /** Whether the start line is this ASCII text, byte for byte. */
+  lineIs(text: string): boolean {
+    return this.lineEnd === text.length && this.#isAt(0, text);
+  }
+
+  /** Whether it is this ASCII text, byte for byte. */
+  valueIs(mark: number, text: string): boolean {
+    const start = this.marks[mark + 2] as number;
+    return (this.marks[mark + 3] as number) - start === text.length && this.#isAt(start, text);
+  }
+
+  /** Whether it begins with this lower-case ASCII text, in any case. */
+  valueBegins(mark: number, lower: string): boolean {
+    const start = this.marks[mark + 2] as number;
+    if ((this.marks[mark + 3] as number) - start < lower.length) return false;
+    for (let i = 0; i < lower.length; i++) {
+      const code = this.bytes[this.base + start + i] as number;
+      const folded = code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
+      if (folded !== lower.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  #isAt(start: number, text: string): boolean {
+    for (let i = 0; i < text.length; i++) if (this.bytes[this.base + start + i] !== text.charCodeAt(i)) return false;
+    return true;
+  }
 }
 
 export class HeadScanner {
@@ -61,7 +123,7 @@ export class HeadScanner {
     return this.#scanned > 0;
   }
 
-  /** The head once its blank line was read, else null. Valid until the next `push`; asking again answers null. */
+  /** The head once its blank line was read, else null; asking again answers null. */
   take(): RawHead | null {
     const raw = this.#raw;
     // An idle connection must not keep its last head, and the secrets in it, in memory.
@@ -82,8 +144,7 @@ export class HeadScanner {
     }
     const done = this.#scan(bytes, base, base + before + take);
     if (done) {
-      const head = bytes.subarray(base, base + this.#scanned);
-      this.#raw = { text: decodeBytes(head, this.#bits < 0x80), lineEnd: this.#lineEnd, marks: this.#marks };
+      this.#raw = new RawHead(bytes, base, this.#scanned, this.#lineEnd, this.#marks.slice(), this.#bits < 0x80);
       const consumed = this.#scanned - before;
       this.#reset();
       return consumed;

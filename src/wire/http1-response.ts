@@ -1,16 +1,16 @@
 /** The response side of HTTP/1: bytes of an upstream connection to events, one answer at a time. */
 import { BodyReader } from "./http1-body.ts";
+import { PassedFields } from "./http1-fields.ts";
 import { Framing, readFraming, wantsKeepAlive } from "./http1-framing.ts";
 import { HeadScanner, malformed, type RawHead, type WireFault, type WireLimits } from "./http1-head.ts";
 
-export interface ResponseHead {
+export class ResponseHead {
   /** 100–999. */
   readonly status: number;
   /** One char a byte; may hold obs-text. */
   readonly reason: string;
   readonly version: 10 | 11;
-  /** Everything received, flat, order and case kept. */
-  readonly headers: string[];
+  readonly fields: PassedFields;
   /** As sent, also where it does not frame (HEAD, 304); -1 when none was sent. */
   readonly contentLength: number;
   /** As sent, also where it does not frame. */
@@ -21,9 +21,39 @@ export interface ResponseHead {
   readonly keepAlive: boolean;
   readonly upgrade: string | null;
   /** Lower-case members of Connection: fields to take out. */
-  readonly connection: string[];
+  readonly connection: readonly string[];
   /** By status or request method there is no body, whatever the fields say. */
   readonly bodyless: boolean;
+  /** Content-Type says text/event-stream. */
+  readonly eventStream: boolean;
+
+  constructor(raw: RawHead, { status, reason, version }: StatusLine, framing: Framing, method: string) {
+    const tunnel = method === "CONNECT" && status >= 200 && status < 300;
+    const bodyless = isEmpty(status) || status === 304 || method === "HEAD" || tunnel;
+    const closeDelimited = !bodyless && !framing.chunked && framing.contentLength === -1;
+    this.status = status;
+    this.reason = reason;
+    this.version = version;
+    this.fields = new PassedFields(raw, framing.runs, framing.connection, false);
+    this.contentLength = framing.contentLength;
+    this.chunked = framing.chunked;
+    this.closeDelimited = closeDelimited;
+    this.keepAlive = !closeDelimited && !tunnel && status !== 101 && wantsKeepAlive(framing, version);
+    this.upgrade = framing.upgrade;
+    this.connection = framing.connection;
+    this.bodyless = bodyless;
+    this.eventStream = framing.typeMark !== -1 && raw.valueBegins(framing.typeMark, "text/event-stream");
+  }
+
+  /** Everything received, flat, order and case kept. */
+  get headers(): string[] {
+    return this.fields.all;
+  }
+}
+
+/** No body, by the status alone. */
+function isEmpty(status: number): boolean {
+  return status < 200 || status === 204;
 }
 
 /** Called in the order informational*, head, body*, end for each answer; nothing after a fault. */
@@ -143,31 +173,14 @@ export class ResponseParser {
 function interpret(raw: RawHead, method: string): ResponseHead | WireFault {
   const line = readLine(raw);
   if ("code" in line) return line;
-  const { status, reason, version } = line;
   const framing = new Framing(false);
-  const fault = readFraming(raw, version, framing);
+  const fault = readFraming(raw, line.version, framing);
   if (fault !== null) return fault;
-  const empty = status < 200 || status === 204;
   // RFC 9112 section 6.3 ends these at the blank line; a sender that announces a body would put it on the wire.
-  if (empty && (framing.chunked || framing.contentLength > 0)) {
+  if (isEmpty(line.status) && (framing.chunked || framing.contentLength > 0)) {
     return malformed("body_not_allowed", "an answer that has no body announces one");
   }
-  const tunnel = method === "CONNECT" && status >= 200 && status < 300;
-  const bodyless = empty || status === 304 || method === "HEAD" || tunnel;
-  const closeDelimited = !bodyless && !framing.chunked && framing.contentLength === -1;
-  return {
-    status,
-    reason,
-    version,
-    headers: framing.headers,
-    contentLength: framing.contentLength,
-    chunked: framing.chunked,
-    closeDelimited,
-    keepAlive: !closeDelimited && !tunnel && status !== 101 && wantsKeepAlive(framing, version),
-    upgrade: framing.upgrade,
-    connection: framing.connection,
-    bodyless,
-  };
+  return new ResponseHead(raw, line, framing, method);
 }
 
 interface StatusLine {
@@ -176,21 +189,27 @@ interface StatusLine {
   readonly version: 10 | 11;
 }
 
+const OK: StatusLine = { status: 200, reason: "OK", version: 11 };
+const OK_LINE = "HTTP/1.1 200 OK";
+const PREFIX = "HTTP/1.";
+
 /** A line that ends right behind the status is taken (many servers leave the space out): it has no second reading. */
-function readLine({ text, lineEnd }: RawHead): StatusLine | WireFault {
-  const minor = text.charCodeAt(7);
-  if (lineEnd < 12 || !text.startsWith("HTTP/") || text.charCodeAt(8) !== 0x20) return badLine();
-  if (!text.startsWith("1.", 5) || (minor !== 0x30 && minor !== 0x31)) {
+function readLine(raw: RawHead): StatusLine | WireFault {
+  if (raw.lineIs(OK_LINE)) return OK;
+  const { bytes, base, lineEnd } = raw;
+  const minor = bytes[base + 7];
+  if (lineEnd < 12 || !raw.text.startsWith("HTTP/") || bytes[base + 8] !== 0x20) return badLine();
+  if (!raw.text.startsWith(PREFIX) || (minor !== 0x30 && minor !== 0x31)) {
     return { status: 505, code: "bad_version", detail: "the only versions known are HTTP/1.0 and HTTP/1.1" };
   }
   let status = 0;
   for (let i = 9; i < 12; i++) {
-    const digit = text.charCodeAt(i) - 48;
+    const digit = (bytes[base + i] as number) - 48;
     if (digit < 0 || digit > 9) return badLine();
     status = status * 10 + digit;
   }
-  if (status < 100 || (lineEnd > 12 && text.charCodeAt(12) !== 0x20)) return badLine();
-  return { status, reason: lineEnd > 13 ? text.substring(13, lineEnd) : "", version: minor === 0x31 ? 11 : 10 };
+  if (status < 100 || (lineEnd > 12 && bytes[base + 12] !== 0x20)) return badLine();
+  return { status, reason: lineEnd > 13 ? raw.text.substring(13, lineEnd) : "", version: minor === 0x31 ? 11 : 10 };
 }
 
 function badLine(): WireFault {

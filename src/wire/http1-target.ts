@@ -1,4 +1,6 @@
 /** The request target and the Host field, brought to one destination or refused (RFC 9112 sections 3.2 and 3.3). */
+
+import type { Destination } from "../model/egress.ts";
 import { type Authority, parseAuthority } from "./authority.ts";
 import { malformed, type WireFault } from "./http1-head.ts";
 
@@ -12,6 +14,8 @@ export interface Target {
   readonly port: number;
   readonly literal: boolean;
   readonly path: string;
+  /** The same as one value, which equal requests share. */
+  readonly destination: Destination;
 }
 
 const NOWHERE: Authority = { host: "", port: 0, literal: false };
@@ -34,7 +38,7 @@ export function readTarget(method: string, target: string, host: string | null, 
 function readLocal(form: "origin" | "asterisk", path: string, host: string | null): Target | WireFault {
   const from = host === null ? NOWHERE : parseHost(host, 0);
   if (from === null) return malformed("bad_host", "the Host field is invalid or ambiguous");
-  return { form, scheme: null, host: from.host, port: from.port, literal: from.literal, path };
+  return made(form, null, from, path);
 }
 
 function readConnect(target: string, host: string | null): Target | WireFault {
@@ -46,7 +50,7 @@ function readConnect(target: string, host: string | null): Target | WireFault {
     if (said === null) return malformed("bad_host", "the Host field is invalid or ambiguous");
     if (said.host !== to.host || said.port !== to.port) return disagreement();
   }
-  return { form: "authority", scheme: null, host: to.host, port: to.port, literal: to.literal, path: "" };
+  return made("authority", null, to, "");
 }
 
 function readAbsolute(method: string, target: string, host: string | null): Target | WireFault {
@@ -70,7 +74,17 @@ function readAbsolute(method: string, target: string, host: string | null): Targ
   let path = target.slice(end);
   if (path === "") path = method === "OPTIONS" ? "*" : "/";
   else if (path.charCodeAt(0) === 0x3f) path = `/${path}`;
-  return { form: "absolute", scheme, host: to.host, port: to.port, literal: to.literal, path };
+  return made("absolute", scheme, to, path);
+}
+
+function made(
+  form: Target["form"],
+  scheme: Target["scheme"],
+  { host, port, literal }: Authority,
+  path: string,
+): Target {
+  const destination = { scheme: form === "authority" ? "tcp" : (scheme ?? "http"), host, port, literal } as const;
+  return { form, scheme, host, port, literal, path, destination };
 }
 
 function readScheme(target: string): "http" | "https" | null {

@@ -52,32 +52,21 @@ export function writeFields(headers: readonly string[]): string {
 }
 
 /**
- * A whole HTTP/1.1 request head. `host` is a ready authority (`formatAuthority`), `framing` ready lines such as
- * `Content-Length: 5\r\n`. Throws Fault `head_unsafe` when method, target or host could be read as more than one word.
+ * Request line and Host with their CRLFs. `host` is a ready authority (`formatAuthority`). Throws Fault `head_unsafe` when
+ * method, target or host could be read as more than one word.
  */
-export function writeRequestHead(
-  method: string,
-  target: string,
-  host: string,
-  headers: readonly string[],
-  framing: string,
-): string {
+export function requestLines(method: string, target: string, host: string): string {
   if (!WORD.test(method) || !WORD.test(target) || !WORD.test(host)) {
     throw new Fault("head_unsafe", "cannot write a request head: its method, target or host is not one word");
   }
-  return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${writeFields(headers)}${framing}\r\n`;
+  return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
 }
 
-/** A whole response head; `extra` is ready lines. */
-export function writeResponseHead(
-  version: 11 | 10,
-  status: number,
-  reason: string,
-  headers: readonly string[],
-  extra: string,
-): string {
+/** A status line with its CRLF. */
+export function statusLine(status: number, reason: string): string {
+  if (status === 200 && reason === "OK") return "HTTP/1.1 200 OK\r\n";
   const words = UNSAFE.test(reason) ? reason.replace(EVERY_UNSAFE, " ") : reason;
-  return `HTTP/1.${version === 11 ? 1 : 0} ${status} ${words}\r\n${writeFields(headers)}${extra}\r\n`;
+  return `HTTP/1.1 ${status} ${words}\r\n`;
 }
 
 /** Length and first letter leave at most a few candidates, so most fields cost no comparison. */
@@ -98,7 +87,7 @@ function endsHere(name: string, request: boolean): boolean {
     case 0x75: // u
       return sameName(name, "upgrade");
     case 0x78: // x
-      return name.length >= 6 && name.slice(0, 6).toLowerCase() === "x-eve-";
+      return name.length >= 6 && /^x[-_]eve[-_]/i.test(name);
     default:
       return false;
   }

@@ -18,6 +18,9 @@ export class FakeConn implements Conn {
   write(): boolean {
     return true;
   }
+  send(): boolean {
+    return true;
+  }
   pause(): void {
     this.paused = true;
   }

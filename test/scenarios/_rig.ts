@@ -8,7 +8,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { addressGuard } from "../../src/decide/address.ts";
 import { VetoDamper } from "../../src/decide/damper.ts";
 import { hostGate, selfAddresses } from "../../src/decide/host.ts";
-import type { Live } from "../../src/enforce/forward.ts";
+import { LiveSet } from "../../src/enforce/live.ts";
 import { Pool } from "../../src/enforce/pool.ts";
 import { directRoute, proxyRoute } from "../../src/enforce/route.ts";
 import { Fault } from "../../src/errors.ts";
@@ -99,7 +99,7 @@ export interface RigOptions {
 
 export class Rig {
   readonly evidence = new FakeEvidence();
-  readonly live = new Set<Live>();
+  readonly live = new LiveSet();
   readonly notices: string[] = [];
   readonly faults: unknown[] = [];
   /** Destinations a socket was really opened to: "address:port". */
@@ -260,7 +260,7 @@ export class Rig {
   async stop(): Promise<void> {
     await this.door.drain();
     this.door.sever();
-    for (const live of [...this.live]) live.sever("revoked");
+    for (const live of this.live.all()) live.sever("revoked");
     this.pool.clear();
   }
 

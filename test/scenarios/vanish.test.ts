@@ -185,7 +185,7 @@ describe("a permit is revoked", () => {
     const client = await rig.client();
     client.send(connect(at));
     await until(() => rig.live.size === 1, "live");
-    for (const live of [...rig.live]) live.sever("revoked");
+    for (const live of rig.live.all()) live.sever("revoked");
     expect(await client.ended()).toBe("reset");
     await rig.clean();
     expect(rig.cancelled).toBe(1);
@@ -197,7 +197,7 @@ describe("a permit is revoked", () => {
     client.send(connect(at));
     await client.head();
     await until(() => rig.live.size === 1, "live");
-    for (const live of [...rig.live]) live.sever("revoked");
+    for (const live of rig.live.all()) live.sever("revoked");
     expect(await client.ended()).toBe("reset");
     await (await upstream.connection(0)).gone();
     await rig.clean();
@@ -211,7 +211,7 @@ describe("a permit is revoked", () => {
     await far.heads(1);
     far.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
     await client.wait((text) => text.endsWith("half"), "half");
-    for (const live of [...rig.live]) live.sever("revoked");
+    for (const live of rig.live.all()) live.sever("revoked");
     expect(await client.ended()).toBe("reset");
     await far.gone();
     await rig.clean();

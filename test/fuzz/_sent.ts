@@ -1,0 +1,8 @@
+import type { FieldBlock } from "../../src/model/headers.ts";
+import { OutBuffer } from "../../src/wire/out-buffer.ts";
+import { latin1 } from "./random.ts";
+
+/** The lines of a block as they would leave. */
+export function sent(block: FieldBlock): string {
+  return latin1(new OutBuffer().block(block).copy());
+}

@@ -1,0 +1,84 @@
+import { expect, test } from "bun:test";
+import { type RequestHead, RequestParser, type ResponseHead, ResponseParser } from "../../src/wire/http1.ts";
+import { OutBuffer } from "../../src/wire/out-buffer.ts";
+import { bytesOf, LIMITS, textOf } from "./_transcript.ts";
+
+function request(fields: string): RequestHead {
+  let head: RequestHead | null = null;
+  const parser = new RequestParser(LIMITS, {
+    head: (read) => {
+      head = read;
+    },
+    body() {},
+    end() {},
+  });
+  parser.push(bytesOf(`GET http://a.test/ HTTP/1.1\r\n${fields}\r\n`), 0);
+  if (head === null) throw new Error(`refused: ${parser.fault?.code}`);
+  return head;
+}
+
+function response(fields: string): ResponseHead {
+  let head: ResponseHead | null = null;
+  const parser = new ResponseParser(LIMITS, {
+    informational() {},
+    head: (read) => {
+      head = read;
+    },
+    body() {},
+    end() {},
+  });
+  parser.start("GET");
+  parser.push(bytesOf(`HTTP/1.1 200 OK\r\n${fields}\r\n`), 0);
+  if (head === null) throw new Error(`refused: ${parser.fault?.code}`);
+  return head;
+}
+
+function lines(head: RequestHead | ResponseHead): string | null {
+  const { block } = head.fields;
+  return block === null ? null : textOf(new OutBuffer().block(block).copy());
+}
+
+test("fields of a request travel on as the lines they came in, but for those that end here", () => {
+  const head = request(
+    "Host: a.test\r\nB: 1\r\nTE: x\r\nKeep-Alive: 5\r\na: caf\xe9\r\nX-EVE-Verdict: ALLOW\r\nx_eve_pillar: 1\r\nB: 2\r\nContent-Length: 0\r\n",
+  );
+  expect(lines(head)).toBe("B: 1\r\na: caf\xe9\r\nB: 2\r\n");
+  expect(head.fields.list).toEqual(["B", "1", "a", "caf\xe9", "B", "2"]);
+});
+
+for (const odd of ["B:1\r\n", "B:  1\r\n", "B: 1 \r\n", "B:\t1\r\n", "B:\r\n"]) {
+  test(`a request with ${JSON.stringify(odd)} is written anew`, () => {
+    expect(lines(request(`Host: a.test\r\nA: 0\r\n${odd}`))).toBeNull();
+  });
+}
+
+test("what Connection names is not among the lines that travel on", () => {
+  const head = request("Host: a.test\r\nConnection: X-Hop\r\nX-Hop: 1\r\nA: 2\r\n");
+  expect(lines(head)).toBeNull();
+  expect(head.fields.list).toEqual(["A", "2"]);
+  expect(lines(request("Host: a.test\r\nConnection: keep-alive\r\nA: 2\r\n"))).toBe("A: 2\r\n");
+  expect(lines(request("Host: a.test\r\nConnection: close, keep-alive\r\nA: 2\r\n"))).toBe("A: 2\r\n");
+});
+
+test("a Host field of an answer travels on, an underscore spelling of a hop-by-hop field too", () => {
+  expect(lines(response("Host: b\r\nKeep_Alive: 1\r\nA: 2\r\n"))).toBe("Host: b\r\nKeep_Alive: 1\r\nA: 2\r\n");
+});
+
+for (const [type, is] of [
+  ["text/event-stream", true],
+  ["Text/Event-Stream; charset=utf-8", true],
+  ["text/plain", false],
+  ["text/event-strea", false],
+] as const) {
+  test(`an answer of type ${type} is ${is ? "" : "not "}an event stream`, () => {
+    expect(response(`Content-Type: ${type}\r\n`).eventStream).toBe(is);
+  });
+}
+
+test("OutBuffer takes any byte in a text, short or long, and grows", () => {
+  const short = "caf\xe9 \xff";
+  const long = `${"x".repeat(70_000)}\xe9${"y".repeat(40)}`;
+  const out = new OutBuffer();
+  expect(textOf(out.text(short).text(long).append(bytesOf("!")).copy())).toBe(`${short}${long}!`);
+  expect(out.clear().text("a".repeat(40)).length).toBe(40);
+});

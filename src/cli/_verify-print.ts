@@ -17,7 +17,7 @@ export function printReport(runtime: Pick<Runtime, "stdout">, report: Report, { 
     keys === null ? "signatures were NOT verified" : `signatures checked with ${keys} key${keys === 1 ? "" : "s"}`,
   );
   for (const severity of ["error", "warning", "info"] as const) lines.push(...section(report, severity));
-  lines.push(report.ok ? "OK" : "FAILED");
+  lines.push(summary(report));
   runtime.stdout(`${lines.join("\n")}\n`);
 }
 
@@ -26,8 +26,28 @@ export function printJson(runtime: Pick<Runtime, "stdout">, report: Report, { ta
   const { ok, certificates, recoveries, verdicts, counts, findings } = report;
   const signatures = keys === null ? "not_verified" : "verified";
   const { error: errors, warning: warnings, info: infos } = findings;
-  const result = { ok, target, signatures, certificates, recoveries, verdicts, counts, errors, warnings, infos };
+  const begins_late = report.late;
+  const result = {
+    ok,
+    target,
+    signatures,
+    begins_late,
+    certificates,
+    recoveries,
+    verdicts,
+    counts,
+    errors,
+    warnings,
+    infos,
+  };
   runtime.stdout(`${JSON.stringify(result)}\n`);
+}
+
+/** The last line: what a hurried reader takes away must not say more than was verified. */
+function summary({ ok, late }: Report): string {
+  if (late === null) return ok ? "OK" : "FAILED";
+  const others = late.logs > 1 ? ` (and ${count(late.logs - 1)} more logs begin late)` : "";
+  return `${ok ? "OK" : "FAILED"}: ${visible(late.log)} begins at seq ${late.seq}, earlier lines not given${others}`;
 }
 
 function section(report: Report, severity: Severity): string[] {

@@ -5,59 +5,49 @@
 import { loadVerifiers } from "../crypto/keys.ts";
 import type { Verifier } from "../crypto/signature.ts";
 import { messageOf } from "../errors.ts";
-import { outcomesPath, rotatedNumbers, rotatedPath } from "../evidence/journal.ts";
 import { Report } from "../evidence/report.ts";
-import { type Keys, verifyLog } from "../evidence/verify.ts";
-import type { LogSource } from "../evidence/verify-outcomes.ts";
-import { verifyPasted } from "../evidence/verify-pasted.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { type CommandSpec, readArgs, shown, wrong } from "./_args.ts";
 import { printJson, printReport } from "./_verify-print.ts";
+import { verifyTarget } from "./_verify-target.ts";
 
-const USAGE = `Usage: sallyport verify FILE|DIR|- [--key-file FILE]... [--json] [--no-signatures]
-
-Verifies a Decision Certificate, an audit log or a folder of logs, offline. "-" reads standard input.
-
-  --key-file FILE   a key to verify with: raw HMAC secret, PEM (SPKI or PKCS#8), JWK or JWKS; repeatable
-  --no-signatures   check structure and chain only
-  --json            the report as one JSON object
-`;
-
-/** A single certificate is looked for in this much; anything longer is a log. */
-const MAX_PASTED = 64 * 1024;
-
-interface Options {
-  target: string | null;
-  readonly keyFiles: string[];
-  json: boolean;
-  signatures: boolean;
-}
+const SPEC: CommandSpec = {
+  name: "verify",
+  summary: "check certificates and audit logs offline",
+  usage: "FILE|DIR|- --key-file FILE [options]",
+  options: [
+    { name: "key-file", value: "FILE", repeat: true, doc: "a key to verify with; repeatable" },
+    { name: "no-signatures", doc: "check structure and chain only, without a key" },
+    { name: "complete", doc: "a log without its beginning or its outcomes is an error" },
+    { name: "json", doc: "print a JSON object" },
+  ],
+  operands: [1, 1],
+  notes: `
+Takes a certificate, an audit log, or a folder of logs; "-" reads standard input. A folder is verified as a whole: give
+it to have rotated files, workers and outcomes compared. Keys are a raw HMAC secret, PEM (SPKI or PKCS#8), JWK or JWKS.
+Exits 1 when something does not verify.`,
+};
 
 /** Runs the command with the arguments after `verify`; resolves to the exit code. */
 export async function runVerify(runtime: Runtime, args: readonly string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    runtime.stdout(USAGE);
-    return 0;
+  const parsed = readArgs(runtime, SPEC, args);
+  if (typeof parsed === "number") return parsed;
+  const [target = ""] = parsed.operands;
+  const signatures = !parsed.has("no-signatures");
+  const problems: string[] = [];
+  const keys = signatures ? await readKeys(runtime, parsed.values("key-file"), problems) : null;
+  if (signatures && parsed.values("key-file").length === 0) {
+    problems.push("signatures need a key: give --key-file, or --no-signatures to check structure and chain only");
   }
-  const options = parse(args);
-  if (typeof options === "string") return usage(runtime, options);
-  const { target, json, signatures } = options;
-  if (target === null) return usage(runtime, "a FILE, a DIR or - is needed");
-  if (signatures && options.keyFiles.length === 0) {
-    return usage(
-      runtime,
-      "signatures need a key: give --key-file, or --no-signatures to check structure and chain only",
-    );
-  }
-  let keys: Keys;
-  try {
-    keys = signatures ? await readKeys(runtime, options.keyFiles) : null;
-  } catch (thrown) {
-    return usage(runtime, messageOf(thrown));
+  if (problems.length > 0) {
+    // Whoever mends one of them should not have to find the next by trying again.
+    if (target !== "-" && (await runtime.stat(target)) === null) problems.push(`there is no file ${shown(target)}`);
+    return wrong(runtime, SPEC, problems.join("; "));
   }
   const report = new Report();
   const progress = progressOn(runtime);
   try {
-    await verifyTarget(runtime, target, keys, report, progress.add);
+    await verifyTarget(runtime, target, { keys, report, complete: parsed.has("complete"), progress: progress.add });
   } catch (thrown) {
     report.add({ severity: "error", code: "unreadable", file: target, line: 0, detail: messageOf(thrown) });
   }
@@ -65,134 +55,27 @@ export async function runVerify(runtime: Runtime, args: readonly string[]): Prom
     report.add({ severity: "error", code: "empty", file: target, line: 0, detail: "there is no certificate in it" });
   }
   progress.end();
-  const print = json ? printJson : printReport;
+  const print = parsed.has("json") ? printJson : printReport;
   print(runtime, report, { target, keys: keys === null ? null : keys.size });
   return report.ok ? 0 : 1;
 }
 
-async function verifyTarget(
+/** The keys of the files that have any; what is wrong with the others goes into `problems`. */
+async function readKeys(
   runtime: Runtime,
-  target: string,
-  keys: Keys,
-  report: Report,
-  progress: (bytes: number) => void,
-): Promise<void> {
-  const info = target === "-" ? null : await runtime.stat(target);
-  if (target !== "-" && info === null) throw new Error("there is no such file");
-  if (info?.directory === true) {
-    const logs = await logsIn(runtime, target);
-    if (logs.length === 0) throw new Error("there is no .jsonl log in this folder");
-    for (const path of logs) {
-      const files = await filesOf(runtime, path);
-      await verifyLog({ runtime, keys, files, outcomes: await outcomesOf(runtime, path), report, progress });
-    }
-    return;
-  }
-  const stream = new Peeked(target === "-" ? runtime.stdin() : runtime.readChunks(target), MAX_PASTED);
-  const whole = await stream.whole();
-  if (whole !== null && (await verifyPasted(whole, keys, report, target))) return;
-  await verifyLog({
-    runtime,
-    keys,
-    files: [{ name: target, chunks: () => stream.all() }],
-    outcomes: target === "-" ? null : await outcomesOf(runtime, target),
-    report,
-    progress,
-  });
-}
-
-function parse(args: readonly string[]): Options | string {
-  const options: Options = { target: null, keyFiles: [], json: false, signatures: true };
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] as string;
-    if (arg === "--json") options.json = true;
-    else if (arg === "--no-signatures") options.signatures = false;
-    else if (arg.startsWith("--key-file=")) options.keyFiles.push(arg.slice("--key-file=".length));
-    else if (arg === "--key-file") {
-      const file = args[++i];
-      if (file === undefined) return "--key-file needs a file";
-      options.keyFiles.push(file);
-    } else if (arg.startsWith("-") && arg !== "-") return `there is no option ${JSON.stringify(arg)}`;
-    else if (options.target !== null) return "only one FILE or DIR can be given";
-    else options.target = arg;
-  }
-  return options;
-}
-
-async function readKeys(runtime: Runtime, files: readonly string[]): Promise<Map<string, Verifier>> {
+  files: readonly string[],
+  problems: string[],
+): Promise<Map<string, Verifier>> {
   const keys = new Map<string, Verifier>();
   for (const file of files) {
     try {
       const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await runtime.readFile(file));
       for (const key of await loadVerifiers(text, runtime)) keys.set(key.kid, key);
     } catch (thrown) {
-      throw new Error(`read the key file ${JSON.stringify(file)}: ${messageOf(thrown)}`);
+      problems.push(`read the key file ${shown(file)}: ${messageOf(thrown)}`);
     }
   }
   return keys;
-}
-
-const ROTATED = /\.\d{1,15}\.jsonl$/;
-const OUTCOMES = /(^|\/)outcomes(\.w\d+)?\.jsonl$/;
-
-/** The audit logs of a folder, each by the name of its newest file. */
-async function logsIn(runtime: Runtime, directory: string): Promise<string[]> {
-  const logs = new Set<string>();
-  for (const name of await runtime.list(directory)) {
-    if (!name.endsWith(".jsonl")) continue;
-    const current = name.replace(ROTATED, ".jsonl");
-    if (!OUTCOMES.test(current)) logs.add(`${directory.replace(/\/+$/, "")}/${current}`);
-  }
-  return [...logs].sort();
-}
-
-/** The files of one log in the order they were written; the newest may be missing after a crash in a rotation. */
-async function filesOf(runtime: Runtime, path: string): Promise<LogSource[]> {
-  const paths = (await rotatedNumbers(runtime, path)).map((number) => rotatedPath(path, number));
-  if ((await runtime.stat(path)) !== null) paths.push(path);
-  return paths.map((name) => ({ name, chunks: () => runtime.readChunks(name) }));
-}
-
-async function outcomesOf(runtime: Runtime, auditPath: string): Promise<LogSource[] | null> {
-  const files = await filesOf(runtime, outcomesPath(auditPath.replace(ROTATED, ".jsonl")));
-  return files.length === 0 ? null : files;
-}
-
-/** A stream whose beginning is looked at before it is read. */
-class Peeked {
-  readonly #rest: AsyncIterator<Uint8Array>;
-  readonly #max: number;
-  #head: Uint8Array[] = [];
-
-  constructor(chunks: AsyncIterable<Uint8Array>, max: number) {
-    this.#rest = chunks[Symbol.asyncIterator]();
-    this.#max = max;
-  }
-
-  /** Everything, when that is no more than the maximum. */
-  async whole(): Promise<Uint8Array | null> {
-    let bytes = 0;
-    for (;;) {
-      const next = await this.#rest.next();
-      if (next.done) break;
-      this.#head.push(next.value);
-      bytes += next.value.length;
-      if (bytes > this.#max) return null;
-    }
-    const whole = new Uint8Array(bytes);
-    let at = 0;
-    for (const chunk of this.#head) {
-      whole.set(chunk, at);
-      at += chunk.length;
-    }
-    return whole;
-  }
-
-  async *all(): AsyncGenerator<Uint8Array> {
-    yield* this.#head;
-    this.#head = [];
-    for (let next = await this.#rest.next(); !next.done; next = await this.#rest.next()) yield next.value;
-  }
 }
 
 function progressOn(runtime: Runtime): { add: (bytes: number) => void; end: () => void } {
@@ -210,9 +93,4 @@ function progressOn(runtime: Runtime): { add: (bytes: number) => void; end: () =
     },
     end: () => any && runtime.stderr("\r\u001b[K"),
   };
-}
-
-function usage(runtime: Runtime, problem: string): number {
-  runtime.stderr(`sallyport verify: ${problem}\n\n${USAGE}`);
-  return 64;
 }

@@ -15,7 +15,12 @@ export interface Signer {
 export interface Verifier {
   readonly algorithm: Algorithm;
   readonly kid: string;
-  /** False for anything but this key's signature over `text` in its one spelling; never throws. */
+  /**
+   * False for anything but a signature of this key over `text`, spelled in the one way there is for its bytes; never
+   * throws. Of P-256 there are two such values for every one the key made, (r, s) and (r, n - s), and anybody can turn one
+   * into the other; Web Crypto makes both kinds, so both are accepted. Nothing rests on which of them stands in a
+   * certificate: it is not among the signed bytes, so neither the chain's hash nor the certificate's id changes with it.
+   */
   verify(text: string, signature: string): boolean | Promise<boolean>;
 }
 

@@ -79,7 +79,7 @@ export class AuditLog {
       this.#continueFrom(tail);
       if (tail.open) this.#o.sink.mend("\n");
       this.#problem = null;
-      if (tail.tornBytes > 0) await this.#append(recoveryDraft(tail, [], 0, this.#o.runtime));
+      if (tail.tornBytes > 0 || owesLate(tail)) await this.#append(recoveryDraft(tail, [], 0, this.#o.runtime));
     } catch (thrown) {
       this.#problem = "the audit log could not be opened";
       this.#o.sink.close();
@@ -208,7 +208,7 @@ export class AuditLog {
         await this.#append(recoveryDraft(torn, kept, lost, this.#o.runtime), kept.map((line) => `${line}\n`).join(""));
         this.#kept = this.#kept.slice(kept.length);
         this.#lost -= lost;
-        torn = { ...tail, tornBytes: 0, tornHash: this.#o.runtime.sha256("") };
+        torn = { ...tail, loose: kept, tornBytes: 0, tornHash: this.#o.runtime.sha256("") };
       } while (this.#kept.length > 0);
       this.#problem = null;
       this.#triedAt = Number.NEGATIVE_INFINITY;
@@ -264,15 +264,15 @@ function recoveryDraft(
   lost: number,
   runtime: Runtime,
 ): CertificateDraft {
-  const hasher = runtime.hasher();
-  const encoder = new TextEncoder();
-  for (const line of kept) hasher.update(encoder.encode(`${line}\n`));
   const recovered: Recovered = {
+    // Signed, so that a recovery that was cut short can be told from one whose late certificates were taken out.
+    late: tail.loose.length,
+    late_hash: hashOfLines(tail.loose, runtime),
     lost,
     torn_bytes: tail.tornBytes,
     torn_hash: tail.tornHash,
     unwritten: kept.length,
-    unwritten_hash: hasher.hex(),
+    unwritten_hash: hashOfLines(kept, runtime),
   };
   return {
     verdict: "fail_closed",
@@ -296,4 +296,18 @@ function recoveryDraft(
     request: null,
     recovered,
   };
+}
+
+function hashOfLines(lines: readonly string[], runtime: Runtime): string {
+  const hasher = runtime.hasher();
+  const encoder = new TextEncoder();
+  for (const line of lines) hasher.update(encoder.encode(`${line}\n`));
+  return hasher.hex();
+}
+
+/** True when the log ends with a recovery and not with all of the late certificates that it names. */
+function owesLate(tail: Tail<ChainPoint>): boolean {
+  if (tail.last === null) return false;
+  const { recovered } = JSON.parse(tail.last.text) as { readonly recovered?: Partial<Recovered> };
+  return (recovered?.unwritten ?? 0) > tail.loose.length;
 }

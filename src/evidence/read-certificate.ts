@@ -120,8 +120,9 @@ function goodChain(value: unknown): boolean {
 
 function goodRecovery(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { torn_hash, torn_bytes, unwritten, unwritten_hash } = value as Record<string, unknown>;
+  const { late, late_hash, torn_hash, torn_bytes, unwritten, unwritten_hash } = value as Record<string, unknown>;
   if (typeof torn_hash !== "string" || !isCount(torn_bytes)) return false;
+  if (late !== undefined && !(isCount(late) && typeof late_hash === "string")) return false;
   return unwritten === undefined || unwritten === 0 || (isCount(unwritten) && typeof unwritten_hash === "string");
 }
 

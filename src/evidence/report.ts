@@ -11,6 +11,8 @@ export type FindingCode =
   | "gap"
   | "duplicate"
   | "chain_changed"
+  | "chain_split"
+  | "chains_unchecked"
   | "unchained"
   | "unwritten_mismatch"
   | "torn_tail"
@@ -23,9 +25,11 @@ export type FindingCode =
   | "outcome_malformed"
   | "outcome_broken_link"
   | "outcomes_mismatch"
+  | "outcomes_missing"
   | "outcomes_unchecked"
   | "outcomes_lost"
   | "outcome_unknown"
+  | "place_unchecked"
   | "empty"
   | "unreadable";
 
@@ -50,6 +54,13 @@ export class Report {
   readonly verdicts: Record<Verdict, number> = { allow: 0, sanitize: 0, hold: 0, block: 0, fail_closed: 0 };
   readonly counts: Record<Severity, number> = { error: 0, warning: 0, info: 0 };
   readonly findings: Record<Severity, Finding[]> = { error: [], warning: [], info: [] };
+
+  /** The logs that do not begin at seq 0: how many, and the first of them. */
+  late: { readonly logs: number; readonly log: string; readonly seq: number } | null = null;
+
+  beginsLate(log: string, seq: number): void {
+    this.late = this.late === null ? { logs: 1, log, seq } : { ...this.late, logs: this.late.logs + 1 };
+  }
 
   add(finding: Finding): void {
     this.counts[finding.severity]++;

@@ -1,6 +1,7 @@
 import type { Runtime } from "../runtime/contract.ts";
 import { ZERO_HASH } from "./chain.ts";
 import { type Damaged, readLines } from "./lines.ts";
+import { quickOutcome } from "./quick-certificate.ts";
 import type { FindingCode, Report, Severity } from "./report.ts";
 import { TornRegion } from "./torn-region.ts";
 
@@ -12,51 +13,6 @@ export interface LogSource {
 
 type Hashing = Pick<Runtime, "sha256" | "hasher">;
 
-/** Checks the hash chain of an outcome log by itself. */
-export async function verifyOutcomes(runtime: Hashing, files: readonly LogSource[], report: Report): Promise<void> {
-  let last: { seq: number; hash: string } | null = null;
-  let torn: TornRegion | null = null;
-  for (const { name: file, chunks } of files) {
-    let line = 1;
-    const add = (severity: Severity, code: FindingCode, detail: string) =>
-      report.add({ severity, code, file, line, detail });
-    for await (const batch of readLines(chunks())) {
-      for (const [index, text] of batch.lines.entries()) {
-        const open = batch.open && index === batch.lines.length - 1;
-        const found = typeof text === "string" ? readOutcome(text) : null;
-        if (found === null) {
-          torn ??= new TornRegion(runtime, { file, line, detail: "it is no outcome" });
-          torn.add(text, open);
-        } else {
-          if (torn !== null && !(found.recovered !== null && torn.explainedBy(found.recovered)))
-            reportTorn(report, torn);
-          torn = null;
-          const lost = found.recovered?.lost ?? 0;
-          if (lost > 0) add("warning", "outcomes_lost", `${lost} outcomes could not be written before this line`);
-          if (last === null && found.seq > 0) add("warning", "continues_from", `the log begins at seq ${found.seq}`);
-          const expected: { seq: number; hash: string } = last ?? {
-            seq: found.seq - 1,
-            hash: found.seq === 0 ? ZERO_HASH : found.prev,
-          };
-          if (found.seq !== expected.seq + 1) {
-            add("error", "outcome_broken_link", `seq ${found.seq} follows seq ${expected.seq}`);
-          } else if (found.prev !== expected.hash) {
-            add("error", "outcome_broken_link", "prev is not the hash of the line before");
-          }
-          last = { seq: found.seq, hash: runtime.sha256(text as string) };
-        }
-        if (typeof text === "string" || text.ends) line++;
-      }
-    }
-  }
-  if (torn !== null) reportTorn(report, torn);
-}
-
-function reportTorn(report: Report, torn: TornRegion): void {
-  const { file, line, detail, lines } = torn;
-  report.add({ severity: "error", code: "outcome_malformed", file, line, detail: `${detail} (${lines} such lines)` });
-}
-
 interface ReadOutcome {
   readonly seq: number;
   readonly prev: string;
@@ -65,6 +21,8 @@ interface ReadOutcome {
 }
 
 function readOutcome(text: string): ReadOutcome | null {
+  const quick = quickOutcome(text);
+  if (quick !== null) return { ...quick, recovered: null };
   try {
     const value = JSON.parse(text) as Record<string, unknown> | null;
     if (typeof value?.prev !== "string" || !Number.isSafeInteger(value.seq)) return null;
@@ -76,30 +34,89 @@ function readOutcome(text: string): ReadOutcome | null {
   }
 }
 
+interface OutcomeOptions {
+  readonly runtime: Hashing;
+  readonly files: readonly LogSource[];
+  readonly report: Report;
+  /** How a front that is not here is reported. */
+  readonly frontMissing: Severity;
+}
+
+/** Checks the hash chain of an outcome log by itself, line after line. */
+class OutcomeChain {
+  readonly #o: OutcomeOptions;
+  #last: { readonly seq: number; readonly hash: string } | null = null;
+  #torn: TornRegion | null = null;
+
+  constructor(options: OutcomeOptions) {
+    this.#o = options;
+  }
+
+  take({ file, line, text, open }: Item, found: ReadOutcome | null, hash: string): void {
+    if (found === null) {
+      this.#torn ??= new TornRegion(this.#o.runtime, { file, line, detail: "it is no outcome" });
+      this.#torn.add(text, open);
+      return;
+    }
+    const { seq, prev, recovered } = found;
+    const add = (severity: Severity, code: FindingCode, detail: string) =>
+      this.#o.report.add({ severity, code, file, line, detail });
+    if (this.#torn !== null && !(recovered !== null && this.#torn.explainedBy(recovered))) this.#reportTorn();
+    this.#torn = null;
+    const lost = recovered?.lost ?? 0;
+    if (lost > 0) add("warning", "outcomes_lost", `${lost} outcomes could not be written before this line`);
+    if (this.#last === null) {
+      if (seq > 0) add(this.#o.frontMissing, "continues_from", `the outcome log begins at seq ${seq}`);
+      else if (seq < 0 || prev !== ZERO_HASH) {
+        add("error", "outcome_broken_link", "the first line names a line before it");
+      }
+    } else if (seq !== this.#last.seq + 1) {
+      add("error", "outcome_broken_link", `seq ${seq} follows seq ${this.#last.seq}`);
+    } else if (prev !== this.#last.hash) {
+      add("error", "outcome_broken_link", "prev is not the hash of the line before");
+    }
+    this.#last = { seq, hash };
+  }
+
+  end(): void {
+    if (this.#torn !== null) this.#reportTorn();
+    this.#torn = null;
+  }
+
+  #reportTorn(): void {
+    if (this.#torn === null) return;
+    const { file, line, detail, lines } = this.#torn;
+    const text = `${detail} (${lines} such lines)`;
+    this.#o.report.add({ severity: "error", code: "outcome_malformed", file, line, detail: text });
+  }
+}
+
 /** Allows of one generation waiting for their outcome. The two newest are remembered, older ones count as unknown. */
 const GENERATION = 32_768;
 /** Heads looked for in vain before the comparison is given up: each costs a pass over the file. */
 const MAX_MISSES = 8;
 
 /**
- * Walks an outcome log beside the audit log: certificates name ever later lines of it. Remembers a place, a hash and the
- * allows still waiting for their outcome, never the log.
+ * Walks an outcome log beside the audit log: certificates name ever later lines of it. Each line is checked as a link
+ * when it is first passed. Remembers a place, a hash and the allows still waiting for their outcome, never the log.
  */
 export class OutcomeWalk {
-  readonly #runtime: Hashing;
-  readonly #files: readonly LogSource[];
-  #lines: AsyncGenerator<string | Damaged>;
+  readonly #o: OutcomeOptions;
+  readonly #chain: OutcomeChain;
+  #cursor: Cursor;
   #passed = 0;
+  /** Items handed to #chain; fewer than `#passed` at no time. */
+  #checked = 0;
   #head = ZERO_HASH;
   #misses = 0;
   #young = new Set<string>();
   #old = new Set<string>();
   #forgotten = 0;
 
-  constructor(runtime: Hashing, files: readonly LogSource[]) {
-    this.#runtime = runtime;
-    this.#files = files;
-    this.#lines = eachLine(files);
+  constructor(options: OutcomeOptions) {
+    this.#o = options;
+    this.#chain = new OutcomeChain(options);
+    this.#cursor = new Cursor(options.files);
   }
 
   /** An allow was read: its outcome may come. */
@@ -113,46 +130,127 @@ export class OutcomeWalk {
 
   /** A certificate names this head. True when the outcome log agrees; a promise when that takes reading. */
   reaches(head: string): boolean | Promise<boolean> {
-    return head === this.#head || this.gaveUp ? true : this.#advance(head);
+    if (head === this.#head || this.gaveUp) return true;
+    const from = { passed: this.#passed, head: this.#head };
+    return (head !== ZERO_HASH && this.#passUntil(head)) || this.#advance(head, from);
   }
 
   get gaveUp(): boolean {
     return this.#misses >= MAX_MISSES;
   }
 
-  /** How many allows have no outcome, and one of them; reads to the end. */
-  async unknown(): Promise<{ count: number; example: string | null }> {
-    if (!this.gaveUp) for await (const line of this.#lines) this.#pass(line);
+  /** Reads to the end: how many allows have no outcome, and one of them. */
+  async finish(): Promise<{ count: number; example: string | null }> {
+    do this.#passUntil("");
+    while (await this.#cursor.more());
+    this.#chain.end();
     const [example = null] = this.#old.size > 0 ? this.#old : this.#young;
     return { count: this.#young.size + this.#old.size + this.#forgotten, example };
   }
 
-  async #advance(head: string): Promise<boolean> {
-    const [passed, before] = [this.#passed, this.#head];
+  async #advance(head: string, from: { readonly passed: number; readonly head: string }): Promise<boolean> {
     if (head !== ZERO_HASH) {
-      for (let next = await this.#lines.next(); !next.done; next = await this.#lines.next()) {
-        this.#pass(next.value);
-        if (this.#head === head) return true;
-      }
-      this.#lines = eachLine(this.#files);
-      for (let i = 0; i < passed; i++) await this.#lines.next();
+      while (await this.#cursor.more()) if (this.#passUntil(head)) return true;
+      this.#cursor = new Cursor(this.#o.files);
+      await this.#cursor.skip(from.passed);
     }
-    this.#passed = passed;
-    this.#head = before;
+    this.#passed = from.passed;
+    this.#head = from.head;
     this.#misses++;
     return false;
   }
 
-  #pass(line: string | Damaged): void {
-    this.#passed++;
-    if (typeof line !== "string") return;
-    const outcome = readOutcome(line);
+  /** Passes what is at hand, up to the line with this hash; false when it was not there. */
+  #passUntil(head: string): boolean {
+    for (let item = this.#cursor.next(); item !== null; item = this.#cursor.next()) {
+      this.#pass(item);
+      if (this.#head === head) return true;
+    }
+    return false;
+  }
+
+  #pass(item: Item): void {
+    const { text } = item;
+    const outcome = typeof text === "string" ? readOutcome(text) : null;
+    const hash = outcome === null ? "" : this.#o.runtime.sha256(text as string);
+    if (++this.#passed > this.#checked) {
+      this.#checked = this.#passed;
+      this.#chain.take(item, outcome, hash);
+    }
     if (outcome === null) return;
-    this.#head = this.#runtime.sha256(line);
+    this.#head = hash;
     if (outcome.id !== null && !this.#young.delete(outcome.id)) this.#old.delete(outcome.id);
   }
 }
 
-async function* eachLine(files: readonly LogSource[]): AsyncGenerator<string | Damaged> {
-  for (const file of files) for await (const batch of readLines(file.chunks())) yield* batch.lines;
+interface Item {
+  readonly text: string | Damaged;
+  readonly file: string;
+  readonly line: number;
+  /** It is the last of its file and has no newline. */
+  readonly open: boolean;
+}
+
+/** Reads lines of several files, waiting only between batches. */
+class Cursor {
+  readonly #batches: AsyncGenerator<{
+    file: string;
+    first: boolean;
+    lines: readonly (string | Damaged)[];
+    open: boolean;
+  }>;
+  #lines: readonly (string | Damaged)[] = [];
+  #at = 0;
+  #file = "";
+  #line = 1;
+  #open = false;
+
+  constructor(files: readonly LogSource[]) {
+    this.#batches = batchesOf(files);
+  }
+
+  /** Null when `more` must be asked. */
+  next(): Item | null {
+    const text = this.#lines[this.#at];
+    if (text === undefined) return null;
+    this.#at++;
+    const item = { text, file: this.#file, line: this.#line, open: this.#open && this.#at === this.#lines.length };
+    if (typeof text === "string" || text.ends) this.#line++;
+    return item;
+  }
+
+  /** Fetches what `next` gives; false at the end. To be asked only when `next` gave null. */
+  async more(): Promise<boolean> {
+    const next = await this.#batches.next();
+    if (next.done) return false;
+    const { file, first, lines, open } = next.value;
+    if (first) this.#line = 1;
+    this.#file = file;
+    this.#lines = lines;
+    this.#open = open;
+    this.#at = 0;
+    return true;
+  }
+
+  async skip(items: number): Promise<void> {
+    for (let left = items; left > 0; ) {
+      if (this.next() !== null) left--;
+      else if (!(await this.more())) return;
+    }
+  }
+}
+
+async function* batchesOf(files: readonly LogSource[]): AsyncGenerator<{
+  file: string;
+  first: boolean;
+  lines: readonly (string | Damaged)[];
+  open: boolean;
+}> {
+  for (const file of files) {
+    let first = true;
+    for await (const { lines, open } of readLines(file.chunks())) {
+      yield { file: file.name, first, lines, open };
+      first = false;
+    }
+  }
 }

@@ -63,6 +63,10 @@ export interface Recovered {
   readonly unwritten?: number;
   /** sha256 hex of those lines, newlines included. */
   readonly unwritten_hash?: string;
+  /** How many certificates with `chain` null were found between the last link and the torn bytes. */
+  readonly late?: number;
+  /** sha256 hex of those lines, newlines included. */
+  readonly late_hash?: string;
   /** How many more were made while the log could not be written and are gone. */
   readonly lost?: number;
 }

@@ -59,12 +59,28 @@ for (const [name, args] of [
   test(`verify with ${name} is a usage error with nothing on stdout`, async () => {
     const { code, stdout, stderr } = await verify(args);
     expect([code, stdout]).toEqual([64, ""]);
-    expect(stderr).toContain("Usage: sallyport verify");
+    expect(stderr).toContain("usage: sallyport verify");
   });
 }
 
 test("verify without a key says which option is missing", async () => {
   expect((await verify(["x.jsonl"])).stderr).toContain("--key-file");
+});
+
+test("verify says all that is wrong with its arguments at once", async () => {
+  const { code, stderr } = await verify([at("nope"), "--key-file", at("nothing"), "--key-file", at("nowhere")]);
+  expect(code).toBe(64);
+  for (const name of ["nope", "nothing", "nowhere"]) expect(stderr).toContain(name);
+  expect((await verify([at("nope")])).stderr).toMatch(/--key-file.*nope/);
+  expect((await verify([at("secret")])).stderr).not.toContain("there is no file");
+});
+
+test("verify --help has the layout of every command", async () => {
+  const { code, stdout, stderr } = await verify(["--help"]);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toStartWith(
+    "sallyport verify: check certificates and audit logs offline\n\nusage: sallyport verify FILE",
+  );
 });
 
 test("verify refuses a key that is too short without showing it", async () => {
@@ -121,6 +137,61 @@ test("verify of a folder finds a rotated file that is gone", async () => {
   await rm(at(`hole/${second}`));
   const { code, stdout } = await verify([at("hole"), "--key-file", at("secret"), "--json"]);
   expect([code, JSON.parse(stdout).errors[0].code]).toEqual([1, "gap"]);
+});
+
+/** What verify makes of a folder, as [exit code, its errors, its warnings]. */
+async function judged(target: string, ...more: string[]): Promise<[number, string[], string[]]> {
+  const { code, stdout } = await verify([target, "--key-file", at("secret"), "--json", ...more]);
+  const { errors, warnings } = JSON.parse(stdout) as Record<"errors" | "warnings", { code: string }[]>;
+  return [code, errors.map((one) => one.code), warnings.map((one) => one.code)];
+}
+
+test("verify of a folder finds a log that was cut at a removed line and passed off as two", async () => {
+  const path = await log("cut", 12);
+  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  await writeFile(path, `${lines.slice(0, 5).join("\n")}\n`);
+  await writeFile(at("cut/other.jsonl"), `${lines.slice(6).join("\n")}\n`);
+  expect((await judged(at("cut")))[0]).toBe(1);
+  expect((await judged(at("cut")))[1]).toEqual(["chain_split"]);
+});
+
+test("verify of a folder fails without its outcomes; of a file alone it warns", async () => {
+  const path = await log("silenced", 70);
+  await rm(at("silenced/outcomes.jsonl"));
+  expect(await judged(at("silenced"))).toEqual([1, ["outcomes_missing"], []]);
+  expect(await judged(path)).toEqual([0, [], ["outcomes_missing"]]);
+  expect(await judged(path, "--complete")).toEqual([1, ["outcomes_missing"], []]);
+});
+
+test("verify of a log without its beginning says so in its last line, and fails when the whole is asked for", async () => {
+  const path = await log("front", 40, { auditRotateBytes: 5000 });
+  const [oldest] = (await runtime.list(at("front"))).filter((name) => /^log\.\d+\.jsonl$/.test(name)).sort(byNumber);
+  await rm(at(`front/${oldest}`));
+  const begins = Number(oldest?.split(".")[1]) + 1;
+  const { code, stdout } = await verify([at("front"), "--key-file", at("secret")]);
+  expect([code, stdout.split("\n").at(-2)]).toEqual([
+    0,
+    `OK: ${path} begins at seq ${begins}, earlier lines not given`,
+  ]);
+  expect(await judged(at("front"), "--complete")).toEqual([1, ["continues_from"], []]);
+});
+
+test("verify of a log of one line looks at its place in the chain; of a certificate alone it says it did not", async () => {
+  const path = await log("one-line", 2);
+  const [, second = ""] = (await readFile(path, "utf8")).split("\n");
+  await rm(at("one-line/outcomes.jsonl"), { force: true });
+  await writeFile(path, `${second}\n`);
+  expect((await judged(path))[2]).toContain("continues_from");
+  await writeFile(at("one-line/second.json"), `${second}\n`);
+  const { code, stdout } = await verify([at("one-line/second.json"), "--key-file", at("secret")]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("its place in a log was not looked at");
+});
+
+test("verify finds a final newline that was changed into a space", async () => {
+  const path = await log("space", 3);
+  await writeFile(path, (await readFile(path, "utf8")).replace(/\n$/, " "));
+  expect((await judged(path))[1]).toEqual(["torn_tail"]);
 });
 
 test("verify takes one certificate as printed, pretty, as a header, from a 503 and from stdin", async () => {

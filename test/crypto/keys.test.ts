@@ -106,6 +106,21 @@ for (const algorithm of ALGORITHMS) {
   });
 }
 
+test("a P-256 verifier accepts (r, n - s) for (r, s), as Web Crypto makes both, and no other pair", async () => {
+  const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const { privatePem, publicPem } = await generateKey("ECDSA-P256-SHA256");
+  const { signer } = await loadPrivate(privatePem, digest);
+  const [verifier] = await loadVerifiers(publicPem, digest);
+  const made = fromBase64Url((await signer.sign("text")).slice("es256-".length)) as Uint8Array;
+  const number = (part: Uint8Array) => BigInt(`0x${Buffer.from(part).toString("hex")}`);
+  const spelled = (s: bigint) =>
+    `es256-${toBase64Url(Uint8Array.from([...made.subarray(0, 32), ...Buffer.from(s.toString(16).padStart(64, "0"), "hex")]))}`;
+  const s = number(made.subarray(32));
+  expect(await verifier?.verify("text", spelled(s))).toBe(true);
+  expect(await verifier?.verify("text", spelled(order - s))).toBe(true);
+  expect(await verifier?.verify("text", spelled(order - s + 1n))).toBe(false);
+});
+
 test("thumbprint is RFC 7638's: the example key of RFC 8037 appendix A.3", () => {
   const key = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" } as const;
   expect(thumbprint(key, digest)).toBe("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");

@@ -1,9 +1,23 @@
 import { expect, test } from "bun:test";
 import { portableDigest } from "../../src/crypto/digest.ts";
 import { hmacKey } from "../../src/crypto/signature.ts";
+import { ChainBook, MAX_CHAINS } from "../../src/evidence/chain-book.ts";
 import { type EvidenceConfig, openEvidence } from "../../src/evidence/evidence.ts";
 import { readLines } from "../../src/evidence/lines.ts";
-import { AUDIT, codes, config, draft, OUTCOMES, outcome, signer, verifyMemory } from "./_draft.ts";
+import { Report } from "../../src/evidence/report.ts";
+import { verifyLog } from "../../src/evidence/verify.ts";
+import {
+  AUDIT,
+  codes,
+  config,
+  draft,
+  failClosedDraft,
+  keys,
+  OUTCOMES,
+  outcome,
+  signer,
+  verifyMemory,
+} from "./_draft.ts";
 import { Memory } from "./_memory.ts";
 
 /** A log of `count` allows, each with its outcome. */
@@ -16,6 +30,16 @@ async function log(count: number, over: Partial<EvidenceConfig> = {}): Promise<{
     if (i % 3 === 0) await evidence.flush();
   }
   await evidence.close();
+  return { memory, lines: memory.lines(AUDIT) };
+}
+
+/** A log of `count` refusals, which have no outcomes. */
+async function bare(count: number): Promise<{ memory: Memory; lines: string[] }> {
+  const memory = new Memory();
+  const evidence = await openEvidence(memory.runtime, config, signer);
+  for (let i = 0; i < count; i++) await evidence.commit(draft({ verdict: "block" }));
+  await evidence.close();
+  memory.files.delete(OUTCOMES);
   return { memory, lines: memory.lines(AUDIT) };
 }
 
@@ -66,7 +90,7 @@ test("verifyLog reports a line replaced by a signed one that another chain holds
   expect(await verified(one.memory, [one.lines[0] as string, two.lines[1] as string, one.lines[2] as string])).toEqual([
     "2 chain_changed",
     "2 outcomes_mismatch",
-    "3 chain_changed",
+    "3 gap",
   ]);
 });
 
@@ -140,10 +164,125 @@ test("verifyLog warns where a log continues another and where the clock steps ba
 });
 
 test("verifyLog warns where a new chain begins, as on standard output", async () => {
-  const one = await log(2);
-  const two = await log(1);
-  one.memory.files.delete(OUTCOMES);
+  const one = await bare(2);
+  const two = await bare(1);
   expect(await verified(one.memory, [...one.lines, ...two.lines])).toEqual(["3 new_chain"]);
+});
+
+test("verifyLog finds lines that come again with another chain between them, and lets a chain go on after one", async () => {
+  const one = await bare(3);
+  const two = await bare(2);
+  const [a = "", b = "", c = ""] = one.lines;
+  expect(await verified(one.memory, [a, b, c, ...two.lines, a, b, c])).toEqual([
+    "6 duplicate",
+    "7 duplicate",
+    "8 duplicate",
+    "4 new_chain",
+  ]);
+  expect(await verified(one.memory, [a, ...two.lines, c])).toEqual(["4 gap", "2 new_chain"]);
+  expect(await verified(one.memory, [a, ...two.lines, b, c])).toEqual(["2 new_chain"]);
+});
+
+test("verifyLog takes one chain in two logs for an error, whatever their order", async () => {
+  const { memory, lines } = await bare(6);
+  memory.put("audit/a.jsonl", `${lines.slice(0, 3).join("\n")}\n`);
+  memory.put("audit/b.jsonl", `${lines.slice(4).join("\n")}\n`);
+  const source = (name: string) => ({ name, chunks: () => memory.runtime.readChunks(name) });
+  for (const order of [
+    ["audit/a.jsonl", "audit/b.jsonl"],
+    ["audit/b.jsonl", "audit/a.jsonl"],
+  ]) {
+    const report = new Report();
+    const chains = new ChainBook();
+    for (const name of order) {
+      await verifyLog({ runtime: memory.runtime, keys, files: [source(name)], outcomes: null, chains, report });
+    }
+    expect(report.findings.error.map(({ file, line, code }) => [file, line, code])).toEqual([
+      [order[1] as string, 1, "chain_split"],
+    ]);
+  }
+});
+
+test("ChainBook remembers a bounded number of chains and says when it does not", () => {
+  const book = new ChainBook();
+  const end = (n: number) => ({ id: n.toString(16), seq: n, hash: "", timestamp: "", log: "a" });
+  for (let n = 0; n < MAX_CHAINS; n++) expect(book.keep(end(n))).toBe(true);
+  expect(book.keep(end(MAX_CHAINS))).toBe(false);
+  expect(book.keep({ ...end(5), seq: 9 })).toBe(true);
+  expect(book.find("5")?.seq).toBe(9);
+});
+
+test("verifyLog says where certificates name outcomes that were not given; where they are expected it is an error", async () => {
+  const { memory } = await log(5);
+  memory.files.delete(OUTCOMES);
+  const files = [{ name: AUDIT, chunks: () => memory.runtime.readChunks(AUDIT) }];
+  for (const [over, severity] of [
+    [{}, "warning"],
+    [{ outcomesExpected: true }, "error"],
+    [{ complete: true }, "error"],
+  ] as const) {
+    const report = new Report();
+    await verifyLog({ runtime: memory.runtime, keys, files, outcomes: null, report, ...over });
+    expect(report.findings[severity].map(({ line, code }) => `${line} ${code}`)).toEqual(["2 outcomes_missing"]);
+    expect(report.counts.error + report.counts.warning).toBe(1);
+  }
+});
+
+test("verifyLog asked for the whole takes a missing beginning for an error and says where the log begins", async () => {
+  const { memory, lines } = await bare(4);
+  memory.put(AUDIT, `${lines.slice(2).join("\n")}\n`);
+  const files = [{ name: AUDIT, chunks: () => memory.runtime.readChunks(AUDIT) }];
+  const report = new Report();
+  await verifyLog({ runtime: memory.runtime, keys, files, outcomes: null, complete: true, report });
+  expect(codes(report)).toEqual(["1 continues_from"]);
+  expect([report.ok, report.late]).toEqual([false, { logs: 1, log: AUDIT, seq: 2 }]);
+});
+
+test("verifyLog finds a final newline, or a space, that was changed", async () => {
+  const { memory, lines } = await bare(3);
+  expect(await verified(memory, lines, " ")).toEqual(["3 torn_tail"]);
+  expect(await verified(memory, lines.with(1, `${lines[1]} `))).toEqual(["2 malformed", "3 gap"]);
+  expect(await verified(memory, lines.with(1, ` ${lines[1]}`))).toEqual(["2 malformed", "3 gap"]);
+});
+
+/** A log of one line, two recoveries (the first with 32 late certificates, the second with one) and a last line. */
+async function twice(): Promise<{ memory: Memory; lines: string[] }> {
+  const memory = new Memory();
+  const evidence = await openEvidence(memory.runtime, config, signer);
+  await evidence.commit(draft({ verdict: "block" }));
+  memory.onAppend = () => ({ arrives: 0 });
+  expect(() => evidence.commit(draft({ verdict: "block" }))).toThrow();
+  for (let i = 0; i < 33; i++) await evidence.unwritten(failClosedDraft(`late ${i}`));
+  memory.onAppend = () => null;
+  await evidence.commit(draft({ verdict: "block" }));
+  await evidence.close();
+  memory.files.delete(OUTCOMES);
+  return { memory, lines: memory.lines(AUDIT) };
+}
+
+test("verifyLog misses late certificates that were taken out between two recoveries", async () => {
+  const { memory, lines } = await twice();
+  expect(lines.length).toBe(1 + 1 + 32 + 1 + 1 + 1);
+  expect(await verified(memory, lines)).toEqual([]);
+  expect(await verified(memory, lines.toSpliced(2, 32))).toEqual(["2 unwritten_mismatch"]);
+  expect(await verified(memory, lines.toSpliced(20, 1))).toEqual(["2 unwritten_mismatch"]);
+  expect(await verified(memory, lines.toSpliced(33, 1))).toEqual(["2 unwritten_mismatch"]);
+});
+
+test("verifyLog accepts late certificates that are missing only as the next recovery says it found them", async () => {
+  for (const arrived of [0, 5]) {
+    const { memory, lines } = await twice();
+    memory.put(AUDIT, `${lines.slice(0, 2 + arrived).join("\n")}\n`);
+    await (await openEvidence(memory.runtime, config, signer)).close();
+    const found = memory.lines(AUDIT);
+    expect(found.length).toBe(2 + arrived + 1);
+    expect(await verified(memory, found)).toEqual(["2 recovery_interrupted"]);
+    if (arrived > 0) expect(await verified(memory, found.toSpliced(3, 1))).toEqual(["2 unwritten_mismatch"]);
+    const unsaid = resigned(found.at(-1) as string, (certificate) => {
+      certificate.recovered = { lost: 0, torn_bytes: 0, torn_hash: "" };
+    });
+    expect(await verified(memory, found.with(-1, unsaid))).toEqual(["2 unwritten_mismatch"]);
+  }
 });
 
 test("verifyLog finds an outcome that was changed, removed or cut off after a certificate named it", async () => {

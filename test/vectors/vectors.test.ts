@@ -143,5 +143,10 @@ testUnless(
     expect(independent("python3", log.replace("é 1", "è 1"), SECRET)[0]).toBe("6 bad_signature\n7 gap");
     expect(independent("python3", lines.toSpliced(5, 1).join("\n"), SECRET)[0]).toBe("6 gap");
     expect(independent("python3", lines.toSpliced(1, 1).join("\n"), SECRET)[0]).toBe("2 malformed");
+    expect(independent("python3", lines.toSpliced(3, 1).join("\n"), SECRET)[0]).toBe("3 unwritten_mismatch");
+    expect(independent("python3", log.replace(/\n$/, " "), SECRET)[0]).toBe(`${lines.length} torn_tail`);
+    expect(independent("python3", [...lines, ...lines.slice(-1)].join("\n"), SECRET)[0]).toBe(
+      `${lines.length + 1} duplicate`,
+    );
   },
 );

@@ -120,6 +120,8 @@ def asymmetric(jwk, algorithm, text, signature):
 
 def read(line, keys):
     """The certificate of a line and the sha256 of its signed bytes, or Refused with the code."""
+    if line != line.strip():
+        raise Refused("malformed")
     try:
         certificate = json.loads(line.decode(), object_pairs_hook=once)
     except (ValueError, RecursionError):
@@ -151,7 +153,8 @@ def explained(torn, recovered):
 
 
 def verify(data, keys):
-    problems, last, torn, torn_at, late = [], None, b"", 0, []
+    """The problems of one log. `ends` has the last place of every chain: one that comes back must go on there."""
+    problems, ends, current, torn, torn_at, promise = [], {}, None, b"", 0, None
     lines = data.split(b"\n")
     for number_, line in enumerate(lines, 1):
         if number_ == len(lines) and line == b"":
@@ -167,8 +170,10 @@ def verify(data, keys):
             continue
         chain, recovered = certificate["chain"], certificate.get("recovered")
         if chain is None:
-            if late:
-                late.pop()
+            if torn:
+                torn += ended
+            elif promise and len(promise["late"]) < promise["unwritten"]:
+                promise["late"].append(ended)
             elif len(lines) > 2:
                 problems.append((number_, "unchained"))
             continue
@@ -177,10 +182,11 @@ def verify(data, keys):
         elif not torn and recovered and recovered["torn_bytes"] > 0:
             problems.append((number_, "malformed"))
         torn, torn_at = b"", 0
-        if late and not recovered:
-            problems.append((number_, "unwritten_mismatch"))
-        late = [None] * (recovered or {}).get("unwritten", 0)
-        if last and chain["id"] == last["id"]:
+        if promise and not kept(promise, recovered):
+            problems.append((promise["line"], "unwritten_mismatch"))
+        promise = {**recovered, "late": [], "line": number_} if recovered and recovered.get("unwritten") else None
+        last = ends.get(chain["id"])
+        if last:
             if chain["seq"] <= last["seq"]:
                 problems.append((number_, "duplicate"))
                 continue
@@ -188,12 +194,24 @@ def verify(data, keys):
                 problems.append((number_, "gap"))
             elif chain["prev"] != last["digest"]:
                 problems.append((number_, "broken_link"))
-        elif last and (chain["seq"] != 0 or chain["prev"] != ZERO):
-            problems.append((number_, "chain_changed"))
-        last = {"id": chain["id"], "seq": chain["seq"], "digest": digest}
+        elif chain["prev"] != ZERO if chain["seq"] == 0 else current:
+            problems.append((number_, "chain_changed" if current else "broken_link"))
+        current = chain["id"]
+        ends[current] = {"seq": chain["seq"], "digest": digest}
     if torn:
         problems.append((torn_at, "torn_tail" if len(lines) > 1 else "malformed"))
+    if promise and not kept(promise, None):
+        problems.append((promise["line"], "unwritten_mismatch"))
     return problems
+
+
+def kept(promise, recovered):
+    """Whether the late certificates are those named, or as many of them as the next recovery says it found."""
+    late = b"".join(promise["late"])
+    digest = hashlib.sha256(late).hexdigest()
+    if len(promise["late"]) == promise["unwritten"]:
+        return digest == promise["unwritten_hash"]
+    return bool(recovered) and recovered.get("late") == len(promise["late"]) and recovered["late_hash"] == digest
 
 
 def main(arguments):

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import packageJson from "../../package.json";
 import { COMMANDS } from "../../src/cli/commands.ts";
@@ -54,7 +54,39 @@ describe("the configuration is refused with 78", () => {
   test("a secret's file that is a directory", async () => {
     const { code, stderr } = await sallyport(directory, ["run"], { JWT_SECRET_KEY_FILE: directory });
     expect(code).toBe(78);
-    expect(stderr).toContain("JWT_SECRET_KEY_FILE names a file that cannot be used: it is a directory");
+    expect(stderr).toContain(`JWT_SECRET_KEY_FILE "${directory}" is a directory\n    give the path`);
+  });
+
+  test("bad paths of every kind and every mistake in the policy, together", async () => {
+    const path = join(directory, "mistaken.yaml");
+    await writeFile(path, "version: 1\ndefalt: deny\nhosts:\n  allow: [*.example.com]\n");
+    const { code, stdout, stderr } = await sallyport(directory, ["run"], {
+      EVE_PROXY_POLICY: path,
+      EVE_PROXY_SIGNING_KEY: "/nope",
+      EVE_PROXY_UPSTREAM_CA: directory,
+      EVE_PROXY_PORT: "http",
+    });
+    expect(code).toBe(78);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("the configuration has 6 problems");
+    expect(stderr).toContain('EVE_PROXY_SIGNING_KEY "/nope" does not exist\n    give the path of a file');
+    expect(stderr).toContain(`EVE_PROXY_UPSTREAM_CA "${directory}" is a directory`);
+    expect(stderr).toContain(`EVE_PROXY_POLICY ${path}:2:1: unknown key "defalt", did you mean default?`);
+    expect(stderr).toContain(`EVE_PROXY_POLICY ${path}:4:11: *.example.com: a pattern that begins with * must be in`);
+  });
+
+  test("a policy alone, a directory without one, a path without anything", async () => {
+    const empty = join(directory, "no-policies");
+    await mkdir(empty);
+    const run = (policy: string) => sallyport(directory, [], { JWT_SECRET_KEY: SECRET, EVE_PROXY_POLICY: policy });
+    expect(await run(empty)).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining(`EVE_PROXY_POLICY policy "${empty}" has no .yaml file in it\n    `),
+    });
+    expect(await run("/nope")).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('has 1 problem\n  EVE_PROXY_POLICY "/nope" does not exist\n    '),
+    });
   });
 
   test("a healthcheck without a usable port", async () => {

@@ -21,8 +21,9 @@ export async function policyProblems(runtime: Runtime, loaded: Loaded): Promise<
     const directory = (await runtime.stat(path).catch(() => null))?.directory === true;
     const before = directory ? `${path.replace(/\/+$/, "")}/` : path.slice(0, path.lastIndexOf("/") + 1);
     return thrown.message.split("\n").map((line) => {
-      // A place in a file is made one that an editor opens.
-      const problem = /^[^ :]+:[0-9]+:[0-9]+: /.test(line) ? `${before}${line}` : line;
+      // A place in a file is made one that an editor opens; that the path is a policy's, the variable says.
+      const placed = /^[^ :"]+:[0-9]+:[0-9]+: /.test(line);
+      const problem = placed ? `${before}${line}` : line.replace(/^policy (?=")/, "");
       return { variable: VARIABLE, problem, hint: "correct it; docs/policy.md has the format" };
     });
   }

@@ -50,7 +50,7 @@ export async function readFiles(runtime: Runtime, settings: Settings, problems: 
   const audit = settings.EVE_PROXY_AUDIT_PATH;
   if (audit !== "-" && (await runtime.stat(audit).catch(() => null))?.directory === true) {
     const problem = `${quote(audit, MAX_PATH)} is a directory`;
-    problems.push({ variable: "EVE_PROXY_AUDIT_PATH", problem, hint: "give the path of a file, which is made in it" });
+    problems.push({ variable: "EVE_PROXY_AUDIT_PATH", problem, hint: "give the path of a file in it" });
   }
   return {
     signingKey: await signingKey(runtime, await at("EVE_PROXY_SIGNING_KEY", settings.EVE_PROXY_SIGNING_KEY, null), {

@@ -1,5 +1,7 @@
-import { messageOf } from "../errors.ts";
+import { Fault, messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { quote } from "../words/quote.ts";
+import { whyUnreadable } from "../words/unreadable.ts";
 import type { Config, Problem } from "./config.ts";
 import { developmentKey, developmentKeyPath } from "./development-key.ts";
 import { type Files, readFiles, readSecret } from "./files.ts";
@@ -39,7 +41,11 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
       warnings.push(`certificates are signed with the development key "${path}"; do not rely on them as evidence`);
     } catch (thrown) {
       const hint = "make its directory writable, remove a file that is no key, or set JWT_SECRET_KEY";
-      problems.push({ variable: "EVE_PROXY_DEV", problem: messageOf(thrown), hint });
+      const problem =
+        thrown instanceof Fault
+          ? messageOf(thrown)
+          : `needs the development key ${quote(path, 512)}, which ${whyUnreadable(thrown)}`;
+      problems.push({ variable: "EVE_PROXY_DEV", problem, hint });
     }
   }
   if (problems.length > 0) return { ok: false, problems };

@@ -81,7 +81,7 @@ describe("the configuration is refused with 78", () => {
     const run = (policy: string) => sallyport(directory, [], { JWT_SECRET_KEY: SECRET, EVE_PROXY_POLICY: policy });
     expect(await run(empty)).toMatchObject({
       code: 78,
-      stderr: expect.stringContaining(`EVE_PROXY_POLICY policy "${empty}" has no .yaml file in it\n    `),
+      stderr: expect.stringContaining(`EVE_PROXY_POLICY "${empty}" has no .yaml file in it\n    `),
     });
     expect(await run("/nope")).toMatchObject({
       code: 78,

@@ -183,6 +183,20 @@ describe("loadConfig refuses", () => {
     expect(said).not.toContain(secret);
   });
 
+  test("a development key beside a log whose directory is closed, by its path", async () => {
+    const stat = (path: string) =>
+      Promise.reject(Object.assign(new Error(`EACCES: stat '${path}'`), { code: "EACCES" }));
+    const env = { EVE_PROXY_DEV: "1", EVE_PROXY_AUDIT_PATH: "/closed/log.jsonl" };
+    const loaded = await loadConfig({ ...withEnv(env), stat });
+    expect(loaded.ok ? [] : loaded.problems).toEqual([
+      {
+        variable: "EVE_PROXY_DEV",
+        problem: 'needs the development key "/closed/development.key", which cannot be read by this user',
+        hint: expect.stringContaining("make its directory writable"),
+      },
+    ]);
+  });
+
   test("a development key file that holds something else", async () => {
     const audit = join(directory, "odd", "audit.jsonl");
     await Bun.write(join(directory, "odd", "development.key"), "not a key");

@@ -10,8 +10,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const BINARY = join(ROOT, "dist/sallyport");
-const PROGRAM = existsSync(BINARY) ? [BINARY] : [process.execPath, join(ROOT, "src/main.ts")];
+/** The source, so that an old build is never taken for it; with SALLYPORT_BIN=1 the build, with a path that program. */
+const BINARY = process.env.SALLYPORT_BIN ?? "";
+const PROGRAM =
+  BINARY === ""
+    ? [process.execPath, join(ROOT, "src/main.ts")]
+    : [resolve(ROOT, BINARY === "1" ? "dist/sallyport" : BINARY)];
 const KEY = "demo-only-hmac-key-of-more-than-32-bytes";
 const BLOCKED = "exfil.test";
 const MAX_BODY = 65_536;
@@ -423,7 +427,7 @@ const failure = await main().then(
 );
 const width = (of: (row: Row) => string) => Math.max(0, ...rows.map((row) => of(row).length));
 const [a, b] = [width((row) => row.name), width((row) => row.expected)];
-console.log(`\nsallyport demo: ${PROGRAM.length === 1 ? "dist/sallyport" : "from source"}\n`);
+console.log(`\nsallyport demo: ${PROGRAM.length === 1 ? PROGRAM[0] : "from source"}\n`);
 for (const { name, expected, seen, ok } of rows) {
   console.log(`${ok ? "ok  " : "FAIL"}  ${name.padEnd(a)}  ${expected.padEnd(b)}  ${seen}`);
 }

@@ -13,7 +13,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
 
-const PURE = ["model", "errors", "wire", "crypto", "policy", "config"] as const;
+const PURE = ["model", "errors", "words", "wire", "crypto", "policy", "config"] as const;
 const BELOW_DECISION = [...PURE, "contract", "observe"] as const;
 const EVERY_ROOM = [...BELOW_DECISION, "decide", "evidence", "enforce", "listen"] as const;
 
@@ -21,10 +21,11 @@ const EVERY_ROOM = [...BELOW_DECISION, "decide", "evidence", "enforce", "listen"
 export const TABLE: Readonly<Record<string, readonly string[]>> = {
   model: [],
   errors: [],
+  words: ["errors"],
   wire: ["model", "errors"],
   crypto: ["model", "errors", "wire"],
-  policy: ["model", "errors", "wire", "crypto"],
-  config: ["model", "errors", "wire", "crypto", "policy", "contract"],
+  policy: ["model", "errors", "words", "wire", "crypto"],
+  config: ["model", "errors", "words", "wire", "crypto", "policy", "contract"],
   contract: ["model"],
   runtime: ["model", "errors", "contract"],
   observe: [...PURE, "contract"],

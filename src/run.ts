@@ -1,6 +1,7 @@
 /** `sallyport run`: one process, or a parent that keeps N workers on one port. */
 import { openAdmin, statusFacts } from "./admin.ts";
 import type { Config } from "./config/config.ts";
+import { workerAuditPath } from "./config/worker-log.ts";
 import { ControlLink, type Message, type Question } from "./control.ts";
 import type { Endpoint } from "./decide/host.ts";
 import { Gateway } from "./gateway.ts";
@@ -62,7 +63,7 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   const token = runtime.env[TOKEN_ENV] ?? "";
   // Not the token itself: this is written into requests.
   const instance = runtime.sha256(`instance ${token}`).slice(0, 16);
-  const own = { ...config, auditPath: config.auditPath.replace(/(\.jsonl)?$/, `.w${number}.jsonl`) };
+  const own = { ...config, auditPath: workerAuditPath(config.auditPath, number) };
   const gateway = new Gateway(runtime, own, log);
   watchFaults(runtime, gateway, log);
   const { promise: code, resolve: stopped } = Promise.withResolvers<number>();

@@ -1,5 +1,6 @@
-import { nearest } from "../config/nearest.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { nearest } from "../words/nearest.ts";
+import { quote } from "../words/quote.ts";
 
 /** sysexits(3) where it has a word for it. */
 export const EXIT = { ok: 0, failed: 1, usage: 64, software: 70, config: 78 } as const;
@@ -61,7 +62,7 @@ export function readArgs(runtime: Runtime, spec: CommandSpec, args: readonly str
         options.map(({ name }) => `--${name}`),
         "--",
       );
-      return wrong(runtime, spec, `unknown option ${shown(typed)}${near === null ? "" : `, did you mean ${near}?`}`);
+      return wrong(runtime, spec, `unknown option ${quote(typed)}${near === null ? "" : `, did you mean ${near}?`}`);
     }
     if (option.name === "help") {
       runtime.stdout(helpOf(spec));
@@ -80,7 +81,7 @@ export function readArgs(runtime: Runtime, spec: CommandSpec, args: readonly str
   }
   const [fewest, most] = spec.operands;
   if (operands.length < fewest) return wrong(runtime, spec, "too few arguments");
-  if (operands.length > most) return wrong(runtime, spec, `unexpected argument ${shown(operands[most] ?? "")}`);
+  if (operands.length > most) return wrong(runtime, spec, `unexpected argument ${quote(operands[most] ?? "")}`);
   const values = (option: string): readonly string[] => given.get(option) ?? [];
   return { operands, values, has: (option) => given.has(option), value: (option) => values(option)[0] ?? null };
 }
@@ -109,10 +110,4 @@ export function helpOf(spec: CommandSpec): string {
 export function columns(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
-}
-
-/** Input quoted for a terminal: printable and short. */
-export function shown(text: string): string {
-  const cut = text.length > 64 ? `${text.slice(0, 63)}…` : text;
-  return JSON.stringify(cut).replace(/[\x7f-\x9f\u2028-\u202e]/g, "?");
 }

@@ -2,12 +2,15 @@
 import type { Config } from "../config/config.ts";
 import { developmentKeyPath } from "../config/development-key.ts";
 import type { Loaded } from "../config/load.ts";
+import { workerAuditPath } from "../config/worker-log.ts";
 import { signerFromConfig } from "../crypto/keys.ts";
 import { openPolicy } from "../decide/policy-files.ts";
 import { Fault, messageOf } from "../errors.ts";
-import { splitPath } from "../evidence/journal.ts";
+import { outcomesPath, splitPath } from "../evidence/journal.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { formatAuthority } from "../wire/authority.ts";
+import { lockHolder, portHolder } from "./_holder.ts";
+import { policyProblems } from "./_policy-problems.ts";
 import { probe } from "./_probe.ts";
 
 export interface Finding {
@@ -27,18 +30,29 @@ export function configuration(loaded: Loaded): Finding[] {
   return [{ state: "ok", about, detail: "every setting is usable" }, ...warnings];
 }
 
-/** Also tells whether a gateway already runs there: then its port and its log being taken is as it should be. */
-export async function listener(runtime: Runtime, config: Config): Promise<[Finding, boolean]> {
-  const about = "listener";
-  const where = formatAuthority(config.host, config.port);
+/** Whether the port (and the admin's) can be had now: one that a running gateway has is taken like any other. */
+export async function listeners(runtime: Runtime, config: Config): Promise<Finding[]> {
+  const findings = [await listener(runtime, "listener", config.host, config.port)];
+  const { adminListen } = config;
+  if (adminListen !== null) findings.push(await listener(runtime, "admin", adminListen.host, adminListen.port));
+  return findings;
+}
+
+async function listener(runtime: Runtime, about: string, host: string, port: number): Promise<Finding> {
+  const where = formatAuthority(host, port);
   try {
-    const listening = await runtime.listen({ host: config.host, port: config.port }, (conn) => conn.destroy());
+    const listening = await runtime.listen({ host, port }, (conn) => conn.destroy());
     await listening.close();
-    return [{ state: "ok", about, detail: `${where} is free` }, false];
+    return { state: "ok", about, detail: port === 0 ? `${where}: a free port will be picked` : `${where} is free` };
   } catch (thrown) {
-    const { status } = await probe(runtime, config.host, config.port, "/healthz", 1000);
-    if (status === 200) return [{ state: "ok", about, detail: `a gateway already answers on ${where}` }, true];
-    return [{ state: "fail", about, detail: `cannot listen on ${where}: ${messageOf(thrown)}` }, false];
+    const why = messageOf(thrown);
+    if (!why.includes("EADDRINUSE")) return { state: "fail", about, detail: `cannot listen on ${where}: ${why}` };
+    const [{ status }, holder] = await Promise.all([
+      probe(runtime, host, port, "/healthz", 1000),
+      portHolder(runtime, port),
+    ]);
+    const also = status === 200 ? "; a gateway answers there" : "";
+    return { state: "fail", about, detail: `${where} is taken${holder}${also}` };
   }
 }
 
@@ -68,13 +82,34 @@ export async function signingKey(runtime: Runtime, config: Config): Promise<Find
   return findings;
 }
 
-export async function auditLog(runtime: Runtime, config: Config, running: boolean): Promise<Finding> {
+/** The files that evidence goes to: written to by nobody else, and writable. */
+export async function auditLogs(runtime: Runtime, config: Config): Promise<Finding[]> {
+  if (config.auditPath === "-") return [{ state: "ok", about: "audit log", detail: "the standard output" }];
+  const paths =
+    config.workers === 1
+      ? [config.auditPath]
+      : Array.from({ length: config.workers }, (_, number) => workerAuditPath(config.auditPath, number));
+  const findings = await Promise.all(paths.map((path) => auditLog(runtime, path)));
+  // Of many workers only what is wrong is worth a line each.
+  const failed = findings.filter(({ state }) => state === "fail");
+  return failed.length > 0 ? failed : findings.slice(0, 1);
+}
+
+async function auditLog(runtime: Runtime, path: string): Promise<Finding> {
   const about = "audit log";
-  const path = config.auditPath;
-  if (path === "-") return { state: "ok", about, detail: "the standard output" };
+  for (const file of [`${path}.lock`, path, outcomesPath(path)]) {
+    try {
+      if ((await runtime.stat(file)) !== null) runtime.openAppend(file).close();
+    } catch (thrown) {
+      const held = thrown instanceof Fault && thrown.code === "evidence_locked";
+      const detail = held
+        ? `"${file}" is locked${await lockHolder(runtime, file)}: a gateway writes this log`
+        : `"${file}" cannot be written: ${messageOf(thrown)}`;
+      return { state: "fail", about, detail };
+    }
+  }
   try {
     if ((await runtime.stat(path)) !== null) {
-      runtime.openAppend(path).close();
       return { state: "ok", about, detail: `"${path}" can be written and nobody holds it` };
     }
     // The log must not come into being here; a file beside it tells as much.
@@ -84,9 +119,6 @@ export async function auditLog(runtime: Runtime, config: Config, running: boolea
     await runtime.remove(trial);
     return { state: "ok", about, detail: `"${path}" does not exist yet and can be made` };
   } catch (thrown) {
-    if (running && thrown instanceof Fault && thrown.code === "evidence_locked") {
-      return { state: "ok", about, detail: `"${path}" is held by the running gateway` };
-    }
     return { state: "fail", about, detail: `"${path}" cannot be written: ${messageOf(thrown)}` };
   }
 }
@@ -102,16 +134,16 @@ async function nearestDirectory(runtime: Runtime, path: string): Promise<string>
   }
 }
 
-export async function policy(runtime: Runtime, config: Config): Promise<Finding> {
+export async function policy(runtime: Runtime, loaded: Loaded): Promise<Finding[]> {
   const about = "policy";
-  if (config.policyPath === null) {
-    const decider = config.governance === null ? "every host is allowed but the blocked ones" : "the plane decides";
-    return { state: config.governance === null ? "warn" : "ok", about, detail: `no policy file: ${decider}` };
+  const problems = await policyProblems(runtime, loaded);
+  if (problems.length > 0) return problems.map(({ problem }) => ({ state: "fail", about, detail: problem }));
+  if (!loaded.ok) return [];
+  const { policyPath, governance } = loaded.config;
+  if (policyPath === null) {
+    const decider = governance === null ? "every host is allowed but the blocked ones" : "the plane decides";
+    return [{ state: governance === null ? "warn" : "ok", about, detail: `no policy file: ${decider}` }];
   }
-  try {
-    const { version } = await openPolicy(runtime, config.policyPath);
-    return { state: "ok", about, detail: `"${config.policyPath}" is valid, version ${version}` };
-  } catch (thrown) {
-    return { state: "fail", about, detail: messageOf(thrown).replaceAll("\n", "; ") };
-  }
+  const { version } = await openPolicy(runtime, policyPath);
+  return [{ state: "ok", about, detail: `"${policyPath}" is valid, version ${version}` }];
 }

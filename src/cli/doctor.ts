@@ -3,7 +3,7 @@ import { loadConfig } from "../config/load.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
 import { clock, descriptors, http2, names, proxyVariables, redirect, scope } from "./_doctor-host.ts";
-import { auditLog, configuration, type Finding, listener, policy, signingKey } from "./_doctor-needs.ts";
+import { auditLogs, configuration, type Finding, listeners, policy, signingKey } from "./_doctor-needs.ts";
 import { versionLine } from "./version.ts";
 
 const SPEC: CommandSpec = {
@@ -13,8 +13,9 @@ const SPEC: CommandSpec = {
   options: [{ name: "json", doc: "print a JSON object" }],
   operands: [0, 0],
   notes: `
-Reads the same environment as run and changes nothing. Exits 1 when something that run needs fails. States:
-ok, note (a limit to know about), warn (works, but look at it), fail (run would not work).`,
+Reads the same environment as run and changes nothing. Exits 1 when something that run needs fails; beside a running
+gateway that is so, because it has the port and the log (ask it with healthcheck). States: ok, note (a limit to know
+about), warn (works, but look at it), fail (run would not start).`,
 };
 
 export async function runDoctor(runtime: Runtime, args: readonly string[]): Promise<number> {
@@ -25,28 +26,29 @@ export async function runDoctor(runtime: Runtime, args: readonly string[]): Prom
   const findings = [
     ...configuration(loaded),
     ...(config === null ? [] : await needs(runtime, config)),
+    ...(await policy(runtime, loaded)),
     ...(await Promise.all([names(runtime), descriptors(runtime, config), redirect(runtime)])),
     clock(runtime),
     http2(runtime),
     ...proxyVariables(runtime),
     ...scope(config),
   ];
-  const ok = !findings.some((finding) => finding.state === "fail");
+  const failed = findings.filter((finding) => finding.state === "fail").length;
+  const ok = failed === 0;
   if (parsed.has("json")) {
     runtime.stdout(`${JSON.stringify({ ok, program: versionLine(runtime), findings }, null, 2)}\n`);
   } else {
     const lines = findings.map(({ state, about, detail }) => `  ${state.padEnd(4)}  ${about.padEnd(13)}  ${detail}\n`);
-    runtime.stdout(`${versionLine(runtime)}\n${lines.join("")}${ok ? "run would start" : "run would not start"}\n`);
+    const verdict = ok ? "run would start" : `run would not start: ${failed} failed`;
+    runtime.stdout(`${versionLine(runtime)}\n${lines.join("")}${verdict}\n`);
   }
   return ok ? EXIT.ok : EXIT.failed;
 }
 
 async function needs(runtime: Runtime, config: Config): Promise<Finding[]> {
-  const [listening, running] = await listener(runtime, config);
   return [
-    listening,
+    ...(await listeners(runtime, config)),
     ...(await signingKey(runtime, config)),
-    await auditLog(runtime, config, running),
-    await policy(runtime, config),
+    ...(await auditLogs(runtime, config)),
   ];
 }

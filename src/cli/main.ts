@@ -4,10 +4,11 @@
  * and no colour, and it never repeats a secret. Exit codes: 0 done, 1 it failed, 64 wrong usage, 70 a defect of ours,
  * 78 a bad configuration.
  */
-import { nearest } from "../config/nearest.ts";
 import { Fault, type FaultCode, messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { columns, EXIT, shown } from "./_args.ts";
+import { nearest } from "../words/nearest.ts";
+import { quote } from "../words/quote.ts";
+import { columns, EXIT } from "./_args.ts";
 
 export interface Command {
   readonly name: string;
@@ -56,6 +57,6 @@ async function help(runtime: Runtime, commands: readonly Command[], topic: reado
 function unknown(runtime: Runtime, commands: readonly Command[], name: string): number {
   const near = nearest(name, [...commands.map((command) => command.name), "help"]);
   const hint = near === null ? "see sallyport help" : `did you mean ${near}?`;
-  runtime.stderr(`sallyport: unknown command ${shown(name)}, ${hint}\n`);
+  runtime.stderr(`sallyport: unknown command ${quote(name)}, ${hint}\n`);
   return EXIT.usage;
 }

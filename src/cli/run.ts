@@ -2,6 +2,7 @@ import type { Problem } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
+import { policyProblems } from "./_policy-problems.ts";
 
 const SPEC: CommandSpec = {
   name: "run",
@@ -22,16 +23,20 @@ export async function runRun(runtime: Runtime, args: readonly string[]): Promise
   const parsed = readArgs(runtime, SPEC, args);
   if (typeof parsed === "number") return parsed;
   const loaded = await loadConfig(runtime);
-  if (!loaded.ok) {
-    runtime.stderr(`sallyport run: the configuration has ${problemList(loaded.problems)}`);
+  const problems = [...(loaded.ok ? [] : loaded.problems), ...(await policyProblems(runtime, loaded))];
+  if (!loaded.ok || problems.length > 0) {
+    runtime.stderr(`sallyport run: the configuration has ${problemList(problems)}`);
     return EXIT.config;
   }
   const { startGateway } = await import("../run.ts");
   return startGateway(runtime, loaded.config, loaded.warnings);
 }
 
-/** "2 problems" and two lines for each. */
+/** "2 problems" and a line for each, with its hint under it; neighbours with one hint share it. */
 export function problemList(problems: readonly Problem[]): string {
-  const lines = problems.map(({ variable, problem, hint }) => `  ${variable} ${problem}\n    ${hint}\n`);
+  const lines = problems.map(({ variable, problem, hint }, i) => {
+    const shared = problems[i + 1]?.variable === variable && problems[i + 1]?.hint === hint;
+    return `  ${variable} ${problem}\n${shared ? "" : `    ${hint}\n`}`;
+  });
   return `${problems.length} problem${problems.length === 1 ? "" : "s"}\n${lines.join("")}`;
 }

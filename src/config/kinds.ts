@@ -4,6 +4,7 @@
  */
 import { normalizeHost, parseAuthority } from "../wire/authority.ts";
 import { type Cidr, parseCidr } from "../wire/ip.ts";
+import { quote } from "../words/quote.ts";
 import type { UpstreamProxy } from "./config.ts";
 
 export interface Refused {
@@ -20,12 +21,6 @@ export interface Kind<T> {
 
 export function isRefused(value: unknown): value is Refused {
   return typeof value === "object" && value !== null && "refused" in value;
-}
-
-/** A quoted piece of input, printable and short enough for one line of diagnostics. */
-export function quote(text: string): string {
-  const cut = text.length > 64 ? `${text.slice(0, 63)}…` : text;
-  return JSON.stringify(cut).replace(/[\u007f-\u009f\u2028-\u202e]/g, "?");
 }
 
 function refuse(refused: string, hint: string): Refused {

@@ -1,11 +1,13 @@
-import { loadPrivate } from "../crypto/keys.ts";
-import { messageOf } from "../errors.ts";
+import { Fault, messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { quote } from "../words/quote.ts";
+import { whyUnreadable } from "../words/unreadable.ts";
 import type { Config, Problem } from "./config.ts";
 import { developmentKey, developmentKeyPath } from "./development-key.ts";
+import { type Files, readFiles, readSecret } from "./files.ts";
 import { contradictions, remarks } from "./judge.ts";
 import { unknownNames } from "./names.ts";
-import { environment, manualOf, SETTING_NAMES, type SettingName, type Settings } from "./schema.ts";
+import { environment, manualOf, SETTING_NAMES, type Settings } from "./schema.ts";
 
 export type Loaded =
   | { readonly ok: true; readonly config: Config; readonly warnings: string[] }
@@ -15,9 +17,6 @@ export interface LoadOptions {
   /** Make the development key when it is asked for and missing. Default true; diagnostics say false. */
   readonly makeKey?: boolean;
 }
-
-/** No key and no certificate bundle is larger; bounds what a wrong path (a log, a device) can cost. */
-const MAX_FILE_BYTES = 4_194_304;
 
 /** Reads the whole configuration and reports every problem at once. Binds nothing. */
 export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): Promise<Loaded> {
@@ -41,7 +40,12 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
       }
       warnings.push(`certificates are signed with the development key "${path}"; do not rely on them as evidence`);
     } catch (thrown) {
-      problems.push({ variable: "EVE_PROXY_DEV", problem: messageOf(thrown), hint: "remove the file, or give a key" });
+      const hint = "make its directory writable, remove a file that is no key, or set JWT_SECRET_KEY";
+      const problem =
+        thrown instanceof Fault
+          ? messageOf(thrown)
+          : `needs the development key ${quote(path, 512)}, which ${whyUnreadable(thrown)}`;
+      problems.push({ variable: "EVE_PROXY_DEV", problem, hint });
     }
   }
   if (problems.length > 0) return { ok: false, problems };
@@ -65,7 +69,7 @@ async function gather(runtime: Runtime, problems: Problem[]): Promise<Record<str
     } else if (file === "alias") {
       given[name] = path;
     } else {
-      const text = await readText(runtime, variable, path, problems);
+      const text = await readSecret(runtime, variable, path, problems);
       if (text !== null) given[name] = text.replace(/\r?\n$/, "");
     }
   }
@@ -83,69 +87,6 @@ function read(given: Record<string, string>, problems: Problem[]): Settings {
     delete given[name];
   }
   return environment.parse(given, { jitless: true });
-}
-
-interface Files {
-  signingKey: string | null;
-  upstreamRoots: string | null;
-  ca: string | null;
-  cert: string | null;
-  key: string | null;
-}
-
-async function readFiles(runtime: Runtime, settings: Settings, problems: Problem[]): Promise<Files> {
-  const at = async (variable: SettingName, path: string | undefined, marker: string | null) => {
-    if (path === undefined) return null;
-    const text = await readText(runtime, variable, path, problems);
-    if (text === null || marker === null || text.includes(marker)) return text;
-    problems.push({ variable, problem: `names a file without "${marker}"`, hint: "give a PEM file" });
-    return null;
-  };
-  const policy = settings.EVE_PROXY_POLICY;
-  if (policy !== undefined && (await runtime.stat(policy).catch(() => null)) === null) {
-    const hint = "give the path of a policy file or directory";
-    problems.push({ variable: "EVE_PROXY_POLICY", problem: "names nothing that can be read", hint });
-  }
-  const audit = settings.EVE_PROXY_AUDIT_PATH;
-  if (audit !== "-" && (await runtime.stat(audit).catch(() => null))?.directory === true) {
-    problems.push({ variable: "EVE_PROXY_AUDIT_PATH", problem: "names a directory", hint: "give the path of a file" });
-  }
-  return {
-    signingKey: await signingKey(
-      runtime,
-      await at("EVE_PROXY_SIGNING_KEY", settings.EVE_PROXY_SIGNING_KEY, null),
-      problems,
-    ),
-    upstreamRoots: await at("EVE_PROXY_UPSTREAM_CA", settings.EVE_PROXY_UPSTREAM_CA, "-----BEGIN CERTIFICATE"),
-    ca: await at("EVE_PROXY_GOVERNANCE_CA", settings.EVE_PROXY_GOVERNANCE_CA, "-----BEGIN CERTIFICATE"),
-    cert: await at("EVE_PROXY_GOVERNANCE_CERT", settings.EVE_PROXY_GOVERNANCE_CERT, "-----BEGIN CERTIFICATE"),
-    key: await at("EVE_PROXY_GOVERNANCE_KEY", settings.EVE_PROXY_GOVERNANCE_KEY, "-----BEGIN"),
-  };
-}
-
-async function signingKey(runtime: Runtime, text: string | null, problems: Problem[]): Promise<string | null> {
-  try {
-    if (text !== null) await loadPrivate(text, runtime);
-  } catch (thrown) {
-    const hint = "give a PEM (PKCS#8) or JWK file with an Ed25519 or P-256 private key";
-    problems.push({ variable: "EVE_PROXY_SIGNING_KEY", problem: `holds no usable key: ${messageOf(thrown)}`, hint });
-  }
-  return text;
-}
-
-async function readText(runtime: Runtime, variable: string, path: string, problems: Problem[]): Promise<string | null> {
-  try {
-    const info = await runtime.stat(path);
-    if (info === null) throw new Error("there is no such file");
-    if (info.directory) throw new Error("it is a directory");
-    if (info.size > MAX_FILE_BYTES) throw new Error("it is too large");
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await runtime.readFile(path));
-  } catch (thrown) {
-    const why = thrown instanceof TypeError ? "it is not UTF-8 text" : messageOf(thrown);
-    const hint = "give the path of a file this user can read";
-    problems.push({ variable, problem: `names a file that cannot be used: ${why}`, hint });
-    return null;
-  }
 }
 
 function assemble(from: Settings, files: Files, hmacKey: string | null): Config {

@@ -1,8 +1,8 @@
 /** Names under the prefix that are no setting: a typo in a security product must not be ignored. */
 
+import { nearest } from "../words/nearest.ts";
+import { quote } from "../words/quote.ts";
 import type { Problem } from "./config.ts";
-import { quote } from "./kinds.ts";
-import { nearest } from "./nearest.ts";
 import { manualOf, RESERVED_NAMES, SETTING_NAMES } from "./schema.ts";
 
 const PREFIX = "EVE_PROXY_";

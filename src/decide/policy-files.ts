@@ -6,10 +6,13 @@ import type { PolicySource } from "../policy/document.ts";
 import { compilePolicy, evaluate, type Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { parseIp } from "../wire/ip.ts";
+import { quote } from "../words/quote.ts";
+import { whyUnreadable } from "../words/unreadable.ts";
 import type { AddressPolicy } from "./address.ts";
 
 const MAX_FILES = 256;
 const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_PATH = 512;
 
 export interface Policy extends AddressPolicy {
   readonly version: string | null;
@@ -63,29 +66,48 @@ function denied(program: Program, what: string, rule: string): Decision {
   return block(`policy denies ${what}`, "policy_deny", { rule, policyVersion: program.version });
 }
 
+/** Names every problem of every file, whatever comes first. */
 async function load(runtime: Files, path: string): Promise<Program> {
-  const info = await runtime.stat(path);
-  if (info === null) throw new Fault("policy_invalid", `policy "${path}" does not exist`);
-  if (!info.directory) return compilePolicy([await read(runtime, path, baseName(path))]);
-  const names = (await runtime.list(path)).map(baseName).filter((name) => /^[^.].*\.ya?ml$/.test(name));
-  names.sort();
-  if (names.length === 0) throw new Fault("policy_invalid", `policy "${path}" has no .yaml file in it`);
-  if (names.length > MAX_FILES) throw new Fault("policy_invalid", `policy "${path}" has more than ${MAX_FILES} files`);
+  const info = await runtime.stat(path).catch((thrown: unknown) => refused(path, thrown));
+  if (info === null) throw refusal(path, "does not exist");
+  const names = info.directory ? await policyNames(runtime, path) : [baseName(path)];
   const sources: PolicySource[] = [];
-  for (const name of names) sources.push(await read(runtime, `${path.replace(/\/+$/, "")}/${name}`, name));
-  return compilePolicy(sources);
+  const unread: string[] = [];
+  for (const name of names) {
+    const file = info.directory ? `${path.replace(/\/+$/, "")}/${name}` : path;
+    const text = await read(runtime, file);
+    if (typeof text === "string") sources.push({ name, text });
+    else unread.push(`${name}:1:1: ${text.problem}`);
+  }
+  return compilePolicy(sources, unread);
 }
 
-async function read(runtime: Files, path: string, name: string): Promise<PolicySource> {
-  const info = await runtime.stat(path);
-  if (info === null || info.size > MAX_FILE_BYTES) {
-    throw new Fault("policy_invalid", `${name}:1: missing, or larger than ${MAX_FILE_BYTES} bytes`);
-  }
+async function policyNames(runtime: Files, path: string): Promise<string[]> {
+  const all = await runtime.list(path).catch((thrown: unknown) => refused(path, thrown));
+  const names = all.map(baseName).filter((name) => /^[^.].*\.ya?ml$/.test(name));
+  if (names.length === 0) throw refusal(path, "has no .yaml file in it");
+  if (names.length > MAX_FILES) throw refusal(path, `has more than ${MAX_FILES} files`);
+  return names.sort();
+}
+
+async function read(runtime: Files, path: string): Promise<string | { readonly problem: string }> {
   try {
-    return { name, text: new TextDecoder("utf-8", { fatal: true }).decode(await runtime.readFile(path)) };
+    const info = await runtime.stat(path);
+    if (info === null) return { problem: "does not exist" };
+    if (info.directory) return { problem: "is a directory" };
+    if (info.size > MAX_FILE_BYTES) return { problem: `larger than ${MAX_FILE_BYTES} bytes` };
+    return new TextDecoder("utf-8", { fatal: true }).decode(await runtime.readFile(path));
   } catch (thrown) {
-    throw new Fault("policy_invalid", `${name}:1: cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+    return { problem: whyUnreadable(thrown) };
   }
+}
+
+function refused(path: string, thrown: unknown): never {
+  throw refusal(path, whyUnreadable(thrown));
+}
+
+function refusal(path: string, why: string): Fault {
+  return new Fault("policy_invalid", `policy ${quote(path, MAX_PATH)} ${why}`);
 }
 
 function baseName(path: string): string {

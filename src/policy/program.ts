@@ -1,7 +1,8 @@
 /** A policy compiled once into something that is only asked, never changed. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import { invalid, type ParsedPolicy, type PolicySource, parsePolicy } from "./document.ts";
+import { quote } from "../words/quote.ts";
+import { invalid, type PolicyEntry, type PolicySource, parsePolicy } from "./document.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
 
 /** What a rule can look at. The same for the embedded engine and, as JSON, for a plane. */
@@ -27,27 +28,33 @@ export interface Program {
   readonly allowByDefault: boolean;
 }
 
-/** Sources in the order of their names; their lists add up. Throws Fault `policy_invalid` naming every problem. */
-export function compilePolicy(sources: readonly PolicySource[]): Program {
-  const problems: string[] = [];
+/**
+ * Sources in the order of their names; their lists add up. Throws Fault `policy_invalid` naming every problem; `unread`
+ * are those of files that could not be had at all.
+ */
+export function compilePolicy(sources: readonly PolicySource[], unread: readonly string[] = []): Program {
+  const problems = [...unread];
   const program = { allow: new HostSet(), deny: new HostSet(), opaque: new HostSet() };
   let byDefault: { readonly verdict: "allow" | "deny"; readonly file: string } | null = null;
+  // A file that cannot be read may be the one that says it.
+  let unsaid = unread.length === 0;
   for (const source of sources) {
-    const parsed = parseInto(source, problems);
-    if (parsed === null) continue;
-    const { document, name } = parsed;
-    const prefix = sources.length === 1 ? "" : `${name}: `;
-    addAll({ parsed, list: document.hosts.allow, path: ["hosts", "allow"], prefix }, program.allow, problems);
-    addAll({ parsed, list: document.hosts.deny, path: ["hosts", "deny"], prefix }, program.deny, problems);
-    addAll({ parsed, list: document.opaque, path: ["opaque"], prefix }, program.opaque, problems);
-    if (document.default === undefined) continue;
-    if (byDefault !== null && byDefault.verdict !== document.default) {
-      problems.push(`${name}:${parsed.lineOf(["default"])}: default: "${byDefault.file}" says "${byDefault.verdict}"`);
+    const parsed = parsePolicy(source);
+    const prefix = sources.length === 1 ? "" : `${parsed.name}: `;
+    problems.push(...parsed.problems);
+    addAll(parsed.lists["hosts.allow"], { set: program.allow, prefix, needsPort: false }, problems);
+    addAll(parsed.lists["hosts.deny"], { set: program.deny, prefix, needsPort: false }, problems);
+    addAll(parsed.lists.opaque, { set: program.opaque, prefix, needsPort: true }, problems);
+    const stated = parsed.default;
+    if (stated !== null) unsaid = false;
+    if (stated === null || stated === undefined) continue;
+    if (byDefault !== null && byDefault.verdict !== stated.verdict) {
+      problems.push(`${stated.at}: default: ${quote(byDefault.file)} says ${byDefault.verdict}`);
     }
-    byDefault = { verdict: document.default, file: name };
+    byDefault = { verdict: stated.verdict, file: parsed.name };
   }
-  if (problems.length === 0 && byDefault === null) {
-    problems.push(`${sources[0]?.name ?? "policy"}:1: default: say "allow" or "deny" for hosts that no rule names`);
+  if (unsaid) {
+    problems.push(`${sources[0]?.name ?? "policy"}:1:1: default: say allow or deny for hosts that no rule names`);
   }
   if (problems.length > 0) throw invalid(problems);
   return { ...program, version: versionOf(sources), allowByDefault: byDefault?.verdict === "allow" };
@@ -62,32 +69,21 @@ export function evaluate(program: Program, { host, port, literal }: Facts): Poli
   return { allowed: program.allowByDefault, rule: "default" };
 }
 
-function parseInto(source: PolicySource, problems: string[]): ParsedPolicy | null {
-  try {
-    return parsePolicy(source);
-  } catch (thrown) {
-    problems.push(thrown instanceof Error ? thrown.message : String(thrown));
-    return null;
-  }
-}
-
-interface Listed {
-  readonly parsed: ParsedPolicy;
-  readonly list: readonly string[];
-  readonly path: readonly string[];
+interface Adding {
+  readonly set: HostSet;
+  /** Before a rule's name when there are several files. */
   readonly prefix: string;
+  readonly needsPort: boolean;
 }
 
-function addAll({ parsed, list, path, prefix }: Listed, set: HostSet, problems: string[]): void {
-  for (const [index, text] of list.entries()) {
+function addAll(entries: readonly PolicyEntry[], { set, prefix, needsPort }: Adding, problems: string[]): void {
+  for (const { text, where, at } of entries) {
     const pattern = parseHostPattern(text);
-    const portless = path[0] === "opaque" && typeof pattern !== "string" && pattern.port === 0;
-    if (typeof pattern === "string" || portless) {
-      const why = typeof pattern === "string" ? pattern : "a port is needed";
-      problems.push(`${parsed.name}:${parsed.lineOf([...path, index])}: ${path.join(".")}: "${text}": ${why}`);
-      continue;
-    }
-    set.add(pattern, `${prefix}${path.join(".")}[${index}] ${text}`);
+    const portless = needsPort && typeof pattern !== "string" && pattern.port === 0;
+    if (typeof pattern === "string") problems.push(`${at}: ${where}: ${quote(text)}: ${pattern}`);
+    else if (portless)
+      problems.push(`${at}: ${where}: ${quote(text)}: a port is needed, such as ${quote(`${text}:5432`)}`);
+    else set.add(pattern, `${prefix}${where} ${text}`);
   }
 }
 

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import packageJson from "../../package.json";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { emptyDirectory, sallyport } from "./_program.ts";
+import { emptyDirectory, sallyport, start } from "./_program.ts";
 
 const directory = await emptyDirectory();
 afterAll(() => rm(directory, { recursive: true }));
@@ -54,7 +54,39 @@ describe("the configuration is refused with 78", () => {
   test("a secret's file that is a directory", async () => {
     const { code, stderr } = await sallyport(directory, ["run"], { JWT_SECRET_KEY_FILE: directory });
     expect(code).toBe(78);
-    expect(stderr).toContain("JWT_SECRET_KEY_FILE names a file that cannot be used: it is a directory");
+    expect(stderr).toContain(`JWT_SECRET_KEY_FILE "${directory}" is a directory\n    give the path`);
+  });
+
+  test("bad paths of every kind and every mistake in the policy, together", async () => {
+    const path = join(directory, "mistaken.yaml");
+    await writeFile(path, "version: 1\ndefalt: deny\nhosts:\n  allow: [*.example.com]\n");
+    const { code, stdout, stderr } = await sallyport(directory, ["run"], {
+      EVE_PROXY_POLICY: path,
+      EVE_PROXY_SIGNING_KEY: "/nope",
+      EVE_PROXY_UPSTREAM_CA: directory,
+      EVE_PROXY_PORT: "http",
+    });
+    expect(code).toBe(78);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("the configuration has 6 problems");
+    expect(stderr).toContain('EVE_PROXY_SIGNING_KEY "/nope" does not exist\n    give the path of a file');
+    expect(stderr).toContain(`EVE_PROXY_UPSTREAM_CA "${directory}" is a directory`);
+    expect(stderr).toContain(`EVE_PROXY_POLICY ${path}:2:1: unknown key "defalt", did you mean default?`);
+    expect(stderr).toContain(`EVE_PROXY_POLICY ${path}:4:11: *.example.com: a pattern that begins with * must be in`);
+  });
+
+  test("a policy alone, a directory without one, a path without anything", async () => {
+    const empty = join(directory, "no-policies");
+    await mkdir(empty);
+    const run = (policy: string) => sallyport(directory, [], { JWT_SECRET_KEY: SECRET, EVE_PROXY_POLICY: policy });
+    expect(await run(empty)).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining(`EVE_PROXY_POLICY "${empty}" has no .yaml file in it\n    `),
+    });
+    expect(await run("/nope")).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('has 1 problem\n  EVE_PROXY_POLICY "/nope" does not exist\n    '),
+    });
   });
 
   test("a healthcheck without a usable port", async () => {
@@ -115,6 +147,64 @@ describe("doctor", () => {
     other.stop(true);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^ {2}fail {2}listener /m);
+    if (process.platform === "linux") expect(stdout).toContain(`is taken by process ${process.pid} (`);
+    expect(stdout).toContain("run would not start: 1 failed");
+  });
+
+  test("exits 1 beside a running gateway: its port, its log, and who holds them", async () => {
+    const own = await emptyDirectory();
+    const audit = join(own, "audit", "events.jsonl");
+    const env = { EVE_PROXY_HOST: "127.0.0.1", JWT_SECRET_KEY: SECRET, EVE_PROXY_AUDIT_PATH: audit };
+    const gateway = start(own, [], { ...env, EVE_PROXY_PORT: "0" });
+    let said = "";
+    for await (const chunk of gateway.stderr) {
+      said += new TextDecoder().decode(chunk);
+      if (said.includes('"listening"')) break;
+    }
+    const port = /"port":(\d+)/.exec(said)?.[1] ?? "";
+    const { code, stdout } = await sallyport(own, ["doctor"], { ...env, EVE_PROXY_PORT: port });
+    const workers = await sallyport(own, ["doctor"], { ...env, EVE_PROXY_PORT: port, EVE_PROXY_WORKERS: "2" });
+    gateway.kill("SIGTERM");
+    await gateway.exited;
+    const by = process.platform === "linux" ? ` by process ${gateway.pid} \\(.+\\)` : "";
+    expect(stdout).toMatch(
+      new RegExp(`^ {2}fail {2}listener +127\\.0\\.0\\.1:${port} is taken${by}; a gateway answers there$`, "m"),
+    );
+    expect(stdout).toMatch(new RegExp(`^ {2}fail {2}audit log +"${audit}\\.lock" is locked${by}`, "m"));
+    expect(stdout).toContain("run would not start: 2 failed");
+    expect(code).toBe(1);
+    // Workers write files of their own, which nobody holds.
+    expect(workers.stdout).toMatch(/^ {2}ok {4}audit log .*events\.w0\.jsonl/m);
+    const after = await sallyport(own, ["doctor"], { ...env, EVE_PROXY_PORT: port });
+    expect(after.stdout).toMatch(/run would start\n$/);
+    expect(after.code).toBe(0);
+    await rm(own, { recursive: true });
+  }, 20_000);
+
+  test("finds an admin port that is taken, and an outcome log that cannot be written", async () => {
+    const own = await emptyDirectory();
+    await mkdir(join(own, "outcomes.jsonl"));
+    const other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const { code, stdout } = await sallyport(own, ["doctor"], {
+      EVE_PROXY_HOST: "127.0.0.1",
+      EVE_PROXY_PORT: "0",
+      EVE_PROXY_ADMIN_LISTEN: `127.0.0.1:${other.port}`,
+      EVE_PROXY_ADMIN_TOKEN: SECRET,
+      JWT_SECRET_KEY: SECRET,
+      EVE_PROXY_AUDIT_PATH: join(own, "audit.jsonl"),
+    });
+    other.stop(true);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(new RegExp(`^ {2}fail {2}admin +127\\.0\\.0\\.1:${other.port} is taken`, "m"));
+    expect(stdout).toMatch(/^ {2}fail {2}audit log +".*outcomes\.jsonl" cannot be written: /m);
+    await rm(own, { recursive: true });
+  });
+
+  test("lists what is wrong in the policy even when the settings are", async () => {
+    const path = join(directory, "two.yaml");
+    await writeFile(path, "version: 2\ndefalt: allow\n");
+    const { stdout } = await sallyport(directory, ["doctor"], { EVE_PROXY_POLICY: path, EVE_PROXY_PORT: "http" });
+    expect(stdout.match(/^ {2}fail {2}policy +\S+two\.yaml:\d+:\d+: /gm)).toHaveLength(3);
   });
 
   test("exits 0 where run would start, and leaves nothing behind", async () => {

@@ -23,6 +23,8 @@ async function file(name: string, content: string): Promise<string> {
 }
 
 const hello = await file("hello.txt", "hello");
+const binary = join(directory, "binary.pem");
+await Bun.write(binary, new Uint8Array([0xff, 0xfe]));
 
 async function problems(env: Record<string, string>): Promise<string[]> {
   const loaded = await loadConfig(withEnv({ JWT_SECRET_KEY: SECRET, ...env }));
@@ -53,7 +55,7 @@ describe("loadConfig refuses", () => {
     ["an empty address", { EVE_PROXY_HOST: "" }, /^EVE_PROXY_HOST is empty/],
     ["an octal address", { EVE_PROXY_HOST: "0177.0.0.1" }, /not an address/],
     ["an empty path", { EVE_PROXY_AUDIT_PATH: "" }, /^EVE_PROXY_AUDIT_PATH is empty/],
-    ["an audit path that is a directory", { EVE_PROXY_AUDIT_PATH: directory }, /names a directory/],
+    ["an audit path that is a directory", { EVE_PROXY_AUDIT_PATH: directory }, /is a directory/],
     ["a CIDR with a prefix too long", { EVE_PROXY_CLIENTS: "10.0.0.0/33" }, /"10.0.0.0\/33" is not a CIDR/],
     ["one bad CIDR among good ones", { EVE_PROXY_ALLOW_ADDRESSES: "10.0.0.0/8,localhost" }, /"localhost" is not/],
     ["a blocked URL", { EVE_PROXY_BLOCKED_HOSTS: "https://evil.com/" }, /is not a host/],
@@ -75,9 +77,17 @@ describe("loadConfig refuses", () => {
     ["workers on a free port", { EVE_PROXY_PORT: "0", EVE_PROXY_WORKERS: "2" }, /port of its own/],
     ["less held than one body", { EVE_PROXY_MAX_HELD: "1024" }, /less than EVE_PROXY_MAX_BODY/],
     ["a plane's token without a plane", { EVE_PROXY_GOVERNANCE_TOKEN: "t" }, /embedded engine would decide/],
-    ["a policy that is not there", { EVE_PROXY_POLICY: "/nowhere/policy.yaml" }, /names nothing/],
-    ["roots without a certificate", { EVE_PROXY_UPSTREAM_CA: hello }, /without "-----BEGIN/],
-    ["a signing key that is none", { EVE_PROXY_SIGNING_KEY: hello }, /holds no usable key/],
+    [
+      "a policy that is not there",
+      { EVE_PROXY_POLICY: "/nowhere/policy.yaml" },
+      /^EVE_PROXY_POLICY "\/nowhere\/policy.yaml" does not exist — /,
+    ],
+    [
+      "roots without a certificate",
+      { EVE_PROXY_UPSTREAM_CA: hello },
+      /hello\.txt" has no "-----BEGIN CERTIFICATE" in it — give a PEM/,
+    ],
+    ["a signing key that is none", { EVE_PROXY_SIGNING_KEY: hello }, /hello\.txt" holds no usable key/],
     [
       "a typo",
       { EVE_PROXY_BLOKED_HOSTS: "evil.com" },
@@ -92,7 +102,20 @@ describe("loadConfig refuses", () => {
       { JWT_SECRET_KEY_FILE: "/x" },
       /^JWT_SECRET_KEY_FILE is given together with JWT_SECRET_KEY/,
     ],
-    ["a secret's file that is not there", { EVE_PROXY_ADMIN_TOKEN_FILE: "/nowhere" }, /there is no such file/],
+    [
+      "a secret's file that is not there",
+      { EVE_PROXY_ADMIN_TOKEN_FILE: "/nowhere" },
+      /^EVE_PROXY_ADMIN_TOKEN_FILE "\/nowhere" does not exist — give the path of a file this user can read/,
+    ],
+    ["a signing key that is not there", { EVE_PROXY_SIGNING_KEY: "/nope" }, /^EVE_PROXY_SIGNING_KEY "\/nope" does not/],
+    [
+      "a signing key by its other name",
+      { EVE_PROXY_SIGNING_KEY_FILE: "/nope" },
+      /^EVE_PROXY_SIGNING_KEY_FILE "\/nope" does not exist/,
+    ],
+    ["a signing key that is a directory", { EVE_PROXY_SIGNING_KEY: directory }, /^EVE_PROXY_SIGNING_KEY ".*" is a dir/],
+    ["a policy below a file", { EVE_PROXY_POLICY: `${hello}/policy.yaml` }, /hello\.txt\/policy\.yaml" does not exist/],
+    ["roots that are not text", { EVE_PROXY_UPSTREAM_CA: binary }, /binary\.pem" is not UTF-8 text/],
     ["a Service named like the prefix", { EVE_PROXY_PORT: "tcp://10.0.0.1:3128" }, /enableServiceLinks/],
   ];
   test.each(refused)("%s", async (_, env, expected) => {
@@ -136,6 +159,42 @@ describe("loadConfig refuses", () => {
     });
     expect(found).toHaveLength(4);
     expect(found.join("\n")).not.toMatch(/hunter2|MC4CAQ/);
+  });
+
+  test("a file that this user may not read, by its variable and path", async () => {
+    const denied = (path: string) =>
+      Object.assign(new Error(`EACCES: permission denied, open '${path}'`), { code: "EACCES" });
+    const env = { EVE_PROXY_SIGNING_KEY: hello, EVE_PROXY_GOVERNANCE_URL: "https://p", EVE_PROXY_GOVERNANCE_CA: hello };
+    const loaded = await loadConfig({ ...withEnv(env), readFile: (path) => Promise.reject(denied(path)) });
+    expect(loaded.ok ? [] : loaded.problems.map((p) => `${p.variable} ${p.problem}`)).toEqual([
+      `EVE_PROXY_SIGNING_KEY "${hello}" cannot be read by this user`,
+      `EVE_PROXY_GOVERNANCE_CA "${hello}" cannot be read by this user`,
+    ]);
+  });
+
+  test.each([
+    "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFy",
+    "/9vYmFyZm9vYm/yZm9vYmFyZm9vYmFy+A==",
+    "correct horse battery staple",
+  ])("a secret where the path of its file belongs, without repeating it: %s", async (secret) => {
+    const loaded = await loadConfig(withEnv({ JWT_SECRET_KEY_FILE: secret }));
+    const said = loaded.ok ? "" : JSON.stringify(loaded.problems);
+    expect(said).toContain("names a file that does not exist");
+    expect(said).not.toContain(secret);
+  });
+
+  test("a development key beside a log whose directory is closed, by its path", async () => {
+    const stat = (path: string) =>
+      Promise.reject(Object.assign(new Error(`EACCES: stat '${path}'`), { code: "EACCES" }));
+    const env = { EVE_PROXY_DEV: "1", EVE_PROXY_AUDIT_PATH: "/closed/log.jsonl" };
+    const loaded = await loadConfig({ ...withEnv(env), stat });
+    expect(loaded.ok ? [] : loaded.problems).toEqual([
+      {
+        variable: "EVE_PROXY_DEV",
+        problem: 'needs the development key "/closed/development.key", which cannot be read by this user',
+        hint: expect.stringContaining("make its directory writable"),
+      },
+    ]);
   });
 
   test("a development key file that holds something else", async () => {

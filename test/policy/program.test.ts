@@ -18,27 +18,44 @@ const GOOD = "version: 1\ndefault: allow\n";
 
 describe("compilePolicy refuses, naming the line", () => {
   const cases: [string, string, string | RegExp][] = [
-    ["an unknown key", `${GOOD}\nhost: {}\n`, 'p.yaml:4: unknown key "host"'],
-    ["an unknown nested key", `${GOOD}hosts:\n  allow: []\n  block: []\n`, 'p.yaml:5: unknown key "hosts.block"'],
-    ["a duplicate key", `${GOOD}default: deny\n`, /^p\.yaml:3: .*unique/],
-    ["another version", "version: 2\ndefault: allow\n", /^p\.yaml:1: version/],
-    ["no version", "default: allow\n", /version/],
-    ["no default", "version: 1\n", /default: say/],
-    ["a default of its own", "version: 1\ndefault: maybe\n", /^p\.yaml:2: default/],
-    ["a number as a host", `${GOOD}hosts:\n  deny:\n    - a.test\n    - 12\n`, /^p\.yaml:6: hosts\.deny\.1/],
+    ["an unknown key", `${GOOD}\nhost: {}\n`, 'p.yaml:4:1: unknown key "host", did you mean hosts?'],
+    [
+      "an unknown nested key",
+      `${GOOD}hosts:\n  allow: []\n  block: []\n`,
+      'p.yaml:5:3: unknown key "hosts.block", known are allow, deny',
+    ],
+    ["a duplicate key", `${GOOD}default: deny\n`, "p.yaml:3:1: a key is given twice in one map"],
+    ["another version", "version: 2\ndefault: allow\n", "p.yaml:1:10: version: must be 1"],
+    ["no version", "default: allow\n", "p.yaml:1:1: version: must be 1"],
+    ["no default", "version: 1\n", "p.yaml:1:1: default: say allow or deny for hosts that no rule names"],
+    ["a default of its own", "version: 1\ndefault: maybe\n", "p.yaml:2:10: default: must be allow or deny"],
+    [
+      "a number as a host",
+      `${GOOD}hosts:\n  deny:\n    - a.test\n    - 12\n`,
+      "p.yaml:6:7: hosts.deny[1]: must be a host pattern: put it in quotes",
+    ],
+    ["a list that is nothing", `${GOOD}hosts:\n  deny:\n`, "p.yaml:4:8: hosts.deny: must be a list ([] for none)"],
     [
       "a host in two readings",
       `${GOOD}hosts:\n  deny:\n    - a.test\n    - 0x7f.1\n`,
-      /^p\.yaml:6: hosts\.deny: "0x7f\.1"/,
+      /^p\.yaml:6:7: hosts\.deny\[1\]: "0x7f\.1": not a host/,
     ],
-    ["opaque without a port", `${GOOD}opaque:\n  - a.test\n`, /^p\.yaml:4: opaque: "a\.test": a port/],
-    ["an alias", `${GOOD}hosts:\n  deny: &x [a.test]\n  allow: *x\n`, "p.yaml:5: aliases are not used in policies"],
-    ["a tag", `${GOOD}opaque: !!js/function "x"\n`, /^p\.yaml:3: /],
+    [
+      "opaque without a port",
+      `${GOOD}opaque:\n  - a.test\n`,
+      'p.yaml:4:5: opaque[0]: "a.test": a port is needed, such as "a.test:5432"',
+    ],
+    ["an alias", `${GOOD}hosts:\n  deny: &x [a.test]\n  allow: *x\n`, "p.yaml:5:10: aliases are not used in policies"],
+    ["a tag", `${GOOD}default2: !!js/function "x"\n`, /^p\.yaml:3:11: Unresolved tag/],
     ["two documents", `${GOOD}---\n${GOOD}`, /^p\.yaml:/],
-    ["an empty file", "", /policy: /],
-    ["a list at the top", "- version: 1\n", /policy: /],
-    ["broken YAML", `${GOOD}hosts: {`, /^p\.yaml:3: /],
-    ["deep nesting", `${GOOD}hosts: ${"[".repeat(100)}${"]".repeat(100)}\n`, /^p\.yaml:3: nested deeper/],
+    ["an empty file", "", "p.yaml:1:1: policy: must be a map that begins with version: 1"],
+    ["a list at the top", "- version: 1\n", "p.yaml:1:1: policy: must be a map that begins with version: 1"],
+    ["broken YAML", `${GOOD}hosts: {`, /^p\.yaml:3:/],
+    [
+      "deep nesting",
+      `${GOOD}hosts: { allow: ${"[".repeat(100)}${"]".repeat(100)} }\n`,
+      /^p\.yaml:3:\d+: nested deeper/,
+    ],
     ["nesting that exhausts a parser", `${GOOD}hosts: ${"[".repeat(200_000)}`, /^p\.yaml:/],
     ["a file over a mebibyte", `${GOOD}#${"x".repeat(1024 * 1024)}`, /larger than/],
   ];
@@ -52,8 +69,57 @@ describe("compilePolicy refuses, naming the line", () => {
     expect(refusal(`${GOOD}one: 1\ntwo: 2\nhosts: { deny: 3 }\n`).split("\n")).toHaveLength(3);
   });
 
+  test("of every kind together: a mistyped key, a tag, a pattern without quotes, a bad one, a number", () => {
+    const text = `version: 1
+defalt: deny
+hosts:
+  allow:
+    - *.example.com
+    - good.test
+    - 0x7f.1
+    - 7
+  dney: []
+opaque: [db.test]
+`;
+    expect(refusal(text).split("\n").sort()).toEqual([
+      expect.stringMatching(/^p\.yaml:10:10: opaque\[0\]: "db\.test": a port is needed/),
+      expect.stringMatching(/^p\.yaml:1:1: default: say allow or deny/),
+      'p.yaml:2:1: unknown key "defalt", did you mean default?',
+      expect.stringMatching(/^p\.yaml:5:7: \*\.example\.com: a pattern that begins with \* must be in quotes/),
+      expect.stringMatching(/^p\.yaml:7:7: hosts\.allow\[2\]: "0x7f\.1": not a host/),
+      "p.yaml:8:7: hosts.allow[3]: must be a host pattern: put it in quotes",
+      'p.yaml:9:3: unknown key "hosts.dney", did you mean deny?',
+    ]);
+  });
+
+  test.each([
+    ["a name", "hosts:\n  deny:\n    - *.x.test\n", "p.yaml:5:7: *.x.test: a pattern that begins with *"],
+    ["a port", "hosts:\n  deny:\n    - *:25\n", "p.yaml:5:7: *:25: a pattern that begins with *"],
+    ["nothing", "hosts:\n  deny: [*]\n", "p.yaml:4:10: *: a pattern that begins with *"],
+    ["an address and its port", "opaque:\n  - [2001:db8::1]:443\n", "p.yaml:4:18: an address in brackets"],
+    ["an address in a list", "opaque: [[2001:db8::1]:443]\n", "p.yaml:3:10: an address in brackets"],
+  ])("says that quotes are missing, once: %s", (_, text, expected) => {
+    const said = refusal(`${GOOD}${text}`);
+    expect(said).toStartWith(expected);
+    expect(said.split("\n")).toHaveLength(1);
+  });
+
+  test("of every file; one that cannot be read may be the one that says the default", () => {
+    const said = refusal("version: 1\nhots: {}\n", `version: 1\nhosts: { deny: [a.test:0] }\n`);
+    expect(said).toContain("p0.yaml:2:1: unknown key");
+    expect(said).toContain('p1.yaml:2:17: hosts.deny[0]: "a.test:0"');
+    expect(said).toContain("p0.yaml:1:1: default: say");
+    expect(refusal("version: [", "version: 1\n")).not.toContain("default:");
+  });
+
+  test("of thousands the first fifty are told", () => {
+    const said = refusal(`${GOOD}opaque:\n${"  - a.test\n".repeat(4000)}`).split("\n");
+    expect(said).toHaveLength(51);
+    expect(said[50]).toBe("… and 3950 more");
+  });
+
   test("two files that disagree about the default", () => {
-    expect(refusal(GOOD, "version: 1\ndefault: deny\n")).toMatch(/^p1\.yaml:2: default: "p0\.yaml" says "allow"/);
+    expect(refusal(GOOD, "version: 1\ndefault: deny\n")).toMatch(/^p1\.yaml:2:10: default: "p0\.yaml" says allow/);
   });
 
   test("a valid policy is accepted", () => expect(refusal(GOOD)).toBe("accepted"));

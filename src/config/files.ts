@@ -1,0 +1,112 @@
+/** The files that settings name: read once, so that a path that is no good is a problem like any other. */
+import { loadPrivate } from "../crypto/keys.ts";
+import { messageOf } from "../errors.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { quote } from "../words/quote.ts";
+import { whyUnreadable } from "../words/unreadable.ts";
+import type { Problem } from "./config.ts";
+import type { SettingName, Settings } from "./schema.ts";
+
+/** Contents; null where none is named or it was no good. */
+export interface Files {
+  readonly signingKey: string | null;
+  readonly upstreamRoots: string | null;
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
+/** No key and no certificate bundle is larger; bounds what a wrong path (a log, a device) can cost. */
+const MAX_FILE_BYTES = 4_194_304;
+const MAX_PATH = 512;
+const HINT = "give the path of a file this user can read; a relative one begins at the working directory";
+const CERTIFICATE = "-----BEGIN CERTIFICATE";
+
+export async function readFiles(runtime: Runtime, settings: Settings, problems: Problem[]): Promise<Files> {
+  const at = async (name: SettingName, path: string | undefined, marker: string | null): Promise<string | null> => {
+    if (path === undefined) return null;
+    // Said of the variable that was set, which may be the other spelling of it.
+    const variable = runtime.env[name] === undefined ? `${name}_FILE` : name;
+    const found = await readText(runtime, path);
+    if (typeof found !== "string") {
+      problems.push({ variable, problem: `${quote(path, MAX_PATH)} ${found.problem}`, hint: HINT });
+      return null;
+    }
+    if (marker !== null && !found.includes(marker)) {
+      const problem = `${quote(path, MAX_PATH)} has no "${marker}" in it`;
+      problems.push({ variable, problem, hint: "give a PEM file" });
+      return null;
+    }
+    return found;
+  };
+  const policy = settings.EVE_PROXY_POLICY;
+  if (policy !== undefined) {
+    const why = await runtime.stat(policy).then((info) => (info === null ? "does not exist" : null), whyUnreadable);
+    const hint = "give the path of a policy file, or of a directory of them";
+    if (why !== null) {
+      problems.push({ variable: "EVE_PROXY_POLICY", problem: `${quote(policy, MAX_PATH)} ${why}`, hint });
+    }
+  }
+  const audit = settings.EVE_PROXY_AUDIT_PATH;
+  if (audit !== "-" && (await runtime.stat(audit).catch(() => null))?.directory === true) {
+    const problem = `${quote(audit, MAX_PATH)} is a directory`;
+    problems.push({ variable: "EVE_PROXY_AUDIT_PATH", problem, hint: "give the path of a file in it" });
+  }
+  return {
+    signingKey: await signingKey(runtime, await at("EVE_PROXY_SIGNING_KEY", settings.EVE_PROXY_SIGNING_KEY, null), {
+      path: settings.EVE_PROXY_SIGNING_KEY ?? "",
+      problems,
+    }),
+    upstreamRoots: await at("EVE_PROXY_UPSTREAM_CA", settings.EVE_PROXY_UPSTREAM_CA, CERTIFICATE),
+    ca: await at("EVE_PROXY_GOVERNANCE_CA", settings.EVE_PROXY_GOVERNANCE_CA, CERTIFICATE),
+    cert: await at("EVE_PROXY_GOVERNANCE_CERT", settings.EVE_PROXY_GOVERNANCE_CERT, CERTIFICATE),
+    key: await at("EVE_PROXY_GOVERNANCE_KEY", settings.EVE_PROXY_GOVERNANCE_KEY, "-----BEGIN"),
+  };
+}
+
+/** The text of a file that holds a secret, or null with a problem added. */
+export async function readSecret(
+  runtime: Runtime,
+  variable: string,
+  path: string,
+  problems: Problem[],
+): Promise<string | null> {
+  const found = await readText(runtime, path);
+  if (typeof found === "string") return found;
+  // Somebody may have put the secret itself where its path belongs: only what can hardly be one is repeated.
+  const shown = /^(?:\.{0,2}\/[a-z._-]{2,24}(?:\/|$)|[\w-]{1,32}(?:\/[\w-]{1,32}){0,8}\.[a-z]{2,6}$)/.test(path);
+  const problem = shown ? `${quote(path, MAX_PATH)} ${found.problem}` : `names a file that ${found.problem}`;
+  const hint = shown ? HINT : "give the path of a file, not the secret itself (what was given is not repeated here)";
+  problems.push({ variable, problem, hint });
+  return null;
+}
+
+async function signingKey(
+  runtime: Runtime,
+  text: string | null,
+  { path, problems }: { readonly path: string; readonly problems: Problem[] },
+): Promise<string | null> {
+  try {
+    if (text !== null) await loadPrivate(text, runtime);
+  } catch (thrown) {
+    const variable =
+      runtime.env.EVE_PROXY_SIGNING_KEY === undefined ? "EVE_PROXY_SIGNING_KEY_FILE" : "EVE_PROXY_SIGNING_KEY";
+    const problem = `${quote(path, MAX_PATH)} holds no usable key: ${messageOf(thrown)}`;
+    const hint =
+      "give a PEM (PKCS#8) or JWK file with an Ed25519 or P-256 private key; sallyport keys generate makes one";
+    problems.push({ variable, problem, hint });
+  }
+  return text;
+}
+
+async function readText(runtime: Runtime, path: string): Promise<string | { readonly problem: string }> {
+  try {
+    const info = await runtime.stat(path);
+    if (info === null) return { problem: "does not exist" };
+    if (info.directory) return { problem: "is a directory" };
+    if (info.size > MAX_FILE_BYTES) return { problem: `is larger than ${MAX_FILE_BYTES} bytes` };
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await runtime.readFile(path));
+  } catch (thrown) {
+    return { problem: whyUnreadable(thrown) };
+  }
+}

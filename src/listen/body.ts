@@ -1,16 +1,17 @@
 import type { HeldBody } from "../model/egress.ts";
 import type { Held } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
-import type { Hasher, Runtime } from "../runtime/contract.ts";
-import type { HeldBudget } from "./held.ts";
+import type { Hasher } from "../runtime/contract.ts";
+import type { Door } from "./door.ts";
+import type { HeldShare } from "./held.ts";
 
 /**
  * Collects one request body. The hash of a body that arrives in pieces is taken piece by piece, so that a large one
  * never holds the event loop.
  */
 export class BodyHolder {
-  readonly #runtime: Runtime;
-  readonly #budget: HeldBudget;
+  readonly #door: Pick<Door, "runtime" | "config">;
+  readonly #share: HeldShare;
   #chunks: Uint8Array[] = [];
   #length = 0;
   #taken = 0;
@@ -18,11 +19,13 @@ export class BodyHolder {
   #trailers: HeaderList | null = null;
   #maxBytes = Number.POSITIVE_INFINITY;
   #resolve: ((held: Held) => void) | null = null;
+  /** When it was first waited for, put off by every wait for room. */
+  #since = 0;
   complete = false;
 
-  constructor(runtime: Runtime, budget: HeldBudget) {
-    this.#runtime = runtime;
-    this.#budget = budget;
+  constructor(door: Pick<Door, "runtime" | "config">, share: HeldShare) {
+    this.#door = door;
+    this.#share = share;
   }
 
   get length(): number {
@@ -34,6 +37,26 @@ export class BodyHolder {
     return this.#resolve !== null;
   }
 
+  /** The wait for the client's bytes begins. `now` is monotonic ms, here and below. */
+  begin(now: number): void {
+    this.#since = now;
+  }
+
+  /** It was ours to wait for `ms`, not the client's. */
+  excuse(ms: number): void {
+    this.#since += ms;
+  }
+
+  /**
+   * When the next bytes are overdue: after the longest gap, and for a body that drips as soon as it has, since it began,
+   * lagged behind the least rate by as much.
+   */
+  due(now: number): number {
+    const { bodyTimeoutMs, bodyMinRate } = this.#door.config;
+    if (bodyMinRate === 0) return now + bodyTimeoutMs;
+    return Math.min(now, this.#since + (this.#length * 1000) / bodyMinRate) + bodyTimeoutMs;
+  }
+
   add(bytes: Uint8Array): void {
     this.#length += bytes.length;
     if (this.#length > this.#maxBytes) {
@@ -41,10 +64,10 @@ export class BodyHolder {
       return;
     }
     this.#taken += bytes.length;
-    this.#budget.take(bytes.length);
+    this.#share.take(bytes.length);
     const first = this.#chunks[0];
     if (first !== undefined && this.#hasher === null) {
-      this.#hasher = this.#runtime.hasher();
+      this.#hasher = this.#door.runtime.hasher();
       this.#hasher.update(first);
     }
     this.#hasher?.update(bytes);
@@ -83,14 +106,14 @@ export class BodyHolder {
     this.#chunks = [];
     const taken = this.#taken;
     this.#taken = 0;
-    this.#budget.give(taken);
+    this.#share.give(taken);
   }
 
   #whole(): Held {
     const chunks = this.#chunks;
     const first = chunks[0];
     const bytes = chunks.length === 1 && first !== undefined ? first : concat(chunks, this.#length);
-    const sha256 = this.#hasher === null ? this.#runtime.sha256(bytes) : this.#hasher.hex();
+    const sha256 = this.#hasher === null ? this.#door.runtime.sha256(bytes) : this.#hasher.hex();
     const body: HeldBody = { bytes, sha256, trailers: this.#trailers };
     return { kind: "body", body };
   }

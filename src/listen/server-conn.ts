@@ -6,7 +6,7 @@ import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.t
 import { Outbox } from "./_outbox.ts";
 import { concat } from "./body.ts";
 import type { Door } from "./door.ts";
-import type { HeldWaiter } from "./held.ts";
+import type { HeldShare, HeldWaiter } from "./held.ts";
 import { Intake } from "./intake.ts";
 import { ServerExchange } from "./server-exchange.ts";
 
@@ -37,6 +37,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   readonly conn: Conn;
   readonly door: Door;
   readonly inside: TunnelInside | null;
+  readonly share: HeldShare;
   /** What goes to the client; one for all its exchanges, as they follow one another. */
   readonly out = new Outbox();
   readonly #parser: RequestParser;
@@ -60,7 +61,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     this.inside = inside;
     this.#done = done;
     this.#crowded = crowded;
-    this.#intake = new Intake(door);
+    this.share = door.budget.open(conn.remoteAddress);
+    this.#intake = new Intake(door, this.share);
     this.#parser = new RequestParser(door.wireLimits, this.#intake);
     this.deadline = door.deadlines.now + door.config.keepAliveTimeoutMs;
     conn.handler = this;
@@ -127,10 +129,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
         this.#malformed({ status: 408, code: "head_timeout", detail: "request head took too long" });
         return;
       case "busy":
-        if (this.#wantsRoom) {
-          this.#leaveBudget();
-          this.#intake.holder?.settle({ kind: "exhausted" });
-        } else if (this.#intake.holder !== null && !this.#intake.holder.complete)
+        if (this.#wantsRoom) this.noRoom();
+        else if (this.#intake.holder !== null && !this.#intake.holder.complete)
           this.#malformed({ status: 408, code: "body_timeout", detail: "request body took too long" });
         return;
       default:
@@ -214,22 +214,30 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     if (body === null || body.complete) return;
     if (!body.awaited) {
       this.#pause();
-    } else if (this.door.budget.full) {
+    } else if (this.share.full) {
       if (this.#wantsRoom) return;
       this.#wantsRoom = true;
       this.#pause();
-      this.door.budget.wait(this);
       this.deadline = this.door.deadlines.now + HELD_WAIT_MS;
+      this.door.budget.wait(this);
     } else {
-      this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+      this.deadline = body.due(this.door.deadlines.now);
     }
   }
 
   roomAgain(): void {
-    if (!this.#wantsRoom) return;
+    const body = this.#intake.holder;
+    if (!this.#wantsRoom || body === null) return;
     this.#wantsRoom = false;
-    this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+    const { now } = this.door.deadlines;
+    body.excuse(now - (this.deadline - HELD_WAIT_MS));
+    this.deadline = body.due(now);
     this.#resume();
+  }
+
+  noRoom(): void {
+    this.#leaveBudget();
+    this.#intake.holder?.settle({ kind: "exhausted" });
   }
 
   /** Called by the exchange: starts to wait for the body. */
@@ -240,7 +248,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     if (!(held instanceof Promise)) this.deadline = Number.POSITIVE_INFINITY;
     else {
       if (this.#intake.request?.expectContinue && body.length === 0) this.conn.write(CONTINUE);
-      this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+      body.begin(this.door.deadlines.now);
+      this.deadline = body.due(this.door.deadlines.now);
       this.#resume();
       if (this.#peerEnded) this.#vanish();
       else this.#bodyMoved();
@@ -368,6 +377,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
 
   #leave(): void {
     this.#leaveBudget();
+    this.share.close();
     this.door.deadlines.remove(this);
     this.door.connections.delete(this);
   }

@@ -5,7 +5,7 @@ import type { Egress } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, WHOLE_BYTES } from "../policy/inspect.ts";
 import { inspectAll, inspectText } from "../policy/pillar128.ts";
-import type { Runtime } from "../runtime/contract.ts";
+import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import type { Policy } from "./policy-files.ts";
@@ -65,6 +65,23 @@ export function embeddedDecider(
     return conclude(inspectWhole(bytes, INSPECTORS, whole), rule);
   }
 
+  /**
+   * Every layer is read, the bytes as they came too: decoders skip what a peer that does not decode may read, such as
+   * the names and comments of gzip and the skippable frames of zstd.
+   */
+  async function inspectCoded(
+    bytes: Uint8Array,
+    codings: readonly ContentCoding[],
+    rule: string | null,
+  ): Promise<Decision> {
+    const layers = [bytes];
+    const decoded = await decode(bytes, codings, layers);
+    if (!(decoded instanceof Uint8Array)) return { ...decoded, policyVersion: policy.version };
+    let decision = await inspect(decoded, rule);
+    for (const layer of layers) if (decision.verdict === "allow") decision = await inspect(layer, rule);
+    return decision;
+  }
+
   return {
     get policyVersion() {
       return policy.version;
@@ -83,9 +100,7 @@ export function embeddedDecider(
       const codings = contentCodings(egress.headers);
       if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
       if (codings.length === 0) return inspect(body.bytes, judged);
-      return decode(body.bytes, codings).then((decoded) =>
-        decoded instanceof Uint8Array ? inspect(decoded, judged) : { ...decoded, policyVersion: policy.version },
-      );
+      return inspectCoded(body.bytes, codings, judged);
     },
   };
 }

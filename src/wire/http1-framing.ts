@@ -1,5 +1,5 @@
 /** The fields that frame a message or belong to the connection, gathered in one pass with a single reading. */
-import { isToken, sameName } from "./http1-chars.ts";
+import { isToken, sameName, trimSpace } from "./http1-chars.ts";
 import { malformed, type RawHead, type WireFault } from "./http1-head.ts";
 
 /** More than any peer needs; bounds the work of taking named fields out. */
@@ -42,7 +42,9 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
     // whole head keeps the small strings unbuilt until somebody needs them.
     const name = candidate(end - start, text.charCodeAt(start) | 0x20);
     if (name !== "" && matches(text, start, name)) {
-      const fault = text.startsWith("_", start + name.indexOf("-")) ? underscored() : readField(name, value, framing);
+      const hyphen = name.indexOf("-");
+      const twin = hyphen !== -1 && text.charCodeAt(start + hyphen) !== 0x2d;
+      const fault = twin ? misspelt() : readField(name, value, framing);
       if (fault !== null) return fault;
     }
   }
@@ -82,20 +84,25 @@ function candidate(length: number, first: number): string {
 }
 
 /**
- * Case-insensitive, and `_` counts as `-`: CGI and its heirs read both as one name. Names hold token characters only, so
- * folding bit 5 makes a letter of nothing else.
+ * Case-insensitive, and whatever is no letter or digit counts as `-`: CGI reads `_` as the same name, and some of its
+ * heirs every such mark. Names hold token characters only, so folding bit 5 makes a letter of nothing else.
  */
 function matches(text: string, start: number, lower: string): boolean {
   for (let i = 0; i < lower.length; i++) {
     const code = text.charCodeAt(start + i);
     const want = lower.charCodeAt(i);
-    if (code !== want && (code | 0x20) !== want && !(want === 0x2d && code === 0x5f)) return false;
+    if (code !== want && (code | 0x20) !== want && !(want === 0x2d && isMark(code))) return false;
   }
   return true;
 }
 
-function underscored(): WireFault {
-  return malformed("ambiguous_field", "a field that frames the message is spelt with an underscore");
+function isMark(code: number): boolean {
+  const letter = code | 0x20;
+  return !((letter >= 0x61 && letter <= 0x7a) || (code >= 0x30 && code <= 0x39));
+}
+
+function misspelt(): WireFault {
+  return malformed("ambiguous_field", "a field that frames the message is spelt without its hyphen");
 }
 
 function readField(name: string, value: string, framing: Framing): WireFault | null {
@@ -174,13 +181,4 @@ function codingFault(codings: string): WireFault {
     return { status: 501, code: "unsupported_coding", detail: "the only transfer coding known is chunked" };
   }
   return malformed("bad_coding", "Transfer-Encoding is not exactly chunked");
-}
-
-/** Optional whitespace of RFC 9110 is space and tab only; String.trim also takes U+00A0, which is obs-text here. */
-function trimSpace(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && (text[start] === " " || text[start] === "\t")) start++;
-  while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
-  return text.slice(start, end);
 }

@@ -4,7 +4,8 @@ import type { Destination } from "../model/egress.ts";
 import type { Held, Taken } from "../model/exchange.ts";
 import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.ts";
 import { Outbox } from "./_outbox.ts";
-import { concat } from "./body.ts";
+import { refusal } from "./_refusal.ts";
+import { type BodyHolder, concat } from "./body.ts";
 import type { Door } from "./door.ts";
 import type { HeldShare, HeldWaiter } from "./held.ts";
 import { Intake } from "./intake.ts";
@@ -222,7 +223,16 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
       this.door.budget.wait(this);
     } else {
       this.deadline = body.due(this.door.deadlines.now);
+      if (body.sated) this.#breathe(body);
     }
+  }
+
+  /** A socket that is read on fills whole turns of the loop: the rest of what is there comes in the next one. */
+  #breathe(body: BodyHolder): void {
+    this.#pause();
+    this.door.runtime.afterTurn(() => {
+      if (this.#intake.holder === body && body.awaited && !this.#wantsRoom) this.#resume();
+    });
   }
 
   roomAgain(): void {
@@ -340,10 +350,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   /** An answer without a decision: one line, a counter, no certificate. */
   #refuse(status: number, code: string, detail: string): void {
     this.door.notice({ status, code, peer: this.conn.remoteAddress });
-    const line = `${detail}\n`;
-    this.conn.write(
-      `HTTP/1.1 ${status} ${REASONS[status] ?? "Refused"}\r\nContent-Type: text/plain\r\nContent-Length: ${line.length}\r\nConnection: close\r\n\r\n${line}`,
-    );
+    this.conn.write(refusal(status, detail));
     this.#closeSoon();
   }
 
@@ -382,15 +389,3 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     this.door.connections.delete(this);
   }
 }
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  403: "Forbidden",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  417: "Expectation Failed",
-  431: "Request Header Fields Too Large",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-  505: "HTTP Version Not Supported",
-};

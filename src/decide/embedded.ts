@@ -1,19 +1,16 @@
-/** The embedded engine: policy on the destination, inspectors on query, trailers and body. Synchronous unless it has to decode or slice. */
+/** The embedded engine: policy on the destination, inspectors on head, trailers and body. Synchronous unless it has to decode or slice. */
 import type { Config } from "../config/config.ts";
 import { allow, block, type Decision, failClosed } from "../model/decision.ts";
-import type { Egress } from "../model/egress.ts";
-import type { HeaderList } from "../model/headers.ts";
+import type { Egress, HeldBody } from "../model/egress.ts";
 import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, WHOLE_BYTES } from "../policy/inspect.ts";
-import { inspectAll, inspectText } from "../policy/pillar128.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
+import { HEAD_BYTES, headTexts, inspectField } from "./_head.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import type { Policy } from "./policy-files.ts";
 
 /** An event loop is handed back after this long. */
 const TURN_MS = 1.5;
-/** Shorter text cannot hold a phrase. */
-const MIN_TEXT = 16;
 
 export function embeddedDecider(
   runtime: Pick<Runtime, "decode" | "monotonic">,
@@ -91,37 +88,39 @@ export function embeddedDecider(
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
-      const asked = inspectQuery(egress);
-      if (asked !== null) return conclude(asked, judged);
-      if (body === null) return allowed(judged);
-      const trailed = body.trailers === null ? null : inspectFields(body.trailers);
-      if (trailed !== null) return conclude(trailed, judged);
-      if (body.bytes.length === 0) return allowed(judged);
-      const codings = contentCodings(egress.headers);
-      if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
-      if (codings.length === 0) return inspect(body.bytes, judged);
-      return inspectCoded(body.bytes, codings, judged);
+      const { texts, length } = headTexts(egress, body === null ? null : body.trailers);
+      if (length > HEAD_BYTES) return inspectLongHead(texts, egress, body, judged);
+      for (const text of texts) {
+        const found = inspectField(text);
+        if (found !== null) return conclude(found, judged);
+      }
+      return inspectBody(egress, body, judged);
     },
   };
-}
 
-function inspectQuery({ path }: Egress): Inspection {
-  const mark = path.indexOf("?");
-  return mark === -1 || path.length - mark <= MIN_TEXT ? null : inspectText(path.slice(mark + 1));
-}
-
-/** Field by field: no phrase spans two of them. A head's size is bounded where it is parsed. */
-function inspectFields(fields: HeaderList): Inspection {
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const value = fields[i + 1] as string;
-    if (value.length <= MIN_TEXT) continue;
-    const found = inspectAll(Uint8Array.from(value, byteOf));
-    if (found !== null) return found;
+  function inspectBody(egress: Egress, body: HeldBody | null, judged: string | null): Decision | Promise<Decision> {
+    if (body === null || body.bytes.length === 0) return allowed(judged);
+    const codings = contentCodings(egress.headers);
+    if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
+    if (codings.length === 0) return inspect(body.bytes, judged);
+    return inspectCoded(body.bytes, codings, judged);
   }
-  return null;
-}
 
-/** Field values are strings of bytes. */
-function byteOf(char: string): number {
-  return char.charCodeAt(0);
+  /** A head larger than any but a few: the loop is handed back between its texts. */
+  async function inspectLongHead(
+    texts: readonly string[],
+    egress: Egress,
+    body: HeldBody | null,
+    judged: string | null,
+  ): Promise<Decision> {
+    let turn = clock();
+    for (const text of texts) {
+      const found = inspectField(text);
+      if (found !== null) return conclude(found, judged);
+      if (clock() - turn < TURN_MS) continue;
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      turn = clock();
+    }
+    return inspectBody(egress, body, judged);
+  }
 }

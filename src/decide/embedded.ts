@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { allow, block, type Decision, failClosed } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
-import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, WHOLE_BYTES } from "../policy/inspect.ts";
+import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, SliceSize } from "../policy/inspect.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import { HEAD_BYTES, headTexts, inspectField } from "./_head.ts";
 import type { Decider } from "./decider.ts";
@@ -19,9 +19,10 @@ export function embeddedDecider(
 ): Decider {
   const decode = bodyDecoder(runtime, config);
   const clock = () => runtime.monotonic();
-  // Slices overlap by an eighth: twice the largest body is never reached by an honest inspection.
-  const work = 2 * decodedCap(config.maxBody) * INSPECTORS.length;
+  // Slices overlap by half at the most: three times the largest body is never reached by an honest inspection.
+  const work = 3 * decodedCap(config.maxBody) * INSPECTORS.length;
   const whole = { deadline: Number.POSITIVE_INFINITY, clock, work };
+  const size = new SliceSize();
   let plain: Decision = allow("no policy is configured");
 
   function allowed(rule: string | null): Decision {
@@ -47,18 +48,21 @@ export function embeddedDecider(
   async function inspectLong(bytes: Uint8Array, rule: string | null): Promise<Decision> {
     const started = clock();
     const budget = { deadline: started + config.enforceTimeoutMs, clock, work };
-    const slices = inspectSlices(bytes, INSPECTORS, budget);
-    for (let turn = started; ; ) {
+    const slices = inspectSlices(bytes, INSPECTORS, budget, size);
+    for (let turn = started, from = started; ; ) {
       const step = slices.next();
       if (step.done) return conclude(step.value, rule);
-      if (clock() - turn < TURN_MS) continue;
+      const now = clock();
+      size.took(now - from);
+      from = now;
+      if (now - turn < TURN_MS) continue;
       await new Promise<void>((resolve) => setTimeout(resolve, 0));
-      turn = clock();
+      turn = from = clock();
     }
   }
 
   function inspect(bytes: Uint8Array, rule: string | null): Decision | Promise<Decision> {
-    if (bytes.length > WHOLE_BYTES) return inspectLong(bytes, rule);
+    if (bytes.length > size.bytes) return inspectLong(bytes, rule);
     return conclude(inspectWhole(bytes, INSPECTORS, whole), rule);
   }
 

@@ -21,8 +21,9 @@ export function embeddedDecider(
   const clock = () => runtime.monotonic();
   // Slices overlap by half at the most: three times the largest body is never reached by an honest inspection.
   const work = 3 * decodedCap(config.maxBody) * INSPECTORS.length;
-  const whole = { deadline: Number.POSITIVE_INFINITY, clock, work };
-  const size = new SliceSize();
+  const unhurried = { deadline: Number.POSITIVE_INFINITY, clock, work };
+  /** Bodies up to this are inspected in one go: what the last long one came to. */
+  let whole = new SliceSize().bytes;
   let plain: Decision = allow("no policy is configured");
 
   function allowed(rule: string | null): Decision {
@@ -48,12 +49,15 @@ export function embeddedDecider(
   async function inspectLong(bytes: Uint8Array, rule: string | null): Promise<Decision> {
     const started = clock();
     const budget = { deadline: started + config.enforceTimeoutMs, clock, work };
+    // Each body begins with small slices: code that is quick for text is not compiled yet for what is none.
+    const size = new SliceSize();
     const slices = inspectSlices(bytes, INSPECTORS, budget, size);
     for (let turn = started, from = started; ; ) {
       const step = slices.next();
       if (step.done) return conclude(step.value, rule);
       const now = clock();
       size.took(now - from);
+      whole = size.bytes;
       from = now;
       if (now - turn < TURN_MS) continue;
       await new Promise<void>((resolve) => setTimeout(resolve, 0));
@@ -62,8 +66,8 @@ export function embeddedDecider(
   }
 
   function inspect(bytes: Uint8Array, rule: string | null): Decision | Promise<Decision> {
-    if (bytes.length > size.bytes) return inspectLong(bytes, rule);
-    return conclude(inspectWhole(bytes, INSPECTORS, whole), rule);
+    if (bytes.length > whole) return inspectLong(bytes, rule);
+    return conclude(inspectWhole(bytes, INSPECTORS, unhurried), rule);
   }
 
   /**

@@ -36,6 +36,8 @@ export interface Config {
   readonly headerTimeoutMs: number;
   /** Gap between body bytes of a request. */
   readonly bodyTimeoutMs: number;
+  /** Bytes a second; 0: none. A body may be behind it by `bodyTimeoutMs`. */
+  readonly bodyMinRate: number;
   /** A client connection between requests. */
   readonly keepAliveTimeoutMs: number;
   readonly enforceTimeoutMs: number;

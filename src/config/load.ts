@@ -99,6 +99,7 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
     idleTimeoutMs: from.EVE_PROXY_IDLE_TIMEOUT,
     headerTimeoutMs: from.EVE_PROXY_HEADER_TIMEOUT,
     bodyTimeoutMs: from.EVE_PROXY_BODY_TIMEOUT,
+    bodyMinRate: from.EVE_PROXY_BODY_MIN_RATE,
     keepAliveTimeoutMs: from.EVE_PROXY_KEEPALIVE_TIMEOUT,
     enforceTimeoutMs: from.EVE_PROXY_ENFORCE_TIMEOUT,
     drainTimeoutMs: from.EVE_PROXY_DRAIN_TIMEOUT,

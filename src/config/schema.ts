@@ -150,11 +150,20 @@ const upstreams = {
 
 const limits = {
   EVE_PROXY_MAX_BODY: setting(bytes(0, 2_147_483_647), "10485760", "Largest request body; more is answered 413."),
-  EVE_PROXY_MAX_HELD: setting(bytes(0, 64 * GIB), "268435456", "Bytes of all bodies held for inspection together."),
+  EVE_PROXY_MAX_HELD: setting(
+    bytes(0, 64 * GIB),
+    "268435456",
+    "Bytes of all bodies held for inspection together; one client address gets at most eight times what is still free.",
+  ),
   EVE_PROXY_MAX_HEADER_BYTES: setting(bytes(1024, 1_048_576), "65536", "Largest message head, start line included."),
   EVE_PROXY_MAX_HEADERS: setting(count(8, 10_000), "128", "Most header fields of a message."),
   EVE_PROXY_HEADER_TIMEOUT: setting(seconds, "10", "From the first byte of a request's head to its last."),
   EVE_PROXY_BODY_TIMEOUT: setting(seconds, "30", "Longest gap between bytes of a request's body."),
+  EVE_PROXY_BODY_MIN_RATE: setting(
+    bytes(0, GIB),
+    "8192",
+    "Bytes a second that a request's body must come to on average, once it is behind by more than `EVE_PROXY_BODY_TIMEOUT`; 0: none.",
+  ),
   EVE_PROXY_KEEPALIVE_TIMEOUT: setting(seconds, "75", "Life of a client connection between two requests."),
 };
 

@@ -1,8 +1,9 @@
 /** Content codings, undone for inspection only: what is forwarded are the bytes as they came. */
 import { Fault } from "../errors.ts";
 import { block, type Decision } from "../model/decision.ts";
-import { type HeaderList, headerValues } from "../model/headers.ts";
+import type { HeaderList } from "../model/headers.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
+import { trimSpace } from "../wire/http1-chars.ts";
 
 const CODINGS: Readonly<Record<string, ContentCoding>> = {
   gzip: "gzip",
@@ -21,12 +22,26 @@ export type Codings = readonly ContentCoding[] | Decision;
 
 const NONE: readonly ContentCoding[] = [];
 
+/** Some servers read `Content_Encoding`, and a few any mark for the hyphen. */
+const ENCODING = /^content[^a-z0-9]encoding$/i;
+const TYPE = /^content[^a-z0-9]type$/i;
+
 export function contentCodings(headers: HeaderList): Codings {
-  const fields = headerValues(headers, "content-encoding");
-  if (fields.length === 0) return NONE;
+  let fields: string | null = null;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const value = headers[i + 1] as string;
+    if (name.length === 16 && ENCODING.test(name)) {
+      if (name[7] !== "-") return undecodable("a field says in a second way how the body is coded");
+      fields = fields === null ? value : `${fields},${value}`;
+    } else if (name.length === 12 && TYPE.test(name) && hidesText(value)) {
+      return undecodable("the body is in a character set that cannot be inspected");
+    }
+  }
+  if (fields === null) return NONE;
   const found: ContentCoding[] = [];
-  for (const token of fields.join(",").split(",")) {
-    const name = token.trim().toLowerCase();
+  for (const token of fields.split(",")) {
+    const name = trimSpace(token).toLowerCase();
     if (name === "" || name === "identity") continue;
     const coding = Object.hasOwn(CODINGS, name) ? CODINGS[name] : undefined;
     if (coding === undefined) return undecodable("the body has a content coding that cannot be inspected");
@@ -36,12 +51,28 @@ export function contentCodings(headers: HeaderList): Codings {
   return found;
 }
 
+/** Character sets whose letters are not the bytes of ASCII: UTF-7, BOCU and EBCDIC. (UTF-16 and UTF-32 only add zeros.) */
+const HIDING =
+  /charset[ \t]*=[ \t]*["']?(?:(?:x-|cs)?(?:utf-?7|unicode-?1-?1-?utf-?7|bocu|ebcdic)|(?:cs|x-)?(?:ibm|cp|ccsid)[-_]?0*(?:37|27[378]|28[0457]|290|297|42[034]|500|833|838|87[015]|880|905|918|924|93[03579]|102[56]|1047|11[34]\d)(?!\d))/i;
+
+function hidesText(contentType: string): boolean {
+  // As servers do that skip empty parameters and quotes: what stands before the name says nothing.
+  return contentType.length > 12 && HIDING.test(contentType);
+}
+
 export function isVeto(codings: Codings): codings is Decision {
   return !Array.isArray(codings);
 }
 
-/** Resolves with the decoded bytes, or with the veto. Never rejects for what the peer sent. */
-export type BodyDecoder = (bytes: Uint8Array, codings: readonly ContentCoding[]) => Promise<Uint8Array | Decision>;
+/**
+ * Resolves with the decoded bytes, or with the veto. Never rejects for what the peer sent. What the outer codings came
+ * to on the way is added to `layers`.
+ */
+export type BodyDecoder = (
+  bytes: Uint8Array,
+  codings: readonly ContentCoding[],
+  layers?: Uint8Array[],
+) => Promise<Uint8Array | Decision>;
 
 /** What a body may come to: all that may ever be inspected of one. */
 export function decodedCap(maxBody: number): number {
@@ -68,7 +99,7 @@ export function bodyDecoder(
     else next();
   }
 
-  return async (bytes, codings) => {
+  return async (bytes, codings, layers) => {
     if (bytes.length === 0) return bytes;
     const bound = Math.min(cap, Math.max(FREE_BYTES, MAX_RATIO * bytes.length));
     await take();
@@ -77,6 +108,7 @@ export function bodyDecoder(
       for (let i = codings.length - 1; i >= 0; i--) {
         decoded = await runtime.decode(codings[i] as ContentCoding, decoded, bound);
         if (decoded.length > bound) return bomb(bound);
+        if (i > 0) layers?.push(decoded);
       }
       return decoded;
     } catch (thrown) {

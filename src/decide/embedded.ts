@@ -1,19 +1,16 @@
-/** The embedded engine: policy on the destination, inspectors on query, trailers and body. Synchronous unless it has to decode or slice. */
+/** The embedded engine: policy on the destination, inspectors on head, trailers and body. Synchronous unless it has to decode or slice. */
 import type { Config } from "../config/config.ts";
 import { allow, block, type Decision, failClosed } from "../model/decision.ts";
-import type { Egress } from "../model/egress.ts";
-import type { HeaderList } from "../model/headers.ts";
-import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, WHOLE_BYTES } from "../policy/inspect.ts";
-import { inspectAll, inspectText } from "../policy/pillar128.ts";
-import type { Runtime } from "../runtime/contract.ts";
+import { type Egress, type HeldBody, SHORT_VALUE } from "../model/egress.ts";
+import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, SliceSize } from "../policy/inspect.ts";
+import type { ContentCoding, Runtime } from "../runtime/contract.ts";
+import { HEAD_BYTES, headTexts, inspectField } from "./_head.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import type { Policy } from "./policy-files.ts";
 
 /** An event loop is handed back after this long. */
 const TURN_MS = 1.5;
-/** Shorter text cannot hold a phrase. */
-const MIN_TEXT = 16;
 
 export function embeddedDecider(
   runtime: Pick<Runtime, "decode" | "monotonic">,
@@ -22,10 +19,14 @@ export function embeddedDecider(
 ): Decider {
   const decode = bodyDecoder(runtime, config);
   const clock = () => runtime.monotonic();
-  // Slices overlap by an eighth: twice the largest body is never reached by an honest inspection.
-  const work = 2 * decodedCap(config.maxBody) * INSPECTORS.length;
-  const whole = { deadline: Number.POSITIVE_INFINITY, clock, work };
+  // Slices overlap by half at the most: three times the largest body is never reached by an honest inspection.
+  const work = 3 * decodedCap(config.maxBody) * INSPECTORS.length;
+  const unhurried = { deadline: Number.POSITIVE_INFINITY, clock, work };
+  /** Bodies up to this are inspected in one go: what the last long one came to. */
+  let whole = new SliceSize().bytes;
   let plain: Decision = allow("no policy is configured");
+  /** The last path in which nothing was found. */
+  let quietPath = "";
 
   function allowed(rule: string | null): Decision {
     if (rule === null) return plain;
@@ -50,19 +51,42 @@ export function embeddedDecider(
   async function inspectLong(bytes: Uint8Array, rule: string | null): Promise<Decision> {
     const started = clock();
     const budget = { deadline: started + config.enforceTimeoutMs, clock, work };
-    const slices = inspectSlices(bytes, INSPECTORS, budget);
-    for (let turn = started; ; ) {
+    // Each body begins with small slices: code that is quick for text is not compiled yet for what is none.
+    const size = new SliceSize();
+    const slices = inspectSlices(bytes, INSPECTORS, budget, size);
+    for (let turn = started, from = started; ; ) {
       const step = slices.next();
       if (step.done) return conclude(step.value, rule);
-      if (clock() - turn < TURN_MS) continue;
+      const now = clock();
+      size.took(now - from);
+      whole = size.bytes;
+      from = now;
+      if (now - turn < TURN_MS) continue;
       await new Promise<void>((resolve) => setTimeout(resolve, 0));
-      turn = clock();
+      turn = from = clock();
     }
   }
 
   function inspect(bytes: Uint8Array, rule: string | null): Decision | Promise<Decision> {
-    if (bytes.length > WHOLE_BYTES) return inspectLong(bytes, rule);
-    return conclude(inspectWhole(bytes, INSPECTORS, whole), rule);
+    if (bytes.length > whole) return inspectLong(bytes, rule);
+    return conclude(inspectWhole(bytes, INSPECTORS, unhurried), rule);
+  }
+
+  /**
+   * Every layer is read, the bytes as they came too: decoders skip what a peer that does not decode may read, such as
+   * the names and comments of gzip and the skippable frames of zstd.
+   */
+  async function inspectCoded(
+    bytes: Uint8Array,
+    codings: readonly ContentCoding[],
+    rule: string | null,
+  ): Promise<Decision> {
+    const layers = [bytes];
+    const decoded = await decode(bytes, codings, layers);
+    if (!(decoded instanceof Uint8Array)) return { ...decoded, policyVersion: policy.version };
+    let decision = await inspect(decoded, rule);
+    for (const layer of layers) if (decision.verdict === "allow") decision = await inspect(layer, rule);
+    return decision;
   }
 
   return {
@@ -74,40 +98,46 @@ export function embeddedDecider(
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
-      const asked = inspectQuery(egress);
-      if (asked !== null) return conclude(asked, judged);
-      if (body === null) return allowed(judged);
-      const trailed = body.trailers === null ? null : inspectFields(body.trailers);
-      if (trailed !== null) return conclude(trailed, judged);
-      if (body.bytes.length === 0) return allowed(judged);
-      if (!egress.encoded) return inspect(body.bytes, judged);
-      const codings = contentCodings(egress.headers);
-      if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
-      if (codings.length === 0) return inspect(body.bytes, judged);
-      return decode(body.bytes, codings).then((decoded) =>
-        decoded instanceof Uint8Array ? inspect(decoded, judged) : { ...decoded, policyVersion: policy.version },
-      );
+      const trailers = body === null ? null : body.trailers;
+      // Nearly every request of an agent goes to the path of the one before.
+      if (!egress.wordy && trailers === null && (egress.path === quietPath || egress.path.length <= SHORT_VALUE)) {
+        return inspectBody(egress, body, judged);
+      }
+      const { texts, length } = headTexts(egress, trailers);
+      if (length > HEAD_BYTES) return inspectLongHead(texts, egress, body, judged);
+      for (const text of texts) {
+        const found = inspectField(text);
+        if (found !== null) return conclude(found, judged);
+      }
+      quietPath = egress.path;
+      return inspectBody(egress, body, judged);
     },
   };
-}
 
-function inspectQuery({ path }: Egress): Inspection {
-  const mark = path.indexOf("?");
-  return mark === -1 || path.length - mark <= MIN_TEXT ? null : inspectText(path.slice(mark + 1));
-}
-
-/** Field by field: no phrase spans two of them. A head's size is bounded where it is parsed. */
-function inspectFields(fields: HeaderList): Inspection {
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const value = fields[i + 1] as string;
-    if (value.length <= MIN_TEXT) continue;
-    const found = inspectAll(Uint8Array.from(value, byteOf));
-    if (found !== null) return found;
+  function inspectBody(egress: Egress, body: HeldBody | null, judged: string | null): Decision | Promise<Decision> {
+    if (body === null || body.bytes.length === 0) return allowed(judged);
+    if (!egress.coded) return inspect(body.bytes, judged);
+    const codings = contentCodings(egress.headers);
+    if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
+    if (codings.length === 0) return inspect(body.bytes, judged);
+    return inspectCoded(body.bytes, codings, judged);
   }
-  return null;
-}
 
-/** Field values are strings of bytes. */
-function byteOf(char: string): number {
-  return char.charCodeAt(0);
+  /** A head larger than any but a few: the loop is handed back between its texts. */
+  async function inspectLongHead(
+    texts: readonly string[],
+    egress: Egress,
+    body: HeldBody | null,
+    judged: string | null,
+  ): Promise<Decision> {
+    let turn = clock();
+    for (const text of texts) {
+      const found = inspectField(text);
+      if (found !== null) return conclude(found, judged);
+      if (clock() - turn < TURN_MS) continue;
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      turn = clock();
+    }
+    return inspectBody(egress, body, judged);
+  }
 }

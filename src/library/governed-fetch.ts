@@ -4,7 +4,6 @@
  */
 import { block, type Decision, failClosed, permits } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
-import { headerValue } from "../model/headers.ts";
 import { redactPath } from "../policy/redact-path.ts";
 import { answered, refusal } from "./answer.ts";
 import { BLANK_DRAFT, Certifier, type Signed } from "./certify.ts";
@@ -152,7 +151,8 @@ function egressOf(request: Outgoing, target: Target, who: { caller: string; pare
     path: target.path,
     headers: request.headers,
     block: null,
-    encoded: headerValue(request.headers, "content-encoding") !== null,
+    coded: true,
+    wordy: true,
     upgrade: null,
     conflict: null,
     principal: { address: "", port: 0, agent: null },

@@ -1,28 +1,42 @@
 import type { HeldBody } from "../model/egress.ts";
 import type { Held } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
-import type { Hasher, Runtime } from "../runtime/contract.ts";
-import type { HeldBudget } from "./held.ts";
+import type { Hasher } from "../runtime/contract.ts";
+import type { Door } from "./door.ts";
+import type { HeldShare } from "./held.ts";
+
+/** Bytes of one body that are hashed or put together in one turn of the event loop: a millisecond or two. */
+const TURN_BYTES = 512 * 1024;
 
 /**
- * Collects one request body. The hash of a body that arrives in pieces is taken piece by piece, so that a large one
- * never holds the event loop.
+ * Collects one request body. What arrives in pieces is hashed as it comes and put together in the end, both in turns: a
+ * runtime may deliver many megabytes in one, and fresh memory is dear to write to.
  */
 export class BodyHolder {
-  readonly #runtime: Runtime;
-  readonly #budget: HeldBudget;
+  readonly #door: Pick<Door, "runtime" | "config">;
+  readonly #share: HeldShare;
   #chunks: Uint8Array[] = [];
   #length = 0;
   #taken = 0;
   #hasher: Hasher | null = null;
+  /** The next byte to hash, or to put into `#whole` once there is one. */
+  #at = 0;
+  #offset = 0;
+  #whole: Uint8Array | null = null;
+  #filled = 0;
+  /** Bytes that were hashed or put together in this turn. */
+  #spent = 0;
+  #next = false;
   #trailers: HeaderList | null = null;
   #maxBytes = Number.POSITIVE_INFINITY;
   #resolve: ((held: Held) => void) | null = null;
+  /** When it was first waited for, put off by every wait for room. */
+  #since = 0;
   complete = false;
 
-  constructor(runtime: Runtime, budget: HeldBudget) {
-    this.#runtime = runtime;
-    this.#budget = budget;
+  constructor(door: Pick<Door, "runtime" | "config">, share: HeldShare) {
+    this.#door = door;
+    this.#share = share;
   }
 
   get length(): number {
@@ -34,6 +48,31 @@ export class BodyHolder {
     return this.#resolve !== null;
   }
 
+  /** The wait for the client's bytes begins. `now` is monotonic ms, here and below. */
+  begin(now: number): void {
+    this.#since = now;
+  }
+
+  /** It was ours to wait for `ms`, not the client's. */
+  excuse(ms: number): void {
+    this.#since += ms;
+  }
+
+  /**
+   * When the next bytes are overdue: after the longest gap, and for a body that drips as soon as it has, since it began,
+   * lagged behind the least rate by as much.
+   */
+  due(now: number): number {
+    const { bodyTimeoutMs, bodyMinRate } = this.#door.config;
+    if (bodyMinRate === 0) return now + bodyTimeoutMs;
+    return Math.min(now, this.#since + (this.#length * 1000) / bodyMinRate) + bodyTimeoutMs;
+  }
+
+  /** No more of it should be read in this turn. */
+  get sated(): boolean {
+    return this.#spent >= TURN_BYTES;
+  }
+
   add(bytes: Uint8Array): void {
     this.#length += bytes.length;
     if (this.#length > this.#maxBytes) {
@@ -41,27 +80,22 @@ export class BodyHolder {
       return;
     }
     this.#taken += bytes.length;
-    this.#budget.take(bytes.length);
-    const first = this.#chunks[0];
-    if (first !== undefined && this.#hasher === null) {
-      this.#hasher = this.#runtime.hasher();
-      this.#hasher.update(first);
-    }
-    this.#hasher?.update(bytes);
+    this.#share.take(bytes.length);
     this.#chunks.push(bytes);
+    this.#work();
   }
 
   end(trailers: HeaderList | null): void {
     this.complete = true;
     this.#trailers = trailers;
-    if (this.#resolve !== null) this.settle(this.#whole());
+    this.#work();
   }
 
   /** The body when it is already here, else a promise that `add`, `end` or `settle` keeps. */
   hold(maxBytes: number): Held | Promise<Held> {
     this.#maxBytes = maxBytes;
     if (this.#length > maxBytes) return { kind: "too_large" };
-    if (this.complete) return this.#whole();
+    if (this.#ready) return this.#body();
     return new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -83,16 +117,67 @@ export class BodyHolder {
     this.#chunks = [];
     const taken = this.#taken;
     this.#taken = 0;
-    this.#budget.give(taken);
+    this.#share.give(taken);
   }
 
-  #whole(): Held {
-    const chunks = this.#chunks;
-    const first = chunks[0];
-    const bytes = chunks.length === 1 && first !== undefined ? first : concat(chunks, this.#length);
-    const sha256 = this.#hasher === null ? this.#runtime.sha256(bytes) : this.#hasher.hex();
+  /** A body in one piece is hashed when it is asked for: it is no more than one read. */
+  get #ready(): boolean {
+    return this.complete && this.#chunks.length <= 1;
+  }
+
+  #body(): Held {
+    const bytes = this.#chunks[0] ?? new Uint8Array(0);
+    const sha256 = this.#hasher === null ? this.#door.runtime.sha256(bytes) : this.#hasher.hex();
     const body: HeldBody = { bytes, sha256, trailers: this.#trailers };
     return { kind: "body", body };
+  }
+
+  #work(): void {
+    while (this.#spent < TURN_BYTES && this.#step()) {
+      // One piece after the other.
+    }
+    if (this.#spent > 0 && !this.#next) {
+      this.#next = true;
+      this.#door.runtime.afterTurn(() => {
+        this.#next = false;
+        this.#spent = 0;
+        this.#work();
+      });
+    }
+    if (this.#ready && this.#resolve !== null) this.settle(this.#body());
+  }
+
+  /** False when there is nothing to do before more bytes come. */
+  #step(): boolean {
+    if (this.#chunks.length <= 1) return false;
+    const chunk = this.#chunks[this.#at];
+    if (chunk === undefined) return this.complete && this.#turnOver();
+    const piece = chunk.subarray(this.#offset, this.#offset + TURN_BYTES - this.#spent);
+    if (this.#whole === null) {
+      this.#hasher ??= this.#door.runtime.hasher();
+      this.#hasher.update(piece);
+    } else {
+      this.#whole.set(piece, this.#filled);
+      this.#filled += piece.length;
+    }
+    this.#spent += piece.length;
+    this.#offset += piece.length;
+    if (this.#offset === chunk.length) {
+      this.#at += 1;
+      this.#offset = 0;
+    }
+    return true;
+  }
+
+  /** Everything is hashed, or everything is put together. */
+  #turnOver(): boolean {
+    this.#at = 0;
+    if (this.#whole === null) {
+      this.#whole = new Uint8Array(this.#length);
+      return true;
+    }
+    this.#chunks = [this.#whole];
+    return false;
   }
 }
 

@@ -51,8 +51,12 @@ export class HttpEgress implements Egress {
     return this.#head.path;
   }
 
-  get encoded(): boolean {
-    return this.#head.encoded;
+  get coded(): boolean {
+    return this.#head.coded;
+  }
+
+  get wordy(): boolean {
+    return this.#head.wordy;
   }
 
   get headers(): HeaderList {

@@ -57,7 +57,7 @@ export class ForwardDoor implements Door {
     this.handle = parts.handle;
     this.local = parts.local;
     this.notice = parts.notice;
-    this.budget = new HeldBudget(parts.config.maxHeld);
+    this.budget = new HeldBudget(parts.config.maxHeld, parts.config.maxBody);
     this.mayUse = clientCheck(parts.config.clients, parts.runtime.localAddresses());
   }
 

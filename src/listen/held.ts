@@ -1,40 +1,113 @@
 /** Waiting for room among the held bytes. */
 export interface HeldWaiter {
+  readonly share: HeldShare;
   roomAgain(): void;
+  /** No longer worth waiting: there will be no room for this one. */
+  noRoom(): void;
 }
+
+/**
+ * One address may come to hold so many times what is then still free. Alone it gets 8/9 of the limit, two greedy ones
+ * 8/17 each, and something is left for the next one always: no fraction to configure, and nothing to take back.
+ */
+const OF_FREE = 8;
 
 /** Bounds the request bodies held in memory over all connections together (EVE_PROXY_MAX_HELD). */
 export class HeldBudget {
   used = 0;
   readonly limit: number;
+  /** What an address may hold whatever the others do, while there is room: the largest body. */
+  readonly allowance: number;
   #waiting = new Set<HeldWaiter>();
+  readonly #shares = new Map<string, HeldShare>();
 
-  constructor(limit: number) {
+  constructor(limit: number, allowance: number) {
     this.limit = limit;
+    this.allowance = allowance;
   }
 
   get full(): boolean {
     return this.used > this.limit;
   }
 
+  /** The share of a client address for one connection, which closes it in its end. */
+  open(address: string): HeldShare {
+    let share = this.#shares.get(address);
+    if (share === undefined) {
+      share = new HeldShare(this, address);
+      this.#shares.set(address, share);
+    }
+    share.connections += 1;
+    return share;
+  }
+
+  /** Called by a share that nobody uses and that holds nothing. */
+  forget(share: HeldShare): void {
+    if (this.#shares.get(share.address) === share) this.#shares.delete(share.address);
+  }
+
+  /** Ends in `roomAgain` or `noRoom`, perhaps before this returns, unless the waiter leaves. */
+  wait(waiter: HeldWaiter): void {
+    this.#waiting.add(waiter);
+    if (waiter.share.used > this.allowance) return;
+    // Whoever holds little does not wait for those who hold much and stand still themselves.
+    for (const other of [...this.#waiting]) {
+      if (!this.full) break;
+      if (other.share.used > this.allowance) other.noRoom();
+    }
+  }
+
+  leave(waiter: HeldWaiter): void {
+    this.#waiting.delete(waiter);
+  }
+
+  /** Called by a share that has given bytes back. */
+  wake(): void {
+    if (this.#waiting.size === 0 || this.full) return;
+    for (const waiter of [...this.#waiting]) {
+      if (waiter.share.full || !this.#waiting.delete(waiter)) continue;
+      waiter.roomAgain();
+    }
+  }
+}
+
+/** What the connections of one client address hold together. */
+export class HeldShare {
+  used = 0;
+  connections = 0;
+  readonly address: string;
+  readonly #budget: HeldBudget;
+
+  constructor(budget: HeldBudget, address: string) {
+    this.#budget = budget;
+    this.address = address;
+  }
+
+  /** True when more would be too much: of all together, or of this address beside what is free for others. */
+  get full(): boolean {
+    const { used, limit, allowance } = this.#budget;
+    return used > limit || (this.used > allowance && this.used > OF_FREE * (limit - used));
+  }
+
   take(bytes: number): void {
     this.used += bytes;
+    this.#budget.used += bytes;
   }
 
   give(bytes: number): void {
     if (bytes === 0) return;
     this.used -= bytes;
-    if (this.#waiting.size === 0 || this.full) return;
-    const waiting = this.#waiting;
-    this.#waiting = new Set();
-    for (const waiter of waiting) waiter.roomAgain();
+    this.#budget.used -= bytes;
+    this.#tidy();
+    this.#budget.wake();
   }
 
-  wait(waiter: HeldWaiter): void {
-    this.#waiting.add(waiter);
+  close(): void {
+    this.connections -= 1;
+    this.#tidy();
   }
 
-  leave(waiter: HeldWaiter): void {
-    this.#waiting.delete(waiter);
+  #tidy(): void {
+    if (this.connections === 0 && this.used === 0) this.#budget.forget(this);
   }
 }

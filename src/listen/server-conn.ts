@@ -4,9 +4,10 @@ import type { Destination } from "../model/egress.ts";
 import type { Held, Taken } from "../model/exchange.ts";
 import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.ts";
 import { Outbox } from "./_outbox.ts";
-import { concat } from "./body.ts";
+import { refusal } from "./_refusal.ts";
+import { type BodyHolder, concat } from "./body.ts";
 import type { Door } from "./door.ts";
-import type { HeldWaiter } from "./held.ts";
+import type { HeldShare, HeldWaiter } from "./held.ts";
 import { Intake } from "./intake.ts";
 import { ServerExchange } from "./server-exchange.ts";
 
@@ -37,6 +38,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   readonly conn: Conn;
   readonly door: Door;
   readonly inside: TunnelInside | null;
+  readonly share: HeldShare;
   /** What goes to the client; one for all its exchanges, as they follow one another. */
   readonly out = new Outbox();
   readonly #parser: RequestParser;
@@ -60,7 +62,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     this.inside = inside;
     this.#done = done;
     this.#crowded = crowded;
-    this.#intake = new Intake(door);
+    this.share = door.budget.open(conn.remoteAddress);
+    this.#intake = new Intake(door, this.share);
     this.#parser = new RequestParser(door.wireLimits, this.#intake, door.lines);
     this.deadline = door.deadlines.now + door.config.keepAliveTimeoutMs;
     conn.handler = this;
@@ -127,10 +130,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
         this.#malformed({ status: 408, code: "head_timeout", detail: "request head took too long" });
         return;
       case "busy":
-        if (this.#wantsRoom) {
-          this.#leaveBudget();
-          this.#intake.holder?.settle({ kind: "exhausted" });
-        } else if (this.#intake.holder !== null && !this.#intake.holder.complete)
+        if (this.#wantsRoom) this.noRoom();
+        else if (this.#intake.holder !== null && !this.#intake.holder.complete)
           this.#malformed({ status: 408, code: "body_timeout", detail: "request body took too long" });
         return;
       default:
@@ -214,22 +215,39 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     if (body === null || body.complete) return;
     if (!body.awaited) {
       this.#pause();
-    } else if (this.door.budget.full) {
+    } else if (this.share.full) {
       if (this.#wantsRoom) return;
       this.#wantsRoom = true;
       this.#pause();
-      this.door.budget.wait(this);
       this.deadline = this.door.deadlines.now + HELD_WAIT_MS;
+      this.door.budget.wait(this);
     } else {
-      this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+      this.deadline = body.due(this.door.deadlines.now);
+      if (body.sated) this.#breathe(body);
     }
   }
 
+  /** A socket that is read on fills whole turns of the loop: the rest of what is there comes in the next one. */
+  #breathe(body: BodyHolder): void {
+    this.#pause();
+    this.door.runtime.afterTurn(() => {
+      if (this.#intake.holder === body && body.awaited && !this.#wantsRoom) this.#resume();
+    });
+  }
+
   roomAgain(): void {
-    if (!this.#wantsRoom) return;
+    const body = this.#intake.holder;
+    if (!this.#wantsRoom || body === null) return;
     this.#wantsRoom = false;
-    this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+    const { now } = this.door.deadlines;
+    body.excuse(now - (this.deadline - HELD_WAIT_MS));
+    this.deadline = body.due(now);
     this.#resume();
+  }
+
+  noRoom(): void {
+    this.#leaveBudget();
+    this.#intake.holder?.settle({ kind: "exhausted" });
   }
 
   /** Called by the exchange: starts to wait for the body. */
@@ -240,7 +258,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
     if (!(held instanceof Promise)) this.deadline = Number.POSITIVE_INFINITY;
     else {
       if (this.#intake.request?.expectContinue && body.length === 0) this.conn.write(CONTINUE);
-      this.deadline = this.door.deadlines.now + this.door.config.bodyTimeoutMs;
+      body.begin(this.door.deadlines.now);
+      this.deadline = body.due(this.door.deadlines.now);
       this.#resume();
       if (this.#peerEnded) this.#vanish();
       else this.#bodyMoved();
@@ -331,10 +350,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   /** An answer without a decision: one line, a counter, no certificate. */
   #refuse(status: number, code: string, detail: string): void {
     this.door.notice({ status, code, peer: this.conn.remoteAddress });
-    const line = `${detail}\n`;
-    this.conn.write(
-      `HTTP/1.1 ${status} ${REASONS[status] ?? "Refused"}\r\nContent-Type: text/plain\r\nContent-Length: ${line.length}\r\nConnection: close\r\n\r\n${line}`,
-    );
+    this.conn.write(refusal(status, detail));
     this.#closeSoon();
   }
 
@@ -368,19 +384,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
 
   #leave(): void {
     this.#leaveBudget();
+    this.share.close();
     this.door.deadlines.remove(this);
     this.door.connections.delete(this);
   }
 }
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  403: "Forbidden",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  417: "Expectation Failed",
-  431: "Request Header Fields Too Large",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-  505: "HTTP Version Not Supported",
-};

@@ -1,5 +1,8 @@
 import type { FieldBlock, HeaderList } from "./headers.ts";
 
+/** Bytes; no phrase that an inspector looks for is as short, and most field values are no longer. */
+export const SHORT_VALUE = 16;
+
 /** The way traffic came in. */
 export type Door = "forward" | "connect" | "tunnel" | "library";
 
@@ -45,8 +48,10 @@ export interface Egress {
   readonly headers: HeaderList;
   /** The same as whole lines; null when they have to be written anew. What is sent is one or the other. */
   readonly block: FieldBlock | null;
-  /** A Content-Encoding field is among them. */
-  readonly encoded: boolean;
+  /** False when the fields say nothing of how the body is to be read: no coding, and no type but application/json. */
+  readonly coded: boolean;
+  /** False when no value of theirs is longer than SHORT_VALUE. */
+  readonly wordy: boolean;
   /** The only upgrade that is ever forwarded, or null. */
   readonly upgrade: "websocket" | null;
   /** The authority the request names when it is not the one of the tunnel it came through; always a veto. */

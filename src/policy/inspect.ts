@@ -25,8 +25,23 @@ const SLICE = MAX_INSPECTED;
 /** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
 const OVERLAP = 8 * 1024;
 
-/** Bodies up to this are one slice: no generator, no pause. */
+/** No body above this is inspected in one go. */
 export const WHOLE_BYTES = SLICE;
+
+const LEAST_SLICE = 2 * OVERLAP;
+const QUICK_MS = 1;
+const SLOW_MS = 3;
+
+/** How much to inspect at a time: little while the code is not compiled yet or the machine is slow, or a slice would hold the loop. */
+export class SliceSize {
+  bytes = LEAST_SLICE;
+
+  /** A slice of this size took so long. */
+  took(ms: number): void {
+    if (ms < QUICK_MS) this.bytes = Math.min(2 * this.bytes, SLICE);
+    else if (ms > SLOW_MS) this.bytes = Math.max(this.bytes / 2, LEAST_SLICE);
+  }
+}
 
 /** For a body of at most `WHOLE_BYTES`. */
 export function inspectWhole(bytes: Uint8Array, inspectors: readonly Inspector[], budget: Budget): Inspection {
@@ -38,23 +53,26 @@ export function inspectWhole(bytes: Uint8Array, inspectors: readonly Inspector[]
   return null;
 }
 
-/** Yields after every slice, so that whoever drives it can let others run. */
+/** Yields after every slice, so that whoever drives it can let others run. `size` is asked before each of them. */
 export function* inspectSlices(
   bytes: Uint8Array,
   inspectors: readonly Inspector[],
   budget: Budget,
+  size: { readonly bytes: number } = { bytes: SLICE },
 ): Generator<void, Inspection> {
   const json = isJson(bytes);
   let left = budget.work;
-  for (let at = 0; ; at += SLICE - OVERLAP) {
-    const slice = bytes.subarray(at, at + SLICE);
+  for (let at = 0; ; ) {
+    const end = at + size.bytes;
+    const slice = bytes.subarray(at, end);
     for (const inspector of inspectors) {
       left -= slice.length;
       if (left < 0 || budget.clock() > budget.deadline) return "exhausted";
       const found = inspector.inspect(slice, json && at > 0);
       if (found !== null) return found;
     }
-    if (at + SLICE >= bytes.length) return null;
+    if (end >= bytes.length) return null;
+    at = end - OVERLAP;
     yield;
   }
 }

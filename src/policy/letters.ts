@@ -163,13 +163,17 @@ export const ASCII_ROOM = 64;
  * space, and so are `\u` escapes. Returns the length. What delimits in JSON stays as it was: text never turns into structure.
  */
 export function asciiOf(bytes: Uint8Array, out: Uint8Array): number {
+  const { length } = bytes;
   let count = 0;
-  for (let i = 0; i < bytes.length; ) {
-    const byte = bytes[i] as number;
-    if (byte < 0x80 && byte !== 0x5c) {
+  for (let i = 0; i < length; ) {
+    let byte = bytes[i] as number;
+    while (byte < 0x80 && byte !== 0x5c) {
       out[count++] = byte;
       i += 1;
-    } else if (byte === 0x5c) {
+      if (i === length) return count;
+      byte = bytes[i] as number;
+    }
+    if (byte === 0x5c) {
       const next = afterBackslashes(bytes, i);
       const read = byteAt(bytes, next) === 0x75 ? backslashAt(bytes, i) : 0;
       const length = read >> LENGTH_SHIFT;

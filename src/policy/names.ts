@@ -26,15 +26,19 @@ export class Names {
   #text: Uint8Array = new Uint8Array(0);
   readonly #start = new Int32Array(MAX_NAMES);
   readonly #end = new Int32Array(MAX_NAMES);
+  readonly #placeOf = new Uint16Array(MAX_NAMES);
+  readonly #glanceOf = new Uint16Array(MAX_NAMES);
   /** One more than a name's index, at the place its `wordNumber` says or the first free one behind it. */
   readonly #places = new Uint16Array(4 * MAX_NAMES);
 
   open(text: Uint8Array): void {
     this.#text = text;
-    if (this.count === 0) return;
+    // One by one: to fill both arrays costs more than to read a text of some kilobytes.
+    for (let name = 0; name < this.count; name++) {
+      this.#places[this.#placeOf[name] as number] = 0;
+      this.seen[this.#glanceOf[name] as number] = 0;
+    }
     this.count = 0;
-    this.#places.fill(0);
-    this.seen.fill(0);
   }
 
   /** Index of a name, or -1. */
@@ -52,7 +56,10 @@ export class Names {
       this.#places[place] = name + 1;
       this.#start[name] = start;
       this.#end[name] = end;
-      this.seen[glance(this.#text, start, end)] = 1;
+      const look = glance(this.#text, start, end);
+      this.seen[look] = 1;
+      this.#placeOf[name] = place;
+      this.#glanceOf[name] = look;
     }
     this.valueStart[name] = valueStart;
     this.valueEnd[name] = valueEnd;

@@ -7,7 +7,6 @@ import {
   ASCII_ROOM,
   asciiOf,
   type Letters,
-  MAX_INSPECTED,
   MAX_LETTERS_INPUT,
   quotedBetween,
   readLetters,
@@ -38,7 +37,6 @@ const MIN_QUOTES = 4;
 const MIN_LETTERS = 16;
 
 const plain = new Uint8Array(MAX_LETTERS_INPUT + ASCII_ROOM);
-const encoder = new TextEncoder();
 
 /**
  * UTF-8 (or anything ASCII-like) of at most `MAX_INSPECTED` bytes; `inspectSlices` slices what is longer. Pure, linear.
@@ -60,21 +58,6 @@ export function inspectBytes(bytes: Uint8Array, cutJson = false): Inspection {
   if (read.bad > source.length / 16) source = textualPart(source);
   const assembled = assembles(read.foreign ? ascii(source) : source, cutJson);
   return assembled === true ? finding("706") : assembled === false ? null : "exhausted";
-}
-
-/** A text of any length, in one go; the caller bounds it. */
-export function inspectText(text: string): Inspection {
-  return inspectAll(encoder.encode(text));
-}
-
-/** As `inspectText`. */
-export function inspectAll(bytes: Uint8Array): Inspection {
-  const step = MAX_INSPECTED / 2;
-  for (let at = 0; at === 0 || at + step < bytes.length; at += step) {
-    const found = inspectBytes(bytes.subarray(at, at + MAX_INSPECTED));
-    if (found !== null) return found;
-  }
-  return null;
 }
 
 function mayAssemble({ quotes, doubles }: Letters, json: boolean): boolean {

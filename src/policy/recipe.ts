@@ -143,7 +143,7 @@ export class Recipe {
 
   #open(text: Uint8Array): void {
     this.#text = text;
-    this.#ends.fill(-1);
+    for (let which = 0; which < 3; which++) this.#ends[which] = -1;
     this.#names.open(text);
   }
 

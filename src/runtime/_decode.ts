@@ -32,11 +32,17 @@ function decoder(coding: ContentCoding, bytes: Uint8Array): zlib.Gunzip {
   }
 }
 
-/** RFC 1950 header: method 8, window at most 32 KiB, check bits right. A raw stream can only look so by a reserved block. */
+/** RFC 1950 header: method 8, window at most 32 KiB, check bits right. A raw stream looks so only if it begins with a stored block. */
 function isZlib(bytes: Uint8Array): boolean {
   const cmf = bytes[0] ?? 0;
   const flags = bytes[1] ?? 0;
   return (cmf & 0x0f) === 8 && cmf >> 4 <= 7 && ((cmf << 8) | flags) % 31 === 0;
+}
+
+/** True: a stored block of a raw stream as well, so that two decoders would read two bodies. */
+function isBoth(bytes: Uint8Array): boolean {
+  if (bytes.length < 5 || !isZlib(bytes)) return false;
+  return ((bytes[1] ?? 0) ^ (bytes[3] ?? 0)) === 0xff && ((bytes[2] ?? 0) ^ (bytes[4] ?? 0)) === 0xff;
 }
 
 function run(coding: ContentCoding, bytes: Uint8Array, maxBytes: number, sentinel: boolean): Promise<Pass> {
@@ -85,6 +91,7 @@ function run(coding: ContentCoding, bytes: Uint8Array, maxBytes: number, sentine
  */
 export async function decode(coding: ContentCoding, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   if (bytes.length === 0) throw failed(coding, "is empty");
+  if (coding === "deflate" && isBoth(bytes)) throw failed(coding, "can be read in two ways");
   const parts = coding === "zstd" ? zstdFrames(bytes) : [bytes];
   if (typeof parts === "string") throw failed(coding, parts);
   const chunks: Uint8Array[] = [];

@@ -33,6 +33,15 @@ export function sameName(name: string, lower: string): boolean {
   return name.length === lower.length && (name === lower || name.toLowerCase() === lower);
 }
 
+/** Optional whitespace of RFC 9110 is space and tab only; String.trim also takes U+00A0, which is obs-text here. */
+export function trimSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && (text[start] === " " || text[start] === "\t")) start++;
+  while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
+  return text.slice(start, end);
+}
+
 const ascii = new TextDecoder();
 
 /** Bytes as one char each. `plain` says that all of them are ASCII, which is the fast way. */

@@ -20,7 +20,7 @@ export type FieldRole =
 interface Known {
   readonly name: string;
   readonly role: FieldRole;
-  /** It frames the message or addresses it: then the spelling with `_` is a second reading. */
+  /** It frames the message or addresses it: then any other spelling of it is a second reading. */
   readonly frames: boolean;
   /** Where its `-` stands; -1 without one. */
   readonly dash: number;
@@ -57,13 +57,15 @@ function byLength(names: readonly (readonly [string, FieldRole])[]): (Known[] | 
 }
 
 /**
- * The known name in `bytes` from `start` to `end`, or null. Of those that frame a message also the spelling with `_`,
- * which CGI and its heirs read as the same name.
+ * The known name in `bytes` from `start` to `end`, or null. Of those that say how the message or its body is read also the
+ * spellings with another mark for the hyphen: CGI reads `_` as the same name, and some of its heirs every mark.
  */
 export function knownField(bytes: Uint8Array, start: number, end: number): Known | null {
   const list = KNOWN[end - start];
   if (list === undefined) return null;
-  for (const known of list) if (spells(bytes, start, known.name, known.frames)) return known;
+  for (const known of list) {
+    if (spells(bytes, start, known.name, known.frames || known.role !== "hop")) return known;
+  }
   return null;
 }
 
@@ -72,12 +74,17 @@ function spells(bytes: Uint8Array, start: number, lower: string, loosely: boolea
   for (let i = 0; i < lower.length; i++) {
     const code = bytes[start + i] as number;
     const want = lower.charCodeAt(i);
-    if (code !== want && (code | 0x20) !== want && !(loosely && want === 0x2d && code === 0x5f)) return false;
+    if (code !== want && (code | 0x20) !== want && !(loosely && want === 0x2d && isMark(code))) return false;
   }
   return true;
 }
 
-/** `X-EVE-…`, also as `x_eve_…`: nobody but the gateway speaks with these names. */
+function isMark(code: number): boolean {
+  const letter = code | 0x20;
+  return !((letter >= 0x61 && letter <= 0x7a) || (code >= 0x30 && code <= 0x39));
+}
+
+/** `X-EVE-…`, also as `x_eve_…` and the like: nobody but the gateway speaks with these names. */
 export function isOwnField(bytes: Uint8Array, start: number, end: number): boolean {
   return ((bytes[start] as number) | 0x20) === 0x78 && end - start >= 6 && spells(bytes, start, "x-eve-", true);
 }

@@ -1,5 +1,5 @@
 /** The fields that frame a message or belong to the connection, gathered in one pass with a single reading. */
-import { isToken, sameName } from "./http1-chars.ts";
+import { isToken, sameName, trimSpace } from "./http1-chars.ts";
 import { type FieldRole, isOwnField, knownField } from "./http1-fields.ts";
 import { malformed, type RawHead, type WireFault } from "./http1-head.ts";
 
@@ -17,7 +17,10 @@ export class Framing {
   /** Index into the marks of the Host field; -1 when none was sent. */
   hostMark = -1;
   typeMark = -1;
-  encoded = false;
+  /** The fields say how the body is to be read: a coding, or a type that is not plain JSON. */
+  coded = false;
+  /** Bytes of the longest end-to-end value. */
+  longest = 0;
   /** Lower-case members of Connection and Proxy-Connection. */
   connection: readonly string[] = NO_OPTIONS;
   close = false;
@@ -49,7 +52,7 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
     if (known === null) {
       if (isOwnField(bytes, base + start, base + end)) continue;
     } else {
-      if (known.frames && known.dash > 0 && bytes[base + start + known.dash] === 0x5f) return underscored();
+      if (known.frames && known.dash > 0 && bytes[base + start + known.dash] !== 0x2d) return misspelt();
       const fault = readField(known.role, raw, m, framing);
       if (fault !== null) return fault;
       if (endsHere(known.role, framing.request)) continue;
@@ -61,6 +64,8 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
     if (start === runEnd) runs[runs.length - 1] = next;
     else runs.push(start, next);
     runEnd = next;
+    const length = (marks[m + 3] as number) - (marks[m + 2] as number);
+    if (length > framing.longest) framing.longest = length;
   }
   const { connection } = framing;
   const names = connection.length > 0 && connection.some((option) => option !== "keep-alive" && option !== "close");
@@ -85,8 +90,8 @@ function endsHere(role: FieldRole, request: boolean): boolean {
   return role !== "content-type" && role !== "content-encoding";
 }
 
-function underscored(): WireFault {
-  return malformed("ambiguous_field", "a field that frames the message is spelt with an underscore");
+function misspelt(): WireFault {
+  return malformed("ambiguous_field", "a field that frames the message is spelt without its hyphen");
 }
 
 function readField(role: FieldRole, raw: RawHead, mark: number, framing: Framing): WireFault | null {
@@ -118,9 +123,10 @@ function readField(role: FieldRole, raw: RawHead, mark: number, framing: Framing
       return readOptions(raw, mark, framing);
     case "content-type":
       if (framing.typeMark === -1) framing.typeMark = mark;
+      if (!raw.valueIs(mark, "application/json")) framing.coded = true;
       return null;
     case "content-encoding":
-      framing.encoded = true;
+      framing.coded = true;
       return null;
     case "hop":
       return null;
@@ -176,13 +182,4 @@ function codingFault(codings: string): WireFault {
     return { status: 501, code: "unsupported_coding", detail: "the only transfer coding known is chunked" };
   }
   return malformed("bad_coding", "Transfer-Encoding is not exactly chunked");
-}
-
-/** Optional whitespace of RFC 9110 is space and tab only; String.trim also takes U+00A0, which is obs-text here. */
-function trimSpace(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && (text[start] === " " || text[start] === "\t")) start++;
-  while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
-  return text.slice(start, end);
 }

@@ -1,4 +1,5 @@
 /** The request side of HTTP/1: bytes of a client connection to events, one message at a time. */
+import { SHORT_VALUE } from "../model/egress.ts";
 import { BodyReader } from "./http1-body.ts";
 import { PassedFields } from "./http1-fields.ts";
 import { Framing, readFraming, wantsKeepAlive } from "./http1-framing.ts";
@@ -22,8 +23,10 @@ export class RequestHead implements Target {
   /** What the peer wants. */
   readonly keepAlive: boolean;
   readonly expectContinue: boolean;
-  /** A Content-Encoding field was sent. */
-  readonly encoded: boolean;
+  /** False when no field says how the body is to be read: no coding, and no type but application/json. */
+  readonly coded: boolean;
+  /** False when no end-to-end value is longer than SHORT_VALUE. */
+  readonly wordy: boolean;
   /** Lower-case Upgrade value, only when Connection names it and the version is 1.1. */
   readonly upgrade: string | null;
   /** Lower-case members of Connection and Proxy-Connection. */
@@ -40,7 +43,8 @@ export class RequestHead implements Target {
     this.keepAlive = wantsKeepAlive(framing, version);
     // An HTTP/1.0 client cannot be sent a 100 (RFC 9110 section 10.1.1).
     this.expectContinue = framing.expect && version === 11;
-    this.encoded = framing.encoded;
+    this.coded = framing.coded;
+    this.wordy = framing.longest > SHORT_VALUE;
     this.upgrade = framing.upgrade;
     this.connection = framing.connection;
   }

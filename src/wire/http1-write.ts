@@ -87,7 +87,7 @@ function endsHere(name: string, request: boolean): boolean {
     case 0x75: // u
       return sameName(name, "upgrade");
     case 0x78: // x
-      return name.length >= 6 && /^x[-_]eve[-_]/i.test(name);
+      return name.length >= 6 && /^x[^a-z0-9]eve[^a-z0-9]/i.test(name);
     default:
       return false;
   }

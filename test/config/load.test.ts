@@ -218,6 +218,7 @@ describe("loadConfig", () => {
       enforceTimeoutMs: 2_000,
       maxBody: 10_485_760,
       maxHeld: 268_435_456,
+      bodyMinRate: 8192,
       blockedHosts: [],
       orgId: "default",
       failClosed: true,

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { Destination, Egress, HeldBody } from "../../src/model/egress.ts";
-import { headerValue } from "../../src/model/headers.ts";
 import { parseIp } from "../../src/wire/ip.ts";
 
 export function destination(host: string, port = 443): Destination {
@@ -23,7 +22,8 @@ export function egress(parts: Partial<Egress> & { host?: string } = {}): Egress 
     principal: { address: "127.0.0.1", port: 50000, agent: "agent-7" },
     parent: null,
     block: null,
-    encoded: headerValue(rest.headers ?? [], "content-encoding") !== null,
+    coded: true,
+    wordy: true,
     ...rest,
   };
 }

@@ -32,9 +32,10 @@ export class RawClient {
     });
   }
 
-  static open(port: number): Promise<RawClient> {
+  /** `from` is the loopback address to come from. */
+  static open(port: number, from = "127.0.0.1"): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      const socket = connect({ port, host: "127.0.0.1", localAddress: from, allowHalfOpen: true });
       socket.setNoDelay(true);
       socket.once("error", reject);
       socket.once("connect", () => {

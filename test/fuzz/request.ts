@@ -67,11 +67,24 @@ function read(pieces: readonly Uint8Array[], limits = LIMITS, memo = new LineMem
 
 function tell(head: RequestHead): Told {
   const { method, target, version, form, scheme, host, port, literal, path } = head;
-  const { headers, contentLength, chunked, keepAlive, expectContinue, encoded, upgrade, connection, fields } = head;
+  const { headers, contentLength, chunked, keepAlive, expectContinue, coded, wordy, upgrade, connection, fields } =
+    head;
   const block = fields.block === null ? null : sent(fields.block);
   demand(block === null || block === writeFields(fields.list), "lines and fields differ", block ?? "");
   const line = { method, target, version, form, scheme, host, port, literal, path };
-  return { ...line, headers, contentLength, chunked, keepAlive, expectContinue, encoded, upgrade, connection, block };
+  return {
+    ...line,
+    headers,
+    contentLength,
+    chunked,
+    keepAlive,
+    expectContinue,
+    coded,
+    wordy,
+    upgrade,
+    connection,
+    block,
+  };
 }
 
 /** Remembers across inputs, as one door does across its connections. */

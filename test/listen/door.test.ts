@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
 import { allow, block } from "../../src/model/decision.ts";
 import { parseCidr } from "../../src/wire/ip.ts";
-import { get, ok, post, Rig, settled, Upstream, until } from "../scenarios/_rig.ts";
+import { get, ok, post, type RawClient, Rig, settled, Upstream, until } from "../scenarios/_rig.ts";
 
 let rig: Rig;
 let upstream: Upstream;
@@ -57,19 +57,50 @@ describe("timeouts", () => {
     client.close();
   });
 
-  test("a body that moves now and then is not cut", async () => {
-    await start();
-    upstream.answers(() => ok("x"));
-    const client = await rig.client();
-    client.send(lengthHead(4));
-    for (const byte of "abcd") {
+  /** Sends `pieces` of `size` bytes, 29 s before each; false when the gateway has answered before the last one. */
+  async function drips(client: RawClient, pieces: number, size: number): Promise<boolean> {
+    for (let held = size; held <= pieces * size; held += size) {
+      rig.advance(29_000);
       await settled();
-      rig.advance(rig.config.bodyTimeoutMs - 1_000);
-      client.send(byte);
+      if (client.received !== "") return false;
+      client.send("d".repeat(size));
+      await until(() => rig.door.budget.used === held || held === pieces * size, `${held} held`);
     }
-    expect((await client.answer()).status).toBe(200);
-    client.close();
-    await rig.clean();
+    return true;
+  }
+
+  for (const framing of ["length", "chunks"]) {
+    test(`a body that drips is 408 once it is behind the least rate by the timeout (${framing})`, async () => {
+      await start();
+      const client = await rig.client();
+      client.send(framing === "length" ? lengthHead(1_000) : `${chunkedHead()}3e8\r\n`);
+      await until(() => [...rig.door.connections].some(({ busy }) => busy), "begun");
+      expect(await drips(client, 1_000, 1)).toBe(false);
+      expect(rig.door.budget.used).toBe(0);
+      expect((await client.answer()).status).toBe(408);
+      expect(rig.notices).toEqual(["body_timeout"]);
+      expect(rig.asked.length).toBe(0);
+      rig.advance(1_000);
+      await rig.clean();
+      client.close();
+    });
+  }
+
+  test("a body that moves now and then, yet fast enough, is not cut; nor one that drips when there is no least rate", async () => {
+    for (const [bodyMinRate, size] of [
+      [1_000, 29_000],
+      [0, 1],
+    ] as const) {
+      await start({ bodyMinRate });
+      upstream.answers(() => ok("x"));
+      const client = await rig.client();
+      client.send(lengthHead(5 * size));
+      await until(() => [...rig.door.connections].some(({ busy }) => busy), "begun");
+      expect(await drips(client, 5, size)).toBe(true);
+      expect((await client.answer()).status).toBe(200);
+      client.close();
+      await rig.clean();
+    }
   });
 
   test("an idle connection gets a FIN and no answer", async () => {
@@ -161,6 +192,41 @@ describe("limits", () => {
     third.send(post(at, "small"));
     expect((await third.answer()).status).toBe(200);
     third.close();
+    await rig.clean();
+  });
+
+  test("one client does not get all there is to hold: there is room for the next", async () => {
+    await start({ maxHeld: 900_000, maxBody: 200_000 });
+    upstream.answers(() => ok("x"));
+    const greedy: RawClient[] = [];
+    for (let i = 0; i < 8; i++) {
+      const client = await rig.client();
+      client.send(lengthHead(200_000) + "g".repeat(110_000));
+      greedy.push(client);
+      await until(() => rig.door.budget.used === (i + 1) * 110_000, `${i + 1} bodies begun`);
+    }
+    // 880,000 of 900,000 are held by one address: none of its bodies goes on, each pauses with what it has.
+    for (const client of greedy) client.send("g".repeat(10_000));
+    await until(() => rig.door.budget.used > 880_000, "one read more");
+    const other = await rig.client("127.0.0.2");
+    for (let i = 0; i < 3; i++) {
+      other.send(post(at, "o".repeat(150_000)));
+      expect((await other.answer()).status).toBe(200);
+    }
+    for (const client of greedy) client.close();
+    other.close();
+    await rig.clean();
+  });
+
+  test("one client alone may hold a body as large as all there is", async () => {
+    await start({ maxHeld: 200_000, maxBody: 200_000 });
+    upstream.answers(() => ok("x"));
+    const client = await rig.client();
+    client.send(lengthHead(200_000) + "a".repeat(199_000));
+    await until(() => rig.door.budget.used === 199_000, "held");
+    client.send("a".repeat(1_000));
+    expect((await client.answer()).status).toBe(200);
+    client.close();
     await rig.clean();
   });
 

@@ -226,8 +226,8 @@ export class Rig {
     this.deadlines.sweep();
   }
 
-  client(): Promise<RawClient> {
-    return RawClient.open(this.port);
+  client(from?: string): Promise<RawClient> {
+    return RawClient.open(this.port, from);
   }
 
   /** Everything a finished exchange must give back. Idle upstream connections are the pool's and are cleared first. */

@@ -151,6 +151,21 @@ describe("order", () => {
     await rig.clean();
   });
 
+  test("the certificate names the path that is sent, which one target does not say alone", async () => {
+    const sent: string[] = [];
+    upstream.answers((head) => {
+      sent.push(head.split(" ")[1] ?? "");
+      return ok("x");
+    });
+    const bare = `http://${at}`;
+    for (const method of ["GET", "OPTIONS", "OPTIONS", "GET"])
+      expect((await answered(`${method} ${bare} HTTP/1.1\r\nHost: ${at}\r\n\r\n`)).status).toBe(200);
+    expect(sent).toEqual(["/", "*", "*", "/"]);
+    expect(rig.evidence.proofs.map(({ request }) => request?.path)).toEqual(sent);
+    expect(new Set(rig.evidence.proofs.map(({ request }) => request?.target_hash)).size).toBe(1);
+    await rig.clean();
+  });
+
   test("what was hashed is what was sent, through every way a body can be cut", async () => {
     const bodies: string[] = [];
     upstream.onConnection = (far) => {

@@ -92,6 +92,21 @@ describe("retry", () => {
     await rig.clean();
   });
 
+  test("GET that the upstream sat on until the time was over is not sent again", async () => {
+    const { client, far } = await warm();
+    client.send(get(at, "/again"));
+    await far.heads(2);
+    rig.advance(rig.config.firstByteTimeoutMs + 1);
+    const answer = await client.answer();
+    expect(answer.status).toBe(502);
+    expect(answer.body).toContain("upstream error");
+    await settled();
+    expect(upstream.all.length).toBe(1);
+    expect(rig.evidence.outcomes.map(({ error }) => error)).toEqual([null, "upstream_timeout"]);
+    client.close();
+    await rig.clean();
+  });
+
   test("a fresh connection that ends without an answer is 502, GET or not", async () => {
     const client = await rig.client();
     client.send(get(at, "/"));
@@ -199,6 +214,31 @@ describe("pool", () => {
     client.close();
     await rig.clean();
   });
+
+  for (const method of ["GET", "HEAD", "OPTIONS", "DELETE"]) {
+    test(`${method} with a body: nobody follows on its connection`, async () => {
+      // A server that ignores such a body would read it as the next client's request, and answer that.
+      const hidden = get(at, "/hidden");
+      const client = await rig.client();
+      client.send(post(at, hidden).replace(/^POST/, method));
+      const far = await upstream.connection(0);
+      await far.wait((text) => text.endsWith(hidden), "head and body");
+      far.send(method === "HEAD" ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" : ok("ok"));
+      expect((await client.answer(method === "HEAD")).status).toBe(200);
+      await far.gone();
+      expect(rig.pool.size).toBe(0);
+      const other = await rig.client();
+      other.send(get(at, "/victim"));
+      const fresh = await upstream.connection(1);
+      await fresh.heads(1);
+      fresh.send(ok("hers"));
+      expect((await other.answer()).body).toBe("hers");
+      expect(far.received).not.toContain("/victim");
+      client.close();
+      other.close();
+      await rig.clean();
+    });
+  }
 
   test("an idle connection is ended when its time is over", async () => {
     upstream.answers(() => ok("x"));

@@ -43,6 +43,8 @@ const FAULTS: readonly (readonly [string, string, string])[] = [
   ["a coding behind obs-text", withFields("Transfer-Encoding: \xa0chunked\r\n"), "400 bad_coding"],
   ["a coding spelt with an underscore", withFields("Transfer_Encoding: chunked\r\n"), "400 ambiguous_field"],
   ["a length spelt with an underscore", withFields("Content_Length: 3\r\n"), "400 ambiguous_field"],
+  ["a length spelt with a dot", withFields("content.length: 3\r\n"), "400 ambiguous_field"],
+  ["a coding spelt with a tilde", withFields("TRANSFER~ENCODING: chunked\r\n"), "400 ambiguous_field"],
   ["a coding in HTTP/1.0", "POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "400 coding_in_http10"],
   [
     "CONNECT with a body",

@@ -108,7 +108,7 @@ export class Gateway {
       config,
       deadlines,
       wireLimits,
-      handle: (exchange) => void pipeline?.handle(exchange),
+      handle: (exchange) => pipeline?.handle(exchange),
       local: localAnswers(options.vitals ?? this.vitals(), (address) => door.mayUse(address)),
       notice: (notice) => observer.noticed(notice.status, notice.code, notice.peer),
     });

@@ -5,23 +5,23 @@
 import type { Config } from "./config/config.ts";
 import type { AddressGuard } from "./decide/address.ts";
 import type { VetoDamper } from "./decide/damper.ts";
-import { type Decider, runningMode } from "./decide/decider.ts";
+import type { Decider } from "./decide/decider.ts";
 import type { HostGate } from "./decide/host.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
+import { Drafts } from "./drafts.ts";
 import { refuse } from "./enforce/answers.ts";
 import { type Carried, type Ended, forward } from "./enforce/forward.ts";
 import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
-import type { Committed, Evidence } from "./evidence/evidence.ts";
+import type { Committed, Evidence, Waiting } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
-import { block, type Decision, failClosed, type Mode, permits } from "./model/decision.ts";
-import type { Egress, HeldBody } from "./model/egress.ts";
+import { block, type Decision, failClosed, permits } from "./model/decision.ts";
+import type { Destination, Egress, HeldBody } from "./model/egress.ts";
 import type { Exchange, Held } from "./model/exchange.ts";
 import { headerValues, withoutBodyFields } from "./model/headers.ts";
 import type { KillOrder } from "./model/kill-order.ts";
 import type { Observer } from "./observe/observer.ts";
-import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
 export interface PipelineParts {
@@ -45,28 +45,42 @@ interface Way {
   readonly fault: Fault | null;
 }
 
-/** A request target as a certificate shows it. */
-interface CertifiedTarget {
-  readonly target: string;
-  /** The same target means another path for OPTIONS. */
-  readonly sent: string;
-  readonly hash: string;
-  readonly path: string;
-}
-
 const VIA_PROXY: Way = { addresses: [], fault: null };
+
+/** One egress on its way through the steps, with what they have found so far. */
+class Passage implements Waiting {
+  readonly exchange: Exchange;
+  body: HeldBody | null = null;
+  way: Way | null = null;
+  decision: Decision | null = null;
+  draft: CertificateDraft | null = null;
+  readonly #pipeline: Pipeline;
+
+  constructor(exchange: Exchange, pipeline: Pipeline) {
+    this.exchange = exchange;
+    this.#pipeline = pipeline;
+  }
+
+  written(committed: Committed): void {
+    this.#pipeline.proven(this, committed);
+  }
+
+  unwritable(fault: Fault): void {
+    this.#pipeline.unproven(this, fault);
+  }
+}
 
 export class Pipeline {
   readonly #parts: PipelineParts;
-  /** What every certificate of this gateway says in `mode` unless its decision has more to say. */
-  readonly #mode: Mode;
-  #lastTarget: CertifiedTarget | null = null;
+  readonly #drafts: Drafts;
   /** The answer to everything while the kill switch is on. */
   #killed: Decision | null = null;
+  /** Where a literal leads needs no resolver; equal requests share their destination. */
+  readonly #literals = new WeakMap<Destination, Way>();
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    this.#mode = runningMode(parts.config);
+    this.#drafts = new Drafts(parts.runtime, parts.config);
   }
 
   kill({ on, reason }: KillOrder): void {
@@ -74,75 +88,101 @@ export class Pipeline {
     this.#killed = on ? block(why, "kill_switch") : null;
   }
 
-  /** Decides one request or CONNECT and sees it to its end. Never throws and never rejects. */
-  async handle(exchange: Exchange): Promise<void> {
+  // ── the steps, each of which calls the next ──
+
+  /** Decides one request or CONNECT and sees it to its end. Never throws. */
+  handle(exchange: Exchange): void {
     try {
-      await this.#run(exchange);
+      this.#enter(new Passage(exchange, this));
     } catch (thrown) {
-      await this.#crashed(exchange, thrown);
+      void this.#crashed(exchange, thrown);
     }
   }
 
-  async #run(exchange: Exchange): Promise<void> {
-    const { egress } = exchange;
-    const { config } = this.#parts;
-    let body: HeldBody | null = null;
-    let way: Way | null = null;
+  #enter(passage: Passage): void {
+    const { exchange } = passage;
+    const { maxBody } = this.#parts.config;
+    const veto = this.#byName(exchange.egress);
+    if (veto !== null) this.#prove(passage, veto);
+    else if (exchange.declaredLength > maxBody) this.#prove(passage, tooLarge());
+    else this.#then(passage, exchange.hold(maxBody), this.#held);
+  }
 
-    let decision = this.#byName(egress);
-    if (decision === null && exchange.declaredLength > config.maxBody) decision = tooLarge();
-    if (decision === null) {
-      const holding = exchange.hold(config.maxBody);
-      const held = holding instanceof Promise ? await holding : holding;
-      if (held.kind === "gone") return;
-      if (held.kind === "body") body = held.body;
-      decision = refusalOf(held);
-    }
-    if (decision === null) {
-      const deciding = this.#parts.decider.decide(egress, body);
-      decision = deciding instanceof Promise ? await deciding : deciding;
-      if (permits(decision)) {
-        const resolving = this.#resolve(egress);
-        way = resolving instanceof Promise ? await resolving : resolving;
-        const veto = way === VIA_PROXY || way.fault !== null ? null : this.#guard(way, egress);
-        if (veto !== null) {
-          decision = { ...veto, policyVersion: decision.policyVersion };
-          way = null;
-        }
-      }
-    }
+  #held(passage: Passage, held: Held): void {
+    if (held.kind === "gone") return;
+    if (held.kind === "body") passage.body = held.body;
+    const refusal = refusalOf(held);
+    if (refusal !== null) this.#prove(passage, refusal);
+    else this.#then(passage, this.#parts.decider.decide(passage.exchange.egress, passage.body), this.#decided);
+  }
 
+  #decided(passage: Passage, decision: Decision): void {
+    passage.decision = decision;
+    if (permits(decision)) this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);
+    else this.#prove(passage, decision);
+  }
+
+  #resolved(passage: Passage, way: Way): void {
+    const decision = passage.decision as Decision;
+    const veto = way === VIA_PROXY || way.fault !== null ? null : this.#guard(way, passage.exchange.egress);
+    if (veto === null) {
+      passage.way = way;
+      this.#prove(passage, decision);
+    } else this.#prove(passage, { ...veto, policyVersion: decision.policyVersion });
+  }
+
+  #prove(passage: Passage, decided: Decision): void {
     // It may have been thrown while the body, the verdict or the name was waited for.
-    if (this.#killed !== null && permits(decision)) {
-      decision = this.#killed;
-      way = null;
-    }
-
-    const draft = this.#draft(exchange, decision, body, way);
-    let committed: Committed;
-    try {
-      const committing = this.#parts.evidence.commit(draft);
-      committed = committing instanceof Promise ? await committing : committing;
-    } catch (thrown) {
-      await this.#unproven(exchange, draft, body, thrown);
-      return;
-    }
-
-    this.#parts.observer.decided(draft);
-    if (way === null || !permits(decision)) await this.#refuse(exchange, decision, draft, committed);
-    else if (this.#killed !== null) this.#revoked(exchange, draft, committed);
-    else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);
-    else this.#carryOut(exchange, decision, body, way, draft, committed);
+    const killed = this.#killed !== null && permits(decided);
+    const decision = killed ? (this.#killed as Decision) : decided;
+    if (killed) passage.way = null;
+    const { exchange, body, way } = passage;
+    passage.decision = decision;
+    passage.draft = this.#drafts.draft(
+      exchange,
+      decision,
+      body,
+      way === null || way.fault !== null ? null : way.addresses,
+    );
+    this.#parts.evidence.submit(passage.draft, passage);
   }
 
-  // ── the steps ──
+  /** Called by evidence: the line is written, so from here on something may leave. Never throws. */
+  proven(passage: Passage, committed: Committed): void {
+    const { exchange, body, way } = passage;
+    const decision = passage.decision as Decision;
+    const draft = passage.draft as CertificateDraft;
+    try {
+      this.#parts.observer.decided(draft);
+      if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
+      else if (this.#killed !== null) this.#revoked(exchange, draft, committed);
+      else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);
+      else this.#carryOut(exchange, decision, body, way, draft, committed);
+    } catch (thrown) {
+      void this.#crashed(exchange, thrown);
+    }
+  }
+
+  /** Called by evidence: no evidence, no egress. Never throws. */
+  unproven({ exchange, body, draft }: Passage, fault: Fault): void {
+    this.#unproven(exchange, draft as CertificateDraft, body, fault).catch((thrown) => this.#crashed(exchange, thrown));
+  }
+
+  /** Most often nothing has to be waited for: then the next step follows at once, without a promise. */
+  #then<T>(passage: Passage, value: T | Promise<T>, next: (passage: Passage, value: T) => void): void {
+    if (!(value instanceof Promise)) next.call(this, passage, value);
+    else
+      value.then((come) => next.call(this, passage, come)).catch((thrown) => this.#crashed(passage.exchange, thrown));
+  }
+
+  // ── what the steps ask ──
 
   /** What needs no body and no policy: the name, loops, and two names in one request. */
   #byName(egress: Egress): Decision | null {
     if (this.#killed !== null) return this.#killed;
     const { gate, via, config } = this.#parts;
-    const { destination, headers, conflict } = egress;
-    if (via !== null && headerValues(headers, "via").some((value) => value.includes(via))) {
+    const { destination, conflict } = egress;
+    if (via !== null && headerValues(egress.headers, "via").some((value) => value.includes(via))) {
       return block("the request has come back through the upstream proxy", "loop", { status: 508 });
     }
     const veto = gate.check(destination);
@@ -159,7 +199,14 @@ export class Pipeline {
   #resolve(egress: Egress): Way | Promise<Way> {
     const { destination } = egress;
     if (this.#parts.config.upstreamProxy !== null && !destination.literal) return VIA_PROXY;
-    if (destination.literal) return { addresses: [destination.host], fault: null };
+    if (destination.literal) {
+      let way = this.#literals.get(destination);
+      if (way === undefined) {
+        way = { addresses: [destination.host], fault: null };
+        this.#literals.set(destination, way);
+      }
+      return way;
+    }
     const resolving = this.#parts.names.resolve(destination.host);
     if (!(resolving instanceof Promise)) return { addresses: resolving, fault: null };
     return resolving.then(
@@ -176,68 +223,17 @@ export class Pipeline {
     return this.#parts.guard.check(way.addresses, port, host);
   }
 
-  #draft(exchange: Exchange, decision: Decision, body: HeldBody | null, way: Way | null): CertificateDraft {
-    const { runtime, config } = this.#parts;
-    const { egress } = exchange;
-    const { destination } = egress;
-    const { replacement } = decision;
-    const target = this.#targetOf(egress);
-    return {
-      verdict: decision.verdict,
-      would: decision.would,
-      mode: decision.mode === "enforce" ? this.#mode : decision.mode,
-      reason: decision.reason,
-      matched_pillar: decision.pillar,
-      matched_vector: decision.vector,
-      caller: egress.caller,
-      latency_ms: runtime.monotonic() - exchange.startedAt - exchange.waitedMs,
-      content_hash: body === null ? null : `sha256-${body.sha256}`,
-      content_bytes: body === null ? null : body.bytes.length,
-      forwarded_hash: replacement === null ? null : `sha256-${runtime.sha256(replacement)}`,
-      phase: egress.phase,
-      parent: egress.parent,
-      rule: decision.rule,
-      policy_version: decision.policyVersion,
-      attestation_hash: decision.attestationHash,
-      agent: egress.principal.agent,
-      addresses: way === null || way.fault !== null ? null : viaProxy(config) ? ["via_proxy"] : way.addresses,
-      request: {
-        door: egress.door,
-        method: egress.method,
-        scheme: destination.scheme,
-        host: destination.host,
-        port: destination.port,
-        path: target.path,
-        target_hash: target.hash,
-      },
-    };
-  }
-
-  /** Agents ask the same few targets over and over: the last one's hash and redacted path are kept. */
-  #targetOf(egress: Egress): CertifiedTarget {
-    const last = this.#lastTarget;
-    if (last !== null && last.target === egress.target && last.sent === egress.path) return last;
-    const { target } = egress;
-    this.#lastTarget = {
-      target,
-      sent: egress.path,
-      hash: this.#parts.runtime.sha256(target),
-      path: redactPath(egress.path),
-    };
-    return this.#lastTarget;
-  }
-
   // ── the ends ──
 
-  async #refuse(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): Promise<void> {
+  #refuse(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
     const { egress } = exchange;
     const wait = this.#parts.damper.delay(egress.principal.address, decision, egress.destination.host);
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    exchange.release();
-    this.#answer(exchange, decision, draft, committed);
+    if (wait > 0) setTimeout(() => this.#answer(exchange, decision, draft, committed), wait);
+    else this.#answer(exchange, decision, draft, committed);
   }
 
   #answer(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
+    exchange.release();
     refuse(exchange.responder, decision, committed);
     const end = { answered: decision.status, bytesUp: draft.content_bytes ?? 0, bytesDown: 0, error: null };
     const peer = exchange.egress.principal.address;
@@ -304,7 +300,7 @@ export class Pipeline {
   /** A tunnel that was allowed by name is vetoed for what it carries: a certificate of its own, under the tunnel's. */
   async #vetoInside(exchange: Exchange, veto: TunnelVeto, parent: string): Promise<void> {
     const from = this.#parts.runtime.monotonic();
-    const drafted = this.#draft(exchange, block(veto.reason, veto.vector), null, null);
+    const drafted = this.#drafts.draft(exchange, block(veto.reason, veto.vector), null, null);
     // The tunnel's own clock also counts the wait for its first bytes, which is the client's time.
     const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
     try {
@@ -323,10 +319,9 @@ export class Pipeline {
   async #unproven(exchange: Exchange, draft: CertificateDraft, body: HeldBody | null, thrown: unknown): Promise<void> {
     const vector = thrown instanceof Fault ? thrown.code : "evidence_failed";
     const decision = failClosed("the decision's evidence could not be written", vector, { mode: draft.mode });
-    const refusal = { ...this.#draft(exchange, decision, body, null), policy_version: draft.policy_version };
+    const refusal = { ...this.#drafts.draft(exchange, decision, body, null), policy_version: draft.policy_version };
     const committed = await this.#parts.evidence.unwritten(refusal);
     this.#parts.observer.decided(refusal);
-    exchange.release();
     this.#answer(exchange, decision, refusal, committed);
   }
 
@@ -339,7 +334,7 @@ export class Pipeline {
     }
     try {
       const decision = failClosed("the gateway failed while deciding", "pipeline_crashed");
-      const draft = this.#draft(exchange, decision, null, null);
+      const draft = this.#drafts.draft(exchange, decision, null, null);
       try {
         const committed = await this.#parts.evidence.commit(draft);
         this.#parts.observer.decided(draft);

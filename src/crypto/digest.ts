@@ -7,7 +7,7 @@ export interface Digest {
   /** 64 lower-case hex digits; a string is hashed as UTF-8. */
   sha256(data: string | Uint8Array): string;
   /** HMAC-SHA256 under `key` of the UTF-8 of the argument, as 64 lower-case hex digits. */
-  hmacSha256(key: Uint8Array): (data: string) => string;
+  hmacSha256(key: Uint8Array): (data: string | Uint8Array) => string;
 }
 
 /** The same answers as a Runtime's native functions, in plain JavaScript. */
@@ -16,7 +16,13 @@ export const portableDigest: Digest = {
   hmacSha256(key) {
     // The key schedule is computed once; a clone a message halves the work for short messages.
     const keyed = hmac.create(sha256, key);
-    return (data) => bytesToHex(keyed.clone().update(utf8ToBytes(data)).digest());
+    return (data) =>
+      bytesToHex(
+        keyed
+          .clone()
+          .update(typeof data === "string" ? utf8ToBytes(data) : data)
+          .digest(),
+      );
   },
 };
 

@@ -3,12 +3,15 @@ import type { Algorithm } from "../model/certificate.ts";
 import { fromBase64Url, toBase64Url } from "./base64url.ts";
 import { constantTimeEqual, type Digest } from "./digest.ts";
 
-/** Signs texts (as UTF-8) with one key. */
+/** Signs bytes, or texts as UTF-8, with one key. */
 export interface Signer {
   readonly algorithm: Algorithm;
   readonly kid: string;
-  /** With prefix: `hmac-` + hex, `ed25519-` or `es256-` + base64url. Synchronous for HMAC, never otherwise. */
-  sign(text: string): string | Promise<string>;
+  /**
+   * With prefix: `hmac-` + hex, `ed25519-` or `es256-` + base64url. Synchronous for HMAC, never otherwise. The bytes are
+   * the caller's again when this returns.
+   */
+  sign(data: string | Uint8Array): string | Promise<string>;
 }
 
 /** Checks signatures of one key. The algorithm is the key's; what a certificate claims about it plays no part. */
@@ -37,7 +40,7 @@ export function hmacKey(key: Uint8Array, digest: Digest): Signer & Verifier {
   return {
     algorithm: "HMAC-SHA256",
     kid: mac("kid").slice(0, 16),
-    sign: (text) => `hmac-${mac(text)}`,
+    sign: (data) => `hmac-${mac(data)}`,
     verify: (text, signature) => constantTimeEqual(`hmac-${mac(text)}`, signature),
   };
 }
@@ -59,8 +62,10 @@ export function asymmetricSigner(algorithm: AsymmetricAlgorithm, kid: string, ke
   return {
     algorithm,
     kid,
-    sign: async (text) =>
-      prefix + toBase64Url(new Uint8Array(await crypto.subtle.sign(sign, key, encoder.encode(text)))),
+    sign: async (data) => {
+      const bytes = typeof data === "string" ? encoder.encode(data) : data.slice();
+      return prefix + toBase64Url(new Uint8Array(await crypto.subtle.sign(sign, key, bytes)));
+    },
   };
 }
 

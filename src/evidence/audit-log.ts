@@ -5,8 +5,8 @@ import type { CertificateDraft, Recovered } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { asciiJson, type Sealed, seal, withSignature } from "./certificate.ts";
 import { type ChainPoint, ZERO_HASH } from "./chain.ts";
-import { CommitQueue } from "./commit-queue.ts";
-import type { Committed } from "./evidence.ts";
+import { CommitQueue, unwritable } from "./commit-queue.ts";
+import type { Committed, Waiting } from "./evidence.ts";
 import type { Sink } from "./journal.ts";
 import type { Tail } from "./tail.ts";
 
@@ -79,7 +79,7 @@ export class AuditLog {
       this.#continueFrom(tail);
       if (tail.open) this.#o.sink.mend("\n");
       this.#problem = null;
-      if (tail.tornBytes > 0 || owesLate(tail)) await this.#append(recoveryDraft(tail, [], 0, this.#o.runtime));
+      if (tail.tornBytes > 0 || owesLate(tail)) await this.#appended(recoveryDraft(tail, [], 0, this.#o.runtime), []);
     } catch (thrown) {
       this.#problem = "the audit log could not be opened";
       this.#o.sink.close();
@@ -89,8 +89,17 @@ export class AuditLog {
     this.#arm();
   }
 
-  commit(draft: CertificateDraft): Committed | Promise<Committed> {
-    return this.#problem === null ? this.#append(draft) : this.#commitAfterRecovery(draft);
+  submit(draft: CertificateDraft, waiting: Waiting): void {
+    if (this.#problem === null) this.#append(draft, "", waiting);
+    else {
+      this.#recovered()
+        .then(() => this.#append(draft, "", waiting))
+        .catch((thrown: unknown) => waiting.unwritable(unwritable(thrown)));
+    }
+  }
+
+  commit(draft: CertificateDraft): Promise<Committed> {
+    return new Promise((resolve, reject) => this.submit(draft, { written: resolve, unwritable: reject }));
   }
 
   async unwritten(draft: CertificateDraft): Promise<Committed> {
@@ -122,23 +131,26 @@ export class AuditLog {
     this.#o.sink.close();
   }
 
-  #append(draft: CertificateDraft, loose = ""): Committed | Promise<Committed> {
+  #appended(draft: CertificateDraft, loose: readonly string[]): Promise<Committed> {
+    const lines = loose.map((line) => `${line}\n`).join("");
+    return new Promise((resolve, reject) => this.#append(draft, lines, { written: resolve, unwritable: reject }));
+  }
+
+  /** `loose` lines go out right behind it. */
+  #append(draft: CertificateDraft, loose: string, waiting: Waiting): void {
     const seq = this.#seq;
     const sealed = this.#seal(draft, true);
     const id = this.#takenId;
-    const signature = this.#o.signer.sign(sealed.text);
+    const signature = this.#o.signer.sign(sealed.bytes);
     // From here on the certificate has its place: nothing below may leave it without a line or a failure of the log.
     this.#seq = seq + 1;
-    this.#prev = this.#o.runtime.sha256(sealed.text);
-    if (typeof signature !== "string") {
-      return this.#queue.put(
-        seq,
+    this.#prev = this.#o.runtime.sha256(sealed.bytes);
+    if (typeof signature === "string") this.#queue.put({ seq, loose, waiting }, committed(id, sealed, signature));
+    else
+      this.#queue.put(
+        { seq, loose, waiting },
         signature.then((value) => committed(id, sealed, value)),
-        loose,
       );
-    }
-    const made = committed(id, sealed, signature);
-    return this.#queue.put(seq, made, loose);
   }
 
   /** Gives a draft its id, timestamp and place at the chain's end; `#takenId` is its id. */
@@ -170,13 +182,13 @@ export class AuditLog {
     this.#arm();
   }
 
-  async #commitAfterRecovery(draft: CertificateDraft): Promise<Committed> {
+  /** Rejects while the log cannot be written. */
+  async #recovered(): Promise<void> {
     const idle = this.#recovering === null;
     if (!this.#closed && (!idle || this.#o.runtime.monotonic() - this.#triedAt >= EAGER_RETRY_MS)) {
       await this.#recoverOnce();
     }
-    if (this.#problem === null) return this.#append(draft);
-    throw new Fault("evidence_unwritable", `write the audit log: ${this.#problem}`);
+    if (this.#problem !== null) throw new Error(this.#problem);
   }
 
   #recoverOnce(): Promise<void> {
@@ -205,7 +217,7 @@ export class AuditLog {
         // A few at a time: where there is room for little, little gets written, and stays written.
         const kept = this.#kept.slice(0, KEPT_BATCH);
         const lost = this.#lost;
-        await this.#append(recoveryDraft(torn, kept, lost, this.#o.runtime), kept.map((line) => `${line}\n`).join(""));
+        await this.#appended(recoveryDraft(torn, kept, lost, this.#o.runtime), kept);
         this.#kept = this.#kept.slice(kept.length);
         this.#lost -= lost;
         torn = { ...tail, loose: kept, tornBytes: 0, tornHash: this.#o.runtime.sha256("") };

@@ -1,21 +1,29 @@
 import type { AuditSync } from "../config/config.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { ChainPoint } from "./chain.ts";
-import type { Committed } from "./evidence.ts";
+import type { Committed, Waiting } from "./evidence.ts";
 import type { Sink } from "./journal.ts";
 
 /** Lines in one write: bounds both the string built and what one failure takes down. */
 const MAX_BATCH = 256;
 
-interface Entry {
+/** A certificate's place in the log. */
+interface Place {
   readonly seq: number;
   /** Lines that go out right behind this one. */
   readonly loose: string;
+  readonly waiting: Waiting;
+}
+
+class Entry {
+  readonly place: Place;
   /** Null until it is signed. */
-  ready: Committed | null;
-  error: unknown;
-  readonly resolve: (made: Committed) => void;
-  readonly reject: (cause: Fault) => void;
+  ready: Committed | null = null;
+  error: unknown = null;
+
+  constructor(place: Place) {
+    this.place = place;
+  }
 }
 
 /**
@@ -47,17 +55,15 @@ export class CommitQueue {
   }
 
   /** Takes the next certificate in `seq` order, signed or about to be. */
-  put(seq: number, made: Committed | Promise<Committed>, loose: string): Promise<Committed> {
-    return new Promise((resolve, reject) => {
-      const entry: Entry = { seq, loose, ready: null, error: null, resolve, reject };
-      this.#entries.push(entry);
-      if (made instanceof Promise) {
-        made.then(
-          (value) => this.#settled(entry, value, null),
-          (error: unknown) => this.#settled(entry, null, error ?? new Error("signing failed")),
-        );
-      } else this.#settled(entry, made, null);
-    });
+  put(place: Place, made: Committed | Promise<Committed>): void {
+    const entry = new Entry(place);
+    this.#entries.push(entry);
+    if (made instanceof Promise) {
+      made.then(
+        (value) => this.#settled(entry, value, null),
+        (error: unknown) => this.#settled(entry, null, error ?? new Error("signing failed")),
+      );
+    } else this.#settled(entry, made, null);
   }
 
   /** Resolves when nothing waits any more, written or failed. */
@@ -74,11 +80,13 @@ export class CommitQueue {
     entry.error = error;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#afterTurn(() => {
-      this.#scheduled = false;
-      if (!this.#pumping) void this.#pump();
-    });
+    this.#afterTurn(this.#turn);
   }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    if (!this.#pumping) void this.#pump();
+  };
 
   async #pump(): Promise<void> {
     this.#pumping = true;
@@ -91,13 +99,15 @@ export class CommitQueue {
           if (head === undefined || head.error === null) break;
           throw head.error;
         }
-        this.#sink.append(batch.map((entry) => `${entry.ready?.json}\n${entry.loose}`).join(""), first.seq);
+        let lines = "";
+        for (const { ready, place } of batch) lines += `${ready?.json}\n${place.loose}`;
+        this.#sink.append(lines, first.place.seq);
         if (this.#sync !== "none") await this.#sink.sync();
       } catch (cause) {
         this.#fail(batch, cause);
         break;
       }
-      for (const entry of batch) if (entry.ready !== null) entry.resolve(entry.ready);
+      for (const { ready, place } of batch) if (ready !== null) place.waiting.written(ready);
     }
     this.#pumping = false;
     const waiters = this.#waiters;
@@ -117,10 +127,11 @@ export class CommitQueue {
     this.#entries = [];
     this.#broke(cause);
     const fault = unwritable(cause);
-    for (const entry of failed) entry.reject(fault);
+    for (const { place } of failed) place.waiting.unwritable(fault);
   }
 }
 
-function unwritable(cause: unknown): Fault {
+/** The fault for whatever kept a line from being written. */
+export function unwritable(cause: unknown): Fault {
   return new Fault("evidence_unwritable", `write the audit log: ${messageOf(cause)}`, { cause });
 }

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Signer } from "../crypto/signature.ts";
+import type { Fault } from "../errors.ts";
 import type { CertificateDraft, Outcome } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { AuditLog } from "./audit-log.ts";
@@ -7,6 +8,13 @@ import { auditLink, type ChainPoint, outcomeLink, ZERO_HASH } from "./chain.ts";
 import { JournalFile, outcomesPath, type Sink } from "./journal.ts";
 import { OutcomeLog } from "./outcomes.ts";
 import { stdoutSink } from "./stdout-sink.ts";
+
+/** Whoever waits for a certificate's line: exactly one of the two is called, once, in a later turn or at once. */
+export interface Waiting {
+  written(made: Committed): void;
+  /** Nothing may leave. */
+  unwritable(fault: Fault): void;
+}
 
 /** A certificate that is in the log. */
 export interface Committed {
@@ -20,11 +28,12 @@ export interface Committed {
 
 export interface Evidence {
   /**
-   * Assigns id, timestamp and place in the chain, signs, writes; done when the line is written as the sync policy says.
-   * What one turn of the event loop commits goes out in one write. Throws or rejects Fault `evidence_unwritable`: nothing
-   * may leave.
+   * Assigns id, timestamp and place in the chain, signs, writes, and tells `waiting` when the line is written as the sync
+   * policy says, or Fault `evidence_unwritable`. What one turn of the event loop submits goes out in one write.
    */
-  commit(draft: CertificateDraft): Committed | Promise<Committed>;
+  submit(draft: CertificateDraft, waiting: Waiting): void;
+  /** As `submit`; rejects with the fault. */
+  commit(draft: CertificateDraft): Promise<Committed>;
   /** For the 503 given when commit failed: signed, `chain` null, kept (up to 1024) and appended on recovery. Never rejects. */
   unwritten(draft: CertificateDraft): Promise<Committed>;
   /** How an allowed egress ended. Batched; never throws and never blocks. */
@@ -64,6 +73,7 @@ export async function openEvidence(runtime: Runtime, config: EvidenceConfig, sig
   // The audit log first: its lock decides which process may touch either file.
   await audit.start(outcomes === null ? null : () => outcomes.start());
   return {
+    submit: (draft, waiting) => audit.submit(draft, waiting),
     commit: (draft) => audit.commit(draft),
     unwritten: (draft) => audit.unwritten(draft),
     settle: (outcome) => outcomes?.settle(outcome),

@@ -55,9 +55,13 @@ export function gatewayMetrics(): GatewayMetrics {
     connections: m.gauge("sallyport_connections", "Client connections open.", "sum").with(),
     tunnels: m.gauge("sallyport_tunnels", "Tunnels open.", "sum").with(),
     heldBytes: m.gauge("sallyport_held_bytes", "Body bytes held for inspection.", "sum").with(),
-    upstreamErrors: m.counter("sallyport_upstream_errors_total", "Upstream failures after an allow.", {
-      labels: ["code"],
-    }),
+    upstreamErrors: m.counter(
+      "sallyport_upstream_errors_total",
+      "Exchanges that were allowed and did not end well, by what ended them.",
+      {
+        labels: ["code"],
+      },
+    ),
     faults: m.counter("sallyport_faults_total", "Internal faults that were caught.", { labels: ["code"] }),
     evidenceWritable: m.gauge("sallyport_evidence_writable", "1 while evidence can be written.", "min").with(),
     policyStale: m.gauge("sallyport_policy_stale", "1 while the policy in force is not the file's.", "max").with(),

@@ -1,29 +1,22 @@
 import type { LogFormat, LogLevel } from "../config/config.ts";
-import type { Mode, Verdict } from "../model/decision.ts";
+import type { CertificateDraft } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
 
 export type Fields = Readonly<Record<string, string | number | boolean | null>>;
 
-/** What the one line of a request says. `verdict` null: nothing was decided (malformed, too slow, too large a head). */
+/** What a decision line says of a decision. */
+export type DecidedRecord = Pick<
+  CertificateDraft,
+  "verdict" | "would" | "mode" | "matched_pillar" | "matched_vector" | "rule" | "request" | "latency_ms"
+>;
+
+/** What the one line of a request says. */
 export interface DecisionRecord {
   readonly certificateId: string | null;
-  readonly verdict: Verdict | null;
-  /** What enforce mode would have done; null when it is the same. */
-  readonly would: Verdict | null;
-  readonly mode: Mode;
-  readonly pillar: string | null;
-  readonly vector: string | null;
-  readonly rule: string | null;
-  readonly door: string;
-  readonly method: string;
-  readonly scheme: string;
-  readonly host: string;
-  readonly port: number;
-  /** Redacted, without query. */
-  readonly path: string;
+  /** Null: nothing was decided (malformed, too slow, too large a head), so there is nothing to say of it. */
+  readonly decided: DecidedRecord | null;
   /** What the client was answered; null when it was not answered any more. */
   readonly status: number | null;
-  readonly latencyMs: number;
   readonly peer: string;
   /** Body bytes each way; null when nothing was decided. */
   readonly bytesUp: number | null;
@@ -130,9 +123,21 @@ export class Log {
  * steer a terminal.
  */
 function quoted(text: string, max = MAX_VALUE): string {
+  if (text.length <= SHORT && isPlain(text)) return `"${text}"`;
   const cut = text.length > max ? `${text.slice(0, max - 1)}…` : text;
   if (!/[^\x20-\x21\x23-\x5b\x5d-\x7e]/.test(cut)) return `"${cut}"`;
   return JSON.stringify(cut).replace(/[\x7f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Up to here a loop is quicker than the regular expression. */
+const SHORT = 48;
+
+function isPlain(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return false;
+  }
+  return true;
 }
 
 function plain(value: string | number | boolean | null): string {
@@ -143,26 +148,65 @@ function orNull(text: string | null): string {
   return text === null ? "null" : quoted(text);
 }
 
+/** The middle of one decision line after the other, which most often says the same. */
+let lastDecided: DecidedRecord | null = null;
+let lastMiddle = "";
+
+function middleOf(r: DecidedRecord): string {
+  const last = lastDecided;
+  if (
+    last !== null &&
+    last.request === r.request &&
+    last.verdict === r.verdict &&
+    last.would === r.would &&
+    last.mode === r.mode &&
+    last.matched_pillar === r.matched_pillar &&
+    last.matched_vector === r.matched_vector &&
+    last.rule === r.rule
+  ) {
+    return lastMiddle;
+  }
+  const { request } = r;
+  const place =
+    request === null
+      ? ""
+      : `"door":${quoted(request.door)},"method":${quoted(request.method)},"scheme":${quoted(request.scheme)},` +
+        `"host":${quoted(request.host)},"port":${request.port},"path":${quoted(request.path)},`;
+  lastMiddle =
+    `"verdict":${quoted(r.verdict)},"would":${orNull(r.would)},"mode":"${r.mode}","pillar":${orNull(r.matched_pillar)},` +
+    `"vector":${orNull(r.matched_vector)},"rule":${orNull(r.rule)},${place}`;
+  lastDecided = r;
+  return lastMiddle;
+}
+
 function decisionJson(time: string, r: DecisionRecord): string {
-  return (
-    `{"time":"${time}","level":"info","message":"decision","certificate_id":${orNull(r.certificateId)},` +
-    `"verdict":${orNull(r.verdict)},"would":${orNull(r.would)},"mode":"${r.mode}","pillar":${orNull(r.pillar)},"vector":${orNull(r.vector)},` +
-    `"rule":${orNull(r.rule)},"door":${quoted(r.door)},"method":${quoted(r.method)},"scheme":${quoted(r.scheme)},` +
-    `"host":${quoted(r.host)},"port":${r.port},"path":${quoted(r.path)},"status":${r.status},` +
-    `"latency_ms":${Math.round(r.latencyMs * 1000) / 1000},"peer":${quoted(r.peer)},"bytes_up":${r.bytesUp},` +
-    `"bytes_down":${r.bytesDown},"error":${orNull(r.error)}}\n`
-  );
+  const { decided } = r;
+  // Ids are ours and need no escape.
+  const id = r.certificateId === null ? "null" : `"${r.certificateId}"`;
+  const head = `{"time":"${time}","level":"info","message":"decision","certificate_id":${id},`;
+  const tail = `"peer":${quoted(r.peer)},"bytes_up":${r.bytesUp},"bytes_down":${r.bytesDown},"error":${orNull(r.error)}}\n`;
+  if (decided === null) return `${head}"verdict":null,"status":${r.status},${tail}`;
+  return `${head}${middleOf(decided)}"status":${r.status},"latency_ms":${Math.round(decided.latency_ms * 1000) / 1000},${tail}`;
 }
 
 function decisionText(time: string, r: DecisionRecord): string {
-  const at = r.host === "" ? "-" : quoted(r.host.includes(":") ? `[${r.host}]:${r.port}` : `${r.host}:${r.port}`);
-  let line = `${time} info  ${(r.verdict ?? "rejected").padEnd(11)} ${r.status ?? "-"} ${quoted(r.method)} ${at} ${quoted(r.path)}`;
-  if (r.mode !== "enforce") line += ` mode=${r.mode}`;
-  if (r.would !== null) line += ` would=${r.would}`;
-  if (r.vector !== null) line += ` vector=${quoted(r.vector)}`;
-  if (r.pillar !== null) line += ` pillar=${quoted(r.pillar)}`;
-  if (r.rule !== null) line += ` rule=${quoted(r.rule)}`;
+  const { decided } = r;
+  const request = decided?.request ?? null;
+  const host = request === null ? "" : request.host.includes(":") ? `[${request.host}]` : request.host;
+  const what =
+    request === null
+      ? "- - -"
+      : `${quoted(request.method)} ${quoted(`${host}:${request.port}`)} ${quoted(request.path)}`;
+  let line = `${time} info  ${(decided?.verdict ?? "rejected").padEnd(11)} ${r.status ?? "-"} ${what}`;
+  if (decided !== null) {
+    if (decided.mode !== "enforce") line += ` mode=${decided.mode}`;
+    if (decided.would !== null) line += ` would=${decided.would}`;
+    if (decided.matched_vector !== null) line += ` vector=${quoted(decided.matched_vector)}`;
+    if (decided.matched_pillar !== null) line += ` pillar=${quoted(decided.matched_pillar)}`;
+    if (decided.rule !== null) line += ` rule=${quoted(decided.rule)}`;
+  }
   if (r.error !== null) line += ` error=${quoted(r.error)}`;
-  line += ` latency_ms=${Math.round(r.latencyMs * 1000) / 1000} peer=${quoted(r.peer)}`;
+  if (decided !== null) line += ` latency_ms=${Math.round(decided.latency_ms * 1000) / 1000}`;
+  line += ` peer=${quoted(r.peer)}`;
   return `${line} bytes=${r.bytesUp ?? "-"}/${r.bytesDown ?? "-"}${r.certificateId === null ? "" : ` ${r.certificateId}`}\n`;
 }

@@ -155,8 +155,8 @@ export interface Runtime {
   /** sha256 as 64 hex digits; a string is hashed as UTF-8. */
   sha256(data: string | Uint8Array): string;
   hasher(): Hasher;
-  /** A keyed function: HMAC-SHA256 of the UTF-8 of its argument, as 64 hex digits. */
-  hmacSha256(key: Uint8Array): (data: string) => string;
+  /** A keyed function: HMAC-SHA256 of bytes or of the UTF-8 of a string, as 64 hex digits. */
+  hmacSha256(key: Uint8Array): (data: string | Uint8Array) => string;
   /**
    * Decodes one content coding. Rejects with Fault `decode_failed` when the input is not valid, is truncated or has
    * bytes after its end, `decode_too_large` when more than `maxBytes` would come out; never holds the event loop for long.

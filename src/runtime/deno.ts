@@ -53,7 +53,7 @@ setTlsRepair((socket) => {
 const BLOCK = 64;
 
 /** RFC 2104 over the one-shot hash: createHmac costs more here than the two hashes it is made of. */
-function hmacSha256(key: Uint8Array): (data: string) => string {
+function hmacSha256(key: Uint8Array): (data: string | Uint8Array) => string {
   const block = new Uint8Array(BLOCK);
   if (key.length > BLOCK) block.set(createHash("sha256").update(key).digest());
   else block.set(key);
@@ -70,7 +70,9 @@ function hmacSha256(key: Uint8Array): (data: string) => string {
       inner = new Uint8Array(BLOCK + data.length * 3);
       pad(inner, 0x36);
     }
-    const { written } = encoder.encodeInto(data, inner.subarray(BLOCK));
+    let written = data.length;
+    if (typeof data === "string") written = encoder.encodeInto(data, inner.subarray(BLOCK)).written;
+    else inner.set(data, BLOCK);
     digest.set(hash("sha256", inner.subarray(0, BLOCK + written), "buffer"));
     return hash("sha256", outer, "hex");
   };

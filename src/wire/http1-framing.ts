@@ -68,8 +68,7 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
     if (length > framing.longest) framing.longest = length;
   }
   const { connection } = framing;
-  const names = connection.length > 0 && connection.some((option) => option !== "keep-alive" && option !== "close");
-  framing.runs = plain && !names ? runs : null;
+  framing.runs = plain && !namesField(connection) ? runs : null;
   if (framing.upgrade !== null) {
     const named = version === 11 && connection.includes("upgrade");
     framing.upgrade = named ? framing.upgrade.toLowerCase() : null;
@@ -82,6 +81,12 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
   }
   framing.chunked = true;
   return sameName(codings, "chunked") ? null : codingFault(codings);
+}
+
+/** Whether Connection says more than the two words that name no field. */
+function namesField(options: readonly string[]): boolean {
+  for (const option of options) if (option !== "keep-alive" && option !== "close") return true;
+  return false;
 }
 
 /** Content-Length goes too: framing is generated anew both ways. */

@@ -274,7 +274,10 @@ function slowSigner(): { signer: Signer; finish: (index: number, error?: Error) 
     signer: {
       algorithm: signer.algorithm,
       kid: signer.kid,
-      sign: (text) => new Promise((resolve, reject) => waiting.push({ text, resolve, reject })),
+      sign: (data) =>
+        new Promise((resolve, reject) =>
+          waiting.push({ text: new TextDecoder().decode(data as Uint8Array), resolve, reject }),
+        ),
     },
     finish(index, error) {
       const one = waiting[index] as (typeof waiting)[number];

@@ -1,28 +1,42 @@
 import { expect, test } from "bun:test";
-import { type DecisionRecord, Log, type LogOptions } from "../../src/observe/log.ts";
+import type { CertifiedRequest } from "../../src/model/certificate.ts";
+import { type DecidedRecord, type DecisionRecord, Log, type LogOptions } from "../../src/observe/log.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 
-const RECORD: DecisionRecord = {
-  certificateId: "cert_0123456789abcdef",
-  verdict: "block",
-  would: null,
-  mode: "enforce",
-  pillar: "CoreGuard",
-  vector: "blocked_host",
-  rule: null,
+const REQUEST: CertifiedRequest = {
   door: "forward",
   method: "POST",
   scheme: "http",
   host: "evil.test",
   port: 80,
   path: "/v1/x",
+  target_hash: "0",
+};
+
+const DECIDED: DecidedRecord = {
+  verdict: "block",
+  would: null,
+  mode: "enforce",
+  matched_pillar: "CoreGuard",
+  matched_vector: "blocked_host",
+  rule: null,
+  request: REQUEST,
+  latency_ms: 0.12345,
+};
+
+const RECORD: DecisionRecord = {
+  certificateId: "cert_0123456789abcdef",
+  decided: DECIDED,
   status: 451,
-  latencyMs: 0.12345,
   peer: "127.0.0.1",
   bytesUp: 5,
   bytesDown: 0,
   error: null,
 };
+
+function recordOf(decided: Partial<DecidedRecord>, request: Partial<CertifiedRequest> = {}): DecisionRecord {
+  return { ...RECORD, decided: { ...DECIDED, ...decided, request: { ...REQUEST, ...request } } };
+}
 
 function logger(options: Partial<LogOptions> = {}): { log: Log; writes: string[] } {
   const writes: string[] = [];
@@ -34,7 +48,10 @@ const HOSTILE = '/\r\n{"verdict":"allow"}\u0000\u001b[2J\u2028\u202e\u0085\u007f
 
 test.each(["json", "text"] as const)("Log.decision as %s stays one printable line whatever a peer sends", (format) => {
   const { log, writes } = logger({ format });
-  log.decision({ ...RECORD, path: HOSTILE, method: HOSTILE, host: HOSTILE, peer: HOSTILE, rule: HOSTILE });
+  log.decision({
+    ...recordOf({ rule: HOSTILE }, { path: HOSTILE, method: HOSTILE, host: HOSTILE }),
+    peer: HOSTILE,
+  });
   log.error(HOSTILE, { path: HOSTILE });
   const lines = writes.join("").split("\n");
   expect(lines).toHaveLength(3);
@@ -47,7 +64,7 @@ test.each(["json", "text"] as const)("Log.decision as %s stays one printable lin
 
 test("Log.decision cuts what is too long", () => {
   const { log, writes } = logger();
-  log.decision({ ...RECORD, path: "/".repeat(100_000) });
+  log.decision(recordOf({}, { path: "/".repeat(100_000) }));
   log.flush();
   expect(JSON.parse(writes.join("")).path).toHaveLength(256);
 });
@@ -108,4 +125,32 @@ test("Log keeps to its level, and decisions can be switched off", () => {
   expect(writes).toEqual([]);
   log.warn("heard");
   expect(writes).toHaveLength(1);
+});
+
+test("Log.decision tells each line's own, however alike the one before it was", () => {
+  const { log, writes } = logger();
+  const changes: [Partial<DecidedRecord>, Partial<CertifiedRequest>][] = [
+    [{}, {}],
+    [{ verdict: "allow" }, {}],
+    [{ would: "block" }, {}],
+    [{ mode: "shadow" }, {}],
+    [{ matched_pillar: "128" }, {}],
+    [{ matched_vector: "706" }, {}],
+    [{ rule: "r" }, {}],
+    [{}, { host: "b.test" }],
+  ];
+  for (const [decided, request] of changes) log.decision(recordOf(decided, request));
+  log.flush();
+  const lines = writes.join("").trim().split("\n");
+  expect(new Set(lines).size).toBe(changes.length);
+});
+
+test("Log.decision of what was not decided says only what is known", () => {
+  const { log, writes } = logger();
+  log.decision({ ...RECORD, certificateId: null, decided: null, status: 400, bytesUp: null, bytesDown: null });
+  log.flush();
+  const line = JSON.parse(writes.join(""));
+  expect(line).toMatchObject({ verdict: null, status: 400, peer: "127.0.0.1" });
+  for (const absent of ["mode", "host", "method", "path", "door", "latency_ms"])
+    expect(line).not.toHaveProperty(absent);
 });

@@ -12,7 +12,7 @@ import { LiveSet } from "../../src/enforce/live.ts";
 import { Pool } from "../../src/enforce/pool.ts";
 import { directRoute, proxyRoute } from "../../src/enforce/route.ts";
 import { Fault } from "../../src/errors.ts";
-import type { Committed, Evidence } from "../../src/evidence/evidence.ts";
+import type { Committed, Evidence, Waiting } from "../../src/evidence/evidence.ts";
 import { ForwardDoor } from "../../src/listen/forward.ts";
 import type { CertificateDraft, Outcome } from "../../src/model/certificate.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
@@ -60,16 +60,20 @@ export class FakeEvidence implements Evidence {
     return !this.fail;
   }
 
-  commit(draft: CertificateDraft): Committed | Promise<Committed> {
+  submit(draft: CertificateDraft, waiting: Waiting): void {
     this.onCommit(draft);
-    if (this.fail) throw new Fault("evidence_unwritable", "disk is full");
+    const full = new Fault("evidence_unwritable", "disk is full");
+    if (this.fail) {
+      waiting.unwritable(full);
+      return;
+    }
     const committed = this.#note(draft, true);
-    return this.gate === null
-      ? committed
-      : this.gate.then(() => {
-          if (this.fail) throw new Fault("evidence_unwritable", "disk is full");
-          return committed;
-        });
+    if (this.gate === null) waiting.written(committed);
+    else void this.gate.then(() => (this.fail ? waiting.unwritable(full) : waiting.written(committed)));
+  }
+
+  commit(draft: CertificateDraft): Promise<Committed> {
+    return new Promise((resolve, reject) => this.submit(draft, { written: resolve, unwritable: reject }));
   }
 
   async unwritten(draft: CertificateDraft): Promise<Committed> {
@@ -155,7 +159,7 @@ export class Rig {
       config,
       deadlines: this.deadlines,
       wireLimits: limits,
-      handle: (exchange) => void pipeline?.handle(exchange),
+      handle: (exchange) => pipeline?.handle(exchange),
       local: (method, path, responder) => this.local(method, path, responder),
       notice: (notice) => void this.notices.push(notice.code),
     });

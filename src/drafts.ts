@@ -1,0 +1,83 @@
+/** What a certificate says of an egress before evidence gives it its place: one draft a decision. */
+import type { Config } from "./config/config.ts";
+import { runningMode } from "./decide/decider.ts";
+import type { CertificateDraft, CertifiedRequest } from "./model/certificate.ts";
+import type { Decision, Mode } from "./model/decision.ts";
+import type { Destination, Egress, HeldBody } from "./model/egress.ts";
+import type { Exchange } from "./model/exchange.ts";
+import { redactPath } from "./policy/redact-path.ts";
+import type { Runtime } from "./runtime/contract.ts";
+
+/** A request target as certificates name it. */
+interface Named {
+  readonly egress: Pick<Egress, "target" | "path" | "method" | "door">;
+  readonly request: CertifiedRequest;
+}
+
+const VIA_PROXY: readonly string[] = ["via_proxy"];
+
+export class Drafts {
+  readonly #runtime: Pick<Runtime, "sha256" | "monotonic">;
+  /** What every certificate of this gateway says in `mode` unless its decision has more to say. */
+  readonly #mode: Mode;
+  readonly #viaProxy: boolean;
+  /** Agents ask the same few targets over and over, and equal requests share their destination. */
+  readonly #named = new WeakMap<Destination, Named>();
+
+  constructor(runtime: Pick<Runtime, "sha256" | "monotonic">, config: Config) {
+    this.#runtime = runtime;
+    this.#mode = runningMode(config);
+    this.#viaProxy = config.upstreamProxy !== null;
+  }
+
+  /** `addresses` are the vetted ones; null without a permit. */
+  draft(
+    exchange: Exchange,
+    decision: Decision,
+    body: HeldBody | null,
+    addresses: readonly string[] | null,
+  ): CertificateDraft {
+    const { egress } = exchange;
+    const { replacement } = decision;
+    return {
+      verdict: decision.verdict,
+      would: decision.would,
+      mode: decision.mode === "enforce" ? this.#mode : decision.mode,
+      reason: decision.reason,
+      matched_pillar: decision.pillar,
+      matched_vector: decision.vector,
+      caller: egress.caller,
+      latency_ms: this.#runtime.monotonic() - exchange.startedAt - exchange.waitedMs,
+      content_hash: body === null ? null : `sha256-${body.sha256}`,
+      content_bytes: body === null ? null : body.bytes.length,
+      forwarded_hash: replacement === null ? null : `sha256-${this.#runtime.sha256(replacement)}`,
+      phase: egress.phase,
+      parent: egress.parent,
+      rule: decision.rule,
+      policy_version: decision.policyVersion,
+      attestation_hash: decision.attestationHash,
+      agent: egress.principal.agent,
+      addresses: addresses === null ? null : this.#viaProxy ? VIA_PROXY : addresses,
+      request: this.#name(egress),
+    };
+  }
+
+  #name({ door, method, target, path, destination }: Egress): CertifiedRequest {
+    const last = this.#named.get(destination);
+    // The same target means another path for OPTIONS.
+    if (
+      last !== undefined &&
+      last.egress.target === target &&
+      last.egress.path === path &&
+      last.egress.method === method &&
+      last.egress.door === door
+    ) {
+      return last.request;
+    }
+    const { scheme, host, port } = destination;
+    const target_hash = this.#runtime.sha256(target);
+    const request = { door, method, scheme, host, port, path: redactPath(path), target_hash };
+    this.#named.set(destination, { egress: { door, method, target, path }, request });
+    return request;
+  }
+}

@@ -92,6 +92,7 @@ export class Gateway {
 
     let pipeline: Pipeline | null = null;
     const enforce: TunnelEnv = {
+      afterTurn: runtime.afterTurn,
       deadlines,
       limits: wireLimits,
       pool,

@@ -17,7 +17,12 @@ export interface UpstreamUse extends ResponseSink {
   drained(): void;
 }
 
+/** Bytes of a body handed over at a time. */
+const PIECE = 256 * 1024;
+
 export interface UpstreamEnv {
+  /** As in the Runtime contract. */
+  afterTurn(run: () => void): void;
   readonly deadlines: Deadlines;
   readonly limits: WireLimits;
 }
@@ -43,6 +48,8 @@ export class UpstreamConn implements ConnHandler, Deadlined {
   readonly key: string;
   readonly #delivery = new Delivery();
   #writing = false;
+  /** What of a body has not been handed over yet. */
+  #rest: Uint8Array | null = null;
   #closed = false;
   readonly #parser: ResponseParser;
   readonly #env: UpstreamEnv;
@@ -80,22 +87,37 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     this.deadline = this.#env.deadlines.now + firstByteMs;
     const { lines, fields, framing, body } = request;
     outgoing.clear().text(lines).fields(fields).text(framing).text("\r\n");
-    const joined = body !== null && body.length <= JOIN_LIMIT;
-    if (joined) outgoing.append(body);
-    let open = this.conn.send(outgoing.bytes, outgoing.length);
-    if (body !== null && !joined) open = this.conn.write(body);
-    this.#writing = !open;
+    if (body !== null && body.length <= JOIN_LIMIT) outgoing.append(body);
+    else this.#rest = body;
+    this.#writing = !this.conn.send(outgoing.bytes, outgoing.length);
+    if (this.#rest !== null && !this.#writing) this.#more();
   }
+
+  /** A large body goes out piece by piece, so that it never holds the event loop. */
+  #more(): void {
+    const rest = this.#rest;
+    if (rest === null || this.#closed) return;
+    const last = rest.length <= PIECE;
+    this.#rest = last ? null : rest.subarray(PIECE);
+    this.#writing = !this.conn.write(last ? rest : rest.subarray(0, PIECE));
+    if (!last && !this.#writing) this.#env.afterTurn(this.#goOn);
+  }
+
+  readonly #goOn = (): void => {
+    if (!this.#writing) this.#more();
+  };
 
   /** The current exchange no longer wants this connection. */
   abandon(): void {
     this.#delivery.use = null;
+    this.#rest = null;
     this.conn.destroy();
   }
 
   /** Leaves HTTP: the socket is the caller's, who sets the handler. */
   detach(): Conn {
     this.#delivery.use = null;
+    this.#rest = null;
     this.#env.deadlines.remove(this);
     this.#closed = true;
     return this.conn;
@@ -128,7 +150,8 @@ export class UpstreamConn implements ConnHandler, Deadlined {
 
   drain(): void {
     this.#writing = false;
-    this.#delivery.use?.drained();
+    if (this.#rest !== null) this.#more();
+    else this.#delivery.use?.drained();
   }
 
   close(error: Error | null): void {
@@ -150,13 +173,15 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     this.#delivery.use = null;
     this.deadline = Number.POSITIVE_INFINITY;
     // Still writing: it answered before it had the whole request. More bytes: out of turn. Neither is used again.
-    if (leftover !== null || this.#writing || this.#closed) this.#delivery.reusable = false;
+    if (leftover !== null || this.#writing || this.#rest !== null || this.#closed) this.#delivery.reusable = false;
+    this.#rest = null;
     use.completed(leftover);
   }
 
   #fail(code: FaultCode, detail: string): void {
     const use = this.#delivery.use;
     this.#delivery.use = null;
+    this.#rest = null;
     this.conn.destroy();
     use?.failed(code, detail);
   }

@@ -248,6 +248,41 @@ export function appendFile(file: LockedFile): ReturnType<Runtime["openAppend"]> 
   };
 }
 
+const BLOCK = 64;
+
+/** SHA-256 in one call. */
+export interface OneShot {
+  bytes(data: Uint8Array): Uint8Array;
+  hex(data: Uint8Array): string;
+}
+
+/** RFC 2104 over one-shot hashes: a keyed hash object a message costs more to make and to collect than two hashes. */
+export function hmacOver(sha256: OneShot): Runtime["hmacSha256"] {
+  return (key) => {
+    const block = new Uint8Array(BLOCK);
+    block.set(key.length > BLOCK ? sha256.bytes(key) : key);
+    let inner = new Uint8Array(8192);
+    const outer = new Uint8Array(BLOCK + 32);
+    const pad = (buffer: Uint8Array, byte: number): void => {
+      for (let at = 0; at < BLOCK; at++) buffer[at] = (block[at] ?? 0) ^ byte;
+    };
+    pad(inner, 0x36);
+    pad(outer, 0x5c);
+    return (data) => {
+      const room = typeof data === "string" ? data.length * 3 : data.length;
+      if (inner.length < BLOCK + room) {
+        inner = new Uint8Array(BLOCK + room);
+        pad(inner, 0x36);
+      }
+      let written = data.length;
+      if (typeof data === "string") written = encoder.encodeInto(data, inner.subarray(BLOCK)).written;
+      else inner.set(data, BLOCK);
+      outer.set(sha256.bytes(inner.subarray(0, BLOCK + written)), BLOCK);
+      return sha256.hex(outer);
+    };
+  };
+}
+
 export function lockHeld(file: string): Fault {
   return new Fault("evidence_locked", `"${file}" is locked by another process`);
 }

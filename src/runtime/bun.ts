@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { Fault, messageOf } from "../errors.ts";
 import { dialNative, listenNative } from "./_bun-conn.ts";
 import { setLatin1Write } from "./_conn.ts";
-import { appendFile, lockHeld, shared } from "./_shared.ts";
+import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
 import type { Runtime } from "./contract.ts";
 
 const LOCK_EX = 2;
@@ -37,6 +37,9 @@ function loadFlock(): Flock {
   throw new Fault("unsupported", `cannot lock files: flock is out of reach: ${messageOf(problem)}`, { cause: problem });
 }
 
+/** Overwritten by each hash that is not wanted as text. */
+const digest = new Uint8Array(32);
+
 /** Inside a compiled binary the main module lies in a virtual file system, and the binary itself is the program. */
 const compiled = Bun.main.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN[\\/]/.test(Bun.main);
 
@@ -57,10 +60,13 @@ export const runtime: Runtime = {
     const hash = new Bun.CryptoHasher("sha256");
     return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
   },
-  hmacSha256(key) {
-    const base = new Bun.CryptoHasher("sha256", key);
-    return (data) => base.copy().update(data).digest("hex");
-  },
+  hmacSha256: hmacOver({
+    bytes(data) {
+      Bun.SHA256.hash(data, digest);
+      return digest;
+    },
+    hex: (data) => Bun.SHA256.hash(data, "hex"),
+  }),
 
   openAppend(path) {
     const lock = loadFlock();

@@ -3,7 +3,7 @@ import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
 import { setLatin1Write } from "./_conn.ts";
 import { setTlsRepair } from "./_dial.ts";
-import { appendFile, lockHeld, shared } from "./_shared.ts";
+import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
 import { keepRootsInDefaultStore } from "./_trust.ts";
 import type { Runtime } from "./contract.ts";
 
@@ -50,34 +50,6 @@ setTlsRepair((socket) => {
   });
 });
 
-const BLOCK = 64;
-
-/** RFC 2104 over the one-shot hash: createHmac costs more here than the two hashes it is made of. */
-function hmacSha256(key: Uint8Array): (data: string | Uint8Array) => string {
-  const block = new Uint8Array(BLOCK);
-  if (key.length > BLOCK) block.set(createHash("sha256").update(key).digest());
-  else block.set(key);
-  let inner = new Uint8Array(8192);
-  const outer = new Uint8Array(BLOCK + 32);
-  const pad = (buffer: Uint8Array, byte: number): void => {
-    for (let at = 0; at < BLOCK; at++) buffer[at] = (block[at] ?? 0) ^ byte;
-  };
-  pad(inner, 0x36);
-  pad(outer, 0x5c);
-  const digest = outer.subarray(BLOCK);
-  return (data) => {
-    if (inner.length < BLOCK + data.length * 3) {
-      inner = new Uint8Array(BLOCK + data.length * 3);
-      pad(inner, 0x36);
-    }
-    let written = data.length;
-    if (typeof data === "string") written = encoder.encodeInto(data, inner.subarray(BLOCK)).written;
-    else inner.set(data, BLOCK);
-    digest.set(hash("sha256", inner.subarray(0, BLOCK + written), "buffer"));
-    return hash("sha256", outer, "hex");
-  };
-}
-
 /** The flags this process was started with, so that a child has the same permissions and no more. */
 function ownCommand(): string[] {
   if (Deno.build.standalone) return [];
@@ -109,7 +81,10 @@ export const runtime: Runtime = {
     const running = createHash("sha256");
     return { update: (bytes) => void running.update(bytes), hex: () => running.digest("hex") };
   },
-  hmacSha256,
+  hmacSha256: hmacOver({
+    bytes: (data) => hash("sha256", data, "buffer"),
+    hex: (data) => hash("sha256", data, "hex"),
+  }),
 
   openAppend(path) {
     const file = Deno.openSync(path, { read: true, append: true, create: true, mode: 0o600 });

@@ -187,6 +187,7 @@ export class Rig {
           limits,
           pool: this.pool,
           route,
+          afterTurn: runtime.afterTurn,
           live: this.live,
           settle: (carried, ended) => pipeline?.settle(carried, ended),
           firstByteMs: config.firstByteTimeoutMs,

@@ -71,7 +71,12 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
         circuit.release();
         return decoded;
       }
-      const about = describe(egress, { id: `req_${runtime.randomHex(8)}`, org: config.orgId, fingerprint });
+      const about = describe(egress, {
+        id: `req_${runtime.randomHex(8)}`,
+        org: config.orgId,
+        fingerprint,
+        trailers: held?.trailers ?? null,
+      });
       const body = held === null || decoded === undefined ? null : { held, decoded, codings };
       const answer = await ask(await questionText(about, body), abort.signal);
       circuit.success();

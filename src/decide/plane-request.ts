@@ -1,5 +1,6 @@
 /** An egress as the plane is told about it. No credential leaves the relay in it. */
 import type { Egress, HeldBody } from "../model/egress.ts";
+import type { HeaderList } from "../model/headers.ts";
 import { issuerOf, looksSecret } from "../policy/credential.ts";
 import { redactPath } from "../policy/redact-path.ts";
 import type { Credential, DecisionRequest } from "./governance-schema.ts";
@@ -21,10 +22,12 @@ export interface Told {
   readonly id: string;
   readonly org: string;
   readonly fingerprint: Fingerprint;
+  /** The held body's; null when there are none. */
+  readonly trailers: HeaderList | null;
 }
 
 /** Everything but the body's data. */
-export function describe(egress: Egress, { id, org, fingerprint }: Told): Omit<DecisionRequest, "body"> {
+export function describe(egress: Egress, { id, org, fingerprint, trailers }: Told): Omit<DecisionRequest, "body"> {
   const { destination, path } = egress;
   const mark = path.indexOf("?");
   return {
@@ -43,6 +46,8 @@ export function describe(egress: Egress, { id, org, fingerprint }: Told): Omit<D
     path: redactPath(path),
     query: mark === -1 ? [] : queryFields(path.slice(mark + 1), fingerprint),
     headers: headerFields(egress.headers, fingerprint),
+    upgrade: egress.upgrade,
+    trailers: trailers === null ? [] : headerFields(trailers, fingerprint),
   };
 }
 
@@ -111,13 +116,14 @@ function queryFields(query: string, fingerprint: Fingerprint): Field[] {
     const equals = pair.indexOf("=");
     const name = equals === -1 ? pair : pair.slice(0, equals);
     const value = equals === -1 ? "" : percentDecoded(pair.slice(equals + 1));
-    if (value === "" || !(CREDENTIAL_PARAMETER.test(percentDecoded(name)) || anySecret(value))) {
-      // A name on its own may be the secret.
-      const bare = equals === -1 && anySecret(percentDecoded(name));
-      fields.push(bare ? ["", tokenOf(percentDecoded(name), fingerprint)] : [name, pair.slice(name.length + 1)]);
-    } else {
+    const plainName = percentDecoded(name);
+    if (anySecret(plainName)) {
+      // The name is the secret. What stands behind it is still told: nothing may hide there.
+      fields.push(["", tokenOf(plainName, fingerprint)]);
+      if (value !== "") fields.push(["", anySecret(value) ? tokenOf(value, fingerprint) : pair.slice(equals + 1)]);
+    } else if (value !== "" && (CREDENTIAL_PARAMETER.test(plainName) || anySecret(value))) {
       fields.push([name, tokenOf(value, fingerprint)]);
-    }
+    } else fields.push([name, pair.slice(name.length + 1)]);
   }
   return fields;
 }

@@ -306,6 +306,35 @@ describe("a plane is told", () => {
     expect(decisionRequestSchema.parse(JSON.parse(questions[1] ?? "")).body).toBeNull();
   });
 
+  test("what stands outside the head: trailers, and that the connection becomes a WebSocket", async () => {
+    const { ask, questions } = await plane(answer);
+    const key = `sk-ant-${"x7Kq2Zr8XbW1nTj7LcV0sYdq"}`;
+    await ask(egress(), { ...body("hello"), trailers: ["X-Note", "behind the body", "X-Api-Key", key] });
+    expect(questions[0]).not.toContain(key);
+    const first = decisionRequestSchema.parse(JSON.parse(questions[0] ?? ""));
+    expect(first.trailers[0]).toEqual(["X-Note", "behind the body"]);
+    expect(first.trailers[1]?.[1]).toMatchObject({ kind: "api_key", issuer: "anthropic" });
+    expect(first.upgrade).toBeNull();
+    await ask(egress({ upgrade: "websocket" }), null);
+    const second = decisionRequestSchema.parse(JSON.parse(questions[1] ?? ""));
+    expect(second).toMatchObject({ trailers: [], upgrade: "websocket" });
+  });
+
+  test("no credential that stands where a parameter's name does", async () => {
+    const { ask, questions } = await plane(answer);
+    const key = `sk-ant-${"x7Kq2Zr8XbW1nTj7LcV0sYdq"}`;
+    await ask(egress({ path: `/v1/chat?${key}=&${key}=1&plain=2` }));
+    expect(questions[0]).not.toContain(key);
+    const { query } = decisionRequestSchema.parse(JSON.parse(questions[0] ?? ""));
+    expect(query.map(([name, value]) => [name, typeof value])).toEqual([
+      ["", "object"],
+      ["", "object"],
+      ["", "string"],
+      ["plain", "string"],
+    ]);
+    expect(query[2]?.[1]).toBe("1");
+  });
+
   test("bodies decoded, binary ones and long ones as base64", async () => {
     const { ask, questions } = await plane(answer);
     const parsed = (at: number) => decisionRequestSchema.parse(JSON.parse(questions[at] ?? "")).body;

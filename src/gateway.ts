@@ -3,8 +3,8 @@ import type { Config } from "./config/config.ts";
 import { signerFromConfig } from "./crypto/keys.ts";
 import { addressGuard } from "./decide/address.ts";
 import { VetoDamper } from "./decide/damper.ts";
-import { type Endpoint, type HostGate, hostGate, selfAddresses } from "./decide/host.ts";
-import { openNames } from "./decide/names.ts";
+import { type Endpoint, type HostGate, hostGate, planeEndpoint, selfAddresses } from "./decide/host.ts";
+import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
 import type { Route } from "./enforce/forward.ts";
 import { LiveSet } from "./enforce/live.ts";
@@ -58,6 +58,7 @@ export class Gateway {
   #pool: Pool | null = null;
   #pipeline: Pipeline | null = null;
   #order = KILL_OFF;
+  #learnPlane: (() => Promise<void>) | null = null;
   #vitalsTimer: ReturnType<typeof setInterval> | null = null;
   #drained: Promise<void> | null = null;
 
@@ -83,6 +84,9 @@ export class Gateway {
     this.#evidence = evidence;
 
     const names = openNames(runtime, config);
+    // Remembered now, so that the gate knows the plane's address before anybody is served.
+    const plane = planeEndpoint(config);
+    if (plane !== null) await addressesOf(names, plane);
     const via = `1.1 sallyport-${options.instance ?? runtime.randomHex(8)}`;
     const pool = new Pool(deadlines, config.poolIdle, config.poolIdleTimeoutMs);
     this.#pool = pool;
@@ -123,6 +127,7 @@ export class Gateway {
     // The configuration may have named the admin surface by a name; this is its address.
     const services = options.admin === null ? own.services : [...own.services, options.admin];
     gate = hostGate(config.blockedHosts, { ...own, services });
+    await this.#watchPlane(gate, names);
     const guard = addressGuard({ allow: config.allowAddresses, gate, policy: decider });
     pipeline = new Pipeline({
       runtime,
@@ -200,9 +205,18 @@ export class Gateway {
     return cut.length;
   }
 
+  /** The plane is nobody's destination, under other names neither: its address is looked up for as long as this runs. */
+  async #watchPlane(gate: HostGate, names: Names): Promise<void> {
+    const plane = planeEndpoint(this.#config);
+    if (plane === null) return;
+    this.#learnPlane = async () => gate.learn(plane, await addressesOf(names, plane), "shared");
+    await this.#learnPlane();
+  }
+
   #watchVitals(): void {
     const { metrics, health } = this;
     const look = () => {
+      void this.#learnPlane?.();
       const down = this.#evidence?.writable === false;
       if (down !== health.evidenceDown) {
         if (down)
@@ -279,5 +293,14 @@ export class Gateway {
     while ((this.#door?.open ?? 0) + this.#live.size > 0 && this.#runtime.monotonic() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
     }
+  }
+}
+
+/** None for a name that leads nowhere: by it nobody else gets anywhere either. */
+async function addressesOf(names: Names, { host }: Endpoint): Promise<readonly string[]> {
+  try {
+    return await names.resolve(host);
+  } catch {
+    return [];
   }
 }

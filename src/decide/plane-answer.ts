@@ -194,7 +194,10 @@ class Replacement {
   add(text: string): void {
     // Half a surrogate pair has no bytes: it would be sent as something nobody decided on.
     if (!text.isWellFormed()) throw malformed("redacted_body is not text");
-    if (!this.#base64) return this.#push(encoder.encode(text));
+    if (!this.#base64) {
+      this.#push(encoder.encode(text));
+      return;
+    }
     const all = this.#rest + text;
     const whole = all.length - (all.length % 4);
     this.#rest = all.slice(whole);

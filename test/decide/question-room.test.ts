@@ -28,7 +28,7 @@ test("little questions take none, and one larger than the room takes all of it",
 
 test("whoever gives up leaves nothing taken", async () => {
   const room = new QuestionRoom(MIB);
-  room.take(MIB, never);
+  expect(room.take(MIB, never)).toBe(MIB);
   const gone = new AbortController();
   const waiting = room.take(MIB, gone.signal);
   gone.abort();

@@ -32,6 +32,8 @@ const DRAIN_STEP_MS = 20;
 /** How long a severed connection may take to be gone. */
 const SEVER_MS = 1_000;
 const VITALS_MS = 500;
+/** After a reload: longer than evidence takes for what had been decided. */
+const LATE_MS = 60_000;
 
 export interface GatewayOptions {
   /** Several processes share the port on purpose. */
@@ -58,6 +60,8 @@ export class Gateway {
   #pool: Pool | null = null;
   #pipeline: Pipeline | null = null;
   #order = KILL_OFF;
+  #reloadAsked = false;
+  #recheckUntil = 0;
   #learnPlane: (() => Promise<void>) | null = null;
   #vitalsTimer: ReturnType<typeof setInterval> | null = null;
   #drained: Promise<void> | null = null;
@@ -150,6 +154,7 @@ export class Gateway {
     deadlines.start(SWEEP_MS);
     this.#watchVitals();
     this.health.phase = "ready";
+    if (this.#reloadAsked) await this.reload();
     return listener;
   }
 
@@ -217,6 +222,8 @@ export class Gateway {
     const { metrics, health } = this;
     const look = () => {
       void this.#learnPlane?.();
+      // What was let go before a reload may have waited for a name or its evidence, and carry bytes only now.
+      if (this.#decider !== null && this.#runtime.monotonic() < this.#recheckUntil) this.#cutDenied(this.#decider);
       const down = this.#evidence?.writable === false;
       if (down !== health.evidenceDown) {
         if (down)
@@ -248,7 +255,11 @@ export class Gateway {
   /** Reads the policy again; what it no longer allows is cut. Never throws. */
   async reload(): Promise<{ ok: boolean; message: string }> {
     const decider = this.#decider;
-    if (decider === null) return { ok: false, message: "the gateway is starting" };
+    if (decider === null) {
+      // The files may have been read already, as they were before.
+      this.#reloadAsked = true;
+      return { ok: false, message: "the gateway is starting" };
+    }
     const result = await decider.reload().catch((thrown: unknown) => ({ ok: false, message: messageOf(thrown) }));
     this.health.policyStale = !result.ok;
     if (!result.ok) {
@@ -256,8 +267,15 @@ export class Gateway {
       return result;
     }
     this.#log.info("policy reloaded", { policy: decider.policyVersion ?? "none", detail: result.message });
-    for (const live of this.#live.all()) if (decider.recheck(live.egress) !== null) live.sever("revoked");
+    const { enforceTimeoutMs, upstreamTimeoutMs } = this.#config;
+    this.#recheckUntil = this.#runtime.monotonic() + enforceTimeoutMs + upstreamTimeoutMs + LATE_MS;
+    this.#cutDenied(decider);
     return result;
+  }
+
+  /** What the policy in force has something against, whichever one let it go. */
+  #cutDenied(decider: OpenedDecider): void {
+    for (const live of this.#live.all()) if (decider.recheck(live.egress) !== null) live.sever("revoked");
   }
 
   /** Stops accepting, lets exchanges finish until the deadline, severs the rest, flushes evidence. */

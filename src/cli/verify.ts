@@ -7,7 +7,8 @@ import type { Verifier } from "../crypto/signature.ts";
 import { messageOf } from "../errors.ts";
 import { Report } from "../evidence/report.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { type CommandSpec, readArgs, shown, wrong } from "./_args.ts";
+import { quote } from "../words/quote.ts";
+import { type CommandSpec, readArgs, wrong } from "./_args.ts";
 import { printJson, printReport } from "./_verify-print.ts";
 import { verifyTarget } from "./_verify-target.ts";
 
@@ -41,7 +42,7 @@ export async function runVerify(runtime: Runtime, args: readonly string[]): Prom
   }
   if (problems.length > 0) {
     // Whoever mends one of them should not have to find the next by trying again.
-    if (target !== "-" && (await runtime.stat(target)) === null) problems.push(`there is no file ${shown(target)}`);
+    if (target !== "-" && (await runtime.stat(target)) === null) problems.push(`there is no file ${quote(target)}`);
     return wrong(runtime, SPEC, problems.join("; "));
   }
   const report = new Report();
@@ -72,7 +73,7 @@ async function readKeys(
       const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await runtime.readFile(file));
       for (const key of await loadVerifiers(text, runtime)) keys.set(key.kid, key);
     } catch (thrown) {
-      problems.push(`read the key file ${shown(file)}: ${messageOf(thrown)}`);
+      problems.push(`read the key file ${quote(file)}: ${messageOf(thrown)}`);
     }
   }
   return keys;

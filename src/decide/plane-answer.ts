@@ -142,6 +142,12 @@ async function stringEnd(bytes: Uint8Array, cuts: number[], turn: () => Promise<
       cuts.push(at);
       next = at + SLICE;
       await turn();
+      // Most slices are plain text, and looking for two bytes is what a machine does best.
+      const slice = bytes.subarray(at, next);
+      if (!slice.includes(QUOTE) && !slice.includes(BACKSLASH)) {
+        at += slice.length;
+        continue;
+      }
     }
     if (byte !== BACKSLASH) at++;
     else if (bytes[at + 1] !== LETTER_U) at += 2;

@@ -88,9 +88,9 @@ export class Gateway {
     this.#evidence = evidence;
 
     const names = openNames(runtime, config);
-    // Remembered now, so that the gate knows the plane's address before anybody is served.
+    // Now, so that the gate knows the plane's address before anybody is served.
     const plane = planeEndpoint(config);
-    if (plane !== null) await addressesOf(names, plane);
+    const planeAddresses = plane === null ? [] : await addressesOf(names, plane);
     const via = `1.1 sallyport-${options.instance ?? runtime.randomHex(8)}`;
     const pool = new Pool(deadlines, config.poolIdle, config.poolIdleTimeoutMs);
     this.#pool = pool;
@@ -131,7 +131,7 @@ export class Gateway {
     // The configuration may have named the admin surface by a name; this is its address.
     const services = options.admin === null ? own.services : [...own.services, options.admin];
     gate = hostGate(config.blockedHosts, { ...own, services });
-    await this.#watchPlane(gate, names);
+    if (plane !== null) this.#watchPlane(gate, names, plane, planeAddresses);
     const guard = addressGuard({ allow: config.allowAddresses, gate, policy: decider });
     pipeline = new Pipeline({
       runtime,
@@ -211,11 +211,9 @@ export class Gateway {
   }
 
   /** The plane is nobody's destination, under other names neither: its address is looked up for as long as this runs. */
-  async #watchPlane(gate: HostGate, names: Names): Promise<void> {
-    const plane = planeEndpoint(this.#config);
-    if (plane === null) return;
+  #watchPlane(gate: HostGate, names: Names, plane: Endpoint, addresses: readonly string[]): void {
+    gate.learn(plane, addresses, "shared");
     this.#learnPlane = async () => gate.learn(plane, await addressesOf(names, plane), "shared");
-    await this.#learnPlane();
   }
 
   #watchVitals(): void {

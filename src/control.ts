@@ -31,6 +31,8 @@ type Answer = Extract<Message, { readonly kind: "health" | "metrics" | "status" 
 
 /** A line is at most this long: the metrics of 256 workers fit. */
 const MAX_LINE = 64 * 1024 * 1024;
+/** Before the other side has said who it is. */
+const MAX_HELLO = 1024;
 const ASK_MS = 2_000;
 /** Reading and compiling a large policy takes longer than telling a number. */
 const RELOAD_MS = 30_000;
@@ -45,12 +47,19 @@ export class ControlLink implements ConnHandler {
   readonly #waiting = new Map<number, (answer: Answer | null) => void>();
   #text = "";
   #nextId = 1;
+  #maxLine: number;
 
-  constructor(conn: Conn, receive: (message: Message, link: ControlLink) => void, lost: () => void) {
+  /** `stranger`: whoever opens the connection has yet to prove who it is; see `trust`. */
+  constructor(conn: Conn, receive: (message: Message, link: ControlLink) => void, lost: () => void, stranger = false) {
     this.#conn = conn;
     this.#receive = receive;
     this.#lost = lost;
+    this.#maxLine = stranger ? MAX_HELLO : MAX_LINE;
     conn.handler = this;
+  }
+
+  trust(): void {
+    this.#maxLine = MAX_LINE;
   }
 
   send(message: Message): void {
@@ -85,16 +94,18 @@ export class ControlLink implements ConnHandler {
 
   data(bytes: Uint8Array): void {
     this.#text += this.#decoder.decode(bytes, { stream: true });
-    if (this.#text.length > MAX_LINE) {
-      this.#conn.destroy();
-      return;
-    }
     for (let end = this.#text.indexOf("\n"); end >= 0; end = this.#text.indexOf("\n")) {
-      const message = JSON.parse(this.#text.slice(0, end)) as Message;
+      const message = end > this.#maxLine ? null : messageOf(this.#text.slice(0, end));
       this.#text = this.#text.slice(end + 1);
+      if (message === null) {
+        this.hangUp();
+        return;
+      }
       if (isAnswer(message)) this.#answer(message.id, message);
       else this.#receive(message, this);
+      if (this.#conn.closed) return;
     }
+    if (this.#text.length > this.#maxLine) this.hangUp();
   }
 
   end(): void {
@@ -116,6 +127,16 @@ export class ControlLink implements ConnHandler {
 }
 
 const ANSWERS: ReadonlySet<string> = new Set<Answer["kind"]>(["health", "metrics", "status", "reloaded", "killed"]);
+
+/** Null for what this program does not say. Beyond that its own processes are believed. */
+function messageOf(line: string): Message | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null && "kind" in value ? (value as Message) : null;
+  } catch {
+    return null;
+  }
+}
 
 function isAnswer(message: Message): message is Answer {
   return ANSWERS.has(message.kind);

@@ -3,8 +3,8 @@ import type { Config } from "./config/config.ts";
 import { signerFromConfig } from "./crypto/keys.ts";
 import { addressGuard } from "./decide/address.ts";
 import { VetoDamper } from "./decide/damper.ts";
-import { type Endpoint, type HostGate, hostGate, selfAddresses } from "./decide/host.ts";
-import { openNames } from "./decide/names.ts";
+import { type Endpoint, type HostGate, hostGate, planeEndpoint, selfAddresses } from "./decide/host.ts";
+import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
 import type { Route } from "./enforce/forward.ts";
 import { LiveSet } from "./enforce/live.ts";
@@ -32,6 +32,8 @@ const DRAIN_STEP_MS = 20;
 /** How long a severed connection may take to be gone. */
 const SEVER_MS = 1_000;
 const VITALS_MS = 500;
+/** After a reload: longer than evidence takes for what had been decided. */
+const LATE_MS = 60_000;
 
 export interface GatewayOptions {
   /** Several processes share the port on purpose. */
@@ -58,6 +60,9 @@ export class Gateway {
   #pool: Pool | null = null;
   #pipeline: Pipeline | null = null;
   #order = KILL_OFF;
+  #reloadAsked = false;
+  #recheckUntil = 0;
+  #learnPlane: (() => Promise<void>) | null = null;
   #vitalsTimer: ReturnType<typeof setInterval> | null = null;
   #drained: Promise<void> | null = null;
 
@@ -83,6 +88,9 @@ export class Gateway {
     this.#evidence = evidence;
 
     const names = openNames(runtime, config);
+    // Now, so that the gate knows the plane's address before anybody is served.
+    const plane = planeEndpoint(config);
+    const planeAddresses = plane === null ? [] : await addressesOf(names, plane);
     const via = `1.1 sallyport-${options.instance ?? runtime.randomHex(8)}`;
     const pool = new Pool(deadlines, config.poolIdle, config.poolIdleTimeoutMs);
     this.#pool = pool;
@@ -124,6 +132,7 @@ export class Gateway {
     // The configuration may have named the admin surface by a name; this is its address.
     const services = options.admin === null ? own.services : [...own.services, options.admin];
     gate = hostGate(config.blockedHosts, { ...own, services });
+    if (plane !== null) this.#watchPlane(gate, names, plane, planeAddresses);
     const guard = addressGuard({ allow: config.allowAddresses, gate, policy: decider });
     pipeline = new Pipeline({
       runtime,
@@ -146,6 +155,7 @@ export class Gateway {
     deadlines.start(SWEEP_MS);
     this.#watchVitals();
     this.health.phase = "ready";
+    if (this.#reloadAsked) await this.reload();
     return listener;
   }
 
@@ -201,9 +211,18 @@ export class Gateway {
     return cut.length;
   }
 
+  /** The plane is nobody's destination, under other names neither: its address is looked up for as long as this runs. */
+  #watchPlane(gate: HostGate, names: Names, plane: Endpoint, addresses: readonly string[]): void {
+    gate.learn(plane, addresses, "shared");
+    this.#learnPlane = async () => gate.learn(plane, await addressesOf(names, plane), "shared");
+  }
+
   #watchVitals(): void {
     const { metrics, health } = this;
     const look = () => {
+      void this.#learnPlane?.();
+      // What was let go before a reload may have waited for a name or its evidence, and carry bytes only now.
+      if (this.#decider !== null && this.#runtime.monotonic() < this.#recheckUntil) this.#cutDenied(this.#decider);
       const down = this.#evidence?.writable === false;
       if (down !== health.evidenceDown) {
         if (down)
@@ -235,7 +254,11 @@ export class Gateway {
   /** Reads the policy again; what it no longer allows is cut. Never throws. */
   async reload(): Promise<{ ok: boolean; message: string }> {
     const decider = this.#decider;
-    if (decider === null) return { ok: false, message: "the gateway is starting" };
+    if (decider === null) {
+      // The files may have been read already, as they were before.
+      this.#reloadAsked = true;
+      return { ok: false, message: "the gateway is starting" };
+    }
     const result = await decider.reload().catch((thrown: unknown) => ({ ok: false, message: messageOf(thrown) }));
     this.health.policyStale = !result.ok;
     if (!result.ok) {
@@ -243,8 +266,15 @@ export class Gateway {
       return result;
     }
     this.#log.info("policy reloaded", { policy: decider.policyVersion ?? "none", detail: result.message });
-    for (const live of this.#live.all()) if (decider.recheck(live.egress) !== null) live.sever("revoked");
+    const { enforceTimeoutMs, upstreamTimeoutMs } = this.#config;
+    this.#recheckUntil = this.#runtime.monotonic() + enforceTimeoutMs + upstreamTimeoutMs + LATE_MS;
+    this.#cutDenied(decider);
     return result;
+  }
+
+  /** What the policy in force has something against, whichever one let it go. */
+  #cutDenied(decider: OpenedDecider): void {
+    for (const live of this.#live.all()) if (decider.recheck(live.egress) !== null) live.sever("revoked");
   }
 
   /** Stops accepting, lets exchanges finish until the deadline, severs the rest, flushes evidence. */
@@ -280,5 +310,14 @@ export class Gateway {
     while ((this.#door?.open ?? 0) + this.#live.size > 0 && this.#runtime.monotonic() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
     }
+  }
+}
+
+/** None for a name that leads nowhere: by it nobody else gets anywhere either. */
+async function addressesOf(names: Names, { host }: Endpoint): Promise<readonly string[]> {
+  try {
+    return await names.resolve(host);
+  } catch {
+    return [];
   }
 }

@@ -34,9 +34,19 @@ interface Worker {
   ready: boolean;
   startedAt: number;
   backoffMs: number;
+  /** Questions in a row that were not answered. */
+  missed: number;
 }
 
-export async function runParent(runtime: Runtime, config: Config, log: Log): Promise<number> {
+/** EX_OSERR: there was no process to run, for want of memory or processes. */
+const NOT_RUN = { code: 71, signal: null };
+const NEVER_STARTED: Child = { pid: 0, exited: Promise.resolve(NOT_RUN), signal() {} };
+
+/** Longer in all than compiling a large policy may hold a worker's loop. */
+const TIMING = { lookMs: 5_000, misses: 8 };
+
+/** The exit code, when all workers have ended. `timing`: how often a worker is looked at, and how many misses end it. */
+export async function runParent(runtime: Runtime, config: Config, log: Log, timing = TIMING): Promise<number> {
   const directory = await runtime.makeTempDirectory();
   const path = `${directory}/control.sock`;
   const token = runtime.randomHex(32);
@@ -58,12 +68,14 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
 
   const receive = (message: Message, link: ControlLink): void => {
     if (message.kind === "hello") {
-      const worker = workers[message.worker];
-      if (worker === undefined || !constantTimeEqual(message.token, token)) {
+      const worker = workers.find(({ number }) => number === message.worker);
+      if (worker === undefined || typeof message.token !== "string" || !constantTimeEqual(message.token, token)) {
         link.hangUp();
         return;
       }
+      link.trust();
       worker.link = link;
+      worker.missed = 0;
       everReady = true;
       worker.greeted = true;
       link.send({ kind: "welcome", order, admin });
@@ -119,9 +131,10 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
   };
 
   const listener = await runtime.listenUnix(path, (conn) => {
-    const link: ControlLink = new ControlLink(conn, receive, () => {
+    const lost = (): void => {
       for (const worker of workers) if (worker.link === link) worker.link = null;
-    });
+    };
+    const link: ControlLink = new ControlLink(conn, receive, lost, true);
   });
 
   const admin = await openAdmin(runtime, config, operated, log).catch(async (thrown: unknown) => {
@@ -130,11 +143,34 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
     throw thrown;
   });
 
-  const spawn = (number: number): Child =>
-    runtime.spawnSelf(["run"], { [CONTROL_ENV]: path, [WORKER_ENV]: String(number), [TOKEN_ENV]: token });
+  const spawn = (number: number): Child => {
+    try {
+      return runtime.spawnSelf(["run"], { [CONTROL_ENV]: path, [WORKER_ENV]: String(number), [TOKEN_ENV]: token });
+    } catch (thrown) {
+      log.error("worker cannot be started", { worker: number, problem: messageOf(thrown) });
+      return NEVER_STARTED;
+    }
+  };
+
+  /** A worker whose loop stands still keeps its share of the port's connections, and none of them is answered. */
+  const look = async (worker: Worker): Promise<void> => {
+    const { link, child } = worker;
+    if (link === null || stopping) return;
+    const answer = await link.ask("health");
+    if (worker.child !== child || worker.link !== link) return;
+    worker.missed = answer === null ? worker.missed + 1 : 0;
+    if (worker.missed < timing.misses || stopping) return;
+    log.error("worker does not answer: ending it", { worker: worker.number });
+    worker.missed = 0;
+    child.signal("SIGKILL");
+  };
+  const watching = setInterval(() => {
+    for (const worker of workers) void look(worker);
+  }, timing.lookMs);
 
   return new Promise((resolve) => {
     const finish = async (code: number) => {
+      clearInterval(watching);
       await listener.close();
       await runtime.remove(path).catch(() => {});
       await runtime.remove(directory).catch(() => {});
@@ -145,7 +181,8 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
     let worst = 0;
 
     const watch = (worker: Worker): void => {
-      void worker.child.exited.then(({ code, signal }) => {
+      const ended = worker.child.exited.catch(() => NOT_RUN);
+      void ended.then(({ code, signal }) => {
         worker.link = null;
         // Before any worker was ever ready, one that gives up (a taken port, a locked log) speaks for all of them.
         if (stopping || code === 78 || (!everReady && code !== null && code !== 0)) {
@@ -172,6 +209,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
           }
           worker.child = spawn(worker.number);
           worker.greeted = false;
+          worker.missed = 0;
           worker.startedAt = runtime.monotonic();
           watch(worker);
         }, worker.backoffMs);
@@ -203,6 +241,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log): Pro
         ready: false,
         startedAt: runtime.monotonic(),
         backoffMs: RESTART_MIN_MS,
+        missed: 0,
       };
       workers.push(worker);
       watch(worker);

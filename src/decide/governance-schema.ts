@@ -34,6 +34,10 @@ export const decisionRequestSchema = z.strictObject({
   /** Parameters in their order, names and values as sent (still percent-encoded). */
   query: z.array(fieldSchema),
   headers: z.array(fieldSchema),
+  /** What the connection becomes when the upstream agrees; its bytes are then asked about no more. */
+  upgrade: z.literal("websocket").nullable(),
+  /** Fields behind a chunked body. They are never forwarded, but what reads the log must know they were there. */
+  trailers: z.array(fieldSchema),
   /** Null for a tunnel. */
   body: z
     .strictObject({

@@ -6,16 +6,21 @@ import type { Egress, HeldBody } from "../model/egress.ts";
 import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
 import type { Decider } from "./decider.ts";
-import { bodyDecoder, contentCodings, isVeto } from "./decode.ts";
-import { type DecisionAnswer, decisionAnswerSchema } from "./governance-schema.ts";
-import { describe, type Fingerprint, fromBase64, questionText } from "./plane-request.ts";
+import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
+import type { DecisionAnswer } from "./governance-schema.ts";
+import { ANSWER_ROOM, readAnswer } from "./plane-answer.ts";
+import { describe, type Fingerprint, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy-files.ts";
+import { QuestionRoom } from "./question-room.ts";
 import { boundBy } from "./signed-request.ts";
 
 const MAX_SOCKETS = 64;
 const MAX_IN_FLIGHT = 1024;
 const BREAKER = { threshold: 5, coolDownMs: 5000 };
-const ANSWER_ROOM = 64 * 1024;
+/** A question longer than this may be late for its own length. */
+const LARGE_QUESTION = 256 * 1024;
+/** Statuses that say something of the question and nothing of the plane: one client's requests must not close it for all. */
+const ABOUT_THE_QUESTION: ReadonlySet<number> = new Set([400, 413, 414, 422, 431]);
 
 export interface PlaneDecider extends Decider {
   readonly breaker: Pick<Breaker, "state">;
@@ -42,22 +47,22 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   if (governance.token !== null) headers.authorization = `Bearer ${governance.token}`;
   const fingerprint = fingerprintKey(runtime, config);
   const decode = bodyDecoder(runtime, config);
-  const circuit = breaker({ ...BREAKER, clock: () => runtime.monotonic() });
+  const clock = () => runtime.monotonic();
+  const circuit = breaker({ ...BREAKER, clock });
+  const room = new QuestionRoom(Math.max(decodedCap(config.maxBody), Math.floor(config.maxHeld / 2)));
   const maxAnswer = config.maxBody * 2 + ANSWER_ROOM;
   let inFlight = 0;
   let policyVersion: string | null = null;
 
-  async function ask(question: string, signal: AbortSignal): Promise<DecisionAnswer> {
-    let reply: HttpReply;
+  async function ask(question: Uint8Array, signal: AbortSignal): Promise<HttpReply> {
     try {
-      reply = await client.send(url, "POST", headers, question, maxAnswer, signal);
+      return await client.send(url, "POST", headers, question, maxAnswer, signal);
     } catch (thrown) {
-      if (signal.aborted) throw new Fault("governance_timeout", "the governance plane did not answer in time");
+      if (signal.aborted) throw late();
       const tooLarge = thrown instanceof Fault && thrown.code === "upstream_malformed";
       const code = tooLarge ? "governance_malformed" : "governance_unreachable";
       throw new Fault(code, `the governance plane failed: ${messageOf(thrown)}`, { cause: thrown });
     }
-    return readAnswer(reply);
   }
 
   /** One question: admitted, timed, counted. The timer runs from before the body is decoded. */
@@ -65,24 +70,49 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), config.enforceTimeoutMs);
     inFlight += 1;
+    let taken = 0;
+    /** What goes wrong now is the plane's fault. Before, and for what only this question brings about, it is not. */
+    let blamed = false;
     try {
+      const length = held?.bytes.length ?? 0;
+      const most = codings.length === 0 ? length : Math.min(decodedCap(config.maxBody), expanded(length));
+      const found = await room.take(most, abort.signal);
+      if (found === null) throw late();
+      taken = found;
       const decoded = held === null || codings.length === 0 ? held?.bytes : await decode(held.bytes, codings);
       if (decoded !== undefined && !(decoded instanceof Uint8Array)) {
         circuit.release();
         return decoded;
       }
-      const about = describe(egress, { id: `req_${runtime.randomHex(8)}`, org: config.orgId, fingerprint });
+      const unused = taken - Math.min(taken, decoded?.length ?? 0);
+      taken -= unused;
+      room.give(unused);
+      const about = describe(egress, {
+        id: `req_${runtime.randomHex(8)}`,
+        org: config.orgId,
+        fingerprint,
+        trailers: held?.trailers ?? null,
+      });
       const body = held === null || decoded === undefined ? null : { held, decoded, codings };
-      const answer = await ask(await questionText(about, body), abort.signal);
+      const question = await questionBytes(about, body);
+      if (abort.signal.aborted) throw late();
+      blamed = question.length <= LARGE_QUESTION;
+      const reply = await ask(question, abort.signal).catch((thrown: unknown) => {
+        blamed ||= !abort.signal.aborted;
+        throw thrown;
+      });
+      blamed = !ABOUT_THE_QUESTION.has(reply.status);
+      const { answer, redacted } = await readAnswer(reply, { maxBody: config.maxBody, clock });
       circuit.success();
       policyVersion = answer.policy_version ?? policyVersion;
-      return toDecision(answer, { egress, held, maxBody: config.maxBody, hash: runtime.sha256 });
+      return toDecision(answer, { egress, held, redacted, hash: runtime.sha256 });
     } catch (thrown) {
-      if (thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
+      if (blamed && thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
       else circuit.release();
       throw thrown;
     } finally {
       inFlight -= 1;
+      room.give(taken);
       clearTimeout(timer);
     }
   }
@@ -117,33 +147,19 @@ function fingerprintKey(runtime: Machine, config: Settings): Fingerprint {
   return runtime.hmacSha256(bytes.encode(derived));
 }
 
-function readAnswer(reply: HttpReply): DecisionAnswer {
-  if (reply.status !== 200) throw malformed(`status ${reply.status}`);
-  const type = reply.headers["content-type"] ?? "";
-  if (!/^application\/json *(?:;|$)/i.test(type)) throw malformed("the content type is not application/json");
-  let json: unknown;
-  try {
-    json = JSON.parse(strict.decode(reply.body));
-  } catch {
-    throw malformed("not JSON");
-  }
-  const checked = decisionAnswerSchema.safeParse(json);
-  if (checked.success) return checked.data;
-  const issue = checked.error.issues[0];
-  // Paths only: an answer's values may quote the body.
-  throw malformed(issue === undefined ? "not a decision" : `${issue.path.join(".") || "answer"}: ${issue.code}`);
+/** What a coded body may become, as decode.ts bounds it. */
+function expanded(length: number): number {
+  return Math.max(1024 * 1024, 100 * length);
 }
 
-const strict = new TextDecoder("utf-8", { fatal: true });
-
-function malformed(detail: string): Fault {
-  return new Fault("governance_malformed", `the governance plane's answer is malformed: ${detail}`);
+function late(): Fault {
+  return new Fault("governance_timeout", "the governance plane did not answer in time");
 }
 
 interface Asked {
   readonly egress: Egress;
   readonly held: HeldBody | null;
-  readonly maxBody: number;
+  readonly redacted: Uint8Array | null;
   readonly hash: (text: string) => string;
 }
 
@@ -171,20 +187,16 @@ function toDecision(answer: DecisionAnswer, asked: Asked): Decision {
 
 type Detail = Parameters<typeof block>[2];
 
-function sanitize(answer: DecisionAnswer, { egress, held, maxBody }: Asked, detail: Detail): Decision {
+function sanitize(answer: DecisionAnswer, { egress, held, redacted }: Asked, detail: Detail): Decision {
   const bound = boundBy(egress);
   if (bound !== null) return block(`content to be removed is ${bound}`, "sanitize_signed", detail);
   // Nothing was held, so what was found is in the head or the URL, which are never rewritten.
   if (held === null || held.bytes.length === 0) {
     return block("content to be removed is not in a body", "sanitize_head", detail);
   }
-  const text = answer.redacted_body ?? "";
-  const replacement = answer.redacted_encoding === "base64" ? fromBase64(text) : new TextEncoder().encode(text);
-  if (replacement === null) throw malformed("redacted_body is not base64");
-  if (replacement.length > maxBody) throw malformed("redacted_body is larger than a body may be");
   const reason = answer.reason ?? answer.message ?? "sanitized by the governance plane";
   return {
-    ...allow(reason, { ...detail, vector: answer.vector ?? "plane_sanitize", replacement }),
+    ...allow(reason, { ...detail, vector: answer.vector ?? "plane_sanitize", replacement: redacted }),
     verdict: "sanitize",
   };
 }

@@ -4,6 +4,8 @@ import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
 import { HostSet, parseHostPattern } from "../policy/host-set.ts";
 import { normalizeHost } from "../wire/authority.ts";
+import { parseIp } from "../wire/ip.ts";
+import { classifyAddress } from "./address.ts";
 
 export interface Endpoint {
   /** A name or an address without brackets; for something that listens, `0.0.0.0` and `::` mean every local address. */
@@ -26,11 +28,23 @@ export interface HostGate {
   check(destination: Destination): Decision | null;
   /** The same question about an address a name resolved to. */
   checkAddress(address: string, port: number): Decision | null;
-  /** Tells where a service given by name is reached, so that its address is guarded like its name. */
-  learn(service: Endpoint, addresses: readonly string[]): void;
+  /**
+   * Tells where a service given by name is reached, so that its address is guarded like its name. `shared`: a public
+   * address among them may be a front that serves others under other names; it is refused only as a literal.
+   */
+  learn(service: Endpoint, addresses: readonly string[], kind?: "own" | "shared"): void;
 }
 
-type Own = "loop" | "service";
+/** `front`: a service's address that is no more than an address. */
+type Own = "loop" | "service" | "front";
+
+/** Where the governance plane is; null without one. */
+export function planeEndpoint({ governance }: Pick<Config, "governance">): Endpoint | null {
+  const url = governance === null ? null : URL.parse(governance.url);
+  if (url === null) return null;
+  const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
+  return { host: normalizeHost(url.hostname)?.host ?? url.hostname, port };
+}
 
 /** The services of a configuration, and the doors as they were bound. */
 export function selfAddresses(
@@ -38,11 +52,8 @@ export function selfAddresses(
   bound: Pick<SelfAddresses, "listeners" | "localAddresses">,
 ): SelfAddresses {
   const services: Endpoint[] = [];
-  const plane = config.governance === null ? null : URL.parse(config.governance.url);
-  if (plane !== null) {
-    const port = plane.port === "" ? (plane.protocol === "https:" ? 443 : 80) : Number(plane.port);
-    services.push({ host: plane.hostname, port });
-  }
+  const plane = planeEndpoint(config);
+  if (plane !== null) services.push(plane);
   if (config.upstreamProxy !== null) services.push(config.upstreamProxy);
   if (config.adminListen !== null) services.push(config.adminListen);
   return { listeners: bound.listeners, localAddresses: bound.localAddresses, services };
@@ -60,10 +71,17 @@ export function hostGate(blockedHosts: readonly string[], self: SelfAddresses): 
   return {
     check: ({ host, port, literal }) =>
       refuseOwn(own.find(host, port)) ?? refuseBlocked(blocked.match(host, port, literal), host),
-    checkAddress: (address, port) =>
-      refuseOwn(own.find(address, port)) ?? refuseBlocked(blocked.matchAddress(address, port), address),
-    learn: (service, addresses) => {
-      for (const address of addresses) own.add({ host: address, port: service.port }, "service");
+    checkAddress(address, port) {
+      const found = own.find(address, port);
+      const vetoed = found === "front" ? null : refuseOwn(found);
+      return vetoed ?? refuseBlocked(blocked.matchAddress(address, port), address);
+    },
+    learn(service, addresses, kind = "own") {
+      for (const address of addresses) {
+        const ip = kind === "shared" ? parseIp(address) : null;
+        const front = ip !== null && classifyAddress(ip) === "public";
+        own.add({ host: address, port: service.port }, front ? "front" : "service");
+      }
     },
   };
 }
@@ -93,7 +111,7 @@ class OwnPlaces {
     for (const { address, port } of self.listeners) this.add({ host: address, port }, "loop");
   }
 
-  add({ host, port }: Endpoint, own: Own): void {
+  add({ host, port }: Endpoint, as: Own): void {
     let at = this.#byPort.get(port);
     if (at === undefined) {
       at = { hosts: new Map(), loopback: undefined };
@@ -101,9 +119,14 @@ class OwnPlaces {
     }
     const name = normalizeHost(host)?.host ?? host.toLowerCase();
     const wildcard = name === "0.0.0.0" || name === "::";
-    const hosts = wildcard ? this.#local : [name];
+    const here = isLoopback(name) || this.#local.includes(name);
+    const own = as === "front" && here ? "service" : as;
+    if (own === "front" && at.hosts.has(name)) return;
+    // What is only dialled may listen on every address of this host; a door's own address is known.
+    const everywhere = wildcard || (here && own === "service");
+    const hosts = everywhere ? [...this.#local, ...(wildcard ? [] : [name])] : [name];
     for (const each of hosts) if (at.hosts.size < MAX_HOSTS_PER_PORT) at.hosts.set(each, own);
-    if (wildcard) at.loopback = own;
+    if (everywhere) at.loopback = own;
     // The unspecified address dials loopback.
     if (wildcard || isLoopback(name)) for (const each of ["0.0.0.0", "::", "localhost"]) at.hosts.set(each, own);
   }

@@ -30,6 +30,29 @@ type Files = Pick<Runtime, "readFile" | "stat" | "list">;
 export async function openPolicy(runtime: Files, path: string | null): Promise<Policy> {
   let program = path === null ? null : await load(runtime, path);
   let problem: string | null = null;
+  type Result = { readonly ok: boolean; readonly message: string };
+  let reading: Promise<Result> | null = null;
+  let next: Promise<Result> | null = null;
+
+  async function replace(from: string): Promise<Result> {
+    try {
+      program = await load(runtime, from);
+      problem = null;
+      return { ok: true, message: `policy ${program.version} is in force` };
+    } catch (thrown) {
+      problem = messageOf(thrown);
+      return { ok: false, message: `the policy in force stays ${program?.version}: ${problem}` };
+    }
+  }
+
+  function begin(from: string): Promise<Result> {
+    const now = replace(from).finally(() => {
+      if (reading === now) reading = null;
+    });
+    reading = now;
+    return now;
+  }
+
   return {
     get version() {
       return program?.version ?? null;
@@ -48,16 +71,19 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
       return rule === null ? null : denied(program, `address ${address}`, rule);
     },
     opaque: (host, port) => program?.opaque.match(host, port, parseIp(host) !== null) != null,
+    /**
+     * One after the other: a slow reading of what the files were must not replace a later one of what they are. Whoever
+     * asks while one is under way is told of the next, which begins after they asked.
+     */
     async reload() {
       if (path === null) return { ok: true, message: "no policy is configured" };
-      try {
-        program = await load(runtime, path);
-        problem = null;
-        return { ok: true, message: `policy ${program.version} is in force` };
-      } catch (thrown) {
-        problem = messageOf(thrown);
-        return { ok: false, message: `the policy in force stays ${program?.version}: ${problem}` };
-      }
+      if (next !== null) return next;
+      if (reading === null) return begin(path);
+      next = reading.then(() => {
+        next = null;
+        return begin(path);
+      });
+      return next;
     },
   };
 }

@@ -107,7 +107,7 @@ export async function decode(coding: ContentCoding, bytes: Uint8Array, maxBytes:
 }
 
 /** Fresh memory is dear to write to: of a large body the loop gets a turn after every mebibyte. */
-async function joined(chunks: readonly Uint8Array[], length: number): Promise<Uint8Array> {
+export async function joined(chunks: readonly Uint8Array[], length: number): Promise<Uint8Array> {
   const out = new Uint8Array(length);
   let at = 0;
   let turn = TURN_BYTES;

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import http from "node:http";
 import https from "node:https";
 import { Fault, messageOf } from "../errors.ts";
+import { joined } from "./_decode.ts";
 import { publicRoots } from "./_trust.ts";
 import type { HttpClient, HttpClientOptions, HttpReply } from "./contract.ts";
 
@@ -113,15 +114,17 @@ function exchange(call: Call): Promise<HttpReply> {
       response.on("end", () => {
         if (!response.complete) return;
         signal.removeEventListener("abort", onAbort);
-        const body = new Uint8Array(Buffer.concat(chunks));
-        resolve({ status: response.statusCode ?? 0, headers: fold(response.headers), body });
+        void joined(chunks, length).then((body) =>
+          resolve({ status: response.statusCode ?? 0, headers: fold(response.headers), body }),
+        );
       });
       const broken = (error?: Error): void =>
         fail(new Fault("upstream_closed", `the answer of ${url.host} broke off`, { cause: error }));
       response.on("error", broken);
       response.on("aborted", broken);
-      // After "end" the promise is settled and this says nothing.
-      response.on("close", broken);
+      response.on("close", () => {
+        if (!response.complete) broken();
+      });
     });
     if (call.payload === null) request.end();
     else request.end(call.payload);

@@ -4,7 +4,7 @@
  * comes here; the doors have a codec of their own.
  */
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { canonicalAddress } from "./_conn.ts";
 import { closing, listening } from "./_listen.ts";
 import type { Listener, ServeHandler, ServeOptions } from "./contract.ts";
@@ -20,17 +20,25 @@ const TIMEOUTS = {
 
 export async function serve(options: ServeOptions, handler: ServeHandler): Promise<Listener> {
   const { host, port } = options;
+  /** Connections whose whole request is here and not yet answered. */
+  const serving = new Set<Socket>();
   const server = http.createServer({ ...TIMEOUTS, maxHeaderSize: 16 * 1024 }, (incoming, outgoing) => {
-    answer(incoming, outgoing, handler).catch(() => outgoing.destroy());
+    answer(incoming, outgoing, handler, serving).catch(() => outgoing.destroy());
   });
   server.setTimeout(TIMEOUTS.requestTimeout);
-  let open = 0;
+  const open = new Set<Socket>();
   server.on("connection", (socket) => {
-    open++;
-    socket.on("close", () => {
-      open--;
-    });
-    if (open > MAX_CONNECTIONS) socket.destroy();
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    if (open.size <= MAX_CONNECTIONS) return;
+    // The longest open makes room, not the newest: whoever merely holds connections must not keep the operator out.
+    for (const one of open) {
+      if (serving.has(one)) continue;
+      open.delete(one);
+      one.destroy();
+      return;
+    }
+    socket.destroy();
   });
   const what = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   await listening(server, () => server.listen({ host, port, exclusive: true }), what);
@@ -42,16 +50,23 @@ async function answer(
   incoming: http.IncomingMessage,
   outgoing: http.ServerResponse,
   handler: ServeHandler,
+  serving: Set<Socket>,
 ): Promise<void> {
   const body = await bodyOf(incoming);
   if (body === null) {
     outgoing.writeHead(413, { connection: "close", "content-length": 0 }).end();
     return;
   }
-  const response = await respond(incoming, body, handler);
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), "content-length": bytes.length });
-  outgoing.end(incoming.method === "HEAD" ? undefined : bytes);
+  const { socket } = incoming;
+  serving.add(socket);
+  try {
+    const response = await respond(incoming, body, handler);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), "content-length": bytes.length });
+    outgoing.end(incoming.method === "HEAD" ? undefined : bytes);
+  } finally {
+    serving.delete(socket);
+  }
 }
 
 /** Null: too long. Rejects when the peer leaves in the middle of it. */

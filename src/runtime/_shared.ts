@@ -179,6 +179,14 @@ export const shared: Omit<Runtime, Own> = {
   async makeDirectory(directory) {
     await fs.promises.mkdir(directory, { recursive: true });
   },
+  async syncDirectory(directory) {
+    const handle = await fs.promises.open(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
   rename(from, to) {
     fs.renameSync(from, to);
   },

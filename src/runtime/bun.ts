@@ -92,7 +92,10 @@ export const runtime: Runtime = {
     return {
       pid: child.pid ?? 0,
       exited: new Promise((resolve, reject) => {
-        child.on("error", reject);
+        // Also told when a signal could not be sent; then it still runs.
+        child.on("error", (error) => {
+          if (child.pid === undefined) reject(error);
+        });
         child.on("exit", (code, signal) => resolve({ code, signal }));
       }),
       signal(name) {

@@ -173,6 +173,11 @@ export interface Runtime {
   stat(path: string): Promise<FileInfo | null>;
   list(directory: string): Promise<readonly string[]>;
   makeDirectory(path: string): Promise<void>;
+  /**
+   * fsync of a directory: the names created, renamed or removed in it before the call outlive a loss of power. Rejects
+   * when there is no such directory.
+   */
+  syncDirectory(path: string): Promise<void>;
   rename(from: string, to: string): void;
   remove(path: string): Promise<void>;
   makeTempDirectory(): Promise<string>;

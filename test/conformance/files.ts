@@ -255,6 +255,25 @@ export const filesStatListRenameRemove: Check = async (runtime) => {
   expect(!existsSync(dir), "remove left the directory");
 };
 
+export const directoriesAreSynced: Check = async (runtime) => {
+  const dir = await runtime.makeTempDirectory();
+  try {
+    runtime.openAppend(join(dir, "log")).close();
+    await runtime.syncDirectory(dir);
+    runtime.rename(join(dir, "log"), join(dir, "moved"));
+    await Promise.all([runtime.syncDirectory(dir), runtime.syncDirectory(`${dir}/`)]);
+    for (const wrong of [join(dir, "none"), join(dir, "moved")]) {
+      let refused = false;
+      await runtime.syncDirectory(wrong).catch(() => {
+        refused = true;
+      });
+      expect(refused, `${wrong} is not a directory and was synced`);
+    }
+  } finally {
+    await runtime.remove(dir);
+  }
+};
+
 export const appendWritesAtOnceAndCounts: Check = async (runtime) => {
   const path = join(scratch(), "log");
   const file = runtime.openAppend(path);

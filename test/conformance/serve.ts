@@ -57,6 +57,30 @@ export const serveTakesNoAuthorityFromThePeer: Check = async (runtime) => {
   await listener.close();
 };
 
+export const serveIsNotKeptFromTheNewestByTheIdle: Check = async (runtime) => {
+  const waiting: (() => void)[] = [];
+  const listener = await up(runtime, async (request) => {
+    if (request.url.endsWith("/slow")) await new Promise<void>((resolve) => waiting.push(resolve));
+    return new Response("served");
+  });
+  const slow = raw(listener.port, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  await until(() => waiting.length === 1, "the slow request");
+  const idle: Raw[] = [];
+  for (let i = 0; i < 300; i++) {
+    idle.push(raw(listener.port, "GET / HTTP/1.1\r\nHost: x\r\nX-Endless: "));
+    if (i % 50 === 49) await until(() => idle.every(({ socket }) => !socket.connecting), "connected");
+  }
+  const late = raw(listener.port, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  await until(() => late.closed, "the newest's answer");
+  expect(late.text.endsWith("served"), `the newest: ${late.text}`);
+  await until(() => idle.filter(({ closed }) => closed).length >= 45, "the longest idle to make room");
+  same(idle.at(-1)?.closed, false, "one of the newest idle");
+  for (const answer of waiting) answer();
+  await until(() => slow.text.endsWith("served"), "the slow answer");
+  for (const { socket } of [...idle, slow]) socket.destroy();
+  await listener.close();
+};
+
 export const serveRefusesALongBody: Check = async (runtime) => {
   let called = 0;
   const listener = await up(runtime, () => {

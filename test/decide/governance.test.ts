@@ -178,6 +178,27 @@ describe("a plane's bad answer fails closed:", () => {
     expect(questions).toHaveLength(5);
   });
 
+  test("but not after what one client's questions brought about: its length or its form refused", async () => {
+    for (const status of [400, 413, 422]) {
+      const { ask, decider } = await plane(json(allow, status));
+      for (let i = 0; i < 6; i++) expect(await ask()).toMatchObject({ vector: "decision_malformed" });
+      expect(decider.breaker.state).toBe("closed");
+    }
+  });
+
+  test("nor after long questions that were late, or that were never asked", async () => {
+    const { ask, decider, questions } = await plane(() => {}, { timeoutMs: 150 });
+    const long = body("x".repeat(900_000));
+    for (const decision of await Promise.all(Array.from({ length: 6 }, () => ask(egress(), long)))) {
+      expect(decision).toMatchObject({ verdict: "fail_closed", vector: "decision_timeout" });
+    }
+    const asked = questions.length;
+    const never = await plane(() => {}, { timeoutMs: 0 });
+    const packed = body(new Uint8Array(gzipSync("x".repeat(100_000))));
+    for (let i = 0; i < 6; i++) await never.ask(egress({ headers: ["content-encoding", "gzip"] }), packed);
+    expect([asked, decider.breaker.state, never.decider.breaker.state]).toEqual([6, "closed", "closed"]);
+  });
+
   test("as many questions as wait are bounded", async () => {
     const { ask } = await plane(() => {}, { timeoutMs: 300 });
     const decisions = await Promise.all(Array.from({ length: 1030 }, () => ask()));
@@ -306,6 +327,35 @@ describe("a plane is told", () => {
     expect(decisionRequestSchema.parse(JSON.parse(questions[1] ?? "")).body).toBeNull();
   });
 
+  test("what stands outside the head: trailers, and that the connection becomes a WebSocket", async () => {
+    const { ask, questions } = await plane(answer);
+    const key = `sk-ant-${"x7Kq2Zr8XbW1nTj7LcV0sYdq"}`;
+    await ask(egress(), { ...body("hello"), trailers: ["X-Note", "behind the body", "X-Api-Key", key] });
+    expect(questions[0]).not.toContain(key);
+    const first = decisionRequestSchema.parse(JSON.parse(questions[0] ?? ""));
+    expect(first.trailers[0]).toEqual(["X-Note", "behind the body"]);
+    expect(first.trailers[1]?.[1]).toMatchObject({ kind: "api_key", issuer: "anthropic" });
+    expect(first.upgrade).toBeNull();
+    await ask(egress({ upgrade: "websocket" }), null);
+    const second = decisionRequestSchema.parse(JSON.parse(questions[1] ?? ""));
+    expect(second).toMatchObject({ trailers: [], upgrade: "websocket" });
+  });
+
+  test("no credential that stands where a parameter's name does", async () => {
+    const { ask, questions } = await plane(answer);
+    const key = `sk-ant-${"x7Kq2Zr8XbW1nTj7LcV0sYdq"}`;
+    await ask(egress({ path: `/v1/chat?${key}=&${key}=1&plain=2` }));
+    expect(questions[0]).not.toContain(key);
+    const { query } = decisionRequestSchema.parse(JSON.parse(questions[0] ?? ""));
+    expect(query.map(([name, value]) => [name, typeof value])).toEqual([
+      ["", "object"],
+      ["", "object"],
+      ["", "string"],
+      ["plain", "string"],
+    ]);
+    expect(query[2]?.[1]).toBe("1");
+  });
+
   test("bodies decoded, binary ones and long ones as base64", async () => {
     const { ask, questions } = await plane(answer);
     const parsed = (at: number) => decisionRequestSchema.parse(JSON.parse(questions[at] ?? "")).body;
@@ -325,10 +375,15 @@ describe("a plane is told", () => {
     const long = new Uint8Array(900_001).map((_, i) => i % 251);
     await ask(egress(), body(long));
     expect(Buffer.from(parsed(3)?.data ?? "", "base64").equals(Buffer.from(long))).toBe(true);
+    for (const length of [1, 2, 3, 4, 0x60000 - 1, 0x60000, 0x60000 + 1, 2 * 0x60000 + 2]) {
+      const bytes = new Uint8Array(length).map((_, i) => 255 - ((i * 31) % 253));
+      await ask(egress(), body(bytes));
+      expect(parsed(questions.length - 1)?.data).toBe(Buffer.from(bytes).toString("base64"));
+    }
     expect(await ask(egress({ headers: ["content-encoding", "gzip"] }), body("x"))).toMatchObject({
       vector: "body_undecodable",
     });
-    expect(questions).toHaveLength(4);
+    expect(questions).toHaveLength(12);
   });
 
   test("never a credential: kind, issuer and a keyed fingerprint go instead", async () => {

@@ -112,4 +112,28 @@ describe("hostGate keeps the gateway's services out of reach", () => {
     expect(verdict(gate, "192.0.2.50", 443)).toBe("451 gateway_service");
     expect(gate.checkAddress("192.0.2.50", 443)?.vector).toBe("gateway_service");
   });
+  test("a service on this host, at every address of this host, because it may listen on all of them", () => {
+    const local = hostGate([], {
+      listeners: [{ address: "127.0.0.1", port: 3128 }],
+      services: [{ host: "127.0.0.1", port: 9000 }],
+      localAddresses: ["10.1.2.3"],
+    });
+    for (const host of ["127.0.0.1", "127.0.0.2", "::1", "10.1.2.3", "a.localhost", "0.0.0.0"]) {
+      expect(verdict(local, host, 9000)).toBe("451 gateway_service");
+      expect(verdict(local, host, 9001)).toBeNull();
+    }
+    expect(local.checkAddress("127.0.0.2", 9000)?.vector).toBe("gateway_service");
+    expect(verdict(local, "10.1.2.4", 9000)).toBeNull();
+  });
+  test("a service whose address others may share is refused by that address only where it is all that was said", () => {
+    const shared = hostGate([], self);
+    shared.learn({ host: "plane.corp.test", port: 443 }, ["10.9.9.9", "192.0.2.9", "9.9.9.9"], "shared");
+    for (const inside of ["10.9.9.9", "192.0.2.9"]) {
+      expect(verdict(shared, inside, 443)).toBe("451 gateway_service");
+      expect(shared.checkAddress(inside, 443)?.vector).toBe("gateway_service");
+    }
+    expect(verdict(shared, "9.9.9.9", 443)).toBe("451 gateway_service");
+    // Another name at the same public address: another customer of the same front, as likely as not.
+    expect(shared.checkAddress("9.9.9.9", 443)).toBeNull();
+  });
 });

@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import { openPolicy } from "../../src/decide/policy-files.ts";
+import { destination } from "./_egress.ts";
+
+/** A policy file whose readings end when they are told to. */
+function slowFile(text: string) {
+  const file = { text, waiting: [] as (() => void)[], readings: 0, slow: false };
+  const info = { size: 100, mode: 0o600, directory: false, inode: 1 };
+  const files = {
+    stat: async () => info,
+    list: async () => [],
+    async readFile() {
+      file.readings++;
+      const bytes = new TextEncoder().encode(file.text);
+      if (file.slow) await new Promise<void>((resolve) => file.waiting.push(resolve));
+      return bytes;
+    },
+  };
+  return { file, files };
+}
+
+const allowing = (host: string) => `version: 1\ndefault: deny\nhosts:\n  allow: [${host}]\n`;
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const until = async (holds: () => boolean) => {
+  for (let i = 0; i < 1000 && !holds(); i++) await turn();
+  expect(holds()).toBe(true);
+};
+
+test("a slow reading of the files as they were never replaces what they are", async () => {
+  const { file, files } = slowFile(allowing("old.test"));
+  const policy = await openPolicy(files, "policy.yaml");
+  file.slow = true;
+  const first = policy.reload();
+  await until(() => file.waiting.length === 1);
+  file.text = allowing("new.test");
+  const later = [policy.reload(), policy.reload(), policy.reload()];
+  // Let the later ones end first, if they can.
+  for (let i = 0; i < 20; i++) await turn();
+  for (const end of file.waiting.splice(1)) end();
+  for (let i = 0; i < 20; i++) await turn();
+  file.slow = false;
+  for (const end of file.waiting.splice(0)) end();
+  for (const result of await Promise.all([first, ...later])) expect(result.ok).toBe(true);
+  expect(typeof policy.judge(destination("new.test"))).toBe("string");
+  expect(policy.judge(destination("old.test"))).toMatchObject({ verdict: "block" });
+  // One at the start, the first, and one for all who asked meanwhile.
+  expect(file.readings).toBe(3);
+});
+
+test("whoever asks after a failed reading is answered for the files as they are", async () => {
+  const { file, files } = slowFile(allowing("a.test"));
+  const policy = await openPolicy(files, "policy.yaml");
+  file.text = "nonsense: [";
+  const [one, two] = await Promise.all([policy.reload(), policy.reload()]);
+  expect([one?.ok, two?.ok, policy.problem !== null]).toEqual([false, false, true]);
+  file.text = allowing("b.test");
+  expect(await policy.reload()).toMatchObject({ ok: true });
+  expect(policy.problem).toBeNull();
+});

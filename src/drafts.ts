@@ -3,10 +3,16 @@ import type { Config } from "./config/config.ts";
 import { runningMode } from "./decide/decider.ts";
 import type { CertificateDraft, CertifiedRequest } from "./model/certificate.ts";
 import type { Decision, Mode } from "./model/decision.ts";
-import type { Destination, Egress, HeldBody } from "./model/egress.ts";
+import type { Destination, Egress } from "./model/egress.ts";
 import type { Exchange } from "./model/exchange.ts";
+import type { Passage } from "./passage.ts";
 import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
+
+/** What the steps found out about an egress before it was certified. */
+export type Found = Pick<Passage, "body" | "way" | "forwarded">;
+
+export const NOTHING_FOUND: Found = { body: null, way: null, forwarded: null };
 
 /** A request target as certificates name it. */
 interface Named {
@@ -30,15 +36,8 @@ export class Drafts {
     this.#viaProxy = config.upstreamProxy !== null;
   }
 
-  /** `addresses` are the vetted ones; null without a permit. */
-  draft(
-    exchange: Exchange,
-    decision: Decision,
-    body: HeldBody | null,
-    addresses: readonly string[] | null,
-  ): CertificateDraft {
+  draft(exchange: Exchange, decision: Decision, { body, way, forwarded }: Found): CertificateDraft {
     const { egress } = exchange;
-    const { replacement } = decision;
     return {
       verdict: decision.verdict,
       would: decision.would,
@@ -50,14 +49,14 @@ export class Drafts {
       latency_ms: this.#runtime.monotonic() - exchange.startedAt - exchange.waitedMs,
       content_hash: body === null ? null : `sha256-${body.sha256}`,
       content_bytes: body === null ? null : body.bytes.length,
-      forwarded_hash: replacement === null ? null : `sha256-${this.#runtime.sha256(replacement)}`,
+      forwarded_hash: forwarded === null || decision.replacement === null ? null : `sha256-${forwarded}`,
       phase: egress.phase,
       parent: egress.parent,
       rule: decision.rule,
       policy_version: decision.policyVersion,
       attestation_hash: decision.attestationHash,
       agent: egress.principal.agent,
-      addresses: addresses === null ? null : this.#viaProxy ? VIA_PROXY : addresses,
+      addresses: way === null || way.fault !== null ? null : this.#viaProxy ? VIA_PROXY : way.addresses,
       request: this.#name(egress),
     };
   }
@@ -80,4 +79,30 @@ export class Drafts {
     this.#named.set(destination, { egress: { door, method, target, path }, request });
     return request;
   }
+}
+
+/** Bytes hashed at a time: a few milliseconds. */
+const TURN_BYTES = 512 * 1024;
+
+/** sha256 hex of bytes of any length; the loop is handed back now and then. */
+export function hashInTurns(
+  runtime: Pick<Runtime, "sha256" | "hasher" | "afterTurn">,
+  bytes: Uint8Array,
+): string | Promise<string> {
+  if (bytes.length <= TURN_BYTES) return runtime.sha256(bytes);
+  return new Promise((resolve, reject) => {
+    const hasher = runtime.hasher();
+    let at = 0;
+    const turn = (): void => {
+      try {
+        hasher.update(bytes.subarray(at, at + TURN_BYTES));
+        at += TURN_BYTES;
+        if (at < bytes.length) runtime.afterTurn(turn);
+        else resolve(hasher.hex());
+      } catch (thrown) {
+        reject(thrown);
+      }
+    };
+    turn();
+  });
 }

@@ -9,12 +9,12 @@ import type { Decider } from "./decide/decider.ts";
 import type { HostGate } from "./decide/host.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
-import { Drafts } from "./drafts.ts";
+import { Drafts, hashInTurns, NOTHING_FOUND } from "./drafts.ts";
 import { refuse } from "./enforce/answers.ts";
 import { type Carried, type Ended, forward } from "./enforce/forward.ts";
 import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
-import type { Committed, Evidence, Waiting } from "./evidence/evidence.ts";
+import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
 import { block, type Decision, failClosed, permits } from "./model/decision.ts";
 import type { Destination, Egress, HeldBody } from "./model/egress.ts";
@@ -22,6 +22,7 @@ import type { Exchange, Held } from "./model/exchange.ts";
 import { headerValues, withoutBodyFields } from "./model/headers.ts";
 import type { KillOrder } from "./model/kill-order.ts";
 import type { Observer } from "./observe/observer.ts";
+import { Passage, type Way } from "./passage.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
 export interface PipelineParts {
@@ -39,36 +40,7 @@ export interface PipelineParts {
   readonly via: string | null;
 }
 
-/** What the vetted way out is; `fault` when there is none although it was allowed. */
-interface Way {
-  readonly addresses: readonly string[];
-  readonly fault: Fault | null;
-}
-
 const VIA_PROXY: Way = { addresses: [], fault: null };
-
-/** One egress on its way through the steps, with what they have found so far. */
-class Passage implements Waiting {
-  readonly exchange: Exchange;
-  body: HeldBody | null = null;
-  way: Way | null = null;
-  decision: Decision | null = null;
-  draft: CertificateDraft | null = null;
-  readonly #pipeline: Pipeline;
-
-  constructor(exchange: Exchange, pipeline: Pipeline) {
-    this.exchange = exchange;
-    this.#pipeline = pipeline;
-  }
-
-  written(committed: Committed): void {
-    this.#pipeline.proven(this, committed);
-  }
-
-  unwritable(fault: Fault): void {
-    this.#pipeline.unproven(this, fault);
-  }
-}
 
 export class Pipeline {
   readonly #parts: PipelineParts;
@@ -112,14 +84,28 @@ export class Pipeline {
     if (held.kind === "gone") return;
     if (held.kind === "body") passage.body = held.body;
     const refusal = refusalOf(held);
-    if (refusal !== null) this.#prove(passage, refusal);
-    else this.#then(passage, this.#parts.decider.decide(passage.exchange.egress, passage.body), this.#decided);
+    if (refusal !== null) {
+      this.#prove(passage, refusal);
+      return;
+    }
+    const { decider } = this.#parts;
+    const { egress } = passage.exchange;
+    // Asked of the policy that decides: another one may be in force when the tunnel opens.
+    if (egress.phase === "tunnel") passage.opaque = decider.opaque(egress.destination.host, egress.destination.port);
+    this.#then(passage, decider.decide(egress, passage.body), this.#decided);
   }
 
   #decided(passage: Passage, decision: Decision): void {
     passage.decision = decision;
-    if (permits(decision)) this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);
-    else this.#prove(passage, decision);
+    const { replacement } = decision;
+    if (!permits(decision)) this.#prove(passage, decision);
+    else if (replacement === null) this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);
+    else this.#then(passage, hashInTurns(this.#parts.runtime, replacement), this.#replaced);
+  }
+
+  #replaced(passage: Passage, hash: string): void {
+    passage.forwarded = hash;
+    this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);
   }
 
   #resolved(passage: Passage, way: Way): void {
@@ -128,7 +114,7 @@ export class Pipeline {
     if (veto === null) {
       passage.way = way;
       this.#prove(passage, decision);
-    } else this.#prove(passage, { ...veto, policyVersion: decision.policyVersion });
+    } else this.#prove(passage, { ...veto, policyVersion: veto.policyVersion ?? decision.policyVersion });
   }
 
   #prove(passage: Passage, decided: Decision): void {
@@ -136,20 +122,14 @@ export class Pipeline {
     const killed = this.#killed !== null && permits(decided);
     const decision = killed ? (this.#killed as Decision) : decided;
     if (killed) passage.way = null;
-    const { exchange, body, way } = passage;
     passage.decision = decision;
-    passage.draft = this.#drafts.draft(
-      exchange,
-      decision,
-      body,
-      way === null || way.fault !== null ? null : way.addresses,
-    );
+    passage.draft = this.#drafts.draft(passage.exchange, decision, passage);
     this.#parts.evidence.submit(passage.draft, passage);
   }
 
   /** Called by evidence: the line is written, so from here on something may leave. Never throws. */
   proven(passage: Passage, committed: Committed): void {
-    const { exchange, body, way } = passage;
+    const { exchange, way } = passage;
     const decision = passage.decision as Decision;
     const draft = passage.draft as CertificateDraft;
     try {
@@ -157,7 +137,7 @@ export class Pipeline {
       if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
       else if (this.#killed !== null) this.#revoked(exchange, draft, committed);
       else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);
-      else this.#carryOut(exchange, decision, body, way, draft, committed);
+      else this.#carryOut(passage, decision, way, draft, committed);
     } catch (thrown) {
       void this.#crashed(exchange, thrown);
     }
@@ -262,14 +242,8 @@ export class Pipeline {
     );
   }
 
-  #carryOut(
-    exchange: Exchange,
-    decision: Decision,
-    body: HeldBody | null,
-    way: Way,
-    draft: CertificateDraft,
-    committed: Committed,
-  ): void {
+  #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
+    const { exchange, body } = passage;
     const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
     const { egress } = exchange;
     if (egress.phase === "request") {
@@ -285,14 +259,13 @@ export class Pipeline {
       });
       return;
     }
-    const { host, port } = permit.destination;
     void tunnel(this.#parts.enforce, {
       exchange,
       permit,
       certificateId: committed.id,
       certificate: committed.header,
       draft,
-      opaque: this.#parts.decider.opaque(host, port),
+      opaque: passage.opaque,
       veto: (veto) => this.#vetoInside(exchange, veto, committed.id),
     });
   }
@@ -300,7 +273,7 @@ export class Pipeline {
   /** A tunnel that was allowed by name is vetoed for what it carries: a certificate of its own, under the tunnel's. */
   async #vetoInside(exchange: Exchange, veto: TunnelVeto, parent: string): Promise<void> {
     const from = this.#parts.runtime.monotonic();
-    const drafted = this.#drafts.draft(exchange, block(veto.reason, veto.vector), null, null);
+    const drafted = this.#drafts.draft(exchange, block(veto.reason, veto.vector), NOTHING_FOUND);
     // The tunnel's own clock also counts the wait for its first bytes, which is the client's time.
     const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
     try {
@@ -319,7 +292,10 @@ export class Pipeline {
   async #unproven(exchange: Exchange, draft: CertificateDraft, body: HeldBody | null, thrown: unknown): Promise<void> {
     const vector = thrown instanceof Fault ? thrown.code : "evidence_failed";
     const decision = failClosed("the decision's evidence could not be written", vector, { mode: draft.mode });
-    const refusal = { ...this.#drafts.draft(exchange, decision, body, null), policy_version: draft.policy_version };
+    const refusal = {
+      ...this.#drafts.draft(exchange, decision, { ...NOTHING_FOUND, body }),
+      policy_version: draft.policy_version,
+    };
     const committed = await this.#parts.evidence.unwritten(refusal);
     this.#parts.observer.decided(refusal);
     this.#answer(exchange, decision, refusal, committed);
@@ -334,7 +310,7 @@ export class Pipeline {
     }
     try {
       const decision = failClosed("the gateway failed while deciding", "pipeline_crashed");
-      const draft = this.#drafts.draft(exchange, decision, null, null);
+      const draft = this.#drafts.draft(exchange, decision, NOTHING_FOUND);
       try {
         const committed = await this.#parts.evidence.commit(draft);
         this.#parts.observer.decided(draft);

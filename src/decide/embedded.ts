@@ -12,6 +12,13 @@ import type { Policy } from "./policy-files.ts";
 /** An event loop is handed back after this long. */
 const TURN_MS = 1.5;
 
+/** What an egress is decided on besides its content. */
+interface Basis {
+  /** That lets it go; null without a policy. */
+  readonly rule: string | null;
+  readonly policyVersion: string | null;
+}
+
 export function embeddedDecider(
   runtime: Pick<Runtime, "decode" | "monotonic">,
   config: Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld">,
@@ -25,22 +32,27 @@ export function embeddedDecider(
   /** Bodies up to this are inspected in one go: what the last long one came to. */
   let whole = new SliceSize().bytes;
   let plain: Decision = allow("no policy is configured");
+  let lastBasis: Basis = { rule: null, policyVersion: null };
   /** The last path in which nothing was found. */
   let quietPath = "";
 
-  function allowed(rule: string | null): Decision {
-    if (rule === null) return plain;
+  /** Taken once an egress: a policy that is read again while its body is inspected is the next one's. */
+  function basisOf(rule: string | null): Basis {
     const policyVersion = policy.version;
+    if (lastBasis.rule !== rule || lastBasis.policyVersion !== policyVersion) lastBasis = { rule, policyVersion };
+    return lastBasis;
+  }
+
+  function allowed({ rule, policyVersion }: Basis): Decision {
     // Most requests of a deployment are let go by the same rule as the one before.
-    if (plain.rule !== rule || plain.policyVersion !== policyVersion) {
-      plain = allow("allowed by policy", { rule, policyVersion });
-    }
+    if (plain.rule === rule && plain.policyVersion === policyVersion) return plain;
+    plain = allow(rule === null ? "no policy is configured" : "allowed by policy", { rule, policyVersion });
     return plain;
   }
 
-  function conclude(found: Inspection, rule: string | null): Decision {
-    if (found === null) return allowed(rule);
-    const policyVersion = policy.version;
+  function conclude(found: Inspection, basis: Basis): Decision {
+    if (found === null) return allowed(basis);
+    const { policyVersion } = basis;
     if (found === "exhausted") {
       return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
     }
@@ -48,7 +60,7 @@ export function embeddedDecider(
   }
 
   /** Slice by slice; every few milliseconds the loop is handed back. */
-  async function inspectLong(bytes: Uint8Array, rule: string | null): Promise<Decision> {
+  async function inspectLong(bytes: Uint8Array, basis: Basis): Promise<Decision> {
     const started = clock();
     const budget = { deadline: started + config.enforceTimeoutMs, clock, work };
     // Each body begins with small slices: code that is quick for text is not compiled yet for what is none.
@@ -56,7 +68,7 @@ export function embeddedDecider(
     const slices = inspectSlices(bytes, INSPECTORS, budget, size);
     for (let turn = started, from = started; ; ) {
       const step = slices.next();
-      if (step.done) return conclude(step.value, rule);
+      if (step.done) return conclude(step.value, basis);
       const now = clock();
       size.took(now - from);
       whole = size.bytes;
@@ -67,25 +79,21 @@ export function embeddedDecider(
     }
   }
 
-  function inspect(bytes: Uint8Array, rule: string | null): Decision | Promise<Decision> {
-    if (bytes.length > whole) return inspectLong(bytes, rule);
-    return conclude(inspectWhole(bytes, INSPECTORS, unhurried), rule);
+  function inspect(bytes: Uint8Array, basis: Basis): Decision | Promise<Decision> {
+    if (bytes.length > whole) return inspectLong(bytes, basis);
+    return conclude(inspectWhole(bytes, INSPECTORS, unhurried), basis);
   }
 
   /**
    * Every layer is read, the bytes as they came too: decoders skip what a peer that does not decode may read, such as
    * the names and comments of gzip and the skippable frames of zstd.
    */
-  async function inspectCoded(
-    bytes: Uint8Array,
-    codings: readonly ContentCoding[],
-    rule: string | null,
-  ): Promise<Decision> {
+  async function inspectCoded(bytes: Uint8Array, codings: readonly ContentCoding[], basis: Basis): Promise<Decision> {
     const layers = [bytes];
     const decoded = await decode(bytes, codings, layers);
-    if (!(decoded instanceof Uint8Array)) return { ...decoded, policyVersion: policy.version };
-    let decision = await inspect(decoded, rule);
-    for (const layer of layers) if (decision.verdict === "allow") decision = await inspect(layer, rule);
+    if (!(decoded instanceof Uint8Array)) return { ...decoded, policyVersion: basis.policyVersion };
+    let decision = await inspect(decoded, basis);
+    for (const layer of layers) if (decision.verdict === "allow") decision = await inspect(layer, basis);
     return decision;
   }
 
@@ -98,29 +106,30 @@ export function embeddedDecider(
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
+      const basis = basisOf(judged);
       const trailers = body === null ? null : body.trailers;
       // Nearly every request of an agent goes to the path of the one before.
       if (!egress.wordy && trailers === null && (egress.path === quietPath || egress.path.length <= SHORT_VALUE)) {
-        return inspectBody(egress, body, judged);
+        return inspectBody(egress, body, basis);
       }
       const { texts, length } = headTexts(egress, trailers);
-      if (length > HEAD_BYTES) return inspectLongHead(texts, egress, body, judged);
+      if (length > HEAD_BYTES) return inspectLongHead(texts, egress, body, basis);
       for (const text of texts) {
         const found = inspectField(text);
-        if (found !== null) return conclude(found, judged);
+        if (found !== null) return conclude(found, basis);
       }
       quietPath = egress.path;
-      return inspectBody(egress, body, judged);
+      return inspectBody(egress, body, basis);
     },
   };
 
-  function inspectBody(egress: Egress, body: HeldBody | null, judged: string | null): Decision | Promise<Decision> {
-    if (body === null || body.bytes.length === 0) return allowed(judged);
-    if (!egress.coded) return inspect(body.bytes, judged);
+  function inspectBody(egress: Egress, body: HeldBody | null, basis: Basis): Decision | Promise<Decision> {
+    if (body === null || body.bytes.length === 0) return allowed(basis);
+    if (!egress.coded) return inspect(body.bytes, basis);
     const codings = contentCodings(egress.headers);
-    if (isVeto(codings)) return { ...codings, policyVersion: policy.version };
-    if (codings.length === 0) return inspect(body.bytes, judged);
-    return inspectCoded(body.bytes, codings, judged);
+    if (isVeto(codings)) return { ...codings, policyVersion: basis.policyVersion };
+    if (codings.length === 0) return inspect(body.bytes, basis);
+    return inspectCoded(body.bytes, codings, basis);
   }
 
   /** A head larger than any but a few: the loop is handed back between its texts. */
@@ -128,16 +137,16 @@ export function embeddedDecider(
     texts: readonly string[],
     egress: Egress,
     body: HeldBody | null,
-    judged: string | null,
+    basis: Basis,
   ): Promise<Decision> {
     let turn = clock();
     for (const text of texts) {
       const found = inspectField(text);
-      if (found !== null) return conclude(found, judged);
+      if (found !== null) return conclude(found, basis);
       if (clock() - turn < TURN_MS) continue;
       await new Promise<void>((resolve) => setTimeout(resolve, 0));
       turn = clock();
     }
-    return inspectBody(egress, body, judged);
+    return inspectBody(egress, body, basis);
   }
 }

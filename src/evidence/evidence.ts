@@ -67,6 +67,7 @@ export async function openEvidence(runtime: Runtime, config: EvidenceConfig, sig
           rotateBytes,
           read: (text) => auditLink(runtime, text),
           lock: true,
+          durable: sync !== "none",
         });
   const outcomesHead = outcomes === null ? () => ZERO_HASH : () => outcomes.head;
   const audit = new AuditLog({ runtime, signer, orgId: config.orgId, sync, sink, outcomesHead });
@@ -99,6 +100,7 @@ function openOutcomes(runtime: Runtime, config: EvidenceConfig): OutcomeLog {
     rotateBytes: config.auditRotateBytes,
     read: (text) => outcomeLink(runtime, text),
     lock: false,
+    durable: config.auditSync !== "none",
   });
   return new OutcomeLog({ runtime, sync: config.auditSync, sink });
 }

@@ -26,6 +26,9 @@ export class JournalFile<T> implements Sink<T> {
   readonly #rotateBytes: number;
   readonly #read: ReadLine<T>;
   readonly #lockPath: string | null;
+  readonly #durable: boolean;
+  /** A name was made in the directory that a loss of power could take back. */
+  #unsynced = false;
   #lock: AppendFile | null = null;
   #file: AppendFile | null = null;
   #inode = -1;
@@ -40,6 +43,8 @@ export class JournalFile<T> implements Sink<T> {
       readonly rotateBytes: number;
       readonly read: ReadLine<T>;
       readonly lock: boolean;
+      /** New names outlive a loss of power, as `sync` makes lines do. */
+      readonly durable: boolean;
     },
   ) {
     this.#runtime = runtime;
@@ -47,6 +52,7 @@ export class JournalFile<T> implements Sink<T> {
     this.#rotateBytes = options.rotateBytes;
     this.#rotateAt = options.rotateBytes;
     this.#read = options.read;
+    this.#durable = options.durable;
     this.#lockPath = options.lock ? `${options.path}.lock` : null;
   }
 
@@ -57,6 +63,8 @@ export class JournalFile<T> implements Sink<T> {
     if (this.#lockPath !== null) this.#lock ??= this.#runtime.openAppend(this.#lockPath);
     this.#taken = new Set(await rotatedNumbers(this.#runtime, this.#path));
     this.#file = this.#runtime.openAppend(this.#path);
+    if (this.#durable) await this.#runtime.syncDirectory(directory);
+    this.#unsynced = false;
     const info = await this.#runtime.stat(this.#path);
     this.#inode = info?.inode ?? -1;
     this.#rotateAt = this.#rotateBytes;
@@ -81,6 +89,10 @@ export class JournalFile<T> implements Sink<T> {
 
   async sync(): Promise<void> {
     await this.#file?.sync();
+    if (!this.#unsynced) return;
+    // Before anybody is told that lines are safe the name of the file they are in must be.
+    await this.#runtime.syncDirectory(splitPath(this.#path).directory);
+    this.#unsynced = false;
   }
 
   async inPlace(): Promise<boolean> {
@@ -109,6 +121,7 @@ export class JournalFile<T> implements Sink<T> {
       this.#rotateAt = size + this.#rotateBytes;
       return;
     }
+    this.#unsynced = this.#durable;
     this.#taken.add(number);
     this.#closeFile();
     this.#file = this.#runtime.openAppend(this.#path);

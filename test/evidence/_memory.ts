@@ -122,6 +122,9 @@ export class Memory {
           .filter((name) => name.startsWith(`${directory}/`))
           .map((name) => name.slice(directory.length + 1)),
       makeDirectory: async () => undefined,
+      syncDirectory: async (path) => {
+        await this.onSync(path);
+      },
       rename: (from, to) => {
         this.onRename(from, to);
         const file = this.files.get(from);

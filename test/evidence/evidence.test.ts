@@ -220,6 +220,41 @@ test("rotation keeps every file and one chain through all of them", async () => 
   expect([report.certificates, report.counts.error, report.counts.warning]).toEqual([10, 0, 0]);
 });
 
+test("under a sync policy a rotated log's new name is safe before the certificate in it is answered", async () => {
+  const memory = new Memory();
+  const evidence = await open(memory, { auditSync: "batch", auditRotateBytes: 4000 });
+  const directory = AUDIT.slice(0, AUDIT.lastIndexOf("/"));
+  const rotated = () => [...memory.files.keys()].filter((path) => /log\.\d+\.jsonl$/.test(path)).length;
+  let unsafe = 0;
+  let renamed = 0;
+  let synced = 0;
+  memory.onRename = () => {
+    renamed++;
+  };
+  memory.onSync = async (path) => {
+    if (path === directory) synced = renamed;
+  };
+  for (let i = 0; i < 12; i++) {
+    await evidence.commit(draft());
+    if (synced < renamed) unsafe++;
+  }
+  expect(rotated()).toBeGreaterThan(1);
+  expect(unsafe).toBe(0);
+});
+
+test("a log that is opened is safe in its directory under a sync policy, and without one is not waited for", async () => {
+  for (const [auditSync, expected] of [
+    ["batch", true],
+    ["none", false],
+  ] as const) {
+    const memory = new Memory();
+    const paths: string[] = [];
+    memory.onSync = async (path) => void paths.push(path);
+    await open(memory, { auditSync });
+    expect(paths.includes(AUDIT.slice(0, AUDIT.lastIndexOf("/")))).toBe(expected);
+  }
+});
+
 test("a crash between rename and create goes on from the newest rotated file", async () => {
   const memory = new Memory();
   const evidence = await open(memory, { auditRotateBytes: 1000 });

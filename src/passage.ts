@@ -1,0 +1,45 @@
+import type { Fault } from "./errors.ts";
+import type { Committed, Waiting } from "./evidence/evidence.ts";
+import type { CertificateDraft } from "./model/certificate.ts";
+import type { Decision } from "./model/decision.ts";
+import type { HeldBody } from "./model/egress.ts";
+import type { Exchange } from "./model/exchange.ts";
+
+/** What the vetted way out is; `fault` when there is none although it was allowed. */
+export interface Way {
+  readonly addresses: readonly string[];
+  readonly fault: Fault | null;
+}
+
+/** Who carries on when evidence has answered. */
+interface Proving {
+  proven(passage: Passage, committed: Committed): void;
+  unproven(passage: Passage, fault: Fault): void;
+}
+
+/** One egress on its way through the steps, with what they have found so far. */
+export class Passage implements Waiting {
+  readonly exchange: Exchange;
+  body: HeldBody | null = null;
+  way: Way | null = null;
+  decision: Decision | null = null;
+  draft: CertificateDraft | null = null;
+  /** sha256 hex of what replaces the body; null when nothing does. */
+  forwarded: string | null = null;
+  /** Policy lets this tunnel carry anything. */
+  opaque = false;
+  readonly #pipeline: Proving;
+
+  constructor(exchange: Exchange, pipeline: Proving) {
+    this.exchange = exchange;
+    this.#pipeline = pipeline;
+  }
+
+  written(committed: Committed): void {
+    this.#pipeline.proven(this, committed);
+  }
+
+  unwritable(fault: Fault): void {
+    this.#pipeline.unproven(this, fault);
+  }
+}

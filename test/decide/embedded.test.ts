@@ -370,3 +370,17 @@ describe("openDecider", () => {
     expect(opened.problem).toContain("20-deny.yml:1");
   });
 });
+
+test("a policy read again while a body is inspected is the next egress's, in the verdict and in the version", async () => {
+  const { path, decide, reload, policyVersion: before } = await decider("version: 1\ndefault: allow\n");
+  const long = body("a ".repeat(1_500_000));
+  const deciding = decide(egress(), long);
+  expect(deciding).toBeInstanceOf(Promise);
+  writeFileSync(path as string, "version: 1\ndefault: allow\nhosts:\n  deny: [api.example.test]\n");
+  expect((await reload()).ok).toBe(true);
+  const first = await deciding;
+  const second = await decide(egress(), long);
+  expect([first.verdict, first.policyVersion]).toEqual(["allow", before]);
+  expect(second.verdict).toBe("block");
+  expect(second.policyVersion).not.toBe(before);
+});

@@ -239,11 +239,10 @@ export class Gateway {
     };
     this.#vitalsTimer = setInterval(look, VITALS_MS);
     metrics.registry.collect(() => {
-      look();
       metrics.connections.set(this.#door?.open ?? 0);
-      metrics.tunnels.set(this.#live.size);
+      metrics.tunnels.set(this.#live.tunnels);
       metrics.heldBytes.set(this.#door?.budget.used ?? 0);
-      metrics.evidenceWritable.set(health.evidenceDown ? 0 : 1);
+      metrics.evidenceWritable.set(this.#evidence?.writable === false ? 0 : 1);
       metrics.policyStale.set(health.policyStale ? 1 : 0);
       metrics.planeDown.set(health.planeDown ? 1 : 0);
       metrics.memoryBytes.set(this.#runtime.memory());

@@ -28,6 +28,7 @@ export class Passage implements Waiting {
   forwarded: string | null = null;
   /** Policy lets this tunnel carry anything. */
   opaque = false;
+  #ended = false;
   readonly #pipeline: Proving;
 
   constructor(exchange: Exchange, pipeline: Proving) {
@@ -35,11 +36,18 @@ export class Passage implements Waiting {
     this.#pipeline = pipeline;
   }
 
+  /** True the first time: a passage is carried on once, whoever calls. */
+  end(): boolean {
+    const first = !this.#ended;
+    this.#ended = true;
+    return first;
+  }
+
   written(committed: Committed): void {
-    this.#pipeline.proven(this, committed);
+    if (this.end()) this.#pipeline.proven(this, committed);
   }
 
   unwritable(fault: Fault): void {
-    this.#pipeline.unproven(this, fault);
+    if (this.end()) this.#pipeline.unproven(this, fault);
   }
 }

@@ -17,7 +17,7 @@ import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
 import { block, type Decision, failClosed, permits } from "./model/decision.ts";
-import type { Destination, Egress, HeldBody } from "./model/egress.ts";
+import type { Destination, Egress } from "./model/egress.ts";
 import type { Exchange, Held } from "./model/exchange.ts";
 import { headerValues, withoutBodyFields } from "./model/headers.ts";
 import type { KillOrder } from "./model/kill-order.ts";
@@ -64,10 +64,11 @@ export class Pipeline {
 
   /** Decides one request or CONNECT and sees it to its end. Never throws. */
   handle(exchange: Exchange): void {
+    const passage = new Passage(exchange, this);
     try {
-      this.#enter(new Passage(exchange, this));
+      this.#enter(passage);
     } catch (thrown) {
-      void this.#crashed(exchange, thrown);
+      this.#crashed(passage, thrown);
     }
   }
 
@@ -139,20 +140,38 @@ export class Pipeline {
       else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);
       else this.#carryOut(passage, decision, way, draft, committed);
     } catch (thrown) {
-      void this.#crashed(exchange, thrown);
+      // What is certified stays so: there is no second certificate, only an end.
+      this.#parts.observer.fault("pipeline_crashed", thrown);
+      if (way !== null && permits(decision)) {
+        const cut = { ...NOT_STARTED, answered: null, severed: true, error: "pipeline_crashed" };
+        this.settle({ exchange, draft, certificateId: committed.id }, cut);
+      }
+      exchange.responder.sever();
     }
   }
 
   /** Called by evidence: no evidence, no egress. Never throws. */
   unproven({ exchange, body, draft }: Passage, fault: Fault): void {
-    this.#unproven(exchange, draft as CertificateDraft, body, fault).catch((thrown) => this.#crashed(exchange, thrown));
+    const { mode, policy_version } = draft as CertificateDraft;
+    const refusing = async () => {
+      const decision = failClosed("the decision's evidence could not be written", fault.code, { mode });
+      const made = this.#drafts.draft(exchange, decision, { ...NOTHING_FOUND, body });
+      const refusal = { ...made, policy_version };
+      // Kept, and appended when the log can be written again.
+      const committed = await this.#parts.evidence.unwritten(refusal);
+      this.#parts.observer.decided(refusal);
+      this.#answer(exchange, decision, refusal, committed);
+    };
+    refusing().catch((thrown) => {
+      this.#parts.observer.fault("pipeline_crashed", thrown);
+      exchange.responder.sever();
+    });
   }
 
   /** Most often nothing has to be waited for: then the next step follows at once, without a promise. */
   #then<T>(passage: Passage, value: T | Promise<T>, next: (passage: Passage, value: T) => void): void {
     if (!(value instanceof Promise)) next.call(this, passage, value);
-    else
-      value.then((come) => next.call(this, passage, come)).catch((thrown) => this.#crashed(passage.exchange, thrown));
+    else value.then((come) => next.call(this, passage, come)).catch((thrown) => this.#crashed(passage, thrown));
   }
 
   // ── what the steps ask ──
@@ -208,14 +227,26 @@ export class Pipeline {
   #refuse(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
     const { egress } = exchange;
     const wait = this.#parts.damper.delay(egress.principal.address, decision, egress.destination.host);
-    if (wait > 0) setTimeout(() => this.#answer(exchange, decision, draft, committed), wait);
-    else this.#answer(exchange, decision, draft, committed);
+    if (wait === 0) {
+      this.#answer(exchange, decision, draft, committed);
+      return;
+    }
+    setTimeout(() => {
+      try {
+        this.#answer(exchange, decision, draft, committed);
+      } catch (thrown) {
+        this.#parts.observer.fault("pipeline_crashed", thrown);
+        exchange.responder.sever();
+      }
+    }, wait);
   }
 
   #answer(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
     exchange.release();
-    refuse(exchange.responder, decision, committed);
-    const end = { answered: decision.status, bytesUp: draft.content_bytes ?? 0, bytesDown: 0, error: null };
+    // The door may have had to answer meanwhile, or the client is gone.
+    const answered = exchange.responder.abandoned ? null : decision.status;
+    if (answered !== null) refuse(exchange.responder, decision, committed);
+    const end = { answered, bytesUp: draft.content_bytes ?? 0, bytesDown: 0, error: null };
     const peer = exchange.egress.principal.address;
     const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
     this.#parts.observer.concluded(draft, committed.id, peer, end, duration);
@@ -276,50 +307,32 @@ export class Pipeline {
     const drafted = this.#drafts.draft(exchange, block(veto.reason, veto.vector), NOTHING_FOUND);
     // The tunnel's own clock also counts the wait for its first bytes, which is the client's time.
     const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
+    let committed: Committed;
     try {
-      const committed = await this.#parts.evidence.commit(draft);
-      this.#parts.observer.decided(draft);
-      const end = { answered: null, bytesUp: 0, bytesDown: 0, error: null };
-      const peer = exchange.egress.principal.address;
-      this.#parts.observer.concluded(draft, committed.id, peer, end, draft.latency_ms);
+      committed = await this.#parts.evidence.commit(draft);
     } catch {
       // The veto stands without its line: the tunnel is severed either way, and the certificate is kept for recovery.
-      await this.#parts.evidence.unwritten(draft);
+      committed = await this.#parts.evidence.unwritten(draft);
     }
+    this.#parts.observer.decided(draft);
+    const end = { answered: null, bytesUp: 0, bytesDown: 0, error: null };
+    this.#parts.observer.concluded(draft, committed.id, exchange.egress.principal.address, end, draft.latency_ms);
   }
 
-  /** No evidence, no egress. */
-  async #unproven(exchange: Exchange, draft: CertificateDraft, body: HeldBody | null, thrown: unknown): Promise<void> {
-    const vector = thrown instanceof Fault ? thrown.code : "evidence_failed";
-    const decision = failClosed("the decision's evidence could not be written", vector, { mode: draft.mode });
-    const refusal = {
-      ...this.#drafts.draft(exchange, decision, { ...NOTHING_FOUND, body }),
-      policy_version: draft.policy_version,
-    };
-    const committed = await this.#parts.evidence.unwritten(refusal);
-    this.#parts.observer.decided(refusal);
-    this.#answer(exchange, decision, refusal, committed);
-  }
-
-  /** A defect of ours in the middle of an egress takes the same road as every other fault. */
-  async #crashed(exchange: Exchange, thrown: unknown): Promise<void> {
+  /** A defect of ours before anything was certified: fail closed, on the road of every other decision. Never throws. */
+  #crashed(passage: Passage, thrown: unknown): void {
+    const { exchange } = passage;
     this.#parts.observer.fault("pipeline_crashed", thrown);
-    if (exchange.responder.started) {
+    // Whatever the passage still waits for must not carry it on.
+    const first = passage.end();
+    if (!first || exchange.responder.started) {
       exchange.responder.sever();
       return;
     }
     try {
-      const decision = failClosed("the gateway failed while deciding", "pipeline_crashed");
-      const draft = this.#drafts.draft(exchange, decision, NOTHING_FOUND);
-      try {
-        const committed = await this.#parts.evidence.commit(draft);
-        this.#parts.observer.decided(draft);
-        this.#answer(exchange, decision, draft, committed);
-      } catch (again) {
-        await this.#unproven(exchange, draft, null, again);
-      }
-    } catch (last) {
-      this.#parts.observer.fault("pipeline_crashed", last);
+      this.#prove(new Passage(exchange, this), failClosed("the gateway failed while deciding", "pipeline_crashed"));
+    } catch (again) {
+      this.#parts.observer.fault("pipeline_crashed", again);
       exchange.responder.sever();
     }
   }

@@ -24,6 +24,13 @@ export class LiveSet {
     return this.#members.length;
   }
 
+  /** Of them the tunnels and WebSockets, counted now. */
+  get tunnels(): number {
+    let count = 0;
+    for (const { egress } of this.#members) if (egress.phase === "tunnel" || egress.upgrade !== null) count++;
+    return count;
+  }
+
   add(live: Live): void {
     if (live.place !== -1) return;
     live.place = this.#members.length;

@@ -90,29 +90,38 @@ export class CommitQueue {
 
   async #pump(): Promise<void> {
     this.#pumping = true;
-    while (this.#entries.length > 0) {
-      const batch = this.#takeReady();
-      try {
-        const [first] = batch;
-        if (first === undefined) {
-          const head = this.#entries[0];
-          if (head === undefined || head.error === null) break;
-          throw head.error;
-        }
-        let lines = "";
-        for (const { ready, place } of batch) lines += `${ready?.json}\n${place.loose}`;
-        this.#sink.append(lines, first.place.seq);
-        if (this.#sync !== "none") await this.#sink.sync();
-      } catch (cause) {
-        this.#fail(batch, cause);
-        break;
+    try {
+      while (this.#entries.length > 0 && (await this.#writeBatch())) {
+        // One batch after the other.
       }
-      for (const { ready, place } of batch) if (ready !== null) place.waiting.written(ready);
+    } finally {
+      this.#pumping = false;
+      const waiters = this.#waiters;
+      this.#waiters = [];
+      for (const wake of waiters) wake();
     }
-    this.#pumping = false;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
+  }
+
+  /** False when the next certificate is not signed yet, and after a failure. */
+  async #writeBatch(): Promise<boolean> {
+    const batch = this.#takeReady();
+    try {
+      const [first] = batch;
+      if (first === undefined) {
+        const head = this.#entries[0];
+        if (head === undefined || head.error === null) return false;
+        throw head.error;
+      }
+      let lines = "";
+      for (const { ready, place } of batch) lines += `${ready?.json}\n${place.loose}`;
+      this.#sink.append(lines, first.place.seq);
+      if (this.#sync !== "none") await this.#sink.sync();
+    } catch (cause) {
+      this.#fail(batch, cause);
+      return false;
+    }
+    for (const { ready, place } of batch) if (ready !== null) place.waiting.written(ready);
+    return true;
   }
 
   #takeReady(): Entry[] {

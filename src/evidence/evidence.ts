@@ -9,7 +9,7 @@ import { JournalFile, outcomesPath, type Sink } from "./journal.ts";
 import { OutcomeLog } from "./outcomes.ts";
 import { stdoutSink } from "./stdout-sink.ts";
 
-/** Whoever waits for a certificate's line: exactly one of the two is called, once, in a later turn or at once. */
+/** Whoever waits for a certificate's line: exactly one of the two is called, once, in a later turn or at once. Neither throws. */
 export interface Waiting {
   written(made: Committed): void;
   /** Nothing may leave. */

@@ -350,6 +350,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   /** An answer without a decision: one line, a counter, no certificate. */
   #refuse(status: number, code: string, detail: string): void {
     this.door.notice({ status, code, peer: this.conn.remoteAddress });
+    // Somebody may still be deciding: this is the answer all the same.
+    this.#exchange?.responder.gone();
     this.conn.write(refusal(status, detail));
     this.#closeSoon();
   }

@@ -14,9 +14,12 @@ export class ServerExchange implements Exchange {
   readonly responder: Http1Responder;
   waitedMs = 0;
   readonly #owner: ServerConn;
+  /** Its own, whatever the connection holds by the time it is released. */
+  readonly #body: BodyHolder | null;
 
   constructor(owner: ServerConn, head: RequestHead, body: BodyHolder | null) {
     this.#owner = owner;
+    this.#body = body;
     this.startedAt = owner.door.runtime.monotonic();
     this.declaredLength = head.contentLength;
     this.egress = new HttpEgress(head, owner.conn, owner.inside);
@@ -38,6 +41,6 @@ export class ServerExchange implements Exchange {
   }
 
   release(): void {
-    this.#owner.release();
+    this.#body?.release();
   }
 }

@@ -53,7 +53,7 @@ export function gatewayMetrics(): GatewayMetrics {
     requestSeconds: latency("sallyport_request_seconds", "Time from a request's head to the end of its answer."),
     bytes: m.counter("sallyport_bytes_total", "Body and tunnel bytes carried.", { labels: ["direction"] }),
     connections: m.gauge("sallyport_connections", "Client connections open.", "sum").with(),
-    tunnels: m.gauge("sallyport_tunnels", "Tunnels open.", "sum").with(),
+    tunnels: m.gauge("sallyport_tunnels", "Tunnels and WebSockets open.", "sum").with(),
     heldBytes: m.gauge("sallyport_held_bytes", "Body bytes held for inspection.", "sum").with(),
     upstreamErrors: m.counter(
       "sallyport_upstream_errors_total",

@@ -8,6 +8,7 @@ import {
   withSignature,
 } from "../../src/evidence/certificate.ts";
 import { readCertificate } from "../../src/evidence/read-certificate.ts";
+import type { CertificateDraft } from "../../src/model/certificate.ts";
 import { draft } from "./_draft.ts";
 
 const assigned: Assigned = {
@@ -165,3 +166,51 @@ test("readCertificate answers everything with a problem, never an exception", ()
     accepted.map((text) => Object.entries(JSON.parse(text)).find(([, v]) => (v as { not?: 1 })?.not)?.[0]),
   ).toEqual(["attestation_hash", "content_bytes", "forwarded_hash", "policy_version"]);
 });
+
+/** For every member two values that a certificate tells apart; a member that is added has to say here what it may be. */
+const VARIANTS = {
+  verdict: ["allow", "block"],
+  would: [null, "block"],
+  mode: ["enforce", "shadow"],
+  reason: ["a", "b"],
+  matched_pillar: [null, "128"],
+  matched_vector: [null, "706"],
+  caller: ["a", "b"],
+  latency_ms: [1, 2],
+  content_hash: [null, "sha256-00"],
+  content_bytes: [null, 5],
+  forwarded_hash: [null, "sha256-00"],
+  phase: ["request", "tunnel"],
+  parent: [null, "cert_0123456789abcdef"],
+  rule: [null, "r"],
+  policy_version: [null, "v"],
+  attestation_hash: [null, "h"],
+  agent: [null, "a"],
+  addresses: [null, ["192.0.2.1"]],
+  request: [null, draft().request],
+  recovered: [undefined, { torn_hash: "00", torn_bytes: 1 }],
+} satisfies { readonly [K in keyof Required<CertificateDraft>]: readonly [CertificateDraft[K], CertificateDraft[K]] };
+
+for (const member of Object.keys(VARIANTS) as (keyof typeof VARIANTS)[]) {
+  test(`seal tells a certificate's own ${member}, however alike the one before it was`, () => {
+    const base = draft();
+    for (const value of [...VARIANTS[member], ...VARIANTS[member]]) {
+      const sealed = seal({ ...base, [member]: value } as CertificateDraft, assigned);
+      expect(JSON.parse(sealed.text)[member]).toEqual(value as never);
+    }
+  });
+}
+
+for (const [member, one, other] of [
+  ["kid", "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"],
+  ["algorithm", "HMAC-SHA256", "Ed25519"],
+  ["orgId", "a", "b"],
+] as const) {
+  test(`seal tells each certificate's ${member}`, () => {
+    const base = draft();
+    const name = member === "orgId" ? "org_id" : member;
+    for (const value of [one, other, one]) {
+      expect(JSON.parse(seal(base, { ...assigned, [member]: value }).text)[name]).toBe(value);
+    }
+  });
+}

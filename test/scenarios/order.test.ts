@@ -244,11 +244,27 @@ describe("what only looks allowed", () => {
       client.send(request.replaceAll("AT", at).replaceAll("PORT", String(upstream.port)) + get(at, "/smuggled"));
       const answer = await client.answer();
       expect(answer.status).toBeGreaterThanOrEqual(400);
-      await client.ended();
+      await until(() => client.ending !== "open", "cut");
       expect(rig.dialled).toEqual([]);
       expect(rig.asked.length).toBe(0);
       client.close();
       await rig.clean();
     });
   }
+});
+
+describe("a defect of ours behind the proof", () => {
+  test("ends the egress and leaves one certificate, with the outcome that says so", async () => {
+    rig.live.add = () => {
+      throw new Error("a defect");
+    };
+    const client = await rig.client();
+    client.send(post(at, "b"));
+    await until(() => client.ending !== "open", "cut");
+    expect(rig.evidence.proofs.map((proof) => proof.verdict)).toEqual(["allow"]);
+    expect(rig.evidence.outcomes.length).toBe(1);
+    expect(rig.evidence.outcomes[0]?.severed).toBe(true);
+    expect(rig.faults.length).toBe(1);
+    expect(upstream.all.length).toBe(0);
+  });
 });

@@ -31,7 +31,7 @@ export interface Principal {
   readonly agent: string | null;
 }
 
-/** What a certificate is about (contract section 7, `phase`). */
+/** What a certificate is about (`phase` in docs/certificate.md). */
 export type Phase = "request" | "tunnel" | "message" | "response" | "approval" | "recovery";
 
 /**

@@ -3,7 +3,7 @@
  *
  * Why: a decision that can reach the code that dials, or a parser that can reach a socket, ends as a gateway where
  * nobody can say what must have happened before a byte leaves. The table below is the architecture; a room may import
- * what stands in its row and nothing else. decide, evidence and enforce never see each other: only the pipeline does.
+ * what stands in its row and nothing else. decide, evidence and enforce never see each other: the top does.
  * A runtime's name outside src/runtime would tie the rules to one of the two programs that run them; the tsconfig with
  * `types: []` refuses the types, this scan refuses the words.
  *

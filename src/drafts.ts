@@ -9,6 +9,8 @@ import type { Passage } from "./passage.ts";
 import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
+export { hashInTurns } from "./crypto/hash-in-turns.ts";
+
 /** What the steps found out about an egress before it was certified. */
 export type Found = Pick<Passage, "body" | "way" | "forwarded">;
 
@@ -79,30 +81,4 @@ export class Drafts {
     this.#named.set(destination, { egress: { door, method, target, path }, request });
     return request;
   }
-}
-
-/** Bytes hashed at a time: a few milliseconds. */
-const TURN_BYTES = 512 * 1024;
-
-/** sha256 hex of bytes of any length; the loop is handed back now and then. */
-export function hashInTurns(
-  runtime: Pick<Runtime, "sha256" | "hasher" | "afterTurn">,
-  bytes: Uint8Array,
-): string | Promise<string> {
-  if (bytes.length <= TURN_BYTES) return runtime.sha256(bytes);
-  return new Promise((resolve, reject) => {
-    const hasher = runtime.hasher();
-    let at = 0;
-    const turn = (): void => {
-      try {
-        hasher.update(bytes.subarray(at, at + TURN_BYTES));
-        at += TURN_BYTES;
-        if (at < bytes.length) runtime.afterTurn(turn);
-        else resolve(hasher.hex());
-      } catch (thrown) {
-        reject(thrown);
-      }
-    };
-    turn();
-  });
 }

@@ -8,7 +8,7 @@ import { manualOf, RESERVED_NAMES, SETTING_NAMES } from "./schema.ts";
 const PREFIX = "EVE_PROXY_";
 
 /** Every name that may be set, `…_FILE` forms included. */
-export const KNOWN_NAMES: readonly string[] = SETTING_NAMES.flatMap((name) =>
+const KNOWN_NAMES: readonly string[] = SETTING_NAMES.flatMap((name) =>
   manualOf(name).file === null ? [name] : [name, `${name}_FILE`],
 );
 

@@ -213,7 +213,7 @@ export function manualOf(name: SettingName): Manual {
 
 export const SETTING_NAMES = names(environment.shape) as readonly SettingName[];
 
-/** Names the contract gives to later versions: refused, because ignoring an interception CA would be a silent fail-open. */
+/** Names kept for later versions: refused, because ignoring an interception CA would be a silent fail-open. */
 export const RESERVED_NAMES: readonly string[] = [
   "EVE_PROXY_CA_CERT",
   "EVE_PROXY_CA_KEY",

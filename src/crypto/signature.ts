@@ -27,7 +27,7 @@ export interface Verifier {
   verify(text: string, signature: string): boolean | Promise<boolean>;
 }
 
-export const MIN_HMAC_BYTES = 16;
+const MIN_HMAC_BYTES = 16;
 
 const encoder = new TextEncoder();
 

@@ -1,8 +1,7 @@
 /** What of a request's head is text that a model may come to read: path, query, field values, and trailers. */
 import { type Egress, SHORT_VALUE } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
-import { WHOLE_BYTES } from "../policy/inspect.ts";
-import { type Inspection, inspectBytes } from "../policy/pillar128.ts";
+import { type Inspection, type Inspector, WHOLE_BYTES } from "../policy/inspect.ts";
 
 /** Heads up to this are read in one go. */
 export const HEAD_BYTES = WHOLE_BYTES;
@@ -12,7 +11,7 @@ const OVERLAP = 8 * 1024;
 
 const scratch = new Uint8Array(WHOLE_BYTES);
 
-/** The texts that are long enough to hold a phrase, none over `WHOLE_BYTES`, and their length together. */
+/** The texts that are long enough for any inspector, none over `WHOLE_BYTES`, and their length together. */
 export function headTexts(
   { path, headers }: Egress,
   trailers: HeaderList | null,
@@ -34,8 +33,13 @@ function add(texts: string[], text: string): number {
 }
 
 /** Text by text: no phrase spans two of them. Of at most `WHOLE_BYTES` chars, each of them a byte. */
-export function inspectField(text: string): Inspection {
+export function inspectField(text: string, inspectors: readonly Inspector[]): Inspection {
   const { length } = text;
   for (let i = 0; i < length; i++) scratch[i] = text.charCodeAt(i);
-  return inspectBytes(scratch.subarray(0, length));
+  const bytes = scratch.subarray(0, length);
+  for (const inspector of inspectors) {
+    const found = inspector.inspect(bytes, false);
+    if (found !== null) return found;
+  }
+  return null;
 }

@@ -2,15 +2,13 @@
 import type { Config } from "../config/config.ts";
 import { allow, block, type Decision, failClosed } from "../model/decision.ts";
 import { type Egress, type HeldBody, SHORT_VALUE } from "../model/egress.ts";
-import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, SliceSize } from "../policy/inspect.ts";
+import { INSPECTORS, type Inspection, type Inspector, inspectWhole, SliceSize } from "../policy/inspect.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import { HEAD_BYTES, headTexts, inspectField } from "./_head.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
-import type { Policy } from "./policy-files.ts";
-
-/** An event loop is handed back after this long. */
-const TURN_MS = 1.5;
+import { inspectInTurns, nextTurn, TURN_MS, WORK_PER_BYTE } from "./inspect-in-turns.ts";
+import type { Policy } from "./policy.ts";
 
 /** What an egress is decided on besides its content. */
 interface Basis {
@@ -23,17 +21,17 @@ export function embeddedDecider(
   runtime: Pick<Runtime, "decode" | "monotonic">,
   config: Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld">,
   policy: Policy,
+  inspectors: readonly Inspector[] = INSPECTORS,
 ): Decider {
   const decode = bodyDecoder(runtime, config);
   const clock = () => runtime.monotonic();
-  // Slices overlap by half at the most: three times the largest body is never reached by an honest inspection.
-  const work = 3 * decodedCap(config.maxBody) * INSPECTORS.length;
+  const work = WORK_PER_BYTE * decodedCap(config.maxBody) * inspectors.length;
   const unhurried = { deadline: Number.POSITIVE_INFINITY, clock, work };
-  /** Bodies up to this are inspected in one go: what the last long one came to. */
-  let whole = new SliceSize().bytes;
+  /** Of the last long body: those up to it are inspected in one go. */
+  let size = new SliceSize();
   let plain: Decision = allow("no policy is configured");
   let lastBasis: Basis = { rule: null, policyVersion: null };
-  /** The last path in which nothing was found. */
+  /** The last path in which no inspector found anything. */
   let quietPath = "";
 
   /** Taken once an egress: a policy that is read again while its body is inspected is the next one's. */
@@ -59,29 +57,16 @@ export function embeddedDecider(
     return block(found.reason, found.vector, { pillar: found.pillar, policyVersion });
   }
 
-  /** Slice by slice; every few milliseconds the loop is handed back. */
   async function inspectLong(bytes: Uint8Array, basis: Basis): Promise<Decision> {
-    const started = clock();
-    const budget = { deadline: started + config.enforceTimeoutMs, clock, work };
     // Each body begins with small slices: code that is quick for text is not compiled yet for what is none.
-    const size = new SliceSize();
-    const slices = inspectSlices(bytes, INSPECTORS, budget, size);
-    for (let turn = started, from = started; ; ) {
-      const step = slices.next();
-      if (step.done) return conclude(step.value, basis);
-      const now = clock();
-      size.took(now - from);
-      whole = size.bytes;
-      from = now;
-      if (now - turn < TURN_MS) continue;
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
-      turn = from = clock();
-    }
+    size = new SliceSize();
+    const budget = { deadline: clock() + config.enforceTimeoutMs, clock, work };
+    return conclude(await inspectInTurns(bytes, inspectors, budget, size), basis);
   }
 
   function inspect(bytes: Uint8Array, basis: Basis): Decision | Promise<Decision> {
-    if (bytes.length > whole) return inspectLong(bytes, basis);
-    return conclude(inspectWhole(bytes, INSPECTORS, unhurried), basis);
+    if (bytes.length > size.bytes) return inspectLong(bytes, basis);
+    return conclude(inspectWhole(bytes, inspectors, unhurried), basis);
   }
 
   /**
@@ -115,7 +100,7 @@ export function embeddedDecider(
       const { texts, length } = headTexts(egress, trailers);
       if (length > HEAD_BYTES) return inspectLongHead(texts, egress, body, basis);
       for (const text of texts) {
-        const found = inspectField(text);
+        const found = inspectField(text, inspectors);
         if (found !== null) return conclude(found, basis);
       }
       quietPath = egress.path;
@@ -141,10 +126,10 @@ export function embeddedDecider(
   ): Promise<Decision> {
     let turn = clock();
     for (const text of texts) {
-      const found = inspectField(text);
+      const found = inspectField(text, inspectors);
       if (found !== null) return conclude(found, basis);
       if (clock() - turn < TURN_MS) continue;
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
       turn = clock();
     }
     return inspectBody(egress, body, basis);

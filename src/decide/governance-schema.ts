@@ -1,4 +1,4 @@
-/** The decision API (contract section 6) as schemas: what the relay sends a plane, and all a plane may answer. */
+/** The decision API (docs/governance-api.md) as schemas: what the relay sends a plane, and all a plane may answer. */
 import { z } from "zod";
 
 /** A credential as the plane sees it. The fingerprint is keyed: it can be compared, not reversed or looked up. */

@@ -10,7 +10,7 @@ import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import type { DecisionAnswer } from "./governance-schema.ts";
 import { ANSWER_ROOM, readAnswer } from "./plane-answer.ts";
 import { describe, type Fingerprint, questionBytes } from "./plane-request.ts";
-import type { Policy } from "./policy-files.ts";
+import type { Policy } from "./policy.ts";
 import { QuestionRoom } from "./question-room.ts";
 import { boundBy } from "./signed-request.ts";
 

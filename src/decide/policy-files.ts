@@ -1,28 +1,15 @@
 /** The policy in force: read from its file or directory, replaced as a whole, never half. */
 import { Fault, messageOf } from "../errors.ts";
-import { block, type Decision } from "../model/decision.ts";
-import type { Destination } from "../model/egress.ts";
 import type { PolicySource } from "../policy/document.ts";
-import { compilePolicy, evaluate, type Program } from "../policy/program.ts";
+import { compilePolicy, type Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { parseIp } from "../wire/ip.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
-import type { AddressPolicy } from "./address.ts";
+import { type Policy, verdictsOf } from "./policy.ts";
 
 const MAX_FILES = 256;
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_PATH = 512;
-
-export interface Policy extends AddressPolicy {
-  readonly version: string | null;
-  /** Why the files on disk are not what is in force; null when they are. */
-  readonly problem: string | null;
-  /** The veto for a destination, or the name of the rule that lets it go (null without a policy). */
-  judge(destination: Destination): Decision | string | null;
-  opaque(host: string, port: number): boolean;
-  reload(): Promise<{ ok: boolean; message: string }>;
-}
 
 type Files = Pick<Runtime, "readFile" | "stat" | "list">;
 
@@ -60,17 +47,7 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
     get problem() {
       return problem;
     },
-    judge({ host, port, literal }) {
-      if (program === null) return null;
-      const verdict = evaluate(program, { host, port, literal });
-      return verdict.allowed ? verdict.rule : denied(program, `host "${host}"`, verdict.rule);
-    },
-    deniedAddress(address, port) {
-      if (program === null || !program.deny.hasNetworks) return null;
-      const rule = program.deny.matchAddress(address, port);
-      return rule === null ? null : denied(program, `address ${address}`, rule);
-    },
-    opaque: (host, port) => program?.opaque.match(host, port, parseIp(host) !== null) != null,
+    ...verdictsOf(() => program),
     /**
      * One after the other: a slow reading of what the files were must not replace a later one of what they are. Whoever
      * asks while one is under way is told of the next, which begins after they asked.
@@ -86,10 +63,6 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
       return next;
     },
   };
-}
-
-function denied(program: Program, what: string, rule: string): Decision {
-  return block(`policy denies ${what}`, "policy_deny", { rule, policyVersion: program.version });
 }
 
 /** Names every problem of every file, whatever comes first. */

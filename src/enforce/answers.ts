@@ -22,7 +22,7 @@ export interface Certified {
   readonly header: string;
 }
 
-/** Answers a refusal with its certificate and severs the connection behind it (contract section 4). */
+/** Answers a refusal with its certificate and severs the connection behind it. */
 export function refuse(responder: Responder, decision: Decision, certificate: Certified): void {
   const status = decision.status ?? 503;
   const verdict = word(decision);

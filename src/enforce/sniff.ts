@@ -3,7 +3,7 @@ import type { Taken } from "../model/exchange.ts";
 import { type HelloResult, readClientHello } from "../wire/client-hello.ts";
 import { Parked } from "./parked.ts";
 
-/** How long a tunnel may stay silent before it is a veto (contract section 5). */
+/** How long a tunnel may stay silent before it is a veto. */
 const SILENCE_MS = 2_000;
 /** A ClientHello is at most this long; what has not shown itself by then is not one. */
 const MAX_BYTES = 64 * 1024;

@@ -45,7 +45,7 @@ export interface Finding {
 }
 
 /** Findings of one severity that are kept; all are counted. */
-export const MAX_FINDINGS = 20;
+const MAX_FINDINGS = 20;
 
 /** What a verification found, in memory that does not grow with the log. */
 export class Report {

@@ -8,7 +8,7 @@ const TEXT: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-/** As the gateway answers (contract section 4). Without a certificate (the signer failed) it is null and the header absent. */
+/** As the gateway answers. Without a certificate (the signer failed) it is null and the header absent. */
 export function refusal(decision: Decision, signed: Signed | null): Response {
   const status = decision.status ?? 503;
   const word = decision.verdict === "fail_closed" ? "FAIL_CLOSED" : decision.verdict === "hold" ? "HOLD" : "BLOCK";

@@ -1,9 +1,8 @@
 /** What is inspected: any value as bytes, their hash, and Pillar 128 over them without holding the event loop. */
 import { portableDigest } from "../crypto/digest.ts";
-import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, WHOLE_BYTES } from "../policy/inspect.ts";
+import { inspectInTurns, WORK_PER_BYTE } from "../decide/inspect-in-turns.ts";
+import { INSPECTORS, type Inspection, inspectWhole, SliceSize, WHOLE_BYTES } from "../policy/inspect.ts";
 
-/** An event loop is handed back after this long. */
-const TURN_MS = 3;
 /** Above this the hash is left to Web Crypto, which is slower to start and works off the thread. */
 const SYNC_HASH_BYTES = 16 * 1024;
 
@@ -52,14 +51,7 @@ export async function sha256(bytes: Uint8Array): Promise<string> {
 /** `deadline` as `performance.now()` tells it; passing it is "exhausted", never a pass. */
 export async function inspectContent(bytes: Uint8Array, deadline: number): Promise<Inspection> {
   const clock = () => performance.now();
-  const budget = { deadline, clock, work: 2 * bytes.length * INSPECTORS.length + WHOLE_BYTES };
+  const budget = { deadline, clock, work: WORK_PER_BYTE * bytes.length * INSPECTORS.length };
   if (bytes.length <= WHOLE_BYTES) return inspectWhole(bytes, INSPECTORS, budget);
-  const slices = inspectSlices(bytes, INSPECTORS, budget);
-  for (let turn = clock(); ; ) {
-    const step = slices.next();
-    if (step.done) return step.value;
-    if (clock() - turn < TURN_MS) continue;
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
-    turn = clock();
-  }
+  return inspectInTurns(bytes, INSPECTORS, budget, new SliceSize());
 }

@@ -3,11 +3,11 @@ import { addressGuard } from "../decide/address.ts";
 import { guarded } from "../decide/decider.ts";
 import { embeddedDecider } from "../decide/embedded.ts";
 import { hostGate } from "../decide/host.ts";
-import type { Policy } from "../decide/policy-files.ts";
+import { type Policy, verdictsOf } from "../decide/policy.ts";
 import { Fault } from "../errors.ts";
-import { block, type Decision } from "../model/decision.ts";
+import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
-import { compilePolicy, evaluate } from "../policy/program.ts";
+import { compilePolicy } from "../policy/program.ts";
 import { type Cidr, parseCidr } from "../wire/ip.ts";
 import { sha256 } from "./content.ts";
 
@@ -69,21 +69,10 @@ function network(text: string): Cidr {
 
 function policyOf(text: string | null): Policy {
   const program = text === null ? null : compilePolicy([{ name: "policy", text }]);
-  const denied = (what: string, rule: string) =>
-    block(`policy denies ${what}`, "policy_deny", { rule, policyVersion: program?.version ?? null });
   return {
     version: program?.version ?? null,
     problem: null,
-    judge({ host, port, literal }) {
-      if (program === null) return null;
-      const verdict = evaluate(program, { host, port, literal });
-      return verdict.allowed ? verdict.rule : denied(`host "${host}"`, verdict.rule);
-    },
-    deniedAddress(address, port) {
-      const rule = program?.deny.matchAddress(address, port) ?? null;
-      return rule === null ? null : denied(`address ${address}`, rule);
-    },
-    opaque: () => false,
+    ...verdictsOf(() => program),
     reload: async () => ({ ok: true, message: "the policy is fixed" }),
   };
 }

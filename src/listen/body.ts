@@ -1,12 +1,10 @@
+import { TURN_BYTES } from "../crypto/hash-in-turns.ts";
 import type { HeldBody } from "../model/egress.ts";
 import type { Held } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { Hasher } from "../runtime/contract.ts";
 import type { Door } from "./door.ts";
 import type { HeldShare } from "./held.ts";
-
-/** Bytes of one body that are hashed or put together in one turn of the event loop: a millisecond or two. */
-const TURN_BYTES = 512 * 1024;
 
 /**
  * Collects one request body. What arrives in pieces is hashed as it comes and put together in the end, both in turns: a

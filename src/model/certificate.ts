@@ -73,7 +73,7 @@ export interface Recovered {
 
 export type Algorithm = "HMAC-SHA256" | "Ed25519" | "ECDSA-P256-SHA256";
 
-/** One Decision Certificate, as in the header, the answer's body and the audit line (contract section 7). */
+/** One Decision Certificate, as in the header, the answer's body and the audit line (docs/certificate.md). */
 export interface Certificate extends CertificateDraft {
   readonly v: 1;
   /** "cert_" + 16 hex. */

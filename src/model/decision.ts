@@ -1,7 +1,7 @@
 /** What was decided. There is no default and no zero value: every decision is made by one of the functions below. */
 export type Verdict = "allow" | "sanitize" | "hold" | "block" | "fail_closed";
 
-/** How the deciding side was running (contract section 7, `mode`). */
+/** How the deciding side was running (`mode` in docs/certificate.md). */
 export type Mode = "enforce" | "shadow" | "fail_open" | "degraded";
 
 /** The answer a refusal is given as; `null` goes with an allow. */

@@ -1,7 +1,7 @@
 import type { FieldBlock, HeaderList } from "./headers.ts";
 
-/** Bytes; no phrase that an inspector looks for is as short, and most field values are no longer. */
-export const SHORT_VALUE = 16;
+/** Bytes. Less than the `shortest` of any inspector, so what is no longer is passed over; most field values are not. */
+export const SHORT_VALUE = 15;
 
 /** The way traffic came in. */
 export type Door = "forward" | "connect" | "tunnel" | "library";
@@ -9,7 +9,11 @@ export type Door = "forward" | "connect" | "tunnel" | "library";
 /** `tcp` is an opaque tunnel: a CONNECT whose inside is not (yet) known. */
 export type Scheme = "http" | "https" | "tcp";
 
-/** Where an egress wants to go, normalised: the only form any verdict or dial is computed from. */
+/**
+ * Where an egress wants to go, normalised: the only form any verdict or dial is computed from. Immutable, and equal
+ * requests at one door share one object as long as the door remembers the line: what a place was last found to be is kept
+ * under its identity (`drafts.ts`, `pipeline.ts`, `enforce/forward.ts`), so another place is always another object.
+ */
 export interface Destination {
   readonly scheme: Scheme;
   /** Lower-case A-label name without a trailing dot, or a canonical IP literal without brackets. */
@@ -27,7 +31,7 @@ export interface Principal {
   readonly agent: string | null;
 }
 
-/** What a certificate is about (contract section 7, `phase`). */
+/** What a certificate is about (`phase` in docs/certificate.md). */
 export type Phase = "request" | "tunnel" | "message" | "response" | "approval" | "recovery";
 
 /**

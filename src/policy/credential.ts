@@ -56,7 +56,7 @@ const MIN_RANDOM = 20;
 const BITS_PER_CHARACTER = 3.2;
 
 /** True for a run of 20 or more letters and digits that no one would type: mixed, and spread over the alphabet. */
-export function looksRandom(text: string): boolean {
+function looksRandom(text: string): boolean {
   if (text.length < MIN_RANDOM || UUID.test(text)) return false;
   for (const run of text.split(/[^A-Za-z0-9]+/, 64)) {
     if (run.length < MIN_RANDOM || !/[0-9]/.test(run) || !/[A-Za-z]/.test(run)) continue;

@@ -1,16 +1,21 @@
 /** Runs inspectors over a decoded body in slices, under a deadline and a work budget checked between them. */
 import { MAX_INSPECTED } from "./letters.ts";
-import { type Inspection, inspectBytes, isJson } from "./pillar128.ts";
+import { type Inspection, inspectBytes, isJson, MIN_LETTERS } from "./pillar128.ts";
 
 export type { Inspection };
 
-/** Looks at one slice of a decoded body. Pure, and linear in the slice. `cutJson`: it is from the middle of a JSON text. */
+/**
+ * Looks at one slice of a decoded body, or at one text of a head: a path, a query, the value of a field or trailer. Pure,
+ * and linear in the slice. `cutJson`: it is from the middle of a JSON text.
+ */
 export interface Inspector {
   readonly name: string;
+  /** Bytes: in less it finds nothing. Above `SHORT_VALUE`, or what is passed over as short would be hidden from it. */
+  readonly shortest: number;
   inspect(slice: Uint8Array, cutJson: boolean): Inspection;
 }
 
-export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", inspect: inspectBytes }];
+export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", shortest: MIN_LETTERS, inspect: inspectBytes }];
 
 /** What an inspection may cost. Running out is never a pass: the decision then fails closed. */
 export interface Budget {

@@ -33,8 +33,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** An assembled phrase needs two literals at the least. */
 const MIN_QUOTES = 4;
-/** The shortest phrase has more letters. */
-const MIN_LETTERS = 16;
+/** The shortest phrase has as many letters; fewer bytes are never read at all. */
+export const MIN_LETTERS = 16;
 
 const plain = new Uint8Array(MAX_LETTERS_INPUT + ASCII_ROOM);
 

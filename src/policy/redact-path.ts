@@ -1,7 +1,7 @@
 /** Paths as evidence may name them. */
 import { looksSecret } from "./credential.ts";
 
-export const REDACTED = "[redacted]";
+const REDACTED = "[redacted]";
 
 /** No credential is shorter; segments below this are not looked at. */
 const MIN_SECRET = 15;

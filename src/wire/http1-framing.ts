@@ -1,7 +1,7 @@
 /** The fields that frame a message or belong to the connection, gathered in one pass with a single reading. */
 import { isToken, sameName, trimSpace } from "./http1-chars.ts";
-import { type FieldRole, isOwnField, knownField } from "./http1-fields.ts";
 import { malformed, type RawHead, type WireFault } from "./http1-head.ts";
+import { endsHere, type FieldRole, isOwnField, knownField, namesField } from "./http1-names.ts";
 
 /** More than any peer needs; bounds the work of taking named fields out. */
 const MAX_OPTIONS = 64;
@@ -68,7 +68,7 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
     if (length > framing.longest) framing.longest = length;
   }
   const { connection } = framing;
-  framing.runs = plain && !namesField(connection) ? runs : null;
+  framing.runs = plain && !connection.some(namesField) ? runs : null;
   if (framing.upgrade !== null) {
     const named = version === 11 && connection.includes("upgrade");
     framing.upgrade = named ? framing.upgrade.toLowerCase() : null;
@@ -81,18 +81,6 @@ export function readFraming(raw: RawHead, version: 10 | 11, framing: Framing): W
   }
   framing.chunked = true;
   return sameName(codings, "chunked") ? null : codingFault(codings);
-}
-
-/** Whether Connection says more than the two words that name no field. */
-function namesField(options: readonly string[]): boolean {
-  for (const option of options) if (option !== "keep-alive" && option !== "close") return true;
-  return false;
-}
-
-/** Content-Length goes too: framing is generated anew both ways. */
-function endsHere(role: FieldRole, request: boolean): boolean {
-  if (role === "host") return request;
-  return role !== "content-type" && role !== "content-encoding";
 }
 
 function misspelt(): WireFault {

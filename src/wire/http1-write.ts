@@ -1,6 +1,7 @@
 /** Heads going out: which fields travel on, and text that cannot break out of its line. One char is one byte. */
 import { Fault } from "../errors.ts";
 import { sameName } from "./http1-chars.ts";
+import { endsHere, isOwnName, namesField, roleOf } from "./http1-names.ts";
 
 /** Would end the line early; a char above U+00FF would lose its high byte on the way out and could become one. */
 const UNSAFE = /[\0\r\n\u0100-\uffff]/;
@@ -9,11 +10,6 @@ const EVERY_UNSAFE = /[\0\r\n\u0100-\uffff]/g;
 const WORD = /^[\x21-\x7e]+$/;
 
 const NONE: readonly string[] = [];
-
-/** Of the options in Connection, what can name a field: the usual two never do. */
-function isFieldName(option: string): boolean {
-  return option !== "keep-alive" && option !== "close";
-}
 
 /**
  * The end-to-end fields of a head or trailer section, in their order: hop-by-hop fields, those named in `connection`
@@ -26,11 +22,11 @@ export function endToEnd(
   drop: "request" | "response",
 ): string[] {
   const request = drop === "request";
-  const named = connection.length === 0 ? NONE : connection.filter(isFieldName);
+  const named = connection.length === 0 ? NONE : connection.filter(namesField);
   const kept: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (endsHere(name, request) || (named.length > 0 && isNamed(name, named))) continue;
+    if (staysHere(name, request) || (named.length > 0 && isNamed(name, named))) continue;
     kept.push(name, headers[i + 1] as string);
   }
   return kept;
@@ -69,37 +65,9 @@ export function statusLine(status: number, reason: string): string {
   return `HTTP/1.1 ${status} ${words}\r\n`;
 }
 
-/** Length and first letter leave at most a few candidates, so most fields cost no comparison. */
-function endsHere(name: string, request: boolean): boolean {
-  switch (name.charCodeAt(0) | 0x20) {
-    case 0x63: // c
-      return sameName(name, "connection") || sameName(name, "content-length");
-    case 0x65: // e
-      return sameName(name, "expect");
-    case 0x68: // h
-      return (request && sameName(name, "host")) || sameName(name, "http2-settings");
-    case 0x6b: // k
-      return sameName(name, "keep-alive");
-    case 0x70: // p
-      return isProxyField(name);
-    case 0x74: // t
-      return sameName(name, "te") || sameName(name, "trailer") || sameName(name, "transfer-encoding");
-    case 0x75: // u
-      return sameName(name, "upgrade");
-    case 0x78: // x
-      return name.length >= 6 && /^x[^a-z0-9]eve[^a-z0-9]/i.test(name);
-    default:
-      return false;
-  }
-}
-
-function isProxyField(name: string): boolean {
-  return (
-    sameName(name, "proxy-connection") ||
-    sameName(name, "proxy-authorization") ||
-    sameName(name, "proxy-authenticate") ||
-    sameName(name, "proxy-authentication-info")
-  );
+function staysHere(name: string, request: boolean): boolean {
+  const role = roleOf(name);
+  return role === null ? isOwnName(name) : endsHere(role, request);
 }
 
 function isNamed(name: string, named: readonly string[]): boolean {

@@ -206,7 +206,7 @@ describe("loadConfig refuses", () => {
 });
 
 describe("loadConfig", () => {
-  test("without any setting has the contract's defaults", async () => {
+  test("without any setting has the defaults that docs/configuration.md prints", async () => {
     const { config, warnings } = await valid({});
     expect(warnings).toEqual([]);
     expect(config).toMatchObject({

@@ -15,6 +15,7 @@ import type { Config } from "../../src/config/config.ts";
 import { embeddedDecider } from "../../src/decide/embedded.ts";
 import { openDecider } from "../../src/decide/open.ts";
 import { openPolicy } from "../../src/decide/policy-files.ts";
+import { INSPECTORS, type Inspector } from "../../src/policy/inspect.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { body, egress } from "./_egress.ts";
 
@@ -118,6 +119,40 @@ describe("embeddedDecider vetoes", () => {
         expect(await decide(egress({ headers }), body("{}"))).toMatchObject({ verdict: "block", vector });
       }
     }
+  });
+
+  test("the shortest phrase there is, alone in a field, a query or a body", async () => {
+    const { decide } = await decider();
+    const shortest = "forgetpastprompt";
+    const vetoed = { verdict: "block", vector: "701" };
+    expect(decide(egress({ headers: ["X-Prompt", shortest] }), null)).toMatchObject(vetoed);
+    expect(decide(egress({ path: `/?${shortest}`, headers: [], wordy: false }), null)).toMatchObject(vetoed);
+    expect(decide(egress(), body(shortest))).toMatchObject(vetoed);
+  });
+
+  test("what only a second inspector finds, wherever it stands", async () => {
+    const second: Inspector = {
+      name: "marker",
+      shortest: 20,
+      inspect: (bytes) =>
+        Buffer.from(bytes).includes("marker-of-the-second")
+          ? { pillar: "9", vector: "901", reason: "it is there" }
+          : null,
+    };
+    const { decide } = embeddedDecider(runtime, SETTINGS, await openPolicy(runtime, null), [...INSPECTORS, second]);
+    const marker = "marker-of-the-second";
+    const vetoed = { verdict: "block", pillar: "9", vector: "901", reason: "it is there" };
+    const quiet = egress({ path: `/${"a".repeat(40)}`, wordy: false });
+    expect(decide(quiet, body("{}"))).toMatchObject({ verdict: "allow" });
+    expect(decide(egress({ path: `/${marker}` }), null)).toMatchObject(vetoed);
+    expect(decide(egress({ path: `/${marker}`, wordy: false }), null)).toMatchObject(vetoed);
+    expect(decide(egress({ path: `/?q=${marker}` }), null)).toMatchObject(vetoed);
+    expect(decide(egress({ headers: ["X-Note", marker] }), null)).toMatchObject(vetoed);
+    expect(await decide(egress({ headers: ["X-Note", "x".repeat(200_000) + marker] }), null)).toMatchObject(vetoed);
+    expect(decide(egress(), { ...body("{}"), trailers: ["X-Note", marker] })).toMatchObject(vetoed);
+    expect(decide(quiet, body(marker))).toMatchObject(vetoed);
+    expect(await decide(quiet, body("x".repeat(200_000) + marker))).toMatchObject(vetoed);
+    expect(decide(egress({ headers: ["X-Prompt", BAD] }), null)).toMatchObject({ vector: "701" });
   });
 
   test("no head that is only usual, nor a phrase in two fields", async () => {

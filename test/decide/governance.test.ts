@@ -28,6 +28,7 @@ interface Options {
   readonly server?: https.ServerOptions;
   readonly timeoutMs?: number;
   readonly maxBody?: number;
+  readonly decode?: typeof runtime.decode;
 }
 
 /** A plane that answers as told, and a relay that asks it. */
@@ -57,7 +58,11 @@ async function plane(answering: Answering, options: Options = {}) {
     mode: "enforce" as const,
     governance: { url, token: "plane-token", ca: null, cert: null, key: null, ...options.governance },
   };
-  const decider = planeDecider(runtime, settings, await openPolicy(runtime, null));
+  const decider = planeDecider(
+    { ...runtime, decode: options.decode ?? runtime.decode },
+    settings,
+    await openPolicy(runtime, null),
+  );
   closers.push(() => {
     decider.close();
     server.closeAllConnections();
@@ -193,10 +198,18 @@ describe("a plane's bad answer fails closed:", () => {
       expect(decision).toMatchObject({ verdict: "fail_closed", vector: "decision_timeout" });
     }
     const asked = questions.length;
-    const never = await plane(() => {}, { timeoutMs: 0 });
+    // A timer set behind that of the question, with the same delay: what is decoded is always late.
+    const decode: typeof runtime.decode = (...given) =>
+      new Promise<void>((resolve) => setTimeout(resolve, 0)).then(() => runtime.decode(...given));
+    const never = await plane(() => {}, { timeoutMs: 0, decode });
     const packed = body(new Uint8Array(gzipSync("x".repeat(100_000))));
-    for (let i = 0; i < 6; i++) await never.ask(egress({ headers: ["content-encoding", "gzip"] }), packed);
+    const coded = egress({ headers: ["content-encoding", "gzip"] });
+    for (let i = 0; i < 6; i++) {
+      const answer = Promise.resolve(never.decider.decide(coded, packed));
+      expect(await answer.catch((thrown) => thrown)).toMatchObject({ code: "governance_timeout" });
+    }
     expect([asked, decider.breaker.state, never.decider.breaker.state]).toEqual([6, "closed", "closed"]);
+    expect(never.questions).toEqual([]);
   });
 
   test("as many questions as wait are bounded", async () => {

@@ -22,7 +22,20 @@ const ODD_HOSTS = [
 const PATHS = ["/", "/v1/chat?x=1", "//b.test/", "/%2e%2e/\\", "/a;b=c"];
 const ODD_PATHS = ["", "a", "/#f", "/\xe9", "*", "?q", "/ ", "http:/x"];
 const NAMES = ["Accept", "X-Long-Name", "content-type", "Cookie", "X-Eve-Verdict", "TE", "Authorization", "x"];
-const ODD_NAMES = ["", "A B", "A ", "Host", "Content_Length", "N\xe9", "(x)", "Expect", "Trailer"];
+const ODD_NAMES = [
+  "",
+  "A B",
+  "A ",
+  "Host",
+  "Content_Length",
+  "N\xe9",
+  "(x)",
+  "Expect",
+  "Trailer",
+  "Keep-Alive",
+  "HTTP2-Settings",
+  "Proxy-Authorization",
+];
 const VALUES = ["", "a", "text/plain; q=1", "  padded \t", "caf\xe9", '"quoted"', "trailers", "a, b"];
 const ODD_VALUES = ["a\r\n b", "a\nb", "a\rb", "\0", "\x7f", "a\r\n\r\nGET / HTTP/1.1"];
 const ODD_FIELDS = [

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { SHORT_VALUE } from "../../src/model/egress.ts";
 import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, SliceSize } from "../../src/policy/inspect.ts";
 import { inspectBytes } from "../../src/policy/pillar128.ts";
 
@@ -7,6 +8,17 @@ const vector = (text: string) => {
   const found = inspectBytes(new TextEncoder().encode(text));
   return found === "exhausted" ? found : (found?.vector ?? null);
 };
+
+describe("INSPECTORS", () => {
+  test("none would look at a field value that is passed over as too short", () => {
+    for (const { shortest } of INSPECTORS) expect(shortest).toBeGreaterThan(SHORT_VALUE);
+  });
+
+  test("pillar128 finds its shortest phrase, and says how long that is", () => {
+    expect(vector("forgetpastprompt")).toBe("701");
+    expect(INSPECTORS[0]?.shortest).toBe("forgetpastprompt".length);
+  });
+});
 
 describe("inspectBytes finds an override", () => {
   const cases: [string, string][] = [
@@ -158,6 +170,7 @@ describe("inspection is bounded", () => {
       let largest = 0;
       const watch = {
         name: "watch",
+        shortest: 1,
         inspect(slice: Uint8Array, cut: boolean): Inspection {
           expect(slice.length).toBeLessThanOrEqual(size.bytes);
           largest = Math.max(largest, slice.length);

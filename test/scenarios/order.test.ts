@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { allow, block, type Decision, failClosed } from "../../src/model/decision.ts";
 import { get, ok, post, Rig, settled, Upstream, until } from "./_rig.ts";
 
-/** Contract section 5: name, body, verdict, addresses, evidence, and only then the dial. */
+/** The order of ARCHITECTURE.md, "The life of a request": name, body, verdict, addresses, evidence, and only then the dial. */
 
 let rig: Rig;
 let upstream: Upstream;

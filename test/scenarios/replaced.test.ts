@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { hashInTurns } from "../../src/drafts.ts";
+import { hashInTurns } from "../../src/crypto/hash-in-turns.ts";
 import { allow } from "../../src/model/decision.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { ok, post, Rig, Upstream } from "./_rig.ts";

@@ -46,6 +46,25 @@ test("fields of a request travel on as the lines they came in, but for those tha
   expect(head.fields.list).toEqual(["B", "1", "a", "caf\xe9", "B", "2"]);
 });
 
+const KNOWN = [
+  ...["Connection: keep-alive", "Proxy-Connection: keep-alive", "Keep-Alive: 5", "TE: trailers", "Trailer: x"],
+  ...["Upgrade: x", "HTTP2-Settings: x", "Proxy-Authenticate: x", "Proxy-Authorization: x"],
+  ...["Proxy-Authentication-Info: x", "Content-Length: 0", "Transfer-Encoding: chunked", "X-EVE-Verdict: x"],
+  ...["x+eve+a: x", "Content-Type: text/plain", "Content-Encoding: gzip", "Keep_Alive: 5", "X-Event: x"],
+];
+for (const field of KNOWN) {
+  for (const spelt of [field, field.toLowerCase(), field.toUpperCase().replace("CHUNKED", "chunked")]) {
+    test(`${spelt} stays or travels on alike as a line and as a field`, () => {
+      const stays = !/^(?:content-(?:type|encoding)|keep_alive|x-event):/i.test(spelt);
+      const [name, value] = spelt.split(": ") as [string, string];
+      for (const head of [request(`Host: a.test\r\n${spelt}\r\nA: 2\r\n`), response(`${spelt}\r\nA: 2\r\n`)]) {
+        expect(lines(head)).toBe(stays ? "A: 2\r\n" : `${spelt}\r\nA: 2\r\n`);
+        expect(head.fields.list).toEqual(stays ? ["A", "2"] : [name, value, "A", "2"]);
+      }
+    });
+  }
+}
+
 for (const odd of ["B:1\r\n", "B:  1\r\n", "B: 1 \r\n", "B:\t1\r\n", "B:\r\n"]) {
   test(`a request with ${JSON.stringify(odd)} is written anew`, () => {
     expect(lines(request(`Host: a.test\r\nA: 0\r\n${odd}`))).toBeNull();

@@ -9,8 +9,6 @@ import type { Passage } from "./passage.ts";
 import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
-export { hashInTurns } from "./crypto/hash-in-turns.ts";
-
 /** What the steps found out about an egress before it was certified. */
 export type Found = Pick<Passage, "body" | "way" | "forwarded">;
 

@@ -3,13 +3,14 @@
  * be moved up past `evidence`: until it returned, the DNS query of an allowed name is all that may have left.
  */
 import type { Config } from "./config/config.ts";
+import { hashInTurns } from "./crypto/hash-in-turns.ts";
 import type { AddressGuard } from "./decide/address.ts";
 import type { VetoDamper } from "./decide/damper.ts";
 import type { Decider } from "./decide/decider.ts";
 import type { HostGate } from "./decide/host.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
-import { Drafts, hashInTurns, NOTHING_FOUND } from "./drafts.ts";
+import { Drafts, NOTHING_FOUND } from "./drafts.ts";
 import { refuse } from "./enforce/answers.ts";
 import { type Carried, type Ended, forward } from "./enforce/forward.ts";
 import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";

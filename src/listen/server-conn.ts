@@ -15,7 +15,7 @@ import { ServerExchange } from "./server-exchange.ts";
 const PIPELINE_BYTES = 64 * 1024;
 /** How long a severed client may take to read its answer before the reset. */
 const LINGER_MS = 300;
-/** How long a body may wait for room among the held bytes (contract section 3). */
+/** How long a body may wait for room among the held bytes. */
 const HELD_WAIT_MS = 2_000;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -6,10 +6,9 @@ import { VetoDamper } from "./decide/damper.ts";
 import { type Endpoint, type HostGate, hostGate, planeEndpoint, selfAddresses } from "./decide/host.ts";
 import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
-import type { Route } from "./enforce/forward.ts";
 import { LiveSet } from "./enforce/live.ts";
 import { Pool } from "./enforce/pool.ts";
-import { directRoute, proxyRoute } from "./enforce/route.ts";
+import { directRoute, proxyRoute, type Route } from "./enforce/route.ts";
 import type { TunnelEnv } from "./enforce/tunnel.ts";
 import { messageOf } from "./errors.ts";
 import { type Evidence, openEvidence } from "./evidence/evidence.ts";
@@ -107,6 +106,7 @@ export class Gateway {
       route,
       live: this.#live,
       settle: (carried, ended) => pipeline?.settle(carried, ended),
+      crashed: (thrown) => observer.fault("enforce_crashed", thrown),
       firstByteMs: config.firstByteTimeoutMs,
       gapMs: config.upstreamTimeoutMs,
       idleMs: config.idleTimeoutMs,

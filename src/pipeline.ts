@@ -11,8 +11,9 @@ import type { HostGate } from "./decide/host.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
 import { Drafts, NOTHING_FOUND } from "./drafts.ts";
-import { refuse } from "./enforce/answers.ts";
-import { type Carried, type Ended, forward } from "./enforce/forward.ts";
+import { badGateway, refuse } from "./enforce/answers.ts";
+import { type Ended, NOTHING } from "./enforce/ended.ts";
+import { type Carried, forward } from "./enforce/forward.ts";
 import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
@@ -144,7 +145,7 @@ export class Pipeline {
       // What is certified stays so: there is no second certificate, only an end.
       this.#parts.observer.fault("pipeline_crashed", thrown);
       if (way !== null && permits(decision)) {
-        const cut = { ...NOT_STARTED, answered: null, severed: true, error: "pipeline_crashed" };
+        const cut = { ...NOTHING, severed: true, error: "pipeline_crashed" };
         this.settle({ exchange, draft, certificateId: committed.id }, cut);
       }
       exchange.responder.sever();
@@ -256,7 +257,7 @@ export class Pipeline {
   /** Allowed and proven, but stopped while the proof was written. */
   #revoked(exchange: Exchange, draft: CertificateDraft, committed: Committed): void {
     exchange.release();
-    const cut = { ...NOT_STARTED, answered: null, severed: true, error: "killed" };
+    const cut = { ...NOTHING, severed: true, error: "killed" };
     this.settle({ exchange, draft, certificateId: committed.id }, cut);
     exchange.responder.sever();
   }
@@ -264,14 +265,8 @@ export class Pipeline {
   /** Allowed and proven, but the name leads nowhere. */
   #unreachable(exchange: Exchange, draft: CertificateDraft, committed: Committed, fault: Fault): void {
     exchange.release();
-    this.settle({ exchange, draft, certificateId: committed.id }, { ...NOT_STARTED, error: fault.code });
-    exchange.responder.answer(
-      502,
-      "Bad Gateway",
-      ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", committed.header],
-      `upstream error: ${fault.message}\n`,
-      exchange.egress.phase === "tunnel",
-    );
+    this.settle({ exchange, draft, certificateId: committed.id }, { ...NOTHING, answered: 502, error: fault.code });
+    badGateway(exchange.responder, committed.header, fault.message, exchange.egress.phase === "tunnel");
   }
 
   #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
@@ -356,17 +351,6 @@ export class Pipeline {
     this.#parts.observer.concluded(draft, certificateId, exchange.egress.principal.address, end, duration);
   }
 }
-
-const NOT_STARTED: Ended = {
-  status: null,
-  answered: 502,
-  bytesUp: 0,
-  bytesDown: 0,
-  address: null,
-  severed: false,
-  protocol: null,
-  error: null,
-};
 
 function viaProxy(config: Config): boolean {
   return config.upstreamProxy !== null;

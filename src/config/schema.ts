@@ -136,7 +136,11 @@ const evidence = {
 
 const upstreams = {
   EVE_PROXY_UPSTREAM_TIMEOUT: setting(seconds, "30", "Connect with TLS, and each gap between bytes of an answer."),
-  EVE_PROXY_FIRST_BYTE_TIMEOUT: setting(seconds, "600", "Wait for the first byte of an answer; models think."),
+  EVE_PROXY_FIRST_BYTE_TIMEOUT: setting(
+    seconds,
+    "600",
+    "Wait for the first byte of an answer; models think. Begins anew whenever more of a large request body has gone out.",
+  ),
   EVE_PROXY_IDLE_TIMEOUT: setting(seconds, "300", "Silence after which an event stream, WebSocket or tunnel is ended."),
   EVE_PROXY_UPSTREAM_CA: optional(path, "PEM file of extra roots an upstream's certificate may chain to."),
   EVE_PROXY_UPSTREAM_PROXY: optional(

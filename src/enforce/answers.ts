@@ -22,6 +22,12 @@ export interface Certified {
   readonly header: string;
 }
 
+/** 502 for an egress that was allowed and could not be carried out. `certificate` is the allow's header value. */
+export function badGateway(responder: Responder, certificate: string, detail: string, sever: boolean): void {
+  const headers = ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", certificate];
+  responder.answer(502, "Bad Gateway", headers, `upstream error: ${detail}\n`, sever);
+}
+
 /** Answers a refusal with its certificate and severs the connection behind it. */
 export function refuse(responder: Responder, decision: Decision, certificate: Certified): void {
   const status = decision.status ?? 503;

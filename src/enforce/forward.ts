@@ -1,54 +1,29 @@
 import type { FaultCode } from "../errors.ts";
 import { Fault, messageOf } from "../errors.ts";
-import type { CertificateDraft } from "../model/certificate.ts";
 import type { Destination, Egress } from "../model/egress.ts";
-import type { Exchange, Feeder } from "../model/exchange.ts";
+import type { Feeder } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
 import type { Permit } from "../model/permit.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import { endToEnd, type ResponseHead, requestLines } from "../wire/http1.ts";
-import type { Cancel, Dialled } from "./dial.ts";
-import type { Live, LiveSet, SeverReason } from "./live.ts";
+import { badGateway } from "./answers.ts";
+import type { Cancel } from "./dial.ts";
+import { CRASHED, type Ended, type Settle, type Settled } from "./ended.ts";
+import type { Live, SeverReason } from "./live.ts";
 import { type Pool, poolKey } from "./pool.ts";
-import { relay } from "./relay.ts";
+import { type RelayEnv, relay } from "./relay.ts";
+import type { Route } from "./route.ts";
 import { type SentRequest, UpstreamConn, type UpstreamEnv, type UpstreamUse } from "./upstream-conn.ts";
 
-/** How the carrying out of a permit ended. */
-export interface Ended {
-  /** The upstream's. */
-  readonly status: number | null;
-  /** What the client was answered; null when it was not answered any more. */
-  readonly answered: number | null;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  readonly address: string | null;
-  readonly severed: boolean;
-  readonly protocol: string | null;
-  /** Stable code, or null when it ended well. */
-  readonly error: string | null;
-}
-
-/** How requests reach their upstream: straight, or through the enterprise's proxy. */
-export interface Route {
-  /** Opens a connection the permit allows. */
-  dial(permit: Permit, cancel: Cancel): Promise<Dialled>;
-  /** Lines a proxied plain request needs in its head; null when requests go straight. */
-  readonly proxied: { readonly lines: string } | null;
-}
-
-export interface ForwardEnv extends UpstreamEnv {
+export interface ForwardEnv extends UpstreamEnv, RelayEnv {
   readonly pool: Pool;
   readonly route: Route;
   readonly firstByteMs: number;
   readonly gapMs: number;
-  readonly idleMs: number;
-  /** Live exchanges and tunnels, for drain and for policy changes. */
-  readonly live: LiveSet;
   readonly settle: Settle;
 }
 
-export interface Carried {
-  readonly exchange: Exchange;
+export interface Carried extends Settled {
   readonly permit: Permit;
   /** The exact bytes that were decided on (or their replacement), or null. */
   readonly payload: Uint8Array | null;
@@ -56,20 +31,19 @@ export interface Carried {
   readonly fields: Fields;
   /** The certificate as a header value. */
   readonly certificate: string;
-  readonly certificateId: string;
-  /** What was certified, for whoever is told how it ended. */
-  readonly draft: CertificateDraft;
 }
-
-/** Told once how each permit's carrying out ended. */
-export type Settle = (carried: Pick<Carried, "exchange" | "certificateId" | "draft">, ended: Ended) => void;
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
 const BODY_METHODS = new Set(["POST", "PUT", "PATCH"]);
 
 /** Sends the decided request and streams the answer back. Ends through `env.settle`, exactly once; never throws. */
 export function forward(env: ForwardEnv, carried: Carried): void {
-  new Forwarding(env, carried).start();
+  const forwarding = new Forwarding(env, carried);
+  try {
+    forwarding.start();
+  } catch (thrown) {
+    forwarding.crashed(thrown);
+  }
 }
 
 class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
@@ -82,8 +56,11 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   readonly #key: string;
   #upstream: UpstreamConn | null = null;
   #reused = false;
+  /** A connection was found closed before anything was written. */
+  #wasted = false;
   #interim = false;
   #over = false;
+  #settled = false;
   #status: number | null = null;
   #bytesDown = 0;
   #gapMs: number;
@@ -112,22 +89,35 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   }
 
   #dial(): void {
-    this.#env.route.dial(this.#carried.permit, this).then(
+    const dialling = this.#env.route.dial(this.#carried.permit, this).then(
       (dialled) => {
-        const upstream = new UpstreamConn(dialled, this.#key, this.#env);
-        if (this.#over) upstream.conn.destroy();
-        else this.#send(upstream);
+        try {
+          const upstream = new UpstreamConn(dialled, this.#key, this.#env);
+          if (this.#over) upstream.conn.destroy();
+          else this.#send(upstream);
+        } catch (thrown) {
+          dialled.conn.destroy();
+          throw thrown;
+        }
       },
       (fault) => {
         const known = fault instanceof Fault ? fault : new Fault("dial_failed", messageOf(fault));
         this.#badGateway(known.code, known.message);
       },
     );
+    dialling.catch((thrown) => this.crashed(thrown));
   }
 
   #send(upstream: UpstreamConn): void {
     this.#upstream = upstream;
-    upstream.begin(this, this.egress.method, this.#request(), this.#env.firstByteMs);
+    if (upstream.begin(this, this.egress.method, this.#request(), this.#env.firstByteMs)) return;
+    // Not a byte was written, so any method may go on a fresh connection; once, or a server that hangs up at once is
+    // dialled for ever.
+    const again = !this.#wasted;
+    this.#wasted = true;
+    this.#reused = false;
+    if (again) this.#dial();
+    else this.#badGateway("upstream_closed", "connection closed before the request");
   }
 
   get #payload(): Uint8Array | null {
@@ -155,10 +145,6 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   // ── what the upstream says ──
 
   informational(head: ResponseHead): void {
-    if (head.status === 101) {
-      this.#switching = head;
-      return;
-    }
     this.#interim = true;
     const { responder } = this.#carried.exchange;
     // A 100 answers an Expect we never send; the client's own was answered by the gateway.
@@ -195,8 +181,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   turn(): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
-    // Whoever says "processing" is still thinking: its time is the first byte's until the final head begins.
-    if (this.#interim && this.#status === null) upstream.deadline = this.#env.deadlines.now + this.#env.firstByteMs;
+    if (this.#thinking) upstream.deadline = this.#env.deadlines.now + this.#env.firstByteMs;
     else if (upstream.answered) upstream.deadline = this.#env.deadlines.now + this.#gapMs;
     if (!this.#carried.exchange.responder.flush()) {
       upstream.conn.pause();
@@ -205,10 +190,27 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     }
   }
 
+  uploaded(): void {
+    const upstream = this.#upstream;
+    if (upstream === null || (upstream.answered && !this.#thinking)) return;
+    // An upstream need not answer before it has the whole request.
+    upstream.deadline = this.#env.deadlines.now + this.#env.firstByteMs;
+  }
+
+  /** Whoever says "processing" is still thinking: its time is the first byte's until the final head has come. */
+  get #thinking(): boolean {
+    return this.#interim && this.#status === null;
+  }
+
   completed(leftover: Uint8Array | null): void {
     const upstream = this.#upstream as UpstreamConn;
     if (this.#switching !== null) {
-      this.#switch(upstream, this.#switching, leftover);
+      try {
+        this.#switch(upstream, this.#switching, leftover);
+      } catch (thrown) {
+        // The connection no longer tells this exchange how it ends.
+        this.crashed(thrown);
+      }
       return;
     }
     this.#finish(null, false);
@@ -235,8 +237,6 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#badGateway(code, detail);
   }
 
-  drained(): void {}
-
   // ── the ends ──
 
   #switch(upstream: UpstreamConn, head: ResponseHead, leftover: Uint8Array | null): void {
@@ -253,20 +253,23 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#over = true;
     const far = { conn: upstream.detach(), leftover, ended: false, parked: null, address: upstream.address };
     relay(this.#env, egress, { ...taken, parked: null }, far, (end) =>
-      this.#env.settle(this.#carried, { ...end, status: 101, answered: 101, protocol: "websocket" }),
+      this.#settle({ ...end, status: 101, answered: 101, protocol: "websocket" }),
     );
   }
 
   #badGateway(code: FaultCode, detail: string): void {
     if (this.#over) return;
     this.#finish(code, false, 502);
-    this.#carried.exchange.responder.answer(
-      502,
-      "Bad Gateway",
-      ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", this.#carried.certificate],
-      `upstream error: ${detail}\n`,
-      false,
-    );
+    badGateway(this.#carried.exchange.responder, this.#carried.certificate, detail, false);
+  }
+
+  /** A defect of ours, wherever it stood: nobody may be left waiting for what will not come. */
+  crashed(thrown: unknown): void {
+    this.#env.crashed(thrown);
+    this.run?.();
+    this.#upstream?.abandon();
+    this.#carried.exchange.responder.sever();
+    this.#finish(CRASHED, true);
   }
 
   clientDrained(): void {
@@ -289,10 +292,9 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   }
 
   #finish(error: string | null, severed: boolean, answered = this.#status): void {
-    if (this.#over) return;
     this.#over = true;
     this.#env.live.delete(this);
-    this.#env.settle(this.#carried, {
+    this.#settle({
       status: this.#status,
       answered,
       bytesUp: this.#payload === null ? 0 : this.#payload.length,
@@ -302,6 +304,12 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       protocol: this.#status === null ? null : "http",
       error,
     });
+  }
+
+  #settle(ended: Ended): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#env.settle(this.#carried, ended);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Taken } from "../model/exchange.ts";
-import type { Ended } from "./forward.ts";
+import { CRASHED, type Ended } from "./ended.ts";
 import type { Live, LiveSet, SeverReason } from "./live.ts";
 import type { Parked } from "./parked.ts";
 
@@ -20,11 +20,13 @@ export interface RelayEnv {
   readonly deadlines: Deadlines;
   readonly idleMs: number;
   readonly live: LiveSet;
+  /** Told what a defect threw; what it threw into has been cut. */
+  crashed(thrown: unknown): void;
 }
 
 export type RelayEnd = Omit<Ended, "status" | "answered" | "protocol">;
 
-/** Copies bytes both ways until both sides are done; `ended` is called exactly once. */
+/** Copies bytes both ways until both sides are done; `ended` is called exactly once. Never throws. */
 export function relay(
   env: RelayEnv,
   egress: Egress,
@@ -33,7 +35,12 @@ export function relay(
   ended: (end: RelayEnd) => void,
 ): Live {
   const made = new Relay(env, egress, client, upstream, ended);
-  made.start(client, upstream);
+  try {
+    made.start(client, upstream);
+  } catch (thrown) {
+    env.crashed(thrown);
+    made.crashed();
+  }
   return made;
 }
 
@@ -64,14 +71,14 @@ class Relay implements Deadlined, Live {
     this.#address = upstream.address;
     this.#ended = ended;
     this.deadline = env.deadlines.now + env.idleMs;
-    this.#client = new Half(this, client.conn, upstream.conn);
-    this.#upstream = new Half(this, upstream.conn, client.conn);
+    this.#client = new Half(this, client.conn, upstream.conn, null);
+    this.#upstream = this.#client.peer;
   }
 
   start(client: Party, upstream: Party): void {
     this.env.live.add(this);
     this.env.deadlines.add(this);
-    // Both handlers first: each half looks for the other behind its connection's handler.
+    // Both handlers first: what one side is told can close the other.
     client.conn.handler = this.#client;
     upstream.conn.handler = this.#upstream;
     if (client.leftover !== null) this.#client.data(client.leftover);
@@ -100,7 +107,19 @@ class Relay implements Deadlined, Live {
       this.#error ??= to === this.#upstream.from ? "client_reset" : "upstream_reset";
       to.reset();
     } else if (!to.closed) to.end();
-    if (--this.#open > 0) return;
+    this.#open--;
+    if (this.#open === 0) this.#finish();
+  }
+
+  /** Half set up: a side that was gone before will not tell its end any more, so none is waited for. */
+  crashed(): void {
+    if (this.#open === 0) return;
+    this.#open = 0;
+    this.#cut(CRASHED);
+    this.#finish();
+  }
+
+  #finish(): void {
     this.env.live.delete(this);
     this.env.deadlines.remove(this);
     this.#done();
@@ -127,13 +146,17 @@ class Half implements ConnHandler {
   bytes = 0;
   readonly from: Conn;
   readonly #relay: Relay;
+  /** The other direction. */
+  readonly peer: Half;
   readonly #to: Conn;
   #waiting: Conn | null = null;
 
-  constructor(relay: Relay, from: Conn, to: Conn) {
+  /** Without a peer it makes its own. */
+  constructor(relay: Relay, from: Conn, to: Conn, peer: Half | null) {
     this.#relay = relay;
     this.from = from;
     this.#to = to;
+    this.peer = peer ?? new Half(relay, to, from, this);
   }
 
   data(bytes: Uint8Array): void {
@@ -141,7 +164,7 @@ class Half implements ConnHandler {
     this.#relay.moved();
     if (!this.#to.write(bytes)) {
       this.from.pause();
-      (this.#to.handler as Half).#waiting = this.from;
+      this.peer.#waiting = this.from;
     }
   }
 

@@ -5,8 +5,15 @@ import type { Permit } from "../model/permit.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import { ResponseParser, type WireLimits } from "../wire/http1.ts";
 import { type Cancel, type DialEnv, type Dialled, dialAddresses, dialPermit, tlsOptions } from "./dial.ts";
-import type { Route } from "./forward.ts";
 import { Parked } from "./parked.ts";
+
+/** How requests reach their upstream: straight, or through the enterprise's proxy. */
+export interface Route {
+  /** Opens a connection the permit allows. */
+  dial(permit: Permit, cancel: Cancel): Promise<Dialled>;
+  /** Lines a proxied plain request needs in its head; null when requests go straight. */
+  readonly proxied: { readonly lines: string } | null;
+}
 
 /** Straight to the vetted addresses. */
 export function directRoute(env: DialEnv): Route {

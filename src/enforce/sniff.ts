@@ -7,6 +7,9 @@ import { Parked } from "./parked.ts";
 const SILENCE_MS = 2_000;
 /** A ClientHello is at most this long; what has not shown itself by then is not one. */
 const MAX_BYTES = 64 * 1024;
+/** Up to here every packet is looked at: enough for all that a wrong beginning shows without its whole record. */
+const EAGER = 16;
+const FIRST_ROOM = 2048;
 
 export type First =
   | { readonly kind: "tls"; readonly hello: Extract<HelloResult, { kind: "hello" }> }
@@ -21,7 +24,11 @@ export class Sniffer extends Parked implements Deadlined {
   readonly first: Promise<First>;
   readonly #deadlines: Deadlines;
   #resolve: ((first: First) => void) | null = null;
+  /** What has come so far: the first `#length` bytes. */
   #seen: Uint8Array = new Uint8Array(0);
+  #length = 0;
+  /** With fewer bytes than this nothing more could be said than last time. */
+  #due = 0;
 
   constructor(taken: Taken, deadlines: Deadlines) {
     super();
@@ -41,14 +48,28 @@ export class Sniffer extends Parked implements Deadlined {
       super.data(bytes);
       return;
     }
-    this.chunks.push(bytes);
-    const seen = new Uint8Array(this.#seen.length + bytes.length);
-    seen.set(this.#seen);
-    seen.set(bytes, this.#seen.length);
-    this.#seen = seen;
-    const first = classify(seen);
-    if (first !== null) this.#settle(first);
-    else if (seen.length > MAX_BYTES) this.#settle({ kind: "other", detail: "no protocol recognised" });
+    this.#keep(bytes);
+    const length = this.#length;
+    // Every look begins at the first byte: one a packet would make a hello in small pieces a quadratic cost.
+    if (length > EAGER && length < this.#due && length <= MAX_BYTES) return;
+    const look = classify(this.#seen.subarray(0, length));
+    if (typeof look !== "number") this.#settle(look);
+    else if (length > MAX_BYTES) this.#settle({ kind: "other", detail: "no protocol recognised" });
+    else this.#due = look;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const length = this.#length + bytes.length;
+    if (this.#length === 0) this.#seen = bytes;
+    else {
+      if (length > this.#seen.length) {
+        const larger = new Uint8Array(Math.max(length, this.#seen.length * 2, FIRST_ROOM));
+        larger.set(this.#seen.subarray(0, this.#length));
+        this.#seen = larger;
+      }
+      this.#seen.set(bytes, this.#length);
+    }
+    this.#length = length;
   }
 
   override end(): void {
@@ -69,6 +90,7 @@ export class Sniffer extends Parked implements Deadlined {
     const resolve = this.#resolve;
     if (resolve === null) return;
     this.#resolve = null;
+    if (this.#length > 0) this.chunks.push(this.#seen.subarray(0, this.#length));
     this.deadline = Number.POSITIVE_INFINITY;
     this.#deadlines.remove(this);
     this.conn?.pause();
@@ -78,21 +100,21 @@ export class Sniffer extends Parked implements Deadlined {
 
 const HTTP2_PREFACE = "PRI * HTTP/2.0";
 
-/** Null: not enough bytes to say. */
-function classify(bytes: Uint8Array): First | null {
+/** A number: not enough bytes to say, look again when there are that many. */
+function classify(bytes: Uint8Array): First | number {
   if (bytes[0] === 0x16) {
     const hello = readClientHello(bytes);
-    if (hello.kind === "more") return null;
+    if (hello.kind === "more") return hello.due;
     if (hello.kind === "hello") return { kind: "tls", hello };
     return { kind: "other", detail: hello.kind === "bad" ? `malformed ClientHello: ${hello.detail}` : "not TLS" };
   }
   let text = "";
   for (let i = 0; i < bytes.length && i < 40; i++) text += String.fromCharCode(bytes[i] as number);
   if (HTTP2_PREFACE.startsWith(text.slice(0, HTTP2_PREFACE.length)) && text.startsWith("PRI"))
-    return text.length < HTTP2_PREFACE.length ? null : { kind: "other", detail: "HTTP/2 without TLS" };
+    return text.length < HTTP2_PREFACE.length ? 0 : { kind: "other", detail: "HTTP/2 without TLS" };
   const space = text.indexOf(" ");
   const method = space < 0 ? text : text.slice(0, space);
   // Methods in use are upper-case words; a protocol that merely begins with letters fails at the request parser.
   if (!/^[A-Z][A-Z-]{0,31}$/.test(method)) return { kind: "other", detail: "neither TLS nor HTTP" };
-  return space < 0 ? null : { kind: "http" };
+  return space < 0 ? 0 : { kind: "http" };
 }

@@ -14,7 +14,8 @@ export interface UpstreamUse extends ResponseSink {
   completed(leftover: Uint8Array | null): void;
   /** It will not complete. `code` is a stable fault code. */
   failed(code: FaultCode, detail: string): void;
-  drained(): void;
+  /** More of a large body has gone out. */
+  uploaded(): void;
 }
 
 /** Bytes of a body handed over at a time. */
@@ -80,8 +81,12 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     return this.#parser.started && this.#parser.fault?.code !== "no_answer";
   }
 
-  /** Sends a request and takes its answer to `use`; the first byte of it is due within `firstByteMs`. */
-  begin(use: UpstreamUse, method: string, request: SentRequest, firstByteMs: number): void {
+  /**
+   * Sends a request and takes its answer to `use`; the first byte of it is due within `firstByteMs`. False: the connection
+   * is closed already (it was while it was parked, say), nothing was written and `use` will be told nothing.
+   */
+  begin(use: UpstreamUse, method: string, request: SentRequest, firstByteMs: number): boolean {
+    if (!this.alive) return false;
     this.#delivery.use = use;
     this.#parser.start(method);
     this.deadline = this.#env.deadlines.now + firstByteMs;
@@ -91,6 +96,7 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     else this.#rest = body;
     this.#writing = !this.conn.send(outgoing.bytes, outgoing.length);
     if (this.#rest !== null && !this.#writing) this.#more();
+    return true;
   }
 
   /** A large body goes out piece by piece, so that it never holds the event loop. */
@@ -100,6 +106,7 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     const last = rest.length <= PIECE;
     this.#rest = last ? null : rest.subarray(PIECE);
     this.#writing = !this.conn.write(last ? rest : rest.subarray(0, PIECE));
+    this.#delivery.use?.uploaded();
     if (!last && !this.#writing) this.#env.afterTurn(this.#goOn);
   }
 
@@ -151,7 +158,7 @@ export class UpstreamConn implements ConnHandler, Deadlined {
   drain(): void {
     this.#writing = false;
     if (this.#rest !== null) this.#more();
-    else this.#delivery.use?.drained();
+    else this.#delivery.use?.uploaded();
   }
 
   close(error: Error | null): void {

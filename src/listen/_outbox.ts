@@ -1,6 +1,6 @@
 import type { Conn } from "../model/conn.ts";
 import type { Fields } from "../model/headers.ts";
-import { isBlock, JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
+import { JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
 
 /** Filled and sent within one `flush`, so all connections can share it. */
 const buffer = new OutBuffer();
@@ -81,10 +81,7 @@ function put(conn: Conn, bytes: Uint8Array): boolean {
 }
 
 function compose({ line, fields, framing, certificate }: Head): void {
-  buffer.text(line);
-  if (isBlock(fields)) buffer.block(fields);
-  else buffer.fields(fields);
-  buffer.text(framing);
+  buffer.text(line).fields(fields).text(framing);
   if (certificate !== null) buffer.text("X-EVE-Decision-Cert: ").text(certificate).text("\r\n");
   buffer.text("\r\n");
 }

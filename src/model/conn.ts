@@ -24,10 +24,10 @@ export interface Conn {
   /** Negotiated ALPN protocol of a TLS connection, else null. */
   readonly alpn: string | null;
   /**
-   * Sends `head` and, when given, `body` behind it, in one system call where the kernel allows. A string is one byte a
-   * char (latin1). False asks the caller to stop until `drain`. Writing to a closed connection is ignored.
+   * A string is one byte a char (latin1). An array must not change any more. False asks the caller to stop until `drain`.
+   * Writing to a closed connection is ignored.
    */
-  write(head: string | Uint8Array, body?: Uint8Array): boolean;
+  write(bytes: string | Uint8Array): boolean;
   /** As `write` of the first `length` bytes; the array is the caller's again when this returns. */
   send(bytes: Uint8Array, length: number): boolean;
   pause(): void;

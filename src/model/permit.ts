@@ -11,5 +11,4 @@ export interface Permit {
   readonly destination: Destination;
   /** The vetted addresses in the order to try them; empty when an upstream proxy resolves the name. */
   readonly addresses: readonly string[];
-  readonly viaProxy: boolean;
 }

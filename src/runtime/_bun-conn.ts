@@ -11,9 +11,6 @@ import { Fault, messageOf } from "../errors.ts";
 import { canonicalAddress, deaf, KEEPALIVE_DELAY_MS } from "./_conn.ts";
 import type { Conn, ConnHandler, Dialing, Listener, ListenOptions } from "./contract.ts";
 
-/** Up to here head and body are copied into one buffer; beyond it the copy costs more than a second write. */
-const JOIN_LIMIT = 32 * 1024;
-
 /** Unsent bytes up to here do not stop the writer: stopping and going on again for every partial write costs throughput. */
 const HIGH_WATER = 256 * 1024;
 
@@ -99,25 +96,11 @@ class NativeConn implements Conn {
     return this.#gone;
   }
 
-  write(head: string | Uint8Array, body?: Uint8Array): boolean {
+  write(bytes: string | Uint8Array): boolean {
     if (this.#ending || this.#gone) return true;
-    const bodyLength = body === undefined ? 0 : body.length;
-    if (typeof head === "string") {
-      const joined = bodyLength > 0 && head.length + bodyLength <= JOIN_LIMIT;
-      const out = Buffer.allocUnsafe(joined ? head.length + bodyLength : head.length) as Latin1Buffer;
-      out.latin1Write(head, 0);
-      if (joined) out.set(body as Uint8Array, head.length);
-      const open = this.#send(out);
-      return bodyLength === 0 || joined ? open : this.#send(body as Uint8Array);
-    }
-    if (bodyLength === 0) return this.#send(head);
-    if (head.length + bodyLength > JOIN_LIMIT) {
-      this.#send(head);
-      return this.#send(body as Uint8Array);
-    }
-    const out = Buffer.allocUnsafe(head.length + bodyLength);
-    out.set(head, 0);
-    out.set(body as Uint8Array, head.length);
+    if (typeof bytes !== "string") return this.#send(bytes);
+    const out = Buffer.allocUnsafe(bytes.length) as Latin1Buffer;
+    out.latin1Write(bytes, 0);
     return this.#send(out);
   }
 

@@ -10,8 +10,6 @@ import type { Conn, ConnHandler } from "./contract.ts";
 /** Writes `text`, one byte a char, at the start of `into`, which has room for it. */
 export type Latin1Write = (into: Buffer, text: string) => void;
 
-/** Up to here head and body are copied into one buffer; beyond it the copy costs more than a vectored write. */
-const JOIN_LIMIT = 32 * 1024;
 export const KEEPALIVE_DELAY_MS = 30_000;
 
 const owner = Symbol("conn");
@@ -120,34 +118,17 @@ export class SocketConn implements Conn {
     return this.#told || this.#socket.destroyed;
   }
 
-  write(head: string | Uint8Array, body?: Uint8Array): boolean {
+  write(bytes: string | Uint8Array): boolean {
     const socket = this.#socket;
-    if (this.#ending || socket.destroyed) return true;
-    const bodyLength = body === undefined ? 0 : body.length;
-    const total = head.length + bodyLength;
-    if (total === 0) return true;
-    let accepted: boolean;
-    if (typeof head === "string") {
-      if (total <= JOIN_LIMIT || bodyLength === 0) {
-        const out = Buffer.allocUnsafe(total);
-        latin1Write(out, head);
-        if (body !== undefined) out.set(body, head.length);
-        accepted = socket.write(out);
-      } else {
-        const out = Buffer.allocUnsafe(head.length);
-        latin1Write(out, head);
-        accepted = this.#writeTwo(out, body as Uint8Array);
-      }
-    } else if (bodyLength === 0) {
-      accepted = socket.write(head);
-    } else if (total <= JOIN_LIMIT) {
-      const out = Buffer.allocUnsafe(total);
-      out.set(head, 0);
-      out.set(body as Uint8Array, head.length);
-      accepted = socket.write(out);
-    } else {
-      accepted = this.#writeTwo(head, body as Uint8Array);
+    if (this.#ending || socket.destroyed || bytes.length === 0) return true;
+    let out = bytes;
+    if (typeof out === "string") {
+      const text = out;
+      const buffer = Buffer.allocUnsafe(text.length);
+      latin1Write(buffer, text);
+      out = buffer;
     }
+    const accepted = socket.write(out);
     // The stream answers false for any write over its mark, even when the kernel took it at once.
     if (accepted || socket.writableLength === 0) return true;
     this.#waiting = true;
@@ -158,15 +139,6 @@ export class SocketConn implements Conn {
     const out = Buffer.allocUnsafe(length);
     out.set(bytes.subarray(0, length), 0);
     return this.write(out);
-  }
-
-  #writeTwo(head: Uint8Array, body: Uint8Array): boolean {
-    const socket = this.#socket;
-    socket.cork();
-    socket.write(head);
-    const accepted = socket.write(body);
-    socket.uncork();
-    return accepted;
   }
 
   pause(): void {

@@ -6,8 +6,8 @@ import { normalizeHost } from "./authority.ts";
 import { decodeBytes } from "./http1-chars.ts";
 
 export type HelloResult =
-  /** Well-formed so far, not complete. */
-  | { readonly kind: "more" }
+  /** Well-formed so far, not complete; another look is worth it when there are `due` bytes. */
+  | { readonly kind: "more"; readonly due: number }
   | {
       readonly kind: "hello";
       /** Normalised like every host; null when the client names none. */
@@ -34,14 +34,12 @@ const PRE_SHARED_KEY = 41;
 const ENCRYPTED_CLIENT_HELLO = 0xfe0d;
 const ENCRYPTED_SERVER_NAME = 0xffce;
 
-const MORE: HelloResult = { kind: "more" };
-
 /**
  * Reads everything received so far. Handshake fragments are joined over records; bytes behind the record that completes
  * the message belong to what follows and are not judged, so the answer does not depend on how the bytes were delivered.
  */
 export function readClientHello(bytes: Uint8Array): HelloResult {
-  if (bytes.length === 0) return MORE;
+  if (bytes.length === 0) return { kind: "more", due: 1 };
   if (bytes[0] !== 0x16 || (bytes.length > 1 && bytes[1] !== 3)) return { kind: "not-tls" };
   const fragments: Uint8Array[] = [];
   let joined = 0;
@@ -53,7 +51,7 @@ export function readClientHello(bytes: Uint8Array): HelloResult {
     if (at < bytes.length && bytes[at] !== 0x16) return bad("another record stands inside the ClientHello");
     if (at + 1 < bytes.length && bytes[at + 1] !== 3) return bad("a record has an unknown version");
     if (at + 2 < bytes.length && (bytes[at + 2] as number) > 4) return bad("a record has an unknown version");
-    if (at + 5 > bytes.length) return MORE;
+    if (at + 5 > bytes.length) return { kind: "more", due: at + 5 };
     const size = ((bytes[at + 3] as number) << 8) | (bytes[at + 4] as number);
     if (size === 0 || size > MAX_RECORD) return bad("a record is empty or too long");
     const fragment = bytes.subarray(at + 5, at + 5 + size);
@@ -68,7 +66,7 @@ export function readClientHello(bytes: Uint8Array): HelloResult {
       // A message may not share its last record: what follows would be read under other rules.
       if (joined - fragment.length + size > need) return bad("bytes follow the ClientHello in its record");
     }
-    if (fragment.length < size) return MORE;
+    if (fragment.length < size) return { kind: "more", due: at };
   }
   return readBody(new Reader(join(fragments, joined).subarray(4)));
 }

@@ -78,6 +78,6 @@ export class OutBuffer {
   }
 }
 
-export function isBlock(fields: Fields): fields is FieldBlock {
+function isBlock(fields: Fields): fields is FieldBlock {
   return !Array.isArray(fields);
 }

@@ -131,7 +131,7 @@ export const connWriteAfterCloseIsIgnored: Check = async (runtime) => {
   conn.destroy();
   same(conn.write("late"), true, "a write nobody will drain");
   await watch.closed();
-  same(conn.write("later", new Uint8Array(8)), true, "a write after close");
+  same(conn.write(new Uint8Array(8)), true, "a write after close");
   conn.end();
   conn.pause();
   conn.resume();
@@ -163,7 +163,8 @@ export const connEndFlushesEverythingWritten: Check = async (runtime) => {
     seen += bytes.length;
   });
   const size = 8 * 1024 * 1024;
-  conn.write("head", new Uint8Array(size));
+  conn.write("head");
+  conn.write(new Uint8Array(size));
   conn.end();
   await until(() => peerEvents.includes("end"), "FIN");
   same(seen, size + 4, "bytes before FIN");
@@ -316,7 +317,7 @@ export const connDrainOnlyAfterFalse: Check = async (runtime) => {
   peer.resume();
   for (let round = 0; round < 50; round++) {
     const before = watch.drains;
-    if (!conn.write("x".repeat(20_000), new Uint8Array(100_000))) {
+    if (!conn.write("x".repeat(120_000))) {
       await until(() => watch.drains === before + 1, "drain after false");
     } else {
       await turns(3);
@@ -334,7 +335,7 @@ export const connOneWriteOf64MegabytesArrivesWhole: Check = async (runtime) => {
   const hasher = runtime.hasher();
   serverWatch.keep = false;
   serverWatch.onData = (chunk) => hasher.update(chunk);
-  client.write("", bytes);
+  client.write(bytes);
   client.end();
   await until(() => serverWatch.ends === 1, "end", 30_000);
   same(serverWatch.received, bytes.length, "length");
@@ -351,17 +352,16 @@ export const connStringsAreLatin1: Check = async (runtime) => {
   const body = Uint8Array.from({ length: 256 }, (_, byte) => 255 - byte);
   const long = all.repeat(200);
   client.write(all);
-  client.write(all, body);
-  client.write("ascii", body);
-  client.write(long, body);
-  client.write(body, body);
+  client.write("ascii");
+  client.write(body);
+  client.write(long);
   client.write("é");
   client.write("");
-  client.write(new Uint8Array(0), new Uint8Array(0));
+  client.write(new Uint8Array(0));
   client.end();
   await until(() => serverWatch.ends === 1, "end");
   const flipped = Buffer.from(body).toString("latin1");
-  same(serverWatch.text(), `${all + all + flipped}ascii${flipped}${long}${flipped}${flipped}${flipped}é`, "bytes");
+  same(serverWatch.text(), `${all}ascii${flipped}${long}é`, "bytes");
   server.end();
 };
 
@@ -378,15 +378,6 @@ export const connDataBelongsToTheReceiver: Check = async (runtime) => {
   await until(() => serverWatch.ends === 1, "end");
   same(serverWatch.text(), sent, "bytes kept from earlier calls");
   server.end();
-};
-
-export const connSmallHeadAndBodyArriveTogether: Check = async (runtime) => {
-  const { client, server, serverWatch } = await pair(runtime);
-  client.write("head", new Uint8Array(150));
-  await until(() => serverWatch.received === 154, "both");
-  same(serverWatch.chunks.length, 1, "deliveries");
-  server.destroy();
-  client.destroy();
 };
 
 export const connAddressesOfBothEnds: Check = async (runtime) => {

@@ -139,6 +139,6 @@ describe("mintPermit", () => {
     const permit = mintPermit(allow("yes"), to, addresses, false);
     expect(permit.addresses).toEqual(addresses.slice(0, 32));
     expect(permit.destination).toBe(to);
-    expect(mintPermit(allow("yes"), to, [], true)).toMatchObject({ viaProxy: true, addresses: [] });
+    expect(mintPermit(allow("yes"), to, [], true)).toMatchObject({ destination: to, addresses: [] });
   });
 });

@@ -272,6 +272,32 @@ describe("early answers", () => {
   });
 });
 
+describe("a fresh connection that was closed before its owner got it", () => {
+  test("any method goes once more: not a byte was written", async () => {
+    upstream.answers(() => ok("second"));
+    rig.stillborn = 1;
+    const client = await rig.client();
+    client.send(post(at, "once"));
+    expect((await client.answer()).body).toBe("second");
+    expect(rig.dialled.length).toBe(2);
+    expect(upstream.all.filter(({ received }) => received.endsWith("once")).length).toBe(1);
+    expect(rig.evidence.outcomes.map(({ error }) => error)).toEqual([null]);
+    await done(client);
+  });
+
+  test("twice is 502 at once, told once", async () => {
+    rig.stillborn = 2;
+    const client = await rig.client();
+    client.send(get(at));
+    const answer = await client.answer();
+    expect(answer.status).toBe(502);
+    expect(answer.header("X-EVE-Decision-Cert")).toContain('"allow"');
+    expect(rig.dialled.length).toBe(2);
+    expect(rig.evidence.outcomes.map(({ error }) => error)).toEqual(["upstream_closed"]);
+    await done(client);
+  });
+});
+
 describe("upgrade", () => {
   const ws = () => get(at, "/ws", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n");
   const SWITCH =
@@ -342,6 +368,40 @@ describe("timeouts", () => {
     expect(answer.status).toBe(502);
     await far.gone();
     expect(rig.evidence.outcomes[0]?.error).toBe("upstream_timeout");
+    await done(client);
+  });
+
+  test("the first byte's time begins anew while a large body goes out", async () => {
+    const size = 10_000_000;
+    upstream.onConnection = (far) => void far.socket.pause();
+    const client = await rig.client();
+    client.send(post(at, "x".repeat(size)));
+    const far = await upstream.connection(0);
+    await settled();
+    rig.advance(rig.config.firstByteTimeoutMs - 1_000);
+    far.socket.resume();
+    await until(() => far.bytes > size / 2, "half of it");
+    far.socket.pause();
+    await settled();
+    rig.advance(rig.config.firstByteTimeoutMs - 1_000);
+    await settled();
+    far.socket.resume();
+    await until(() => far.bytes > size, "all of it");
+    far.send(ok("taken"));
+    expect((await client.answer()).body).toBe("taken");
+    await done(client);
+  });
+
+  test("a large body that does not move is no answer in time", async () => {
+    upstream.onConnection = (far) => void far.socket.pause();
+    const client = await rig.client();
+    client.send(post(at, "x".repeat(10_000_000)));
+    await upstream.connection(0);
+    await settled();
+    rig.advance(rig.config.firstByteTimeoutMs + 1_000);
+    expect((await client.answer()).status).toBe(502);
+    expect(rig.evidence.outcomes[0]?.error).toBe("upstream_timeout");
+    upstream.all[0]?.socket.resume();
     await done(client);
   });
 

@@ -15,6 +15,7 @@ import { Fault } from "../../src/errors.ts";
 import type { Committed, Evidence, Waiting } from "../../src/evidence/evidence.ts";
 import { ForwardDoor } from "../../src/listen/forward.ts";
 import type { CertificateDraft, Outcome } from "../../src/model/certificate.ts";
+import type { Conn } from "../../src/model/conn.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
 import { allow, type Decision } from "../../src/model/decision.ts";
 import type { Egress, HeldBody } from "../../src/model/egress.ts";
@@ -122,6 +123,8 @@ export class Rig {
   /** Dials never answer. */
   hang = false;
   cancelled = 0;
+  /** So many dials give a connection that was closed before its owner got it. */
+  stillborn = 0;
   port = 0;
   #skew = 0;
 
@@ -143,7 +146,15 @@ export class Rig {
             },
           };
         }
-        return bun.dial(target, handler);
+        const dialing = bun.dial(target, handler);
+        if (this.stillborn === 0) return dialing;
+        this.stillborn--;
+        const closed = async (conn: Conn) => {
+          conn.destroy();
+          await settled();
+          return conn;
+        };
+        return { conn: dialing.conn.then(closed), cancel: () => dialing.cancel() };
       },
     };
     const limits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
@@ -189,6 +200,7 @@ export class Rig {
           route,
           afterTurn: runtime.afterTurn,
           live: this.live,
+          crashed: (thrown) => void this.faults.push(thrown),
           settle: (carried, ended) => pipeline?.settle(carried, ended),
           firstByteMs: config.firstByteTimeoutMs,
           gapMs: config.upstreamTimeoutMs,

@@ -266,7 +266,7 @@ export class Pipeline {
   #unreachable(exchange: Exchange, draft: CertificateDraft, committed: Committed, fault: Fault): void {
     exchange.release();
     this.settle({ exchange, draft, certificateId: committed.id }, { ...NOTHING, answered: 502, error: fault.code });
-    badGateway(exchange.responder, committed.header, fault.message, exchange.egress.phase === "tunnel");
+    badGateway(exchange.responder, committed, fault.message, exchange.egress.phase === "tunnel");
   }
 
   #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
@@ -280,7 +280,7 @@ export class Pipeline {
         permit,
         payload,
         fields: decision.replacement === null ? (egress.block ?? egress.headers) : withoutBodyFields(egress.headers),
-        certificate: committed.header,
+        certificate: committed,
         certificateId: committed.id,
         draft,
       });
@@ -290,7 +290,7 @@ export class Pipeline {
       exchange,
       permit,
       certificateId: committed.id,
-      certificate: committed.header,
+      certificate: committed,
       draft,
       opaque: passage.opaque,
       veto: (veto) => this.#vetoInside(exchange, veto, committed.id),

@@ -1,3 +1,4 @@
+import type { Certified } from "../model/certificate.ts";
 import type { Decision, RefusalStatus } from "../model/decision.ts";
 import type { Responder } from "../model/exchange.ts";
 
@@ -16,15 +17,9 @@ function word(decision: Decision): "BLOCK" | "HOLD" | "FAIL_CLOSED" {
   return decision.verdict === "hold" ? "HOLD" : "BLOCK";
 }
 
-/** The certificate a refusal is answered with. */
-export interface Certified {
-  readonly json: string;
-  readonly header: string;
-}
-
-/** 502 for an egress that was allowed and could not be carried out. `certificate` is the allow's header value. */
-export function badGateway(responder: Responder, certificate: string, detail: string, sever: boolean): void {
-  const headers = ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", certificate];
+/** 502 for an egress that was allowed and could not be carried out. `certificate` is the allow's. */
+export function badGateway(responder: Responder, certificate: Certified, detail: string, sever: boolean): void {
+  const headers = ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", certificate.header];
   responder.answer(502, "Bad Gateway", headers, `upstream error: ${detail}\n`, sever);
 }
 

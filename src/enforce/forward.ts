@@ -1,5 +1,6 @@
 import type { FaultCode } from "../errors.ts";
 import { Fault, messageOf } from "../errors.ts";
+import type { Certified } from "../model/certificate.ts";
 import type { Destination, Egress } from "../model/egress.ts";
 import type { Feeder } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
@@ -29,8 +30,7 @@ export interface Carried extends Settled {
   readonly payload: Uint8Array | null;
   /** End-to-end fields that go with the payload. */
   readonly fields: Fields;
-  /** The certificate as a header value. */
-  readonly certificate: string;
+  readonly certificate: Certified;
 }
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);

@@ -1,4 +1,5 @@
 import { Fault, messageOf } from "../errors.ts";
+import type { Certified } from "../model/certificate.ts";
 import type { Destination, Egress } from "../model/egress.ts";
 import type { Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
@@ -28,8 +29,8 @@ export interface TunnelEnv extends ForwardEnv {
 
 export interface TunnelCarried extends Settled {
   readonly permit: Permit;
-  /** The tunnel's certificate as a header value; its id is the parent of everything inside. */
-  readonly certificate: string;
+  /** The tunnel's; its id is the parent of everything inside. */
+  readonly certificate: Certified;
   /** Policy lets anything through here. */
   readonly opaque: boolean;
   /** Signs the veto; resolves when its evidence is written (or could not be). */

@@ -3,10 +3,11 @@ import type { Signer } from "../crypto/signature.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { CertificateDraft, Recovered } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { asciiJson, type Sealed, seal, withSignature } from "./certificate.ts";
+import { type Sealed, seal } from "./certificate.ts";
 import { type ChainPoint, ZERO_HASH } from "./chain.ts";
 import { CommitQueue, unwritable } from "./commit-queue.ts";
 import type { Committed, Waiting } from "./evidence.ts";
+import { Finished } from "./finished.ts";
 import type { Sink } from "./journal.ts";
 import type { Tail } from "./tail.ts";
 
@@ -20,6 +21,9 @@ const RETRY_MS = 1000;
 const EAGER_RETRY_MS = 100;
 /** Hex digits of randomness fetched at a time: 64 ids. */
 const RANDOM_POOL = 1024;
+
+const NO_LINES = new Uint8Array(0);
+const encoder = new TextEncoder();
 
 export interface AuditLogOptions {
   readonly runtime: Runtime;
@@ -90,10 +94,10 @@ export class AuditLog {
   }
 
   submit(draft: CertificateDraft, waiting: Waiting): void {
-    if (this.#problem === null) this.#append(draft, "", waiting);
+    if (this.#problem === null) this.#append(draft, NO_LINES, waiting);
     else {
       this.#recovered()
-        .then(() => this.#append(draft, "", waiting))
+        .then(() => this.#append(draft, NO_LINES, waiting))
         .catch((thrown: unknown) => waiting.unwritable(unwritable(thrown)));
     }
   }
@@ -105,13 +109,14 @@ export class AuditLog {
   async unwritten(draft: CertificateDraft): Promise<Committed> {
     const sealed = this.#seal(draft, false);
     const id = this.#takenId;
+    const signed = sealed.bytes.slice();
     let signature = "";
     try {
-      signature = await this.#o.signer.sign(sealed.text);
+      signature = await this.#o.signer.sign(signed);
     } catch {
       // The answer must still say what happened; a certificate nobody can verify is the honest form of that.
     }
-    const made = committed(id, sealed, signature);
+    const made = new Finished(id, signed, sealed.ascii, signature);
     if (this.#kept.length < MAX_KEPT) this.#kept.push(made.json);
     else this.#lost++;
     return made;
@@ -132,12 +137,12 @@ export class AuditLog {
   }
 
   #appended(draft: CertificateDraft, loose: readonly string[]): Promise<Committed> {
-    const lines = loose.map((line) => `${line}\n`).join("");
+    const lines = encoder.encode(loose.map((line) => `${line}\n`).join(""));
     return new Promise((resolve, reject) => this.#append(draft, lines, { written: resolve, unwritable: reject }));
   }
 
   /** `loose` lines go out right behind it. */
-  #append(draft: CertificateDraft, loose: string, waiting: Waiting): void {
+  #append(draft: CertificateDraft, loose: Uint8Array, waiting: Waiting): void {
     const seq = this.#seq;
     const sealed = this.#seal(draft, true);
     const id = this.#takenId;
@@ -145,12 +150,16 @@ export class AuditLog {
     // From here on the certificate has its place: nothing below may leave it without a line or a failure of the log.
     this.#seq = seq + 1;
     this.#prev = this.#o.runtime.sha256(sealed.bytes);
-    if (typeof signature === "string") this.#queue.put({ seq, loose, waiting }, committed(id, sealed, signature));
-    else
-      this.#queue.put(
-        { seq, loose, waiting },
-        signature.then((value) => committed(id, sealed, value)),
-      );
+    if (typeof signature === "string") {
+      this.#queue.put({ seq, loose, waiting }, new Finished(id, sealed.bytes, sealed.ascii, signature));
+      return;
+    }
+    // The next certificate is sealed in the same memory.
+    const signed = sealed.bytes.slice();
+    this.#queue.put(
+      { seq, loose, waiting },
+      signature.then((value) => new Finished(id, signed, sealed.ascii, value)),
+    );
   }
 
   /** Gives a draft its id, timestamp and place at the chain's end; `#takenId` is its id. */
@@ -265,11 +274,6 @@ export class AuditLog {
   }
 }
 
-function committed(id: string, { text, ascii }: Sealed, signature: string): Committed {
-  const json = withSignature(text, signature);
-  return { id, json, header: ascii ? json : asciiJson(json) };
-}
-
 function recoveryDraft(
   tail: Tail<ChainPoint>,
   kept: readonly string[],
@@ -312,7 +316,6 @@ function recoveryDraft(
 
 function hashOfLines(lines: readonly string[], runtime: Runtime): string {
   const hasher = runtime.hasher();
-  const encoder = new TextEncoder();
   for (const line of lines) hasher.update(encoder.encode(`${line}\n`));
   return hasher.hex();
 }

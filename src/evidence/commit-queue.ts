@@ -1,7 +1,8 @@
 import type { AuditSync } from "../config/config.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { ChainPoint } from "./chain.ts";
-import type { Committed, Waiting } from "./evidence.ts";
+import type { Waiting } from "./evidence.ts";
+import type { Finished } from "./finished.ts";
 import type { Sink } from "./journal.ts";
 
 /** Lines in one write: bounds both the string built and what one failure takes down. */
@@ -11,14 +12,14 @@ const MAX_BATCH = 256;
 interface Place {
   readonly seq: number;
   /** Lines that go out right behind this one. */
-  readonly loose: string;
+  readonly loose: Uint8Array;
   readonly waiting: Waiting;
 }
 
 class Entry {
   readonly place: Place;
   /** Null until it is signed. */
-  ready: Committed | null = null;
+  ready: Finished | null = null;
   error: unknown = null;
 
   constructor(place: Place) {
@@ -38,6 +39,7 @@ export class CommitQueue {
   readonly #afterTurn: (run: () => void) => void;
   readonly #broke: (cause: unknown) => void;
   #entries: Entry[] = [];
+  #lines = new Uint8Array(64 * 1024);
   #pumping = false;
   #scheduled = false;
   #waiters: (() => void)[] = [];
@@ -55,7 +57,7 @@ export class CommitQueue {
   }
 
   /** Takes the next certificate in `seq` order, signed or about to be. */
-  put(place: Place, made: Committed | Promise<Committed>): void {
+  put(place: Place, made: Finished | Promise<Finished>): void {
     const entry = new Entry(place);
     this.#entries.push(entry);
     if (made instanceof Promise) {
@@ -75,7 +77,7 @@ export class CommitQueue {
     }
   }
 
-  #settled(entry: Entry, ready: Committed | null, error: unknown): void {
+  #settled(entry: Entry, ready: Finished | null, error: unknown): void {
     entry.ready = ready;
     entry.error = error;
     if (this.#scheduled) return;
@@ -112,9 +114,7 @@ export class CommitQueue {
         if (head === undefined || head.error === null) return false;
         throw head.error;
       }
-      let lines = "";
-      for (const { ready, place } of batch) lines += `${ready?.json}\n${place.loose}`;
-      this.#sink.append(lines, first.place.seq);
+      this.#sink.append(this.#join(batch), first.place.seq);
       if (this.#sync !== "none") await this.#sink.sync();
     } catch (cause) {
       this.#fail(batch, cause);
@@ -122,6 +122,22 @@ export class CommitQueue {
     }
     for (const { ready, place } of batch) if (ready !== null) place.waiting.written(ready);
     return true;
+  }
+
+  /** The lines of a batch, in memory that the next one uses again. */
+  #join(batch: readonly Entry[]): Uint8Array {
+    let length = 0;
+    for (const { ready, place } of batch) length += (ready?.line.length ?? 0) + place.loose.length;
+    if (this.#lines.length < length) this.#lines = new Uint8Array(length * 2);
+    let at = 0;
+    for (const { ready, place } of batch) {
+      if (ready === null) continue;
+      this.#lines.set(ready.line, at);
+      at += ready.line.length;
+      this.#lines.set(place.loose, at);
+      at += place.loose.length;
+    }
+    return this.#lines.subarray(0, at);
   }
 
   #takeReady(): Entry[] {

@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { Signer } from "../crypto/signature.ts";
 import type { Fault } from "../errors.ts";
-import type { CertificateDraft, Outcome } from "../model/certificate.ts";
+import type { CertificateDraft, Certified, Outcome } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { AuditLog } from "./audit-log.ts";
 import { auditLink, type ChainPoint, outcomeLink, ZERO_HASH } from "./chain.ts";
@@ -17,14 +17,7 @@ export interface Waiting {
 }
 
 /** A certificate that is in the log. */
-export interface Committed {
-  /** `certificate_id`. */
-  readonly id: string;
-  /** The JSON object, one line, no newline, at most 4 KiB of UTF-8. */
-  readonly json: string;
-  /** The same object in printable ASCII, for a header; at most 4 KiB. */
-  readonly header: string;
-}
+export type Committed = Certified;
 
 export interface Evidence {
   /**

@@ -6,7 +6,7 @@ export interface Sink<T> {
   /** Opens, or opens again after a failure, and says what the log ends with. Never truncates. */
   open(): Promise<Tail<T>>;
   /** Whole lines, the first of which has this `seq`. After a throw nothing is known of the end: `open` again. */
-  append(lines: string, seq: number): void;
+  append(lines: string | Uint8Array, seq: number): void;
   /** As `append`, but into the file that `open` looked at: for what closes its torn tail. */
   mend(text: string): void;
   sync(): Promise<void>;
@@ -76,7 +76,7 @@ export class JournalFile<T> implements Sink<T> {
     return { ...tail, last: (await readLogTail(this.#runtime, before, size, this.#read)).last };
   }
 
-  append(lines: string, seq: number): void {
+  append(lines: string | Uint8Array, seq: number): void {
     const { size } = this.#opened();
     // The length in UTF-16 units is near enough to decide about a rotation.
     if (size > 0 && size + lines.length > this.#rotateAt && seq > 0) this.#rotate(seq - 1, size);

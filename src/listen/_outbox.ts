@@ -1,5 +1,5 @@
 import type { Conn } from "../model/conn.ts";
-import type { Fields } from "../model/headers.ts";
+import type { FieldBlock, Fields } from "../model/headers.ts";
 import { JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
 
 /** Filled and sent within one `flush`, so all connections can share it. */
@@ -11,8 +11,8 @@ interface Head {
   readonly fields: Fields;
   /** Ready lines behind the fields. */
   readonly framing: string;
-  /** Value of the certificate's field; null without one. */
-  readonly certificate: string | null;
+  /** The certificate's line; null without one. */
+  readonly certificate: FieldBlock | null;
 }
 
 /** Gathers what one turn produces, so that head, chunk framing and body leave in one write. Strings are one byte a char. */
@@ -82,6 +82,6 @@ function put(conn: Conn, bytes: Uint8Array): boolean {
 
 function compose({ line, fields, framing, certificate }: Head): void {
   buffer.text(line).fields(fields).text(framing);
-  if (certificate !== null) buffer.text("X-EVE-Decision-Cert: ").text(certificate).text("\r\n");
+  if (certificate !== null) buffer.block(certificate);
   buffer.text("\r\n");
 }

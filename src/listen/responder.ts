@@ -1,5 +1,5 @@
 import type { Feeder, Responder, Taken } from "../model/exchange.ts";
-import type { Fields, HeaderList } from "../model/headers.ts";
+import type { FieldBlock, Fields, HeaderList } from "../model/headers.ts";
 import { type RequestHead, statusLine, writeFields } from "../wire/http1.ts";
 import type { Outbox } from "./_outbox.ts";
 import type { BodyHolder } from "./body.ts";
@@ -38,7 +38,7 @@ export class Http1Responder implements Responder {
     this.#out.head({ line: statusLine(status, reason), fields, framing: "", certificate: null });
   }
 
-  head(status: number, reason: string, fields: Fields, length: number, certificate: string | null): void {
+  head(status: number, reason: string, fields: Fields, length: number, certificate: FieldBlock | null): void {
     this.started = true;
     this.#bodyless = this.#request.method === "HEAD" || status === 204 || status === 304;
     // What was not read cannot be told from the next request: such a connection ends with this answer.
@@ -94,7 +94,7 @@ export class Http1Responder implements Responder {
     this.flush();
   }
 
-  takeover(status: number, reason: string, fields: Fields, framing: string, certificate: string): Taken {
+  takeover(status: number, reason: string, fields: Fields, framing: string, certificate: FieldBlock): Taken {
     this.started = true;
     this.feeder = null;
     this.#out.head({ line: statusLine(status, reason), fields, framing, certificate });

@@ -1,5 +1,6 @@
 import type { Mode, Verdict } from "./decision.ts";
 import type { Phase } from "./egress.ts";
+import type { FieldBlock } from "./headers.ts";
 
 /** The request as evidence names it. The path is redacted and has no query; `target_hash` covers the raw target. */
 export interface CertifiedRequest {
@@ -86,6 +87,16 @@ export interface Certificate extends CertificateDraft {
   readonly signature: string;
   /** Null only on a fail_closed certificate made while the log could not be written. */
   readonly chain: ChainLink | null;
+}
+
+/** A finished certificate as answers carry it; as a FieldBlock it is the line `X-EVE-Decision-Cert: …`. */
+export interface Certified extends FieldBlock {
+  /** `certificate_id`. */
+  readonly id: string;
+  /** The JSON object, one line, no newline, at most 4 KiB of UTF-8. */
+  readonly json: string;
+  /** The same object in printable ASCII, for a header; at most 4 KiB. */
+  readonly header: string;
 }
 
 /** How an allowed egress ended; one line of outcomes.jsonl. */

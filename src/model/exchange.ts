@@ -1,6 +1,6 @@
 import type { Conn } from "./conn.ts";
 import type { Egress, HeldBody } from "./egress.ts";
-import type { Fields, HeaderList } from "./headers.ts";
+import type { FieldBlock, Fields, HeaderList } from "./headers.ts";
 
 /**
  * What became of waiting for a request body. `gone`: the door already answered (malformed, too slow) or the client left;
@@ -44,9 +44,9 @@ export interface Responder {
   interim(status: number, reason: string, fields: Fields): void;
   /**
    * Starts the final answer. `fields` are end-to-end fields without framing; `length` is the body's, or -1 when it is
-   * not known; `certificate` is printable ASCII, sent as `X-EVE-Decision-Cert`, or null.
+   * not known; `certificate` is the line that carries it, or null.
    */
-  head(status: number, reason: string, fields: Fields, length: number, certificate: string | null): void;
+  head(status: number, reason: string, fields: Fields, length: number, certificate: FieldBlock | null): void;
   body(bytes: Uint8Array): void;
   end(trailers: HeaderList | null): void;
   /** Hands everything gathered to the kernel; false asks to wait for `clientDrained`. */
@@ -58,7 +58,7 @@ export interface Responder {
    * `conn.handler` before it returns to the event loop and calls `done` exactly once, when the socket is gone. `framing`
    * is ready lines ("Name: value\r\n") put behind the fields.
    */
-  takeover(status: number, reason: string, fields: Fields, framing: string, certificate: string): Taken;
+  takeover(status: number, reason: string, fields: Fields, framing: string, certificate: FieldBlock): Taken;
   /** Cuts the connection in the middle of an answer, so that nobody takes the part for the whole. */
   sever(): void;
 }

@@ -238,8 +238,8 @@ export function appendFile(file: LockedFile): ReturnType<Runtime["openAppend"]> 
     get size() {
       return size;
     },
-    append(text) {
-      let bytes = encodeOnce(text);
+    append(data) {
+      let bytes = typeof data === "string" ? encodeOnce(data) : data;
       while (bytes.length > 0) {
         const written = file.write(bytes);
         size += written;

@@ -90,7 +90,7 @@ export interface Hasher {
 export interface AppendFile {
   readonly size: number;
   /** Returns when write(2) has taken every byte; throws on any error, and then how much arrived is unknown. */
-  append(text: string): void;
+  append(data: string | Uint8Array): void;
   /** fdatasync. */
   sync(): Promise<void>;
   close(): void;

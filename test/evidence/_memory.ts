@@ -65,7 +65,8 @@ export class Memory {
       get size() {
         return mine.bytes.length;
       },
-      append: (text) => {
+      append: (given) => {
+        const text = typeof given === "string" ? given : new TextDecoder().decode(given);
         this.appends.push({ path, text });
         const data = new TextEncoder().encode(text);
         const fault = this.onAppend(path, text);

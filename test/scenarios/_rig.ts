@@ -92,7 +92,8 @@ export class FakeEvidence implements Evidence {
     const id = `cert_${this.proofs.length}`;
     this.proofs.push({ ...draft, id, written });
     const json = JSON.stringify({ certificate_id: id, verdict: draft.verdict, chain: written ? {} : null });
-    return { id, json, header: json };
+    const line = new TextEncoder().encode(`X-EVE-Decision-Cert: ${json}\r\n`);
+    return { id, json, header: json, size: line.length, copyTo: (target, at) => target.set(line, at) };
   }
 }
 

@@ -1,0 +1,65 @@
+import type { Certified } from "../model/certificate.ts";
+import { asciiJson } from "./certificate.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const NAME = encoder.encode("X-EVE-Decision-Cert: ");
+const CR = 13;
+const LF = 10;
+
+/**
+ * A signed certificate as the bytes of its line: what was signed is what is written, and what is written is what the
+ * answer carries, without a string in between. Texts are made for whoever asks.
+ */
+export class Finished implements Certified {
+  readonly id: string;
+  /** JSON object and newline, as they stand in the log. */
+  readonly line: Uint8Array;
+  readonly #ascii: boolean;
+  /** The header's value where it is not the line itself. */
+  #escaped: Uint8Array | null = null;
+
+  /** `signed` are the signed bytes, read before this returns; `ascii`: all of them are printable ASCII. */
+  constructor(id: string, signed: Uint8Array, ascii: boolean, signature: string) {
+    this.id = id;
+    this.#ascii = ascii;
+    const tail = `,"signature":"${signature}"}\n`;
+    const length = signed.length - 1;
+    const line = new Uint8Array(length + tail.length);
+    line.set(signed.subarray(0, length));
+    for (let i = 0; i < tail.length; i++) line[length + i] = tail.charCodeAt(i);
+    this.line = line;
+  }
+
+  get json(): string {
+    return decoder.decode(this.#bytes);
+  }
+
+  get header(): string {
+    return this.#ascii ? this.json : asciiJson(this.json);
+  }
+
+  get size(): number {
+    return NAME.length + this.#value.length + 2;
+  }
+
+  copyTo(target: Uint8Array, at: number): void {
+    const value = this.#value;
+    target.set(NAME, at);
+    target.set(value, at + NAME.length);
+    const end = at + NAME.length + value.length;
+    target[end] = CR;
+    target[end + 1] = LF;
+  }
+
+  get #bytes(): Uint8Array {
+    return this.line.subarray(0, this.line.length - 1);
+  }
+
+  get #value(): Uint8Array {
+    if (this.#ascii) return this.#bytes;
+    this.#escaped ??= encoder.encode(this.header);
+    return this.#escaped;
+  }
+}

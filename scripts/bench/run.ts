@@ -7,7 +7,7 @@
  * is the median over rounds, and ratios are taken inside a round. Nothing here is a timed test.
  */
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -312,18 +312,23 @@ async function verifyEvidence(fleet: readonly Running[]): Promise<void> {
   const gateway = fleet.find((one) => one.peer.name === "sallyport");
   if (gateway === undefined) return;
   await end(gateway.child);
-  const audit = join(gateway.folder, "audit.jsonl");
+  // Rotated files too.
+  const logs = readdirSync(gateway.folder)
+    .filter((name) => /^audit(?:\.\d+)?\.jsonl$/.test(name))
+    .map((name) => join(gateway.folder, name));
   const command = gateway.peer.launch(gateway.folder, 1, upstream).command.slice(0, -1);
   const key = join(gateway.folder, "key");
   writeFileSync(key, SALLYPORT_ENV.JWT_SECRET_KEY);
-  const lines = Number(output(["wc", "-l", audit]).split(" ")[0]);
+  let lines = 0;
+  for (const log of logs) lines += Number(output(["wc", "-l", log]).split(" ")[0]);
+  const megabytes = logs.reduce((sum, log) => sum + statSync(log).size, 0) / 1e6;
   const since = performance.now();
   try {
     output([...command, "verify", gateway.folder, "--key-file", key]);
     const seconds = (performance.now() - since) / 1000;
-    book.evidence = { lines, megabytes: statSync(audit).size / 1e6, seconds, verified: true };
+    book.evidence = { lines, megabytes, seconds, verified: true };
   } catch (error) {
-    book.evidence = { lines, megabytes: statSync(audit).size / 1e6, seconds: 0, verified: false };
+    book.evidence = { lines, megabytes, seconds: 0, verified: false };
     book.notes.push(
       `verify of the run's own audit log: ${error instanceof Error ? error.message.slice(0, 300) : error}`,
     );

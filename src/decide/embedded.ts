@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { allow, block, type Decision, failClosed } from "../model/decision.ts";
 import { type Egress, type HeldBody, SHORT_VALUE } from "../model/egress.ts";
 import { INSPECTORS, type Inspection, type Inspector, inspectWhole, SliceSize } from "../policy/inspect.ts";
+import { prepareLikenesses } from "../policy/look-alikes.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import { HEAD_BYTES, headTexts, inspectField } from "./_head.ts";
 import type { Decider } from "./decider.ts";
@@ -33,6 +34,18 @@ export function embeddedDecider(
   let lastBasis: Basis = { rule: null, policyVersion: null };
   /** The last path in which no inspector found anything. */
   let quietPath = "";
+
+  let prepared = false;
+
+  /** From the first body on: a gateway that only idles needs no tables, and starts without waiting for them. */
+  function prepare(): void {
+    prepared = true;
+    const steps = prepareLikenesses();
+    const step = (): void => {
+      if (!steps.next().done) setTimeout(step, 0);
+    };
+    setTimeout(step, 0);
+  }
 
   /** Taken once an egress: a policy that is read again while its body is inspected is the next one's. */
   function basisOf(rule: string | null): Basis {
@@ -110,6 +123,7 @@ export function embeddedDecider(
 
   function inspectBody(egress: Egress, body: HeldBody | null, basis: Basis): Decision | Promise<Decision> {
     if (body === null || body.bytes.length === 0) return allowed(basis);
+    if (!prepared) prepare();
     if (!egress.coded) return inspect(body.bytes, basis);
     const codings = contentCodings(egress.headers);
     if (isVeto(codings)) return { ...codings, policyVersion: basis.policyVersion };

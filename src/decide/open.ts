@@ -2,7 +2,6 @@
 import type { Config } from "../config/config.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
-import { prepareLikenesses } from "../policy/look-alikes.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { AddressPolicy } from "./address.ts";
 import { type Decider, guarded } from "./decider.ts";
@@ -32,7 +31,6 @@ export async function openDecider(
   const policy = await openPolicy(runtime, config.policyPath);
   const { governance } = config;
   if (policy.version === null && governance === null) warn(NO_POLICY);
-  if (governance === null) prepareLikenesses();
   const plane = governance === null ? null : planeDecider(runtime, { ...config, governance }, policy);
   const decider = guarded(plane ?? embeddedDecider(runtime, config, policy), config);
   return {

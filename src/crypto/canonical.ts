@@ -35,21 +35,9 @@ export function membersSorted(value: unknown, depth = 0): boolean {
   return true;
 }
 
-/**
- * The canonical JSON of a text or null; a lone surrogate becomes U+FFFD. It remembers the last one: most members of most
- * certificates say what the ones before them said.
- */
-export class TextMember {
-  #value: string | null = null;
-  #json = "null";
-
-  json(value: string | null): string {
-    if (value !== this.#value) {
-      this.#value = value;
-      this.#json = value === null ? "null" : JSON.stringify(value.toWellFormed());
-    }
-    return this.#json;
-  }
+/** The canonical JSON of a text or null; a lone surrogate becomes U+FFFD. */
+export function textJson(value: string | null): string {
+  return value === null ? "null" : JSON.stringify(value.toWellFormed());
 }
 
 function write(value: unknown, depth: number): string {

@@ -5,14 +5,13 @@
 import { Fault } from "../errors.ts";
 import type { HttpReply } from "../runtime/contract.ts";
 import { type DecisionAnswer, decisionAnswerSchema } from "./governance-schema.ts";
+import { nextTurn, TURN_MS } from "./inspect-in-turns.ts";
 import { fromBase64 } from "./plane-request.ts";
 
 /** All of an answer but a long replacement body. */
 export const ANSWER_ROOM = 256 * 1024;
 /** Bytes that are looked at between two glances at the clock, and of a long literal in one parse. */
 const SLICE = 32 * 1024;
-/** An event loop is handed back after this long. */
-const TURN_MS = 1.5;
 const COPY_PER_TURN = 1024 * 1024;
 
 export interface PlaneAnswer {
@@ -249,10 +248,6 @@ function turns(clock: () => number): () => Promise<void> | null {
       began = clock();
     });
   };
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 export function malformed(detail: string): Fault {

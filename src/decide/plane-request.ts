@@ -4,6 +4,7 @@ import type { HeaderList } from "../model/headers.ts";
 import { issuerOf, looksSecret } from "../policy/credential.ts";
 import { redactPath } from "../policy/redact-path.ts";
 import type { Credential, DecisionRequest } from "./governance-schema.ts";
+import { nextTurn } from "./inspect-in-turns.ts";
 
 /** HMAC-SHA256 under a key of the relay, as hex. */
 export type Fingerprint = (value: string) => string;
@@ -167,7 +168,7 @@ const PADDING = 0x3d;
 /** From bytes to bytes: by way of strings a mebibyte costs 80 ms. Hands the event loop back after every chunk. */
 async function writeBase64(bytes: Uint8Array, into: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; at += CHUNK) {
-    if (at > 0) await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    if (at > 0) await nextTurn();
     writeChunk(bytes.subarray(at, at + CHUNK), into.subarray((at / 3) * 4));
   }
 }

@@ -1,4 +1,4 @@
-import { canonicalize, TextMember } from "../crypto/canonical.ts";
+import { canonicalize, textJson } from "../crypto/canonical.ts";
 import type { Algorithm, CertificateDraft, CertifiedRequest, ChainLink } from "../model/certificate.ts";
 
 /** The longest serialized certificate, in the log or in a header, bytes. */
@@ -60,17 +60,6 @@ const encoder = new TextEncoder();
 /** Room for three bytes of each unit of a text that is not bounded yet. */
 const scratch = new Uint8Array(64 * 1024);
 
-const agents = new TextMember();
-const attestations = new TextMember();
-const callers = new TextMember();
-const pillars = new TextMember();
-const vectors = new TextMember();
-const kids = new TextMember();
-const organisations = new TextMember();
-const policies = new TextMember();
-const reasons = new TextMember();
-const rules = new TextMember();
-
 /** The members that one certificate after the other has in common, as the texts around those that it has not. */
 interface Frame {
   readonly draft: CertificateDraft;
@@ -113,19 +102,19 @@ function frameOf(draft: CertificateDraft, assigned: Assigned, shrink: number): F
     draft,
     assigned,
     before:
-      `{"addresses":${addressesJson(draft.addresses, shrink)},"agent":${agents.json(bounded(draft.agent, 128 / shrink))},` +
+      `{"addresses":${addressesJson(draft.addresses, shrink)},"agent":${textJson(bounded(draft.agent, 128 / shrink))},` +
       `"algorithm":"${assigned.algorithm}",` +
-      `"attestation_hash":${attestations.json(bounded(draft.attestation_hash, 128 / shrink))},` +
-      `"caller":${callers.json(bounded(draft.caller, 128 / shrink))},"certificate_id":"`,
-    between: `,"kid":${kids.json(bounded(assigned.kid, 128))},"latency_ms":`,
+      `"attestation_hash":${textJson(bounded(draft.attestation_hash, 128 / shrink))},` +
+      `"caller":${textJson(bounded(draft.caller, 128 / shrink))},"certificate_id":"`,
+    between: `,"kid":${textJson(bounded(assigned.kid, 128))},"latency_ms":`,
     behind:
-      `,"matched_pillar":${pillars.json(bounded(draft.matched_pillar, 32))},` +
-      `"matched_vector":${vectors.json(bounded(draft.matched_vector, 128 / shrink))},"mode":"${draft.mode}",` +
-      `"org_id":${organisations.json(bounded(assigned.orgId, 128 / shrink))},"parent":${word(draft.parent)},` +
-      `"phase":"${draft.phase}","policy_version":${policies.json(bounded(draft.policy_version, 128 / shrink))},` +
-      `"reason":${reasons.json(bounded(draft.reason, 256 / shrink))},` +
+      `,"matched_pillar":${textJson(bounded(draft.matched_pillar, 32))},` +
+      `"matched_vector":${textJson(bounded(draft.matched_vector, 128 / shrink))},"mode":"${draft.mode}",` +
+      `"org_id":${textJson(bounded(assigned.orgId, 128 / shrink))},"parent":${word(draft.parent)},` +
+      `"phase":"${draft.phase}","policy_version":${textJson(bounded(draft.policy_version, 128 / shrink))},` +
+      `"reason":${textJson(bounded(draft.reason, 256 / shrink))},` +
       (recovered === null || recovered === undefined ? "" : `"recovered":${canonicalize(recovered)},`) +
-      `"request":${requestJson(draft.request, shrink)},"rule":${rules.json(bounded(draft.rule, 128 / shrink))},"timestamp":"`,
+      `"request":${requestJson(draft.request, shrink)},"rule":${textJson(bounded(draft.rule, 128 / shrink))},"timestamp":"`,
   };
 }
 
@@ -178,20 +167,9 @@ function boundedRequest(request: CertifiedRequest, shrink: number): CertifiedReq
 
 const MAX_ADDRESSES = 16;
 
-/** The addresses of a place are looked up once and then shared. */
-let lastAddresses: readonly string[] | null = null;
-let lastAddressesJson = "null";
-
 function addressesJson(addresses: readonly string[] | null, shrink: number): string {
   if (addresses === null) return "null";
-  if (addresses === lastAddresses && shrink === 1) return lastAddressesJson;
-  const kept = addresses.slice(0, MAX_ADDRESSES).map((address) => bounded(address, 64 / shrink).toWellFormed());
-  const json = canonicalize(kept);
-  if (shrink === 1) {
-    lastAddresses = addresses;
-    lastAddressesJson = json;
-  }
-  return json;
+  return canonicalize(addresses.slice(0, MAX_ADDRESSES).map((address) => bounded(address, 64 / shrink).toWellFormed()));
 }
 
 function bounded<T extends string | null>(value: T, maxBytes: number): T;

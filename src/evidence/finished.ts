@@ -17,7 +17,7 @@ export class Finished implements Certified {
   /** JSON object and newline, as they stand in the log. */
   readonly line: Uint8Array;
   readonly #ascii: boolean;
-  /** The header's value where it is not the line itself. */
+  /** As the line, where the header's value is not the line's. */
   #escaped: Uint8Array | null = null;
 
   /** `signed` are the signed bytes, read before this returns; `ascii`: all of them are printable ASCII. */
@@ -33,7 +33,7 @@ export class Finished implements Certified {
   }
 
   get json(): string {
-    return decoder.decode(this.#bytes);
+    return decoder.decode(this.line.subarray(0, this.line.length - 1));
   }
 
   get header(): string {
@@ -41,7 +41,7 @@ export class Finished implements Certified {
   }
 
   get size(): number {
-    return NAME.length + this.#value.length + 2;
+    return NAME.length + this.#value.length + 1;
   }
 
   copyTo(target: Uint8Array, at: number): void {
@@ -49,17 +49,14 @@ export class Finished implements Certified {
     target.set(NAME, at);
     target.set(value, at + NAME.length);
     const end = at + NAME.length + value.length;
-    target[end] = CR;
-    target[end + 1] = LF;
+    target[end - 1] = CR;
+    target[end] = LF;
   }
 
-  get #bytes(): Uint8Array {
-    return this.line.subarray(0, this.line.length - 1);
-  }
-
+  /** The header's value with one newline behind it. */
   get #value(): Uint8Array {
-    if (this.#ascii) return this.#bytes;
-    this.#escaped ??= encoder.encode(this.header);
+    if (this.#ascii) return this.line;
+    this.#escaped ??= encoder.encode(`${this.header}\n`);
     return this.#escaped;
   }
 }

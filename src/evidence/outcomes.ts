@@ -1,5 +1,5 @@
 import type { AuditSync } from "../config/config.ts";
-import { TextMember } from "../crypto/canonical.ts";
+import { textJson } from "../crypto/canonical.ts";
 import { messageOf } from "../errors.ts";
 import type { Outcome } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
@@ -147,15 +147,13 @@ export class OutcomeLog {
   }
 }
 
-const errors = new TextMember();
-
 /** Members in canonical order, as everywhere in evidence. Addresses, ids and protocols are ours and need no escape. */
 function outcomeLine(outcome: Outcome, prev: string, seq: number): string {
   const { address, certificate_id: id, protocol } = outcome;
   return (
     `{"address":${address === null ? "null" : `"${address}"`},"bytes_down":${outcome.bytes_down},` +
     `"bytes_up":${outcome.bytes_up},"certificate_id":"${id}",` +
-    `"duration_ms":${Math.round(outcome.duration_ms * 1000) / 1000},"error":${errors.json(outcome.error)},` +
+    `"duration_ms":${Math.round(outcome.duration_ms * 1000) / 1000},"error":${textJson(outcome.error)},` +
     `"prev":"${prev}","protocol":${protocol === null ? "null" : `"${protocol}"`},"seq":${seq},` +
     `"severed":${outcome.severed},"status":${outcome.status}}`
   );

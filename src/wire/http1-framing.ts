@@ -29,7 +29,7 @@ export class Framing {
   upgrade: string | null = null;
   codings: string | null = null;
   /** Lines that travel on as they are, as pairs of offsets; null: not all of them can. */
-  runs: number[] | null = [];
+  runs: number[] | null = null;
 
   constructor(request: boolean) {
     this.request = request;

@@ -46,11 +46,6 @@ export function seal(draft: CertificateDraft, assigned: Assigned): Sealed {
 /** More than the longest signature member takes. */
 const SIGNATURE_ROOM = 130;
 
-/** The whole certificate: its signed text with the signature behind it. */
-export function withSignature(text: string, signature: string): string {
-  return `${text.slice(0, -1)},"signature":"${signature}"}`;
-}
-
 /** The same JSON in printable ASCII, fit for a header field value. */
 export function asciiJson(json: string): string {
   return json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);

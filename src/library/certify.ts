@@ -1,7 +1,8 @@
 /** Certificates without a log: sealed and signed as the gateway does it, with `chain` null. */
 import type { Signer } from "../crypto/signature.ts";
 import { Fault } from "../errors.ts";
-import { asciiJson, seal, withSignature } from "../evidence/certificate.ts";
+import { seal } from "../evidence/certificate.ts";
+import { Finished } from "../evidence/finished.ts";
 import type { Algorithm, Certificate, CertificateDraft } from "../model/certificate.ts";
 import { readSigner, type SigningKey } from "./keys.ts";
 
@@ -66,22 +67,25 @@ export class Certifier {
   async certify(draft: CertificateDraft): Promise<Signed> {
     const signer = await this.#signer;
     const { kid, algorithm } = signer;
-    const { text, ascii } = seal(draft, {
-      id: `cert_${randomHex(8)}`,
+    const id = `cert_${randomHex(8)}`;
+    const { text, bytes, ascii } = seal(draft, {
+      id,
       orgId: this.#orgId,
       timestamp: new Date().toISOString(),
       kid,
       algorithm,
       chain: null,
     });
+    // Another certificate may be sealed in the same memory while this one is signed.
+    const signed = bytes.slice();
     const answer = signer.sign(text);
     const signature: unknown = typeof answer === "string" ? answer : await within(answer, this.#timeoutMs);
     // It goes into the JSON as it is.
     if (typeof signature !== "string" || SIGNATURE[algorithm]?.test(signature) !== true) {
       throw new Fault("key_invalid", "sign a certificate: the signer's answer is not a signature of its algorithm");
     }
-    const json = withSignature(text, signature);
-    return { certificate: frozen(JSON.parse(json)), json, header: ascii ? json : asciiJson(json) };
+    const { json, header } = new Finished(id, signed, ascii, signature);
+    return { certificate: frozen(JSON.parse(json)), json, header };
   }
 }
 

@@ -55,11 +55,6 @@ export class OutBuffer {
     return this;
   }
 
-  /** What was put together, in memory of its own. */
-  copy(): Uint8Array {
-    return this.bytes.slice(0, this.length);
-  }
-
   #latin1(text: string): this {
     const bytes = this.#room(text.length);
     for (let i = 0, to = this.length; i < text.length; i++) bytes[to++] = text.charCodeAt(i);

@@ -94,3 +94,8 @@ export async function verifyMemory(
 export function codes(report: Report): string[] {
   return [...report.findings.error, ...report.findings.warning].map(({ line, code }) => `${line} ${code}`);
 }
+
+/** The whole certificate: its signed text with the signature behind it. */
+export function withSignature(text: string, signature: string): string {
+  return `${text.slice(0, -1)},"signature":"${signature}"}`;
+}

@@ -1,15 +1,9 @@
 import { expect, test } from "bun:test";
 import { canonicalize } from "../../src/crypto/canonical.ts";
-import {
-  type Assigned,
-  asciiJson,
-  MAX_CERTIFICATE_BYTES,
-  seal,
-  withSignature,
-} from "../../src/evidence/certificate.ts";
+import { type Assigned, asciiJson, MAX_CERTIFICATE_BYTES, seal } from "../../src/evidence/certificate.ts";
 import { readCertificate } from "../../src/evidence/read-certificate.ts";
 import type { CertificateDraft } from "../../src/model/certificate.ts";
-import { draft } from "./_draft.ts";
+import { draft, withSignature } from "./_draft.ts";
 
 const assigned: Assigned = {
   id: "cert_0123456789abcdef",

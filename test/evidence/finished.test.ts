@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { asciiJson, seal, withSignature } from "../../src/evidence/certificate.ts";
+import { asciiJson, seal } from "../../src/evidence/certificate.ts";
 import { Finished } from "../../src/evidence/finished.ts";
 import { OutBuffer } from "../../src/wire/out-buffer.ts";
-import { draft } from "./_draft.ts";
+import { copied } from "../fuzz/_sent.ts";
+import { draft, withSignature } from "./_draft.ts";
 
 const ASSIGNED = {
   id: "cert_0123456789abcdef",
@@ -25,7 +26,7 @@ for (const reason of ["plain", "caf\u00e9 \u{1f600}", "DEL \u007f", '"quoted" \\
     expect(text(finished.line)).toBe(`${json}\n`);
     expect(finished.json).toBe(json);
     expect(finished.header).toBe(asciiJson(json));
-    const sent = new OutBuffer().text("before\r\n").block(finished).copy();
+    const sent = copied(new OutBuffer().text("before\r\n").block(finished));
     expect(text(sent)).toBe(`before\r\nX-EVE-Decision-Cert: ${asciiJson(json)}\r\n`);
     expect(finished.size).toBe(sent.length - "before\r\n".length);
   });

@@ -4,5 +4,10 @@ import { latin1 } from "./random.ts";
 
 /** The lines of a block as they would leave. */
 export function sent(block: FieldBlock): string {
-  return latin1(new OutBuffer().block(block).copy());
+  return latin1(copied(new OutBuffer().block(block)));
+}
+
+/** What was put together, in memory of its own. */
+export function copied(out: OutBuffer): Uint8Array {
+  return out.bytes.slice(0, out.length);
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type RequestHead, RequestParser, type ResponseHead, ResponseParser } from "../../src/wire/http1.ts";
 import { OutBuffer } from "../../src/wire/out-buffer.ts";
+import { copied } from "../fuzz/_sent.ts";
 import { bytesOf, LIMITS, textOf } from "./_transcript.ts";
 
 function request(fields: string): RequestHead {
@@ -35,7 +36,7 @@ function response(fields: string): ResponseHead {
 
 function lines(head: RequestHead | ResponseHead): string | null {
   const { block } = head.fields;
-  return block === null ? null : textOf(new OutBuffer().block(block).copy());
+  return block === null ? null : textOf(copied(new OutBuffer().block(block)));
 }
 
 test("fields of a request travel on as the lines they came in, but for those that end here", () => {
@@ -98,6 +99,6 @@ test("OutBuffer takes any byte in a text, short or long, and grows", () => {
   const short = "caf\xe9 \xff";
   const long = `${"x".repeat(70_000)}\xe9${"y".repeat(40)}`;
   const out = new OutBuffer();
-  expect(textOf(out.text(short).text(long).append(bytesOf("!")).copy())).toBe(`${short}${long}!`);
+  expect(textOf(copied(out.text(short).text(long).append(bytesOf("!"))))).toBe(`${short}${long}!`);
   expect(out.clear().text("a".repeat(40)).length).toBe(40);
 });

@@ -13,7 +13,20 @@ import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
 
-const PURE = ["model", "errors", "words", "wire", "crypto", "policy", "config"] as const;
+const PURE = [
+  "model",
+  "errors",
+  "words",
+  "wire",
+  "crypto",
+  "content",
+  "detect",
+  "dlp",
+  "limits",
+  "policy",
+  "engine",
+  "config",
+] as const;
 const BELOW_DECISION = [...PURE, "contract", "observe"] as const;
 const EVERY_ROOM = [...BELOW_DECISION, "decide", "evidence", "enforce", "listen"] as const;
 
@@ -24,7 +37,12 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   words: ["errors"],
   wire: ["model", "errors"],
   crypto: ["model", "errors", "wire"],
-  policy: ["model", "errors", "words", "wire", "crypto"],
+  content: ["model", "errors", "wire"],
+  detect: ["model", "errors", "wire", "content"],
+  dlp: ["model", "errors", "wire", "crypto", "content"],
+  limits: ["model", "errors", "words", "content"],
+  policy: ["model", "errors", "words", "wire", "crypto", "content", "detect", "dlp", "limits"],
+  engine: ["model", "errors", "words", "wire", "crypto", "content", "detect", "dlp", "limits", "policy"],
   config: ["model", "errors", "words", "wire", "crypto", "policy", "contract"],
   contract: ["model"],
   runtime: ["model", "errors", "contract"],

@@ -1,12 +1,12 @@
 /** What a certificate says of an egress before evidence gives it its place: one draft a decision. */
 import type { Config } from "./config/config.ts";
 import { runningMode } from "./decide/decider.ts";
+import { redactPath } from "./dlp/redact-path.ts";
 import type { CertificateDraft, CertifiedRequest } from "./model/certificate.ts";
 import type { Decision, Mode } from "./model/decision.ts";
 import type { Destination, Egress } from "./model/egress.ts";
 import type { Exchange } from "./model/exchange.ts";
 import type { Passage } from "./passage.ts";
-import { redactPath } from "./policy/redact-path.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
 /** What the steps found out about an egress before it was certified. */

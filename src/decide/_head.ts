@@ -1,7 +1,8 @@
 /** What of a request's head is text that a model may come to read: path, query, field values, and trailers. */
+
+import { type Inspection, type Inspector, WHOLE_BYTES } from "../detect/inspect.ts";
 import { type Egress, SHORT_VALUE } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
-import { type Inspection, type Inspector, WHOLE_BYTES } from "../policy/inspect.ts";
 
 /** Heads up to this are read in one go. */
 export const HEAD_BYTES = WHOLE_BYTES;

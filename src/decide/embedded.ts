@@ -1,9 +1,9 @@
 /** The embedded engine: policy on the destination, inspectors on head, trailers and body. Synchronous unless it has to decode or slice. */
 import type { Config } from "../config/config.ts";
+import { INSPECTORS, type Inspection, type Inspector, inspectWhole, SliceSize } from "../detect/inspect.ts";
+import { prepareLikenesses } from "../detect/look-alikes.ts";
 import { allow, block, type Decision, failClosed } from "../model/decision.ts";
 import { type Egress, type HeldBody, SHORT_VALUE } from "../model/egress.ts";
-import { INSPECTORS, type Inspection, type Inspector, inspectWhole, SliceSize } from "../policy/inspect.ts";
-import { prepareLikenesses } from "../policy/look-alikes.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import { HEAD_BYTES, headTexts, inspectField } from "./_head.ts";
 import type { Decider } from "./decider.ts";

@@ -1,4 +1,4 @@
-import { type Budget, type Inspection, type Inspector, inspectSlices, type SliceSize } from "../policy/inspect.ts";
+import { type Budget, type Inspection, type Inspector, inspectSlices, type SliceSize } from "../detect/inspect.ts";
 
 /** An event loop is handed back after this long. */
 export const TURN_MS = 1.5;

@@ -1,8 +1,9 @@
 /** An egress as the plane is told about it. No credential leaves the relay in it. */
+
+import { issuerOf, looksSecret } from "../dlp/credential.ts";
+import { redactPath } from "../dlp/redact-path.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
-import { issuerOf, looksSecret } from "../policy/credential.ts";
-import { redactPath } from "../policy/redact-path.ts";
 import type { Credential, DecisionRequest } from "./governance-schema.ts";
 import { nextTurn } from "./inspect-in-turns.ts";
 

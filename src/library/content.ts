@@ -1,7 +1,7 @@
 /** What is inspected: any value as bytes, their hash, and Pillar 128 over them without holding the event loop. */
 import { portableDigest } from "../crypto/digest.ts";
 import { inspectInTurns, WORK_PER_BYTE } from "../decide/inspect-in-turns.ts";
-import { INSPECTORS, type Inspection, inspectWhole, SliceSize, WHOLE_BYTES } from "../policy/inspect.ts";
+import { INSPECTORS, type Inspection, inspectWhole, SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
 
 /** Above this the hash is left to Web Crypto, which is slower to start and works off the thread. */
 const SYNC_HASH_BYTES = 16 * 1024;

@@ -2,9 +2,10 @@
  * A fetch that asks first. It governs the code that calls it and nothing else: code that wants around it finds another
  * fetch. What cannot be gone around is the gateway.
  */
+
+import { redactPath } from "../dlp/redact-path.ts";
 import { block, type Decision, failClosed, permits } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
-import { redactPath } from "../policy/redact-path.ts";
 import { answered, refusal } from "./answer.ts";
 import { BLANK_DRAFT, Certifier, type Signed } from "./certify.ts";
 import { contentHash, sha256 } from "./content.ts";

@@ -15,7 +15,7 @@ import type { Config } from "../../src/config/config.ts";
 import { embeddedDecider } from "../../src/decide/embedded.ts";
 import { openDecider } from "../../src/decide/open.ts";
 import { openPolicy } from "../../src/decide/policy-files.ts";
-import { INSPECTORS, type Inspector } from "../../src/policy/inspect.ts";
+import { INSPECTORS, type Inspector } from "../../src/detect/inspect.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { body, egress } from "./_egress.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, SliceSize } from "../../src/detect/inspect.ts";
+import { inspectBytes } from "../../src/detect/pillar128.ts";
 import { SHORT_VALUE } from "../../src/model/egress.ts";
-import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, SliceSize } from "../../src/policy/inspect.ts";
-import { inspectBytes } from "../../src/policy/pillar128.ts";
 
 const chat = (content: string) => JSON.stringify({ model: "m", messages: [{ role: "user", content }] });
 const vector = (text: string) => {

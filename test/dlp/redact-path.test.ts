@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { redactPath } from "../../src/policy/redact-path.ts";
+import { redactPath } from "../../src/dlp/redact-path.ts";
 
 // Put together here so that no scanner takes these for real ones.
 const token = (prefix: string) => `${prefix}${"4f9Kq2Zr8XbW1nTj7LcV0sYd"}`;

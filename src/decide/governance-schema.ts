@@ -11,7 +11,7 @@ export const credentialSchema = z.strictObject({
   fingerprint: z.string().regex(/^hmac-[0-9a-f]{32}$/),
 });
 
-const fieldSchema = z.tuple([z.string(), z.union([z.string(), credentialSchema])]);
+const fieldSchema = z.tuple([z.string(), z.union([z.string(), credentialSchema])]).readonly();
 
 export const decisionRequestSchema = z.strictObject({
   v: z.literal(1),
@@ -32,12 +32,12 @@ export const decisionRequestSchema = z.strictObject({
   /** Without query; segments that look like credentials are `[redacted]`. "" for a tunnel. */
   path: z.string(),
   /** Parameters in their order, names and values as sent (still percent-encoded). */
-  query: z.array(fieldSchema),
-  headers: z.array(fieldSchema),
+  query: z.array(fieldSchema).readonly(),
+  headers: z.array(fieldSchema).readonly(),
   /** What the connection becomes when the upstream agrees; its bytes are then asked about no more. */
   upgrade: z.literal("websocket").nullable(),
   /** Fields behind a chunked body. They are never forwarded, but what reads the log must know they were there. */
-  trailers: z.array(fieldSchema),
+  trailers: z.array(fieldSchema).readonly(),
   /** Null for a tunnel. */
   body: z
     .strictObject({
@@ -54,7 +54,6 @@ export const decisionRequestSchema = z.strictObject({
 });
 
 export type DecisionRequest = z.infer<typeof decisionRequestSchema>;
-export type Credential = z.infer<typeof credentialSchema>;
 
 const text = z.string().max(4096).nullish();
 /** Pillar and vector become header values. */

@@ -1,18 +1,21 @@
 /** A hosted governance plane, asked once per egress. Whatever is not a well-formed answer in time is a Fault. */
 import type { Config, GovernanceConfig } from "../config/config.ts";
+import { type Ruling, ruling } from "../engine/ruling.ts";
 import { Fault, messageOf } from "../errors.ts";
-import { allow, block, type Decision } from "../model/decision.ts";
+import type { Decision } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
+import { fingerprints } from "./credential-fields.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
+import { EgressQuestion } from "./egress-question.ts";
 import type { DecisionAnswer } from "./governance-schema.ts";
 import { ANSWER_ROOM, readAnswer } from "./plane-answer.ts";
-import { describe, type Fingerprint, questionBytes } from "./plane-request.ts";
+import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
 import { QuestionRoom } from "./question-room.ts";
-import { boundBy } from "./signed-request.ts";
+import { decisionOf } from "./ruling.ts";
 
 const MAX_SOCKETS = 64;
 const MAX_IN_FLIGHT = 1024;
@@ -31,7 +34,7 @@ type Settings = Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld" | "orgId
   readonly governance: GovernanceConfig;
 };
 
-type Machine = Pick<Runtime, "httpClient" | "hmacSha256" | "randomHex" | "monotonic" | "decode" | "sha256">;
+type Machine = Pick<Runtime, "httpClient" | "hmacSha256" | "randomHex" | "monotonic" | "decode" | "sha256" | "now">;
 
 /** A local policy's veto on the destination needs no plane; all the rest is the plane's to say. */
 export function planeDecider(runtime: Machine, config: Settings, policy: Policy): PlaneDecider {
@@ -45,7 +48,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   });
   const headers: Record<string, string> = { "content-type": "application/json", accept: "application/json" };
   if (governance.token !== null) headers.authorization = `Bearer ${governance.token}`;
-  const fingerprint = fingerprintKey(runtime, config);
+  const asking = { org: config.orgId, fingerprint: fingerprints(runtime, config), now: runtime.now };
   const decode = bodyDecoder(runtime, config);
   const clock = () => runtime.monotonic();
   const circuit = breaker({ ...BREAKER, clock });
@@ -87,12 +90,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const unused = taken - Math.min(taken, decoded?.length ?? 0);
       taken -= unused;
       room.give(unused);
-      const about = describe(egress, {
-        id: `req_${runtime.randomHex(8)}`,
-        org: config.orgId,
-        fingerprint,
-        trailers: held?.trailers ?? null,
-      });
+      const about = describe(egress, new EgressQuestion(asking, egress, held, null), `req_${runtime.randomHex(8)}`);
       const body = held === null || decoded === undefined ? null : { held, decoded, codings };
       const question = await questionBytes(about, body);
       if (abort.signal.aborted) throw late();
@@ -105,7 +103,9 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const { answer, redacted } = await readAnswer(reply, { maxBody: config.maxBody, clock });
       circuit.success();
       policyVersion = answer.policy_version ?? policyVersion;
-      return toDecision(answer, { egress, held, redacted, hash: runtime.sha256 });
+      const { attestation } = answer;
+      const attestationHash = typeof attestation === "string" ? runtime.sha256(attestation) : null;
+      return decisionOf(rulingOf(answer, redacted), { egress, held, attestationHash });
     } catch (thrown) {
       if (blamed && thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
       else circuit.release();
@@ -139,14 +139,6 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   };
 }
 
-function fingerprintKey(runtime: Machine, config: Settings): Fingerprint {
-  const secret = config.hmacKey ?? config.signingKey ?? runtime.randomHex(32);
-  const bytes = new TextEncoder();
-  // A key of its own: a fingerprint must not be a signature of anything.
-  const derived = runtime.hmacSha256(bytes.encode(secret))("sallyport credential fingerprint 1");
-  return runtime.hmacSha256(bytes.encode(derived));
-}
-
 /** What a coded body may become, as decode.ts bounds it. */
 function expanded(length: number): number {
   return Math.max(1024 * 1024, 100 * length);
@@ -156,47 +148,30 @@ function late(): Fault {
   return new Fault("governance_timeout", "the governance plane did not answer in time");
 }
 
-interface Asked {
-  readonly egress: Egress;
-  readonly held: HeldBody | null;
-  readonly redacted: Uint8Array | null;
-  readonly hash: (text: string) => string;
-}
-
-function toDecision(answer: DecisionAnswer, asked: Asked): Decision {
-  const detail = {
-    rule: answer.rule ?? null,
-    policyVersion: answer.policy_version ?? null,
-    attestationHash: typeof answer.attestation === "string" ? asked.hash(answer.attestation) : null,
-  };
-  const pillar = answer.pillar ?? "CoreGuard";
-  const reason = answer.reason ?? answer.message;
+/** As the embedded engine would have put it. */
+function rulingOf(answer: DecisionAnswer, redacted: Uint8Array | null): Ruling {
+  const { rule, policy_version, ttl_s } = answer;
+  const plain = { rule: rule ?? null, policyVersion: policy_version ?? null, ttlS: ttl_s ?? 0 };
+  const said = answer.reason ?? answer.message ?? null;
+  const detail = { ...plain, pillar: answer.pillar ?? "CoreGuard" };
   switch (answer.decision) {
     case "allow":
-      return allow(reason ?? "allowed by the governance plane", detail);
+      return ruling("allow", said ?? "allowed by the governance plane", plain);
     case "deny":
-      return block(reason ?? "denied by the governance plane", answer.vector ?? "plane_deny", { ...detail, pillar });
-    case "approval_needed": {
-      const held = block(reason ?? "approval is needed", answer.vector ?? "approval_needed", { ...detail, pillar });
-      return { ...held, verdict: "hold" };
-    }
+      return ruling("deny", said ?? "denied by the governance plane", {
+        ...detail,
+        vector: answer.vector ?? "plane_deny",
+      });
+    case "approval_needed":
+      return ruling("approval_needed", said ?? "approval is needed", {
+        ...detail,
+        vector: answer.vector ?? "approval_needed",
+      });
     case "sanitize":
-      return sanitize(answer, asked, { ...detail, pillar });
+      return ruling("sanitize", said ?? "sanitized by the governance plane", {
+        ...detail,
+        vector: answer.vector ?? "plane_sanitize",
+        replacement: redacted,
+      });
   }
-}
-
-type Detail = Parameters<typeof block>[2];
-
-function sanitize(answer: DecisionAnswer, { egress, held, redacted }: Asked, detail: Detail): Decision {
-  const bound = boundBy(egress);
-  if (bound !== null) return block(`content to be removed is ${bound}`, "sanitize_signed", detail);
-  // Nothing was held, so what was found is in the head or the URL, which are never rewritten.
-  if (held === null || held.bytes.length === 0) {
-    return block("content to be removed is not in a body", "sanitize_head", detail);
-  }
-  const reason = answer.reason ?? answer.message ?? "sanitized by the governance plane";
-  return {
-    ...allow(reason, { ...detail, vector: answer.vector ?? "plane_sanitize", replacement: redacted }),
-    verdict: "sanitize",
-  };
 }

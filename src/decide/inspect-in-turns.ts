@@ -7,16 +7,19 @@ export const TURN_MS = 1.5;
 export const WORK_PER_BYTE = 3;
 
 /** Bytes of any length, slice by slice; every few milliseconds the loop is handed back. `size` is told how long each took. */
-export async function inspectInTurns(
+export function inspectInTurns(
   bytes: Uint8Array,
   inspectors: readonly Inspector[],
   budget: Budget,
   size: SliceSize,
 ): Promise<Inspection> {
-  const { clock } = budget;
-  const slices = inspectSlices(bytes, inspectors, budget, size);
+  return inTurns(inspectSlices(bytes, inspectors, budget, size), size, budget.clock);
+}
+
+/** Drives steps to their end and hands the loop back in between. `clock`: monotonic ms. */
+export async function inTurns<T>(steps: Generator<void, T>, size: SliceSize, clock: () => number): Promise<T> {
   for (let turn = clock(), from = turn; ; ) {
-    const step = slices.next();
+    const step = steps.next();
     if (step.done) return step.value;
     const now = clock();
     size.took(now - from);

@@ -4,6 +4,7 @@ import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { AddressPolicy } from "./address.ts";
+import { fingerprints } from "./credential-fields.ts";
 import { type Decider, guarded } from "./decider.ts";
 import { embeddedDecider } from "./embedded.ts";
 import { planeDecider } from "./governance.ts";
@@ -32,7 +33,7 @@ export async function openDecider(
   const { governance } = config;
   if (policy.version === null && governance === null) warn(NO_POLICY);
   const plane = governance === null ? null : planeDecider(runtime, { ...config, governance }, policy);
-  const decider = guarded(plane ?? embeddedDecider(runtime, config, policy), config);
+  const decider = guarded(plane ?? embeddedDecider(runtime, config, policy, fingerprints(runtime, config)), config);
   return {
     get policyVersion() {
       return decider.policyVersion;

@@ -1,4 +1,5 @@
 /** The policy in force: read from its file or directory, replaced as a whole, never half. */
+import { Engine } from "../engine/engine.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { PolicySource } from "../policy/document.ts";
 import { compilePolicy, type Program } from "../policy/program.ts";
@@ -16,6 +17,7 @@ type Files = Pick<Runtime, "readFile" | "stat" | "list">;
 /** Rejects with Fault `policy_invalid`: a gateway does not start on a policy it cannot read. A null path is no policy. */
 export async function openPolicy(runtime: Files, path: string | null): Promise<Policy> {
   let program = path === null ? null : await load(runtime, path);
+  let engine = new Engine(program);
   let problem: string | null = null;
   type Result = { readonly ok: boolean; readonly message: string };
   let reading: Promise<Result> | null = null;
@@ -24,6 +26,7 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
   async function replace(from: string): Promise<Result> {
     try {
       program = await load(runtime, from);
+      engine = new Engine(program);
       problem = null;
       return { ok: true, message: `policy ${program.version} is in force` };
     } catch (thrown) {
@@ -46,6 +49,9 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
     },
     get problem() {
       return problem;
+    },
+    get engine() {
+      return engine;
     },
     ...verdictsOf(() => program),
     /**

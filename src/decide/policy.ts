@@ -1,4 +1,5 @@
 /** What a policy says of places, wherever it was read from. */
+import type { Engine } from "../engine/engine.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
 import { evaluate, type Program } from "../policy/program.ts";
@@ -14,6 +15,8 @@ export interface PolicyVerdicts extends AddressPolicy {
 
 export interface Policy extends PolicyVerdicts {
   readonly version: string | null;
+  /** Of the program in force. Another program is another engine. */
+  readonly engine: Engine;
   /** Why the files on disk are not what is in force; null when they are. */
   readonly problem: string | null;
   reload(): Promise<{ ok: boolean; message: string }>;

@@ -156,7 +156,7 @@ function egressOf(request: Outgoing, target: Target, who: { caller: string; pare
     wordy: true,
     upgrade: null,
     conflict: null,
-    principal: { address: "", port: 0, agent: null },
+    principal: { address: "", port: 0, agent: null, parentAgent: null },
     parent: who.parent,
   };
 }

@@ -1,9 +1,11 @@
 /** The gateway's own verdicts without a gateway: blocked hosts, addresses, policy and Pillar 128, and no name resolution. */
+import { portableDigest } from "../crypto/digest.ts";
 import { addressGuard } from "../decide/address.ts";
 import { guarded } from "../decide/decider.ts";
 import { embeddedDecider } from "../decide/embedded.ts";
 import { hostGate } from "../decide/host.ts";
 import { type Policy, verdictsOf } from "../decide/policy.ts";
+import { Engine } from "../engine/engine.ts";
 import { Fault } from "../errors.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
@@ -30,17 +32,21 @@ export function judge(options: JudgeOptions): Judge {
   const { maxBody, timeoutMs } = options;
   const clock = {
     monotonic: () => performance.now(),
+    now: () => Date.now(),
     decode: () =>
       Promise.reject(new Fault("decode_failed", "the body has a content coding that cannot be inspected here")),
   };
+  // Equal credentials are told as equal within this judge, and to nobody else.
+  const fingerprint = portableDigest.hmacSha256(crypto.getRandomValues(new Uint8Array(32)));
   const settings = {
     enforceTimeoutMs: timeoutMs,
     maxBody,
     maxHeld: maxBody,
+    orgId: "default",
     failClosed: true,
     mode: "enforce",
   } as const;
-  const decider = guarded(embeddedDecider(clock, settings, policy), settings);
+  const decider = guarded(embeddedDecider(clock, settings, policy, fingerprint), settings);
 
   return async (egress, bytes) => {
     const { destination } = egress;
@@ -71,6 +77,7 @@ function policyOf(text: string | null): Policy {
   const program = text === null ? null : compilePolicy([{ name: "policy", text }]);
   return {
     version: program?.version ?? null,
+    engine: new Engine(program),
     problem: null,
     ...verdictsOf(() => program),
     reload: async () => ({ ok: true, message: "the policy is fixed" }),

@@ -19,7 +19,8 @@ export class HttpEgress implements Egress {
 
   constructor(head: RequestHead, conn: Conn, inside: TunnelInside | null) {
     this.#head = head;
-    this.principal = { address: conn.remoteAddress, port: conn.remotePort, agent: null };
+    const { agent, parentAgent } = head;
+    this.principal = { address: conn.remoteAddress, port: conn.remotePort, agent, parentAgent };
     this.upgrade = head.upgrade === "websocket" ? "websocket" : null;
     if (inside !== null) {
       this.door = "tunnel";

@@ -29,6 +29,8 @@ export interface Principal {
   readonly port: number;
   /** Free-form agent identity the caller states, or null. Recorded, never trusted for a verdict. */
   readonly agent: string | null;
+  /** The agent it acts for, as it states, or null. */
+  readonly parentAgent: string | null;
 }
 
 /** What a certificate is about (`phase` in docs/certificate.md). */

@@ -28,6 +28,9 @@ export class Framing {
   expect = false;
   upgrade: string | null = null;
   codings: string | null = null;
+  /** Who the caller says it is, and for whom it acts. */
+  agent: string | null = null;
+  parentAgent: string | null = null;
   /** Lines that travel on as they are, as pairs of offsets; null: not all of them can. */
   runs: number[] | null = null;
 
@@ -99,11 +102,9 @@ function readField(role: FieldRole, raw: RawHead, mark: number, framing: Framing
       framing.expect = true;
       if (sameName(raw.value(mark), "100-continue")) return null;
       return { status: 417, code: "unknown_expectation", detail: "the only expectation known is 100-continue" };
-    case "upgrade": {
-      const value = raw.value(mark);
-      framing.upgrade = framing.upgrade === null ? value : `${framing.upgrade}, ${value}`;
+    case "upgrade":
+      framing.upgrade = joined(framing.upgrade, raw.value(mark));
       return null;
-    }
     case "content-length":
       if (framing.contentLength !== -1) return malformed("duplicate_length", "more than one Content-Length field");
       framing.contentLength = readLength(raw, mark);
@@ -121,9 +122,20 @@ function readField(role: FieldRole, raw: RawHead, mark: number, framing: Framing
     case "content-encoding":
       framing.coded = true;
       return null;
+    case "agent":
+      framing.agent = joined(framing.agent, raw.value(mark));
+      return null;
+    case "parent-agent":
+      framing.parentAgent = joined(framing.parentAgent, raw.value(mark));
+      return null;
     case "hop":
       return null;
   }
+}
+
+/** A field that stands twice is one list. */
+function joined(before: string | null, value: string): string {
+  return before === null ? value : `${before}, ${value}`;
 }
 
 /** What the sender wants of the connection after this message. */

@@ -16,7 +16,9 @@ export type FieldRole =
   | "hop"
   /** Travels on; what it says is asked for often. */
   | "content-type"
-  | "content-encoding";
+  | "content-encoding"
+  | "agent"
+  | "parent-agent";
 
 interface Known {
   readonly name: string;
@@ -44,6 +46,8 @@ const KNOWN: readonly (readonly Known[] | undefined)[] = byLength([
   ["proxy-authentication-info", "hop"],
   ["content-type", "content-type"],
   ["content-encoding", "content-encoding"],
+  ["x-agent-id", "agent"],
+  ["x-parent-agent-id", "parent-agent"],
 ]);
 
 function byLength(names: readonly (readonly [string, FieldRole])[]): (Known[] | undefined)[] {
@@ -51,7 +55,7 @@ function byLength(names: readonly (readonly [string, FieldRole])[]): (Known[] | 
   for (const [name, role] of names) {
     const list = table[name.length] ?? [];
     table[name.length] = list;
-    const frames = role !== "hop" && role !== "content-type" && role !== "content-encoding";
+    const frames = role !== "hop" && !travels(role);
     list.push({ name, role, frames, dash: name.indexOf("-") });
   }
   return Array.from(table);
@@ -81,8 +85,11 @@ export function roleOf(name: string): FieldRole | null {
 
 /** Whether a field stays here. Content-Length does too: framing is generated anew both ways. */
 export function endsHere(role: FieldRole, request: boolean): boolean {
-  if (role === "host") return request;
-  return role !== "content-type" && role !== "content-encoding";
+  return role === "host" ? request : !travels(role);
+}
+
+function travels(role: FieldRole): boolean {
+  return role === "content-type" || role === "content-encoding" || role === "agent" || role === "parent-agent";
 }
 
 /** Of the options in Connection, in lower case, what can name a field: the usual two never do. */

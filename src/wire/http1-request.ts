@@ -31,6 +31,9 @@ export class RequestHead implements Target {
   readonly upgrade: string | null;
   /** Lower-case members of Connection and Proxy-Connection. */
   readonly connection: readonly string[];
+  /** X-Agent-Id and X-Parent-Agent-Id; null when not sent. */
+  readonly agent: string | null;
+  readonly parentAgent: string | null;
 
   constructor(raw: RawHead, { method, target, version, to }: Addressed, framing: Framing) {
     this.method = method;
@@ -47,6 +50,8 @@ export class RequestHead implements Target {
     this.wordy = framing.longest > SHORT_VALUE;
     this.upgrade = framing.upgrade;
     this.connection = framing.connection;
+    this.agent = framing.agent;
+    this.parentAgent = framing.parentAgent;
   }
 
   /** Everything received, flat, order and case kept. */

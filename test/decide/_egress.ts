@@ -19,7 +19,7 @@ export function egress(parts: Partial<Egress> & { host?: string } = {}): Egress 
     headers: ["Content-Type", "application/json"],
     upgrade: null,
     conflict: null,
-    principal: { address: "127.0.0.1", port: 50000, agent: "agent-7" },
+    principal: { address: "127.0.0.1", port: 50000, agent: "agent-7", parentAgent: null },
     parent: null,
     block: null,
     coded: true,

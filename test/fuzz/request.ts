@@ -69,6 +69,7 @@ function tell(head: RequestHead): Told {
   const { method, target, version, form, scheme, host, port, literal, path } = head;
   const { headers, contentLength, chunked, keepAlive, expectContinue, coded, wordy, upgrade, connection, fields } =
     head;
+  const { agent, parentAgent } = head;
   const block = fields.block === null ? null : sent(fields.block);
   demand(block === null || block === writeFields(fields.list), "lines and fields differ", block ?? "");
   const line = { method, target, version, form, scheme, host, port, literal, path };
@@ -83,6 +84,8 @@ function tell(head: RequestHead): Told {
     wordy,
     upgrade,
     connection,
+    agent,
+    parentAgent,
     block,
   };
 }

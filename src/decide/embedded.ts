@@ -72,7 +72,7 @@ export function embeddedDecider(
   function vetoHidden(egress: Egress, held: HeldBody | null, engine: Engine): Decision | null {
     const trailers = held === null ? null : held.trailers;
     const found = hidden.inspect(egress, trailers);
-    return found === null ? null : conclude(engine.vetoed(found), engine, egress, held);
+    return found === null ? null : conclude(found === "exhausted" ? found : engine.vetoed(found), engine, egress, held);
   }
 
   /** Nearly every request of an agent goes to the path of the one before. */

@@ -2,7 +2,7 @@
 import type { Config, GovernanceConfig } from "../config/config.ts";
 import { type Ruling, ruling } from "../engine/ruling.ts";
 import { Fault, messageOf } from "../errors.ts";
-import type { Decision } from "../model/decision.ts";
+import { type Decision, failClosed } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
@@ -11,6 +11,7 @@ import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import type { DecisionAnswer } from "./governance-schema.ts";
+import { HiddenText } from "./hidden-text.ts";
 import { ANSWER_ROOM, readAnswer } from "./plane-answer.ts";
 import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
@@ -54,6 +55,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   const circuit = breaker({ ...BREAKER, clock });
   const room = new QuestionRoom(Math.max(decodedCap(config.maxBody), Math.floor(config.maxHeld / 2)));
   const maxAnswer = config.maxBody * 2 + ANSWER_ROOM;
+  const hidden = new HiddenText();
   let inFlight = 0;
   let policyVersion: string | null = null;
 
@@ -128,6 +130,9 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
+      const found = hidden.inspect(egress, body === null ? null : body.trailers);
+      if (found === "exhausted") return failClosed("the inspection ran out of its budget", "inspection_exhausted");
+      if (found !== null) return decisionOf(policy.engine.vetoed(found), { egress, held: body, attestationHash: null });
       const codings = body === null ? [] : contentCodings(egress.headers);
       if (isVeto(codings)) return codings;
       if (inFlight >= MAX_IN_FLIGHT) {

@@ -51,13 +51,13 @@ export class Engine {
     if (!quietHead) {
       for (const text of headTexts(question)) {
         const found = readField(text, INSPECTORS);
-        if (found !== null) return this.vetoed(found);
+        if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
       }
     }
     const { body } = question;
     if (body !== null && body.length > 0) {
       const found = inspectWhole(body, INSPECTORS, budget);
-      if (found !== null) return this.vetoed(found);
+      if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
     }
     return this.#conclude(question);
   }
@@ -67,7 +67,7 @@ export class Engine {
     if (!quietHead) {
       for (const text of headTexts(question)) {
         const found = readField(text, INSPECTORS);
-        if (found !== null) return this.vetoed(found);
+        if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
         yield;
       }
     }
@@ -75,14 +75,13 @@ export class Engine {
     for (const bytes of body === null ? layers : [body, ...layers]) {
       if (bytes.length === 0) continue;
       const found = yield* inspectSlices(bytes, INSPECTORS, budget, size);
-      if (found !== null) return this.vetoed(found);
+      if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
     }
     return this.#conclude(question);
   }
 
   /** The ruling on what an inspection of any part of the request found. */
-  vetoed(found: NonNullable<Inspection>): Ruled {
-    if (found === "exhausted") return found;
+  vetoed(found: Exclude<Inspection, null | "exhausted">): Ruling {
     const { pillar, vector, reason } = found;
     return ruling("deny", reason, { pillar, vector, policyVersion: this.policyVersion });
   }

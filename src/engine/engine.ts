@@ -13,7 +13,7 @@ import {
 import type { Inspection } from "../detect/pillar128.ts";
 import type { Question } from "../model/question.ts";
 import { evaluate, type Program } from "../policy/program.ts";
-import { headTexts, readField } from "./head.ts";
+import { headTexts, readField, type Unread } from "./head.ts";
 import { type Ruling, ruling } from "./ruling.ts";
 
 /** "exhausted": the question asks for more work than any honest one. Never a pass. */
@@ -22,8 +22,8 @@ export type Ruled = Ruling | "exhausted";
 export interface Asked {
   readonly question: Question;
   readonly budget: Budget;
-  /** Nothing of the head is worth reading: whoever asks has just seen it read. */
-  readonly quietHead: boolean;
+  /** What of the head has to be read. The rest is as this engine has read it before, to no effect. */
+  readonly unread: Unread;
   /** Other readings of the body's bytes, such as before its codings were undone. Inspected, never redacted. */
   readonly layers: readonly Uint8Array[];
 }
@@ -47,12 +47,10 @@ export class Engine {
   }
 
   /** In one go; for what `isShort`. */
-  rule({ question, budget, quietHead }: Asked): Ruled {
-    if (!quietHead) {
-      for (const text of headTexts(question)) {
-        const found = readField(text, INSPECTORS);
-        if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
-      }
+  rule({ question, budget, unread }: Asked): Ruled {
+    for (const text of headTexts(question, unread)) {
+      const found = readField(text, INSPECTORS);
+      if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
     }
     const { body } = question;
     if (body !== null && body.length > 0) {
@@ -63,13 +61,11 @@ export class Engine {
   }
 
   /** For a question of any length: yields after a millisecond or so of work. `size` is asked before every slice. */
-  *ruleInSteps({ question, budget, quietHead, layers }: Asked, size: SliceSize): Generator<void, Ruled> {
-    if (!quietHead) {
-      for (const text of headTexts(question)) {
-        const found = readField(text, INSPECTORS);
-        if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
-        yield;
-      }
+  *ruleInSteps({ question, budget, unread, layers }: Asked, size: SliceSize): Generator<void, Ruled> {
+    for (const text of headTexts(question, unread)) {
+      const found = readField(text, INSPECTORS);
+      if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
+      yield;
     }
     const { body } = question;
     for (const bytes of body === null ? layers : [body, ...layers]) {

@@ -8,15 +8,27 @@ const OVERLAP = 8 * 1024;
 
 const scratch = new Uint8Array(WHOLE_BYTES);
 
+/** What of a head has to be read. The rest is as this engine has read it before, to no effect. */
+export interface Unread {
+  /** Host, path and query. */
+  readonly url: boolean;
+  readonly headers: readonly Field[];
+}
+
 /** The texts that are long enough for any inspector, none over `WHOLE_BYTES`. A credential is no text. */
-export function headTexts({ path, query, headers, trailers }: Question): readonly string[] {
+export function headTexts({ path, query, trailers }: Question, { url, headers }: Unread): readonly string[] {
+  if (!url && headers.length === 0 && trailers.length === 0) return NO_TEXTS;
   const texts: string[] = [];
-  add(texts, path);
-  if (query.length > 0) add(texts, query.map(asText).join("&"));
+  if (url) {
+    add(texts, path);
+    if (query.length > 0) add(texts, query.map(asText).join("&"));
+  }
   for (const [, value] of headers) if (typeof value === "string") add(texts, value);
   for (const [, value] of trailers) if (typeof value === "string") add(texts, value);
   return texts;
 }
+
+const NO_TEXTS: readonly string[] = [];
 
 function asText([name, value]: Field): string {
   return typeof value === "string" ? `${name}=${value}` : name;

@@ -48,8 +48,11 @@ const IN_NAME = 7;
 const QUOTE = 1;
 const BACKSLASH = 2;
 const CONTROL = 3;
+/** First of three bytes whatever the second is; most scripts that are not Latin. */
+const THREE = 4;
+const OTHER = 5;
 /** What a byte means inside a string; 0 is itself. */
-const CLASS = new Uint8Array(256).fill(4, 0x80).fill(CONTROL, 0, 0x20);
+const CLASS = new Uint8Array(256).fill(OTHER, 0x80).fill(THREE, 0xe1, 0xed).fill(CONTROL, 0, 0x20);
 CLASS[0x22] = QUOTE;
 CLASS[0x5c] = BACKSLASH;
 
@@ -82,8 +85,7 @@ export class JsonTape {
   #limits = JSON_LIMITS;
   #state = VALUE;
   #depth = 0;
-  #string = 0;
-  #stringEscaped = 0;
+  #escapedNow: 0 | 1 = 0;
   readonly #open = new Int32Array(JSON_LIMITS.depth + 1);
   readonly #keys = new KeySet();
 
@@ -120,93 +122,133 @@ export class JsonTape {
     return this.outcome === "ok" && this.duplicateAt === -1 && this.loneAt === -1 && this.badUtf8At === -1;
   }
 
-  /** Answers nothing of meaning: the state says it all. */
+  /**
+   * The loop. What it touches for every byte is in variables: they are written back wherever it leaves. Answers nothing
+   * of meaning.
+   */
   #run(soft: number): number {
     const { bytes } = this;
     const { length } = bytes;
     const deepest = Math.min(this.#limits.depth, JSON_LIMITS.depth);
+    const open = this.#open;
+    let { kind, start, parent, next, escaped } = this;
     let state = this.#state;
     let at = this.at;
+    let depth = this.#depth;
+    let around = depth === 0 ? -1 : (open[depth] as number);
     while (true) {
       if (state >= IN_STRING) {
-        at = this.#inString(at, soft);
-        if (at === -1) return -1;
-        if (at >= soft && this.#string !== -1) {
-          if (at >= length) return this.#stop("invalid", length);
-          return this.#pause(state, at);
+        let code = 0;
+        while (at < soft) {
+          code = CLASS[bytes[at] as number] as number;
+          if (code === 0) at += 1;
+          else if (code === QUOTE) break;
+          else if (code === BACKSLASH) {
+            const size = this.#escape(at);
+            if (size === 0) return this.#stop("invalid", at);
+            at += size;
+          } else if (code === CONTROL) return this.#stop("invalid", at);
+          else if (
+            code === THREE &&
+            ((bytes[at + 1] as number) & 0xc0) === 0x80 &&
+            ((bytes[at + 2] as number) & 0xc0) === 0x80
+          ) {
+            at += 3;
+          } else at += this.#character(at);
         }
+        if (at >= soft) return at >= length ? this.#stop("invalid", length) : this.#pause(state, at, depth);
         const node = this.count - 1;
+        this.end[node] = at;
+        escaped[node] = this.#escapedNow;
+        at += 1;
         if (state === IN_NAME) {
-          const found = this.#keys.add(this, node);
-          if (found !== "new") {
-            if (found === "full") return this.#stop("too_many", at);
-            if (this.duplicateAt === -1) this.duplicateAt = this.start[node] as number;
-          }
+          const wrong = this.#name(node, at);
+          if (wrong !== null) return this.#stop(wrong, at);
           state = COLON;
+          if (bytes[at] === 0x3a) {
+            at += 1;
+            state = VALUE;
+          }
         } else state = AFTER;
       }
-      let code = 0;
-      while (at < soft) {
-        code = bytes[at] as number;
-        if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) break;
-        at += 1;
-      }
       if (at >= soft) {
-        if (at < length) return this.#pause(state, at);
-        if (state === AFTER && this.#depth === 0) return this.#stop("ok", at);
-        return this.#stop("invalid", at);
+        if (at < length) return this.#pause(state, at, depth);
+        return this.#stop(state === AFTER && depth === 0 ? "ok" : "invalid", at);
+      }
+      const code = bytes[at] as number;
+      if (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) {
+        at += 1;
+        continue;
       }
       if (state === AFTER) {
-        if (this.#depth === 0) return this.#stop("invalid", at);
-        const open = this.#open[this.#depth] as number;
-        const object = this.kind[open] === OBJECT;
-        at += 1;
-        if (code === 0x2c) state = object ? NAME : VALUE;
-        else if (code === (object ? 0x7d : 0x5d)) this.#close(open, at);
-        else return this.#stop("invalid", at - 1);
-        continue;
-      }
-      if (state === COLON) {
+        if (depth === 0) return this.#stop("invalid", at);
+        const object = kind[around] === OBJECT;
+        if (code === 0x2c) {
+          state = object ? NAME : VALUE;
+          at += 1;
+          continue;
+        }
+        if (code !== (object ? 0x7d : 0x5d)) return this.#stop("invalid", at);
+      } else if (state === COLON) {
         if (code !== 0x3a) return this.#stop("invalid", at);
-        at += 1;
         state = VALUE;
+        at += 1;
         continue;
       }
-      if ((state === NAME_OR_CLOSE && code === 0x7d) || (state === VALUE_OR_CLOSE && code === 0x5d)) {
+      if (
+        state === AFTER ||
+        (code === 0x7d && state === NAME_OR_CLOSE) ||
+        (code === 0x5d && state === VALUE_OR_CLOSE)
+      ) {
         at += 1;
-        this.#close(this.#open[this.#depth] as number, at);
+        this.end[around] = at;
+        next[around] = this.count;
+        if (kind[around] === OBJECT) this.#keys.close();
+        depth -= 1;
+        around = depth === 0 ? -1 : (open[depth] as number);
         state = AFTER;
         continue;
       }
-      if (this.count >= this.#limits.nodes) return this.#stop("too_many", at);
-      if (code === 0x22) {
-        at += 1;
-        const name = state === NAME || state === NAME_OR_CLOSE;
-        this.#push(name ? KEY : STRING, at);
-        this.#string = at;
-        this.#stringEscaped = 0;
-        state = name ? IN_NAME : IN_STRING;
-        continue;
+      const node = this.count;
+      if (node >= this.#limits.nodes) return this.#stop("too_many", at);
+      if (node === kind.length) {
+        this.#grow();
+        ({ kind, start, parent, next, escaped } = this);
       }
-      if (state === NAME || state === NAME_OR_CLOSE) return this.#stop("invalid", at);
-      if (code === 0x7b || code === 0x5b) {
-        if (this.#depth === deepest) return this.#stop("too_deep", at);
-        const node = this.#push(code === 0x7b ? OBJECT : ARRAY, at);
-        this.#depth += 1;
-        this.#open[this.#depth] = node;
+      this.count = node + 1;
+      start[node] = at;
+      parent[node] = around;
+      next[node] = node + 1;
+      escaped[node] = 0;
+      if (code === 0x22) {
+        const name = state === NAME || state === NAME_OR_CLOSE;
+        at += 1;
+        start[node] = at;
+        kind[node] = name ? KEY : STRING;
+        this.#escapedNow = 0;
+        state = name ? IN_NAME : IN_STRING;
+      } else if (state === NAME || state === NAME_OR_CLOSE) {
+        return this.#stop("invalid", at);
+      } else if (code === 0x7b || code === 0x5b) {
+        if (depth === deepest) return this.#stop("too_deep", at);
+        depth += 1;
+        open[depth] = node;
+        around = node;
+        kind[node] = code === 0x7b ? OBJECT : ARRAY;
         if (code === 0x7b) this.#keys.open();
         state = code === 0x7b ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
         at += 1;
-        continue;
+      } else {
+        at = code === 0x2d || (code >= 0x30 && code <= 0x39) ? this.#number(node, at) : this.#word(node, at);
+        if (at === -1) return -1;
+        state = AFTER;
       }
-      at = code === 0x2d || (code >= 0x30 && code <= 0x39) ? this.#number(at) : this.#word(code, at);
-      if (at === -1) return -1;
-      state = AFTER;
     }
   }
 
-  #pause(state: number, at: number): number {
+  #pause(state: number, at: number, depth: number): number {
     this.#state = state;
+    this.#depth = depth;
     this.at = at;
     return at;
   }
@@ -219,25 +261,6 @@ export class JsonTape {
     return -1;
   }
 
-  #push(kind: number, start: number): number {
-    const node = this.count;
-    if (node === this.kind.length) this.#grow();
-    this.kind[node] = kind;
-    this.start[node] = start;
-    this.parent[node] = this.#depth === 0 ? -1 : (this.#open[this.#depth] as number);
-    this.next[node] = node + 1;
-    this.escaped[node] = 0;
-    this.count = node + 1;
-    return node;
-  }
-
-  #close(open: number, end: number): void {
-    this.end[open] = end;
-    this.next[open] = this.count;
-    this.#depth -= 1;
-    if (this.kind[open] === OBJECT) this.#keys.close();
-  }
-
   #grow(): void {
     const size = this.kind.length * 2;
     this.kind = widened(this.kind, new Uint8Array(size));
@@ -248,40 +271,34 @@ export class JsonTape {
     this.next = widened(this.next, new Int32Array(size));
   }
 
-  /** Goes on inside a string. Answers the byte after its quote, or where it was interrupted; -1 when it is invalid. */
-  #inString(from: number, soft: number): number {
-    const { bytes } = this;
-    let at = from;
-    while (true) {
-      while (at < soft && CLASS[bytes[at] as number] === 0) at += 1;
-      if (at >= soft) return at;
-      const found = CLASS[bytes[at] as number];
-      if (found === QUOTE) {
-        const node = this.count - 1;
-        if (this.kind[node] === KEY && at - this.#string > MAX_KEY) return this.#stop("too_long", at);
-        this.end[node] = at;
-        this.escaped[node] = this.#stringEscaped;
-        this.#string = -1;
-        return at + 1;
-      }
-      if (found === BACKSLASH) {
-        const unit = readEscape(bytes, at);
-        if (unit.length === 0) return this.#stop("invalid", at);
-        if (unit.lone && this.loneAt === -1) this.loneAt = at;
-        this.#stringEscaped = 1;
-        at += unit.length;
-      } else if (found === CONTROL) return this.#stop("invalid", at);
-      else {
-        const size = readUtf8(bytes, at);
-        if (size === 0 && this.badUtf8At === -1) this.badUtf8At = at;
-        at += size === 0 ? 1 : size;
-      }
-    }
+  /** A key is complete; null when reading goes on. */
+  #name(node: number, at: number): JsonOutcome | null {
+    const from = this.start[node] as number;
+    if (at - from > MAX_KEY) return "too_long";
+    const found = this.#keys.add(this, node);
+    if (found === "known" && this.duplicateAt === -1) this.duplicateAt = from;
+    return found === "full" ? "too_many" : null;
   }
 
-  #number(from: number): number {
+  /** Bytes of the escape; 0 when it is none. */
+  #escape(at: number): number {
+    const unit = readEscape(this.bytes, at);
+    if (unit.lone && this.loneAt === -1) this.loneAt = at;
+    this.#escapedNow = 1;
+    return unit.length;
+  }
+
+  /** Bytes of a character that is not ASCII; what is no UTF-8 is noted and stepped over. */
+  #character(at: number): number {
+    const size = readUtf8(this.bytes, at);
+    if (size !== 0) return size;
+    if (this.badUtf8At === -1) this.badUtf8At = at;
+    return 1;
+  }
+
+  #number(node: number, from: number): number {
     const { bytes } = this;
-    const node = this.#push(NUMBER, from);
+    this.kind[node] = NUMBER;
     let at = from;
     if (bytes[at] === 0x2d) at += 1;
     const whole = at;
@@ -305,13 +322,13 @@ export class JsonTape {
     return at;
   }
 
-  #word(code: number, at: number): number {
-    const word = code === 0x74 ? "true" : code === 0x66 ? "false" : code === 0x6e ? "null" : "";
+  #word(node: number, at: number): number {
+    const code = this.bytes[at];
+    const word = code === 0x74 ? "true" : code === 0x66 ? "false" : "null";
     for (let i = 0; i < word.length; i++) {
       if (this.bytes[at + i] !== word.charCodeAt(i)) return this.#stop("invalid", at + i);
     }
-    if (word === "") return this.#stop("invalid", at);
-    const node = this.#push(code === 0x74 ? TRUE : code === 0x66 ? FALSE : NULL, at);
+    this.kind[node] = code === 0x74 ? TRUE : code === 0x66 ? FALSE : NULL;
     this.end[node] = at + word.length;
     return at + word.length;
   }

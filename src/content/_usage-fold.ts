@@ -8,6 +8,8 @@ export interface Counted {
   input: number;
   output: number;
   cached: number;
+  /** All together, of those who tell no more. */
+  total: number;
   model: string | null;
 }
 
@@ -92,6 +94,7 @@ function foldObject(tape: JsonTape, node: number, into: Counted, depth: number):
   const beside = Math.max(sum(CACHED_BESIDE), 0);
   if (output >= 0) into.output = Math.max(into.output, output + Math.max(sum(THOUGHT_BESIDE), 0));
   if (input >= 0) into.input = Math.max(into.input, input + beside + Math.max(sum(WRITTEN_BESIDE), 0));
+  into.total = Math.max(into.total, sum(["total_tokens"]));
   into.cached = Math.max(into.cached, sum(CACHED_INSIDE), beside);
   if (depth < 2) for (const name of MODELS) into.model = stringAt(tape, fields.get(name) ?? -1, 512) ?? into.model;
   if (depth === MAX_WAY) return;
@@ -109,7 +112,7 @@ function foldResults(tape: JsonTape, array: number, into: Counted): void {
   let input = -1;
   let output = -1;
   for (let each = first(tape, array); each !== -1; each = sibling(tape, each)) {
-    const one: Counted = { input: -1, output: -1, cached: 0, model: null };
+    const one: Counted = { input: -1, output: -1, cached: 0, total: -1, model: null };
     foldObject(tape, each, one, 1);
     if (one.input >= 0) input = Math.max(input, 0) + one.input;
     if (one.output >= 0) output = Math.max(output, 0) + one.output;

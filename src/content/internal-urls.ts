@@ -87,10 +87,9 @@ function authorityAt(text: string, from: number): { end: number; authority: stri
 function classifyAuthority(authority: string): AddressClass | null {
   const plain = undone(authority);
   if (plain.length === 0) return null;
-  const at = plain.lastIndexOf("@");
-  const candidates = [plain.slice(at + 1)];
-  // Readers differ on where the name ends: some go by the first `@`, some by what follows a backslash or `#`.
-  if (at !== -1) for (const piece of plain.split(/[@#\\/?]/).slice(0, 8)) candidates.push(piece);
+  const candidates = [plain.slice(plain.lastIndexOf("@") + 1)];
+  // Readers differ on where the name ends: some go by the first `@`, some by a slash that was percent-encoded.
+  if (/[@#\\/?]/.test(plain)) for (const piece of plain.split(/[@#\\/?]/, 8)) candidates.push(piece);
   let worst: AddressClass | null = null;
   for (const candidate of candidates) {
     const found = classifyHost(withoutPort(candidate));

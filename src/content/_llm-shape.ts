@@ -2,6 +2,8 @@
  * Which dialect a call speaks: by what its body has and by how its path ends, never by the name of the host, so that a
  * gateway, a proxy or a server of one's own is the same call.
  */
+import type { Fields } from "./_fields.ts";
+import type { Name } from "./_names.ts";
 import { ARRAY, type JsonTape, OBJECT, STRING } from "./json.ts";
 import { element, first, member, stringAt } from "./json-look.ts";
 import type { Dialect, Operation } from "./llm.ts";
@@ -17,7 +19,7 @@ export interface Shape {
 export interface Call {
   readonly tape: JsonTape;
   /** Of the outermost object. */
-  readonly fields: ReadonlyMap<string, number>;
+  readonly fields: Fields;
   /** Of the path, still encoded, empty ones left out. */
   readonly segments: readonly string[];
   header(name: string): string | null;
@@ -51,10 +53,7 @@ function byPath({ fields, segments, tape }: Call): Shape | null {
     const verb = last.slice(colon + 1);
     const vertex = segments.includes("publishers") || segments.includes("locations");
     const operation = VERBS.get(verb);
-    if (
-      operation !== undefined &&
-      (["contents", "content", "instances", "requests", "messages"].some((name) => fields.has(name)) || vertex)
-    ) {
+    if (operation !== undefined && (CONTENT_FIELDS.some((name) => fields.has(name)) || vertex)) {
       return shape(vertex ? "vertex" : "gemini", operation, decoded(last.slice(0, colon)), verb.startsWith("stream"));
     }
   }
@@ -75,7 +74,16 @@ function byPath({ fields, segments, tape }: Call): Shape | null {
   return null;
 }
 
-const ASSISTANT_FIELDS = ["assistant_id", "instructions", "tool_outputs", "content", "messages", "role", "model"];
+const CONTENT_FIELDS: readonly Name[] = ["contents", "content", "instances", "requests", "messages"];
+const ASSISTANT_FIELDS: readonly Name[] = [
+  "assistant_id",
+  "instructions",
+  "tool_outputs",
+  "content",
+  "messages",
+  "role",
+  "model",
+];
 
 const VERBS: ReadonlyMap<string, Operation> = new Map([
   ["generateContent", "chat"],
@@ -95,7 +103,7 @@ const VERBS: ReadonlyMap<string, Operation> = new Map([
 function byBody(call: Call): Shape | null {
   const { fields, segments, tape } = call;
   const last = segments[segments.length - 1] ?? "";
-  const has = (name: string) => fields.has(name);
+  const has = (name: Name) => fields.has(name);
   const deployment = segments.lastIndexOf("deployments");
   const azure = deployment !== -1 && deployment + 2 < segments.length ? decoded(segments[deployment + 1] ?? "") : null;
 
@@ -129,7 +137,7 @@ function byBody(call: Call): Shape | null {
   return null;
 }
 
-const COMPLETION_FIELDS = [
+const COMPLETION_FIELDS: readonly Name[] = [
   "max_tokens",
   "n_predict",
   "max_gen_len",
@@ -140,7 +148,7 @@ const COMPLETION_FIELDS = [
 ];
 
 function byMessages({ fields, segments, tape, header }: Call, last: string, azure: string | null): Shape | null {
-  const has = (name: string) => fields.has(name);
+  const has = (name: Name) => fields.has(name);
   const model = has("model") || azure !== null;
   if (last === "completions") return shape("openai-chat", "chat", azure);
   if (
@@ -159,7 +167,15 @@ function byMessages({ fields, segments, tape, header }: Call, last: string, azur
   return role !== -1 && (model || CHAT_FIELDS.some(has)) ? shape("openai-chat", "chat", azure) : null;
 }
 
-const CHAT_FIELDS = ["max_tokens", "max_completion_tokens", "temperature", "stream", "tools", "functions", "top_p"];
+const CHAT_FIELDS: readonly Name[] = [
+  "max_tokens",
+  "max_completion_tokens",
+  "temperature",
+  "stream",
+  "tools",
+  "functions",
+  "top_p",
+];
 
 function byInput({ fields, segments, tape }: Call, last: string, azure: string | null): Shape {
   if (last === "responses" || RESPONSE_FIELDS.some((name) => fields.has(name))) {
@@ -172,7 +188,14 @@ function byInput({ fields, segments, tape }: Call, last: string, azure: string |
   return items ? shape("openai-responses", "chat", azure) : shape("openai-embeddings", "embedding", azure);
 }
 
-const RESPONSE_FIELDS = ["instructions", "max_output_tokens", "previous_response_id", "stream", "tools", "reasoning"];
+const RESPONSE_FIELDS: readonly Name[] = [
+  "instructions",
+  "max_output_tokens",
+  "previous_response_id",
+  "stream",
+  "tools",
+  "reasoning",
+];
 
 function huggingFace(segments: readonly string[]): Shape {
   const models = segments.indexOf("models");
@@ -187,7 +210,7 @@ function huggingFace(segments: readonly string[]): Shape {
   return shape("huggingface", embedding ? "embedding" : "completion", model === "" ? null : model);
 }
 
-function bedrockOperation(fields: ReadonlyMap<string, number>): Operation {
+function bedrockOperation(fields: Fields): Operation {
   if (fields.has("messages")) return "chat";
   if (fields.has("texts") || fields.has("embeddingtypes") || fields.has("inputimage")) return "embedding";
   if (fields.has("inputtext") && !fields.has("textgenerationconfig")) return "embedding";

@@ -1,4 +1,5 @@
 /** Texts, calls and attachments out of the many ways messages are written; one walk for all dialects, so that a text in a place another dialect would read is not missed. */
+import { type Name, nameAt, wordAt } from "./_names.ts";
 import { ARRAY, type JsonTape, OBJECT, STRING } from "./json.ts";
 import { first, isString, sibling, stringAt, textOf } from "./json-look.ts";
 import type { LlmMessage, LlmToolCall, TextRange } from "./llm.ts";
@@ -19,7 +20,7 @@ interface Open {
 }
 
 /** Texts that are about the message and not of it. */
-const LABELS = new Set([
+const LABELS: ReadonlySet<Name | ""> = new Set<Name>([
   "type",
   "id",
   "role",
@@ -47,8 +48,24 @@ const LABELS = new Set([
   "index",
   "phase",
 ]);
-const IMAGES = new Set(["image", "image_url", "input_image", "images", "inlinedata", "inline_data"]);
-const FILES = new Set(["file", "input_file", "video", "video_url", "audio", "input_audio", "filedata", "file_data"]);
+const IMAGES: ReadonlySet<Name | ""> = new Set<Name>([
+  "image",
+  "image_url",
+  "input_image",
+  "images",
+  "inlinedata",
+  "inline_data",
+]);
+const FILES: ReadonlySet<Name | ""> = new Set<Name>([
+  "file",
+  "input_file",
+  "video",
+  "video_url",
+  "audio",
+  "input_audio",
+  "filedata",
+  "file_data",
+]);
 
 export function rangeOf(tape: JsonTape, node: number): TextRange {
   return {
@@ -75,7 +92,7 @@ function hearMessage(tape: JsonTape, node: number, role: string, into: Heard): v
   if (tape.kind[node] === OBJECT) {
     for (let key = first(tape, node); key !== -1; key = sibling(tape, key + 1)) {
       const name = nameAt(tape, key);
-      if (name === "role") said = stringAt(tape, key + 1, 64)?.toLowerCase() ?? said;
+      if (name === "role" && isString(tape, key + 1)) said = wordAt(tape, key + 1);
     }
   }
   if (said === "tool" || said === "function" || said === "document") open.toolResult = true;
@@ -100,7 +117,7 @@ function hearObject(tape: JsonTape, node: number, open: Open, into: Heard): void
   let call = false;
   for (let key = first(tape, node); key !== -1; key = sibling(tape, key + 1)) {
     const name = nameAt(tape, key);
-    if (name === "type") type = stringAt(tape, key + 1, 64) ?? "";
+    if (name === "type" && isString(tape, key + 1)) type = wordAt(tape, key + 1);
     else if (name === "tool_call_id" || name === "tool_use_id" || name === "tooluseid" || name === "call_id") {
       open.toolCallId = stringAt(tape, key + 1, 256) ?? open.toolCallId;
     }
@@ -200,10 +217,6 @@ function toolName(tape: JsonTape, object: number, into: string[]): void {
   if (wrapped) return;
   const found = name ?? type ?? (firstKey === -1 ? null : textOf(tape, firstKey));
   if (found !== null) into.push(found);
-}
-
-function nameAt(tape: JsonTape, key: number): string {
-  return (tape.end[key] as number) - (tape.start[key] as number) > 48 ? "" : textOf(tape, key).toLowerCase();
 }
 
 function countOf(tape: JsonTape, array: number): number {

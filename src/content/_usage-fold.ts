@@ -1,5 +1,6 @@
 /** Token counts in one JSON text of an answer, whatever the provider calls them. */
-import { fieldsOf } from "./_fields.ts";
+import { type Fields, fieldsOf } from "./_fields.ts";
+import type { Name } from "./_names.ts";
 import { ARRAY, type JsonTape, OBJECT } from "./json.ts";
 import { first, member, numberAt, sibling, stringAt } from "./json-look.ts";
 
@@ -13,7 +14,7 @@ export interface Counted {
   model: string | null;
 }
 
-const INPUT = [
+const INPUT: readonly Name[] = [
   "prompt_tokens",
   "input_tokens",
   "prompttokencount",
@@ -24,9 +25,8 @@ const INPUT = [
   "inputtexttokencount",
   "prompt_token_count",
   "num_tokens_prompt_total",
-  "search_units_tokens",
 ];
-const OUTPUT = [
+const OUTPUT: readonly Name[] = [
   "completion_tokens",
   "output_tokens",
   "candidatestokencount",
@@ -42,13 +42,17 @@ const OUTPUT = [
   "tokencount",
 ];
 /** Already part of the input. */
-const CACHED_INSIDE = ["cached_tokens", "cachedcontenttokencount", "prompt_cache_hit_tokens"];
+const CACHED_INSIDE: readonly Name[] = ["cached_tokens", "cachedcontenttokencount", "prompt_cache_hit_tokens"];
 /** Counted beside the input. */
-const CACHED_BESIDE = ["cache_read_input_tokens", "cachereadinputtokens", "cachereadinputtokencount"];
-const WRITTEN_BESIDE = ["cache_creation_input_tokens", "cachewriteinputtokens", "cachewriteinputtokencount"];
-const THOUGHT_BESIDE = ["thoughtstokencount"];
+const CACHED_BESIDE: readonly Name[] = ["cache_read_input_tokens", "cachereadinputtokens", "cachereadinputtokencount"];
+const WRITTEN_BESIDE: readonly Name[] = [
+  "cache_creation_input_tokens",
+  "cachewriteinputtokens",
+  "cachewriteinputtokencount",
+];
+const THOUGHT_BESIDE: readonly Name[] = ["thoughtstokencount"];
 /** Objects on the way to a count. `meta` of Cohere holds both billed units and tokens: the greater counts. */
-const WAY = new Set([
+const WAY: ReadonlySet<Name> = new Set<Name>([
   "usage",
   "usagemetadata",
   "usage_metadata",
@@ -68,7 +72,7 @@ const WAY = new Set([
   "data",
   "results",
 ]);
-const MODELS = ["model", "modelversion", "model_id", "model_version"];
+const MODELS: readonly Name[] = ["model", "modelversion", "model_id", "model_version"];
 const MAX_WAY = 5;
 
 export function fold(tape: JsonTape, node: number, into: Counted): void {
@@ -81,7 +85,7 @@ function foldObject(tape: JsonTape, node: number, into: Counted, depth: number):
   if (tape.kind[node] !== OBJECT) return;
   const fields = fieldsOf(tape, node);
   if (fields === null) return;
-  const sum = (names: readonly string[]): number => {
+  const sum = (names: readonly Name[]): number => {
     let found = -1;
     for (const name of names) {
       const at = fields.get(name);
@@ -122,7 +126,7 @@ function foldResults(tape: JsonTape, array: number, into: Counted): void {
 }
 
 /** AI21 lists the tokens themselves. */
-function foldWords(tape: JsonTape, fields: ReadonlyMap<string, number>, into: Counted): void {
+function foldWords(tape: JsonTape, fields: Fields, into: Counted): void {
   const asked = member(tape, fields.get("prompt") ?? -1, "tokens");
   const answers = fields.get("completions");
   if (asked === -1 || answers === undefined || tape.kind[asked] !== ARRAY) return;

@@ -1,16 +1,24 @@
 /** A call of a model, out of a JSON body. */
 import type { Question } from "../model/question.ts";
-import { fieldsOf } from "./_fields.ts";
+import { type Fields, fieldsOf } from "./_fields.ts";
 import { type Call, mcpMethod, recognise, type Shape } from "./_llm-shape.ts";
 import { callOf, type Heard, hearMessages, rangeOf, toolNames } from "./_llm-text.ts";
+import type { Name } from "./_names.ts";
 import type { Body } from "./body.ts";
 import { ARRAY, type JsonTape, KEY, NULL, OBJECT, STRING } from "./json.ts";
 import { first, isTrue, member, numberAt, sibling, stringAt } from "./json-look.ts";
 import type { Llm, LlmToolCall, TextRange } from "./llm.ts";
 
 /** What a request may say in a field of its own, and who says it. */
-const SYSTEM = ["system", "system_prompt", "systeminstruction", "system_instruction", "preamble", "instructions"];
-const SAID: readonly (readonly [field: string, role: string])[] = [
+const SYSTEM: readonly Name[] = [
+  "system",
+  "system_prompt",
+  "systeminstruction",
+  "system_instruction",
+  "preamble",
+  "instructions",
+];
+const SAID: readonly (readonly [field: Name, role: string])[] = [
   ["chat_history", "user"],
   ["messages", "user"],
   ["contents", "user"],
@@ -31,9 +39,9 @@ const SAID: readonly (readonly [field: string, role: string])[] = [
   ["tool_results", "tool"],
   ["tool_outputs", "tool"],
 ];
-const TOOLS = ["tools", "functions", "toolconfig"];
+const TOOLS: readonly Name[] = ["tools", "functions", "toolconfig"];
 /** Objects whose fields count like those of the body. */
-const INSIDE = [
+const INSIDE: readonly Name[] = [
   "inferenceconfig",
   "generationconfig",
   "generation_config",
@@ -42,7 +50,7 @@ const INSIDE = [
   "parameters",
   "input",
 ];
-const MOST = [
+const MOST: readonly Name[] = [
   "max_tokens",
   "max_completion_tokens",
   "max_output_tokens",
@@ -57,7 +65,14 @@ const MOST = [
   "maximum_tokens",
   "max_length",
 ];
-const ANSWERS = ["n", "candidatecount", "candidate_count", "num_generations", "num_outputs", "numresults"];
+const ANSWERS: readonly Name[] = [
+  "n",
+  "candidatecount",
+  "candidate_count",
+  "num_generations",
+  "num_outputs",
+  "numresults",
+];
 
 /** Null: no call of a model. `ambiguous`: keys that differ in case only. */
 export function readLlm(question: Question, tape: JsonTape): Llm | null | "ambiguous" {
@@ -76,7 +91,7 @@ export function readLlm(question: Question, tape: JsonTape): Llm | null | "ambig
   return shape === null ? null : read(tape, fields, shape);
 }
 
-function read(tape: JsonTape, fields: ReadonlyMap<string, number>, shape: Shape): Llm {
+function read(tape: JsonTape, fields: Fields, shape: Shape): Llm {
   const heard: Heard = { messages: [], toolCalls: [], system: [], images: 0, files: 0 };
   const tools: string[] = [];
   hearFields(tape, fields, heard);
@@ -110,7 +125,7 @@ function read(tape: JsonTape, fields: ReadonlyMap<string, number>, shape: Shape)
   };
 }
 
-function hearFields(tape: JsonTape, fields: ReadonlyMap<string, number>, heard: Heard): void {
+function hearFields(tape: JsonTape, fields: Fields, heard: Heard): void {
   for (const name of SYSTEM) {
     const node = fields.get(name);
     if (node !== undefined) hearSystem(tape, node, heard);
@@ -147,18 +162,18 @@ function hearSystem(tape: JsonTape, node: number, heard: Heard): void {
   for (const message of apart.messages) heard.system.push(...message.texts);
 }
 
-function modelOf(tape: JsonTape, fields: ReadonlyMap<string, number>): string | null {
-  for (const name of ["model", "model_id", "modelid", "version"]) {
+function modelOf(tape: JsonTape, fields: Fields): string | null {
+  for (const name of ["model", "model_id", "modelid", "version"] as const) {
     const found = stringAt(tape, fields.get(name) ?? -1, 512);
     if (found !== null) return found;
   }
   return null;
 }
 
-function mostTokens(tape: JsonTape, fields: ReadonlyMap<string, number>): number | null {
+function mostTokens(tape: JsonTape, fields: Fields): number | null {
   let most: number | null = null;
   let answers = 1;
-  const look = (inside: ReadonlyMap<string, number>): void => {
+  const look = (inside: Fields): void => {
     for (const name of MOST) {
       const found = numberAt(tape, inside.get(name) ?? -1);
       if (found !== null && found > 0 && Number.isFinite(found)) most = Math.max(most ?? 0, Math.ceil(found));

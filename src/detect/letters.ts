@@ -3,9 +3,9 @@
  * and decorated letters are the letters they look like, everything else is gone.
  */
 import { afterBackslashes, BAD, backslashAt, byteAt, CODE_MASK, LENGTH_SHIFT, percentAt, utf8At } from "./escapes.ts";
-import { expansionOf, likenessOf } from "./look-alikes.ts";
+import { expansionOf, FOREIGN, likenessOf } from "./look-alikes.ts";
 
-/** Classes of bytes that are no letters; `DROP` is nothing, the others are above every letter. */
+/** Classes of bytes that are no letters; `DROP` is nothing, the others are above every Latin letter. */
 const DROP = 0;
 const QUOTE = 0x80;
 const DOUBLE_QUOTE = 0x81;
@@ -27,8 +27,8 @@ function byteClasses(): Uint8Array {
   for (const quote of [0x27, 0x60]) table[quote] = QUOTE;
   table[0x22] = DOUBLE_QUOTE;
   table.fill(LEAD, 0xc2, 0xf5);
-  // Lead bytes of Han, Hangul, private use and empty planes: nothing there is like a letter, so nothing is decoded.
-  for (const lead of [0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xeb, 0xec, 0xed, 0xee, 0xf1, 0xf2, 0xf4]) table[lead] = DROP;
+  // Lead bytes of private use and empty planes: nothing there is a letter, so nothing is decoded.
+  for (const lead of [0xee, 0xf1, 0xf2, 0xf4]) table[lead] = DROP;
   return table;
 }
 
@@ -85,7 +85,11 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
       i += (read >> LENGTH_SHIFT) - 1;
       const code = read & CODE_MASK;
       const like = code < 0x80 ? code : likenessOf(code);
-      if (like >= 0x80) {
+      if (like >= FOREIGN) {
+        foreign = true;
+        scratch[count] = like & 0xff;
+        count += 1;
+      } else if (like >= 0x80) {
         foreign = true;
         count = spell(expansionOf(like), count);
       } else if (like !== 0x20) {
@@ -101,6 +105,14 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
     }
   }
   return { letters: scratch, count, quotes, doubles, foreign, masked, bad };
+}
+
+const encoder = new TextEncoder();
+
+/** A text of the program's own, such as a phrase to look for, as letters; a copy. */
+export function lettersOf(text: string): Uint8Array {
+  const { letters, count } = readLetters(encoder.encode(text));
+  return letters.slice(0, count);
 }
 
 function spell(text: string, from: number): number {
@@ -198,15 +210,17 @@ export function asciiOf(bytes: Uint8Array, out: Uint8Array): number {
   return count;
 }
 
+const SPACE = 0x20;
+
 function space(out: Uint8Array, at: number): number {
-  out[at] = 0x20;
+  out[at] = SPACE;
   return at + 1;
 }
 
 function putLikeness(code: number, out: Uint8Array, at: number): number {
   const like = code < 0x80 ? code : likenessOf(code);
-  if (like < 0x80) {
-    out[at] = like;
+  if (like < 0x80 || like >= FOREIGN) {
+    out[at] = like < 0x80 ? like : SPACE;
     return at + 1;
   }
   let count = at;

@@ -6,7 +6,7 @@
  */
 const LOOK_ALIKE = lookAlikes({
   a: "АаΑα",
-  b: "ВΒ",
+  b: "ВвΒ",
   c: "Сс",
   d: "ԁ",
   e: "ЕеΕε",
@@ -16,7 +16,7 @@ const LOOK_ALIKE = lookAlikes({
   j: "Јј",
   k: "КкΚκ",
   l: "ӏ",
-  m: "МΜ",
+  m: "МмΜ",
   n: "Ν",
   o: "ОоΟο",
   p: "РрΡρ",
@@ -42,13 +42,32 @@ function lookAlikes(table: Readonly<Record<string, string>>): ReadonlyMap<number
 }
 
 const SPACE = 0x20;
+/** From here on a likeness is none: a letter of another script, and in its low byte the letter it is read as. */
+export const FOREIGN = 0x8000;
+const FIRST_FOREIGN = 0x90;
+const FOREIGN_LETTERS = 0x100 - FIRST_FOREIGN;
+
+/** The byte that stands for a letter of another script: 0x90 to 0xFF, fixed for ever, or weights learnt from it are void. */
+export function foreignLetter(code: number): number {
+  return FIRST_FOREIGN + (((Math.imul(code, 0x9e3779b1) >>> 16) & 0xffff) % FOREIGN_LETTERS);
+}
+
 const PAGE_BITS = 8;
 /** Pages are made when a text first needs one: 512 bytes each, a few dozen at the most. */
 const pages: (Uint16Array | undefined)[] = new Array<Uint16Array | undefined>(0x110000 >> PAGE_BITS).fill(undefined);
 const expansions: string[] = [];
 
-/** Below 0x80: the ASCII character, a space when there is none. From 0x80 on: what `expansionOf` takes. */
+/** Han and Hangul, most of what a text in them has: no page, and nothing to look up. */
+function isIdeograph(code: number): boolean {
+  return code < 0xd7a4 && code >= 0x3400 && (code >= 0xac00 || code < 0xa000);
+}
+
+/**
+ * Below 0x80: the ASCII character, a space when there is none. From 0x80 on: what `expansionOf` takes. From `FOREIGN` on: a
+ * letter like no Latin one.
+ */
 export function likenessOf(code: number): number {
+  if (isIdeograph(code)) return FOREIGN | foreignLetter(code);
   const page = pages[code >> PAGE_BITS] ?? madePage(code >> PAGE_BITS);
   return page[code & ((1 << PAGE_BITS) - 1)] as number;
 }
@@ -83,13 +102,13 @@ function madePage(number: number): Uint16Array {
   return page;
 }
 
-/** False for the scripts and planes that hold nothing like a Latin letter: most of Unicode. */
+/** False for the planes that hold nothing like a letter, and for what is no page's: most of Unicode. */
 function mayResemble(first: number): boolean {
   if (first < 0x10000) return first < 0x3400 || (first >= 0xa000 && first < 0xac00) || first >= 0xf900;
-  return (
-    (first >= 0x10700 && first < 0x10800) || (first >= 0x1cc00 && first < 0x1fc00) || first >> 10 === 0xe0000 >> 10
-  );
+  return first < 0x11a00 || (first >= 0x1cc00 && first < 0x33500) || first >> 10 === 0xe0000 >> 10;
 }
+
+const LETTER = /^\p{L}/u;
 
 function likeness(code: number): number {
   if (code >> 10 === 0xe0000 >> 10) {
@@ -98,11 +117,14 @@ function likeness(code: number): number {
     return tag >= 0x20 && tag < 0x7f ? tag : SPACE;
   }
   let text = "";
+  let foreign = 0;
   for (const char of String.fromCodePoint(code).normalize("NFKD")) {
     const plain = char.charCodeAt(0);
     const ascii = plain < 0x80 ? plain : (LOOK_ALIKE.get(plain) ?? SPACE);
     if (ascii !== SPACE) text += String.fromCharCode(ascii);
+    else if (foreign === 0 && LETTER.test(char)) foreign = foreignLetter(char.toLowerCase().codePointAt(0) ?? 0);
   }
+  if (text === "" && foreign !== 0) return FOREIGN | foreign;
   if (text.length <= 1) return text === "" ? SPACE : text.charCodeAt(0);
   return 0x7f + expansions.push(text);
 }

@@ -56,12 +56,23 @@ function undoRun(text: Uint8Array, start: number, draft: Draft): number {
 function decode(text: Uint8Array, from: number, values: Uint8Array): boolean {
   let group = 0;
   let digits = 0;
+  /** The last space inside of a group: the text may have ended there. */
+  let restAt = -1;
+  let rest = 0;
+  let restDigits = 0;
   written = 0;
   behind = from;
   let i = from;
   for (; i < text.length && written + 8 < out.length; i++) {
     const byte = text[i] as number;
-    if (byte <= SPACE) continue;
+    if (byte <= SPACE) {
+      if (digits > 1) {
+        restAt = i;
+        rest = group;
+        restDigits = digits;
+      }
+      continue;
+    }
     const value = values[byte] as number;
     if (value === 255) {
       if (byte !== 0x7a || values !== ASCII85 || digits !== 0) break;
@@ -70,7 +81,10 @@ function decode(text: Uint8Array, from: number, values: Uint8Array): boolean {
     group = group * 85 + value;
     digits += 1;
     if (digits < 5) continue;
-    if (group > 0xffffffff) break;
+    if (group > 0xffffffff) {
+      digits = 0;
+      break;
+    }
     putGroup(group);
     // Four bytes, each of them of a text, or this is where it ends.
     if (textEnd(out, written - 4, written) < written) {
@@ -81,10 +95,12 @@ function decode(text: Uint8Array, from: number, values: Uint8Array): boolean {
     if (written === 16 && !isText(out, 0, 16)) return false;
     group = 0;
     digits = 0;
+    restAt = -1;
     behind = i + 1;
   }
   if (written < 12) return false;
-  if (digits > 1 && group <= 0xffffffff) putRest(group, digits, i);
+  if (restAt !== -1) putRest(rest, restDigits, restAt);
+  else if (digits > 1) putRest(group, digits, i);
   return isText(out, 0, Math.min(16, written));
 }
 

@@ -56,7 +56,7 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
   }
   if (count < LEAST) return;
   if (count <= 3 * BLOCK) {
-    undoRegion(text, 0, count, draft, inPlace);
+    undoRegion(text, 0, count, { draft, inPlace, whole: true });
     return;
   }
   oddBlocks(letters, count, odd);
@@ -71,21 +71,27 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
       found += 1;
     }
     if (found > 1 || count <= SHORT) {
-      undoRegion(text, Math.max(0, block - 1) * BLOCK, Math.min(count, (last + 2) * BLOCK), draft, inPlace);
+      // The last letters may be too few for a block of their own.
+      const to = last + 3 >= blocks ? count : (last + 2) * BLOCK;
+      undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false });
     }
     block = last;
   }
 }
 
-function undoRegion(text: Uint8Array, from: number, to: number, draft: Draft, inPlace: boolean): void {
-  // The middle: the ends may be plain.
-  const size = Math.min(to - from, SAMPLE);
-  const start = from + ((to - from - size) >> 1);
+interface Manner {
+  readonly draft: Draft;
+  readonly inPlace: boolean;
+  /** False: only odd blocks are weighed. */
+  readonly whole: boolean;
+}
+
+function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace, whole }: Manner): void {
+  const size = whole ? sampled(from, to, 0) : oddSample(from, to);
   counts.fill(0);
   for (let i = 0; i < size; i++) {
-    const letter = letters[start + i] as number;
-    sample[i] = letter;
-    counts[letter - 0x61] = (counts[letter - 0x61] as number) + 1;
+    const index = (sample[i] as number) - 0x61;
+    counts[index] = (counts[index] as number) + 1;
   }
   weigh();
   const plain = likeness(sample, 0, size);
@@ -118,6 +124,21 @@ function undoRegion(text: Uint8Array, from: number, to: number, draft: Draft, in
   if (inPlace) putWordsTurned(text, first, end, draft, best);
   else if (backwards) for (let i = end - 1; i >= first; i--) draft.put(undone(text[i] as number, best));
   else for (let i = first; i < end; i++) draft.put(undone(text[i] as number, best));
+}
+
+function sampled(from: number, to: number, at: number): number {
+  const size = Math.min(to - from, SAMPLE - at);
+  for (let i = 0; i < size; i++) sample[at + i] = letters[from + i] as number;
+  return at + size;
+}
+
+/** The odd blocks of a region: what is beside them may be plain. */
+function oddSample(from: number, to: number): number {
+  let size = 0;
+  for (let at = from; at + BLOCK <= to && size + BLOCK <= SAMPLE; at += BLOCK) {
+    if (odd[at / BLOCK] === 1) size = sampled(at, at + BLOCK, size);
+  }
+  return size;
 }
 
 function weigh(): void {

@@ -5,7 +5,8 @@ export const WITHOUT = 2;
 export const EVERY_OTHER = 4;
 export const FIRST_LETTERS = 8;
 export const LAST_LETTERS = 16;
-export const FORMAT = 32;
+/** Not a word: `[::`. */
+export const SLICES = 32;
 
 const STEMS: readonly (readonly [string, number])[] = [
   ["revers", BACKWARDS],
@@ -35,7 +36,6 @@ const STEMS: readonly (readonly [string, number])[] = [
   ["lastlett", LAST_LETTERS],
   ["lastchar", LAST_LETTERS],
   ["finallett", LAST_LETTERS],
-  ["format", FORMAT],
 ];
 
 /** Three letters → stems that end with them, or with them and one letter more: one of the two is at an even place. */

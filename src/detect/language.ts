@@ -37,8 +37,8 @@ for (let a = 1; a <= 26; a++) {
 /** Letters judged together. */
 export const BLOCK = 16;
 /** Quarters of a bit, of a block: English has about 100, its rotations and keys of noise are far below 0. */
-const UNLIKE = 14;
-const BACKWARD = -16;
+const UNLIKE = 28;
+const BACKWARD = -8;
 
 /**
  * Marks in `odd` each block of letters that is unlike language, or like language turned round; returns how many there are.

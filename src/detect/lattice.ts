@@ -8,8 +8,9 @@ import { mayBeCipher, undoCiphers } from "./ciphers.ts";
 import { undoMorse, undoSpelling } from "./code-words.ts";
 import { Draft } from "./draft.ts";
 import type { Effort } from "./effort.ts";
+import { undoFormats } from "./formats.ts";
 import { undoHidden, undoTurned } from "./hidden.ts";
-import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, WITHOUT } from "./hints.ts";
+import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, SLICES, WITHOUT } from "./hints.ts";
 import { judge } from "./judge.ts";
 import { undoLeet } from "./leet.ts";
 import { ASCII_ROOM, asciiOf, asciiOrigin, type Letters, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
@@ -47,6 +48,13 @@ class Level {
 
 const levels = Array.from({ length: MAX_DEPTH + 1 }, () => new Level());
 
+/** How far the way to a reading has come. */
+interface Path {
+  readonly effort: Effort;
+  readonly depth: number;
+  readonly puzzled: boolean;
+}
+
 /** A view fills a draft with what it undoes; most leave it empty. */
 type View = (text: Uint8Array, draft: Draft) => void;
 
@@ -55,11 +63,14 @@ const forWordsTurned: View = (text, draft) => undoCiphers(text, draft, true);
 const forLines: View = (text, draft) => undoInitials(text, draft, "lines");
 const forWords: View = (text, draft) => undoInitials(text, draft, "words");
 const forWordEnds: View = (text, draft) => undoInitials(text, draft, "word ends");
-const forReversed: View = (text, draft) => undoReversed(text, draft, true);
-const forPieces: View = (text, draft) => undoReversed(text, draft, false);
+const forReversed: View = (text, draft) => undoReversed(text, draft, "text");
+const forWordsReversed: View = (text, draft) => undoReversed(text, draft, "words");
+const forPieces: View = (text, draft) => undoReversed(text, draft, "pieces");
+const forLeet: View = (text, draft) => undoLeet(text, draft, true);
+const forPlainLeet: View = (text, draft) => undoLeet(text, draft, false);
 
-/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it. */
-export function explore(text: Uint8Array, effort: Effort, depth = 0): Seen {
+/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it, one of them a puzzle if `puzzled`. */
+export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = false): Seen {
   if (text.length < MIN_LETTERS) return null;
   const level = levels[depth] as Level;
   const read = readLetters(text);
@@ -79,7 +90,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0): Seen {
   }
   if (depth === MAX_DEPTH) return null;
   const signals = signalsOf(ascii);
-  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, effort, depth);
+  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, puzzled });
   return (
     (invisible >= MIN_QUOTES ? child(undoHidden, text) : null) ??
     (turned >= MIN_QUOTES ? child(undoTurned, text) : null) ??
@@ -90,14 +101,24 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0): Seen {
     (signals.numbers ? child(undoNumbers, ascii) : null) ??
     (signals.morse ? child(undoMorse, ascii) : null) ??
     child(undoSpelling, ascii) ??
-    (signals.leet ? child(undoLeet, ascii) : null) ??
+    (signals.leet ? (child(forLeet, ascii) ?? child(forPlainLeet, ascii)) : null) ??
+    (signals.formats ? child(undoFormats, ascii) : null) ??
     (cipher ? (child(forCiphers, ascii) ?? child(forWordsTurned, ascii)) : null) ??
-    (hints & WITHOUT ? child(undoFillers, ascii) : null) ??
-    (hints & BACKWARDS || signals.slices ? (child(forReversed, ascii) ?? child(forPieces, ascii)) : null) ??
-    (hints & EVERY_OTHER || signals.slices ? child(undoEveryOther, ascii) : null) ??
-    (hints & FIRST_LETTERS ? child(forWords, ascii) : null) ??
-    (hints & LAST_LETTERS ? child(forWordEnds, ascii) : null) ??
-    (linesIn(ascii) >= MIN_LINES ? child(forLines, ascii) : null)
+    (puzzled ? null : solved(ascii, hints | (signals.slices ? SLICES : 0), text, { effort, depth, puzzled: true }))
+  );
+}
+
+/** What a text says itself, or its lines, of how to read it: once a path, or each reading would say it again. */
+function solved(ascii: Uint8Array, hints: number, text: Uint8Array, path: Path): Seen {
+  const child = (view: View): Seen => undone(view, ascii, text, path);
+  const backwards = (hints & (BACKWARDS | SLICES)) !== 0;
+  return (
+    (hints & WITHOUT ? child(undoFillers) : null) ??
+    (backwards ? (child(forReversed) ?? child(forWordsReversed) ?? child(forPieces)) : null) ??
+    (hints & (EVERY_OTHER | SLICES) ? child(undoEveryOther) : null) ??
+    (hints & FIRST_LETTERS ? child(forWords) : null) ??
+    (hints & LAST_LETTERS ? child(forWordEnds) : null) ??
+    (linesIn(ascii) >= MIN_LINES ? child(forLines) : null)
   );
 }
 
@@ -110,7 +131,7 @@ function exploreMasked(text: Uint8Array, ascii: Uint8Array, effort: Effort, dept
   return { ...seen, start: asciiOrigin(text, room, seen.start) - 1, end: asciiOrigin(text, room, seen.end - 1) };
 }
 
-function undone(view: View, source: Uint8Array, text: Uint8Array, effort: Effort, depth: number): Seen {
+function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, puzzled }: Path): Seen {
   const { draft, ascii } = levels[depth] as Level;
   draft.open(source);
   view(source, draft);
@@ -118,7 +139,7 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, effort: Effort
   draft.close();
   if (!effort.spend(draft.count)) return "exhausted";
   const kinds = draft.kinds.join(", ");
-  const seen = explore(draft.text, effort, depth + 1);
+  const seen = explore(draft.text, effort, depth + 1, puzzled);
   if (seen === null) return draft.full ? "exhausted" : null;
   if (seen === "exhausted") return seen;
   let start = draft.origin(seen.start, false);

@@ -76,10 +76,12 @@ for (let byte = 0; byte < 256; byte++) {
 }
 for (const mark of "\\/_-)]}{[>*=") KIND[mark.charCodeAt(0)] = SIGN;
 
+let weighing = true;
 const out = new Uint8Array(64 * 1024 + 64);
 
-/** Undoes passages of ASCII `text` with words of digits and letters. Linear. */
-export function undoLeet(text: Uint8Array, draft: Draft): void {
+/** Undoes passages of ASCII `text` with words of digits and letters; without `weigh` each has its first meaning. Linear. */
+export function undoLeet(text: Uint8Array, draft: Draft, weigh: boolean): void {
+  weighing = weigh;
   let from = -1;
   let end = 0;
   let words = 0;
@@ -179,6 +181,7 @@ function lastOfWord(text: Uint8Array, at: number): boolean {
 /** 0: the mark is just a mark. */
 function choose(choices: Uint8Array, before: number, next: number, mayBeMark: boolean): number {
   if (mayBeMark) return 0;
+  if (!weighing) return choices[0] as number;
   let best = choices[0] as number;
   let most = -1000;
   for (const letter of choices) {

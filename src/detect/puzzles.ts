@@ -154,12 +154,13 @@ export function undoInitials(text: Uint8Array, draft: Draft, of: "lines" | "word
   if (of === "word ends" && inside) draft.put(text[text.length - 1] as number);
 }
 
-/** What is in quotes, each turned round where it stands; or, when `words`, the words from the last to the first. */
-export function undoReversed(text: Uint8Array, draft: Draft, words: boolean): void {
+/** The text from its last character to the first, its words from the last to the first, or what is in quotes turned round in place. */
+export function undoReversed(text: Uint8Array, draft: Draft, what: "text" | "words" | "pieces"): void {
   const source = text.subarray(0, MAX_PUZZLE);
-  draft.undo(0, text.length, words ? "words reversed" : "pieces reversed");
-  if (words) putWords(source, draft);
-  else putPieces(source, draft);
+  draft.undo(0, text.length, what === "text" ? "reversed" : `${what} reversed`);
+  if (what === "words") putWords(source, draft);
+  else if (what === "pieces") putPieces(source, draft);
+  else for (let i = source.length - 1; i >= 0; i--) draft.put(source[i] as number);
 }
 
 function putWords(text: Uint8Array, draft: Draft): void {

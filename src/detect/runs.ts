@@ -116,11 +116,34 @@ function undoRun(text: Uint8Array, start: number, end: number, draft: Draft): nu
     if (!based(text, start + shift, end, VALUE_64, 6)) continue;
     return take(draft, start, after, zipped ? "gzip" : "base64");
   }
+  const otherwise = turnedRun(text, start, end);
+  if (otherwise !== null) return take(draft, start, after, otherwise);
   const mixed = IS_LOWER | IS_UPPER | IS_DIGIT;
   if ((about & NOT_58) === 0 && (about & mixed) === mixed && end - start <= LONGEST_58 && base58(text, start, end)) {
     return take(draft, start, end, "base58");
   }
   return after;
+}
+
+const ROTATED_64 = VALUE_64.map((value) =>
+  value < 26 ? (value + 13) % 26 : value < 52 ? 26 + ((value - 13) % 26) : value,
+);
+const LONGEST_TURNED = 16 * 1024;
+const turned = new Uint8Array(LONGEST_TURNED);
+
+/** Base64 from its last character to the first, or with its letters rotated by thirteen. */
+function turnedRun(text: Uint8Array, start: number, end: number): string | null {
+  const size = Math.min(end - start, LONGEST_TURNED);
+  for (let shift = 0; shift < 4; shift++) if (based(text, start + shift, end, ROTATED_64, 6)) return "rot13 > base64";
+  // A look at the last characters before all of them are turned.
+  for (let shift = 0; shift < 4; shift++) {
+    const sample = Math.min(24, size);
+    for (let i = 0; i < sample; i++) turned[i] = text[end - 1 - i] as number;
+    if (!based(turned, shift, sample, VALUE_64, 6)) continue;
+    for (let i = 0; i < size; i++) turned[i] = text[end - 1 - i] as number;
+    if (based(turned, shift, size, VALUE_64, 6)) return "reversed > base64";
+  }
+  return null;
 }
 
 let written = 0;

@@ -14,6 +14,7 @@ const OPEN = 11;
 const COLON = 12;
 const HASH = 13;
 const PLUS = 14;
+const BRACE = 15;
 const KINDS = 16;
 
 const KIND = new Uint8Array(256);
@@ -32,6 +33,7 @@ for (const [marks, kind] of [
   [":", COLON],
   ["#", HASH],
   ["+", PLUS],
+  ["{", BRACE],
 ] as const) {
   for (let i = 0; i < marks.length; i++) KIND[marks.charCodeAt(i)] = kind;
 }
@@ -46,6 +48,8 @@ export interface Signals {
   readonly leet: boolean;
   /** `[::`, as in a slice. */
   readonly slices: boolean;
+  /** `{0`, as in a format. */
+  readonly formats: boolean;
 }
 
 /** In a text longer than this every other pair is looked at. */
@@ -72,6 +76,7 @@ export function signalsOf(text: Uint8Array): Signals {
     morse: dots >= 3 && dots + doubled >= 6,
     escapes: codes + backslashes > 0 || quoted > 1 || of(PLUS, DIGIT) > 0,
     leet: beside >= 2,
+    formats: of(BRACE, DIGIT) > 0,
     slices: of(OPEN, COLON) > 0 || (step === 2 && text.indexOf(0x5b) !== -1),
   };
 }

@@ -12,9 +12,11 @@ const PERCENT = 0x25;
 const BACKSLASH = 0x5c;
 const EQUALS = 0x3d;
 const PLUS = 0x2b;
+const CAPITAL_U = 0x55;
+const SMALL_U = 0x75;
 
 const BEGINS = new Uint8Array(256);
-for (const mark of [AMPERSAND, PERCENT, BACKSLASH, EQUALS, PLUS]) BEGINS[mark] = 1;
+for (const mark of [AMPERSAND, PERCENT, BACKSLASH, EQUALS, CAPITAL_U, SMALL_U]) BEGINS[mark] = 1;
 
 const ENTITIES = new Map(
   Object.entries({
@@ -126,10 +128,11 @@ function escapeAt(text: Uint8Array, at: number): string | null {
       return hexAt(text, at + 1, 2, 2) ? sized(3, "url") : null;
     case EQUALS:
       return quotedPrintableAt(text, at) ? "quoted-printable" : null;
-    case PLUS:
+    case CAPITAL_U:
+    case SMALL_U:
       // U+0069
-      if (at === 0 || ((text[at - 1] as number) | 0x20) !== 0x75) return null;
-      return hexAt(text, at + 1, 4, 6) ? sized(1 + digits, "unicode") : null;
+      if (at + 6 > text.length || text[at + 1] !== PLUS) return null;
+      return hexAt(text, at + 2, 4, 6) ? sized(2 + digits, "unicode") : null;
     default:
       return backslashAt(text, at) ? "escapes" : null;
   }

@@ -51,6 +51,14 @@ export class Scanner {
     this.#runs(bytes, sink);
   }
 
+  /** Only what is found by its own beginning. */
+  scanAnchors(bytes: Uint8Array, sink: Sink): void {
+    const nested = this.#nested;
+    this.#nested = true;
+    this.#places(bytes, bytes.length, sink);
+    this.#nested = nested;
+  }
+
   #places(bytes: Uint8Array, length: number, sink: Sink): void {
     const { table } = this.#trigrams;
     const sort = SORT;

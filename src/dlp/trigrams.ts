@@ -82,7 +82,7 @@ export class Trigrams {
     if (inside) for (let a = 0; a < 32; a++) this.#put(a, sort(0), sort(1), index, -1);
     for (const a of [0, JOINERS, DOT, SLASHES, MARKS]) this.#put(a, sort(0), sort(1), index, -1);
     // Or it is the letter of an escape.
-    for (const escape of "nrtdf") this.#put(SORT[escape.charCodeAt(0)] as number, sort(0), sort(1), index, -1);
+    for (const letter of "nrtdf") this.#put(SORT[letter.charCodeAt(0)] as number, sort(0), sort(1), index, -1);
   }
 
   #put(a: number, b: number, c: number, index: number, back: number): void {

@@ -27,7 +27,7 @@ const CHECKS: Readonly<Record<string, (text: string) => boolean>> = {
 const MIXED = new Set([
   "hashicorp-vault-legacy-token",
   "artifactory-reference-token",
-  "huggingface-access-token",
+
   "square-access-token",
   "grafana-cloud-token",
   "notion-token",
@@ -86,7 +86,7 @@ function isMixed(text: string): boolean {
     if (i > 0 && kind !== last) changes++;
     last = kind;
   }
-  return (kinds & 1) !== 0 || (kinds & 6) === 6 ? changes * 5 >= text.length : false;
+  return (kinds & 1) !== 0 && changes * 5 >= text.length;
 }
 
 const JWT_RULE = secretRule("jwt", "jwt", "a JSON web token");

@@ -1,5 +1,5 @@
 /** Secrets told by the name they are given: `api_key = "…"`, `"password": "…"`, `--token …`, `Authorization: Basic …`. */
-import { ALNUM, ascii, KIND, LETTER, latin1, SPACE, TOKEN } from "./bytes.ts";
+import { ALNUM, ascii, CAPITAL, DIGIT, KIND, LETTER, latin1, SMALL, SPACE, TOKEN } from "./bytes.ts";
 import { entropy, isPlaceholder } from "./placeholder.ts";
 import { type Confidence, secretRule } from "./rule.ts";
 import type { Sink } from "./sink.ts";
@@ -119,30 +119,53 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   if (confidence !== null) sink.add(PASSWORD, start, end, confidence);
 }
 
-/** How sure a value is random; null when it is not. `weak`: the name alone says little. */
+/** How sure a value is random; null when it is not. `weak`: the name alone says little. Every expression here is linear. */
 function randomness(value: string, quoted: boolean, weak: boolean): Confidence | null {
   if (value.length < 10 || value.length > 400 || /[\s(){}[\]$<>|]/.test(value) || isPlaceholder(value)) return null;
-  if (/^(?:https?|file|ftp|s3|gs|arn|urn|projects|data|sha\d+|git):?[:/-]/i.test(value) || /^[./~]/.test(value))
-    return null;
-  const digits = value.replace(/[^0-9]/g, "").length;
-  const letters = value.replace(/[^A-Za-z]/g, "").length;
-  if (digits === 0 && !(value.length >= 20 && /[a-z][A-Z].*[a-z][A-Z].*[A-Z][a-z]?[A-Z]/.test(value))) return null;
+  if (/^(?:https?|file|ftp|s3|gs|arn|urn|projects|data|sha\d{1,3}|git):?[:/-]/i.test(value) || /^[./~]/.test(value)) return null;
+  const { digits, letters, humps, islands } = featuresOf(value);
+  if (digits === 0 && !(value.length >= 20 && humps >= 4)) return null;
   if (digits < 2 && value.length < 16) return null;
   // Words with a number behind them, versions, dates, dotted names.
-  if (
-    /^[A-Za-z]+(?:[-_. ]?[A-Za-z]+)*[-_.]?\d{0,4}$/.test(value) &&
-    digits < 5 &&
-    !/[A-Z].*\d.*[a-z]|\d[a-z]+\d/.test(value)
-  )
-    return null;
-  if (/^[\d.,:/T Z+-]+$/.test(value) && !/^\d{15,}$/.test(value)) return null;
-  if (!quoted && /^[a-z_]+(?:\.[a-z_]\w*)+$/i.test(value)) return null;
+  if (digits < 5 && islands < 2 && /^[A-Za-z]+(?:[-_. ][A-Za-z]+)*[-_.]?\d{0,4}$/.test(value)) return null;
+  if (letters < 3 && /^[\d.,:/T Z+-]+$/.test(value) && !/^\d{15,}$/.test(value)) return null;
+  if (!quoted && /^[A-Za-z_]+(?:\.[A-Za-z_]\w*)+$/.test(value)) return null;
   const bits = entropy(value);
-  const hex = /^[0-9a-f-]+$/i.test(value);
-  const needed = hex ? 2.6 : value.length < 16 ? 2.9 : 3.1;
+  const needed = /^[0-9a-f-]+$/i.test(value) ? 2.6 : value.length < 16 ? 2.9 : 3.1;
   if (bits < needed) return null;
   if (weak) return bits > 3.5 && value.length >= 20 && letters > 0 && digits >= 3 ? "medium" : null;
   return value.length >= 16 && digits >= 2 && letters >= 2 ? "high" : "medium";
+}
+
+interface Features {
+  readonly digits: number;
+  readonly letters: number;
+  /** Capitals behind small letters. */
+  readonly humps: number;
+  /** Runs of digits with a letter on either side. */
+  readonly islands: number;
+}
+
+function featuresOf(value: string): Features {
+  let digits = 0;
+  let letters = 0;
+  let humps = 0;
+  let islands = 0;
+  let before = 0;
+  let wet = false;
+  for (let i = 0; i < value.length; i++) {
+    const kind = (KIND[value.charCodeAt(i) & 255] as number) & ALNUM;
+    if (kind === DIGIT) {
+      digits++;
+      if (before !== DIGIT) wet = (before & LETTER) !== 0;
+    } else if (kind !== 0) {
+      letters++;
+      if (before === DIGIT && wet) islands++;
+      if (before === SMALL && kind === CAPITAL) humps++;
+    }
+    before = kind;
+  }
+  return { digits, letters, humps, islands };
 }
 
 function passwordness(value: string, quoted: boolean): Confidence | null {

@@ -65,7 +65,8 @@ export function celBindings(
     if (!fact.known) return fact.detail;
     const [root] = fact.value;
     const value = root?.value();
-    if (root !== undefined && value === null && root.kind !== "null") return "the JSON of the body is too large for CEL";
+    if (root !== undefined && value === null && root.kind !== "null")
+      return "the JSON of the body is too large for CEL";
     bindings.json = (root === undefined ? new Map() : mapped(value)) as CelInput;
   }
   if (roots.has("findings")) {
@@ -96,8 +97,14 @@ function requestOf(asked: Asked): ReadonlyMap<string, Value> {
   made.set("body_size", BigInt(question.body?.length ?? 0));
   made.set("content_type", asked.contentTypes()[0] ?? "");
   if (asked.class !== "unknown") made.set("class", asked.class);
-  made.set("headers", fieldsOf(asked.headerNames(), (name) => asked.headers(name), credentials));
-  made.set("query", fieldsOf(asked.queryNames(), (name) => asked.query(name), credentials, decodeParameter));
+  made.set(
+    "headers",
+    fieldsOf(asked.headerNames(), (name) => asked.headers(name), credentials),
+  );
+  made.set(
+    "query",
+    fieldsOf(asked.queryNames(), (name) => asked.query(name), credentials, decodeParameter),
+  );
   made.set("credentials", credentials);
   return made;
 }
@@ -152,7 +159,8 @@ function llmOf(asked: Asked): ReadonlyMap<string, Value> | string {
     messages.push(new Map(Object.entries({ role, text })));
   };
   const ranges = [...(llm?.system ?? []), ...(llm?.messages ?? []).flatMap(({ texts }) => texts)];
-  if (ranges.reduce((sum, { start, end }) => sum + end - start, 0) > MAX_TEXT) return "the messages are too long for CEL";
+  if (ranges.reduce((sum, { start, end }) => sum + end - start, 0) > MAX_TEXT)
+    return "the messages are too long for CEL";
   for (const text of llm?.system ?? []) add("system", [text]);
   for (const { role, texts } of llm?.messages ?? []) add(role, texts);
   const elements = Math.max(messages.length, llm?.tools.length ?? 0, llm?.toolCalls.length ?? 0);
@@ -164,7 +172,8 @@ function graphqlOf(asked: Asked): ReadonlyMap<string, Value> | string {
   const fact = asked.graphql;
   if (!fact.known) return fact.detail;
   const operations = fact.value?.operations ?? [];
-  if (operations.reduce((sum, { fields }) => sum + 1 + fields.length, 0) > MAX_ELEMENTS) return "it is too large for CEL";
+  if (operations.reduce((sum, { fields }) => sum + 1 + fields.length, 0) > MAX_ELEMENTS)
+    return "it is too large for CEL";
   return new Map<string, Value>([
     ["present", fact.value !== null],
     ["persisted", fact.value?.persisted ?? false],

@@ -21,7 +21,16 @@ const MAX_LOOPS = 2;
 const HEAVY: readonly string[] = ["@in", "matches", "contains", "_==_", "_!=_"];
 const HEAVY_WEIGHT = 25;
 /** Handled by the planner itself. */
-const BUILT_IN: readonly string[] = ["_[_]", "_[?_]", "_?._", "_?_:_", "_&&_", "_||_", "@not_strictly_false", "__not_strictly_false__"];
+const BUILT_IN: readonly string[] = [
+  "_[_]",
+  "_[?_]",
+  "_?._",
+  "_?_:_",
+  "_&&_",
+  "_||_",
+  "@not_strictly_false",
+  "__not_strictly_false__",
+];
 
 /** Also puts a meter around the condition of every loop. */
 export function surveyCel(expression: CelExpr, isFunction: (name: string) => boolean): CelUse {

@@ -79,7 +79,8 @@ function schemaAt(schema: z.ZodType | undefined, path: Path): z.ZodType | undefi
     return undefined;
   }
   if (outer instanceof z.ZodObject) return schemaAt(outer.shape[String(first)], rest);
-  if (outer instanceof z.ZodArray) return typeof first === "number" ? schemaAt(outer.element as z.ZodType, rest) : undefined;
+  if (outer instanceof z.ZodArray)
+    return typeof first === "number" ? schemaAt(outer.element as z.ZodType, rest) : undefined;
   if (outer instanceof z.ZodRecord) return schemaAt(outer.valueType as z.ZodType, rest);
   return undefined;
 }

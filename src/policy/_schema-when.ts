@@ -116,11 +116,7 @@ const conditions = {
   tokens: range("an estimate").optional(),
   graphql: strict(
     {
-      operations: many(
-        choice(["query", "mutation", "subscription"]),
-        "query, mutation or subscription",
-        3,
-      ).optional(),
+      operations: many(choice(["query", "mutation", "subscription"]), "query, mutation or subscription", 3).optional(),
       names: words("a name of an operation").optional(),
       fields: words("a field such as user.email").optional(),
     },

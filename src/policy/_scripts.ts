@@ -1,11 +1,11 @@
 /** The engines behind `cel:` and `regex:`. Only engines.ts imports this, when it is needed. */
-import { type CelResult, celEnv, celFunc, CelScalar, isCelError, parse, plan } from "@bufbuild/cel";
+import { type CelResult, CelScalar, celEnv, celFunc, isCelError, parse, plan } from "@bufbuild/cel";
 import { RE2JS } from "@bufbuild/re2";
 import { messageOf } from "../errors.ts";
 import { nearest } from "../words/nearest.ts";
 import { quote } from "../words/quote.ts";
-import { type CelExpr, type CelUse, surveyCel } from "./_cel-survey.ts";
 import { celBindings, celFields, celRoots } from "./_cel-bindings.ts";
+import { type CelExpr, type CelUse, surveyCel } from "./_cel-survey.ts";
 import type { CelProblem, CelProgram, Engines } from "./engines.ts";
 
 /** Nodes of an expression that are evaluated, at most, before it is given up: about two milliseconds. */
@@ -72,7 +72,9 @@ export function scriptEngines(): Engines {
     const now = (ms: number) => instant({ text: new Date(ms).toISOString() });
     const roots = new Set(use.names.map(({ root }) => root));
     return {
-      tunnel: use.names.every(({ root, field }) => celRoots[root]?.tunnel === true || TUNNEL_FIELDS.has(`${root}.${field}`)),
+      tunnel: use.names.every(
+        ({ root, field }) => celRoots[root]?.tunnel === true || TUNNEL_FIELDS.has(`${root}.${field}`),
+      ),
       content: use.names.some(({ root, field }) => !EVIDENCE.has(root) && !EVIDENCE.has(`${root}.${field}`)),
       test(asked) {
         steps = 0;
@@ -96,13 +98,18 @@ export function scriptEngines(): Engines {
       const fields = celFields[root];
       if (celRoots[root] === undefined) return { id, problem: unknownWord("name", root, Object.keys(celRoots)) };
       if (field !== null && fields !== undefined && !fields.includes(field)) {
-        return { id, problem: unknownWord("name", `${root}.${field}`, fields.map((each) => `${root}.${each}`)) };
+        return {
+          id,
+          problem: unknownWord(
+            "name",
+            `${root}.${field}`,
+            fields.map((each) => `${root}.${each}`),
+          ),
+        };
       }
     }
     const missing = called.find(({ name }) => !isFunction(name));
-    return missing === undefined
-      ? null
-      : { id: missing.id, problem: unknownWord("function", missing.name, functions) };
+    return missing === undefined ? null : { id: missing.id, problem: unknownWord("function", missing.name, functions) };
   }
 
   function regex(text: string): ((given: string) => boolean) | string {

@@ -37,7 +37,11 @@ export class RuleIndex {
     for (const [number, each] of placings.entries()) {
       const [first, ...others] = each;
       if (first === undefined) this.#always.push(number);
-      else this.#place(number, others.reduce((best, other) => (crowd(other) < crowd(best) ? other : best), first));
+      else
+        this.#place(
+          number,
+          others.reduce((best, other) => (crowd(other) < crowd(best) ? other : best), first),
+        );
     }
   }
 

@@ -17,10 +17,7 @@ import { limitsSection, pricesSection } from "./limits-section.ts";
 
 /** Long lists are read by hand (document.ts): a schema needs longer for ten thousand words than a start may take. */
 const list = (of: string, max: number) =>
-  z
-    .array(word(of), { error: "must be a list ([] for none)" })
-    .max(max, `has more than ${max} entries`)
-    .default([]);
+  z.array(word(of), { error: "must be a list ([] for none)" }).max(max, `has more than ${max} entries`).default([]);
 
 export const VERDICTS = ["allow", "deny", "sanitize", "approval_needed"] as const;
 export const NAMED_POLICIES = ["llm-only", "deny-by-default", "observe", "pci", "hipaa"] as const;
@@ -200,7 +197,9 @@ export const policySchema = z.strictObject(
     lists: z
       .record(
         z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "is not a name for a list: small letters, digits, dashes"),
-        z.array(word("a pattern"), { error: "must be a list" }).max(MAX_ENTRIES, `has more than ${MAX_ENTRIES} entries`),
+        z
+          .array(word("a pattern"), { error: "must be a list" })
+          .max(MAX_ENTRIES, `has more than ${MAX_ENTRIES} entries`),
         { error: "must be a map from names to lists" },
       )
       .optional(),

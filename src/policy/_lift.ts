@@ -1,7 +1,7 @@
 /**
  * Long lists of plain words, taken out of a YAML text before it is parsed: a parser that keeps the place of every token
- * needs a hundred milliseconds for the ten thousand hosts of one list. One item stands for a whole run, and the lines of
- * the others stay as empty lines, so every place behind them is where it was.
+ * needs a hundred milliseconds for the ten thousand hosts of one list. One item stands for a whole run; the lines of the
+ * others are gone, and `lineOf` knows where the lines behind them were.
  *
  * Only what can be read in one way is lifted. Whoever finds that a run was no list after all (it may stand in a block
  * scalar) parses the text as it came.
@@ -18,6 +18,8 @@ export interface Lifted {
   readonly text: string;
   /** The value that stands for a run → its items. */
   readonly runs: ReadonlyMap<string, readonly LiftedItem[]>;
+  /** The line of the text as it came, of a line of `text`; both from 1. */
+  lineOf(line: number): number;
 }
 
 /** Shorter runs are not worth it. */
@@ -30,37 +32,53 @@ const NOT_TEXT =
 
 /** Null when there is nothing to lift. */
 export function lift(text: string): Lifted | null {
+  if (text.includes("\uE000")) return null;
   const lines = text.split("\n");
   if (lines.length < MIN_RUN) return null;
   const runs = new Map<string, LiftedItem[]>();
+  const kept: string[] = [];
+  /** Of each kept line, where it was. */
+  const origins: number[] = [];
   let run: LiftedItem[] = [];
+  let from = 0;
   let indent = -1;
-  const close = (): void => {
+  const keep = (line: string, origin: number): void => {
+    kept.push(line);
+    origins.push(origin);
+  };
+  /** Ends the run before the line at `until`, and keeps it as it is when it is too short. */
+  const close = (until: number): void => {
     if (run.length >= MIN_RUN) {
-      const [first, ...rest] = run as [LiftedItem, ...LiftedItem[]];
-      // No text can hold it: YAML refuses private-use look-alikes of nothing, but a marker that is in the text is none.
+      // A text that has such a character in it is not lifted at all.
       const marker = `\uE000run ${runs.size}`;
       runs.set(marker, run);
-      lines[first.line - 1] = `${" ".repeat(indent)}- "${marker}"`;
-      for (const { line } of rest) lines[line - 1] = "";
+      keep(`${" ".repeat(indent)}- "${marker}"`, from);
+    } else {
+      for (let i = from; i < until; i++) keep(lines[i] as string, i);
     }
     run = [];
+    from = until;
   };
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] as string;
     const item = ITEM.exec(line);
     const value = item === null ? undefined : (item[2] ?? item[3] ?? item[4]);
     if (item === null || value === undefined || (item[2] !== undefined && NOT_TEXT.test(value))) {
-      if (!BLANK.test(line)) close();
+      if (run.length > 0 && BLANK.test(line)) continue;
+      close(i);
+      keep(line, i);
+      from = i + 1;
       continue;
     }
     const deep = (item[1] as string).length;
-    if (deep !== indent) close();
+    if (deep !== indent) close(i);
     indent = deep;
-    run.push({ text: value, line: i + 1, column: line.indexOf("-") + 2 + spaces(line, line.indexOf("-") + 1) });
+    const dash = deep + 1;
+    run.push({ text: value, line: i + 1, column: dash + 1 + spaces(line, dash) });
   }
-  close();
-  return runs.size === 0 || text.includes("\uE000") ? null : { text: lines.join("\n"), runs };
+  close(lines.length);
+  if (runs.size === 0) return null;
+  return { text: kept.join("\n"), runs, lineOf: (line) => (origins[line - 1] ?? lines.length - 1) + 1 };
 }
 
 function spaces(line: string, from: number): number {

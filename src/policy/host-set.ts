@@ -18,10 +18,11 @@ interface Entry<T> {
   readonly rule: T;
 }
 
+/** Lists are made when there is something in them: most names have one pattern. */
 interface Bucket<T> {
-  readonly name: Entry<T>[];
-  readonly tree: Entry<T>[];
-  readonly below: Entry<T>[];
+  name?: Entry<T>[];
+  tree?: Entry<T>[];
+  below?: Entry<T>[];
 }
 
 /**
@@ -82,10 +83,12 @@ export class HostSet<T extends string | number = string> {
     } else {
       let bucket = this.#names.get(pattern.name);
       if (bucket === undefined) {
-        bucket = { name: [], tree: [], below: [] };
+        bucket = {};
         this.#names.set(pattern.name, bucket);
       }
-      bucket[pattern.kind].push(entry);
+      const entries = bucket[pattern.kind];
+      if (entries === undefined) bucket[pattern.kind] = [entry];
+      else entries.push(entry);
     }
   }
 
@@ -160,7 +163,8 @@ function visitAt<T>(entries: readonly Entry<T>[] | undefined, port: number, visi
   for (const entry of entries) if (entry.port === 0 || entry.port === port) visit(entry.rule);
 }
 
-function atPort<T>(entries: readonly Entry<T>[], port: number): T | null {
+function atPort<T>(entries: readonly Entry<T>[] | undefined, port: number): T | null {
+  if (entries === undefined) return null;
   for (const entry of entries) if (entry.port === 0 || entry.port === port) return entry.rule;
   return null;
 }

@@ -1,15 +1,14 @@
 /** The `limits:` and `prices:` sections as they are written; what they mean is in the room of the limits. */
 import { z } from "zod";
-import { choice, count, duration, identifier, many, strict, word, words } from "./_schema-parts.ts";
+import { choice, count, identifier, many, strict, word, words } from "./_schema-parts.ts";
 
 const PER = ["tenant", "agent", "host", "model"] as const;
 const amount = z.number({ error: "must be a number" }).positive("must be more than 0").max(1e12, "is too large");
 const currency = z
   .string({ error: "must be a currency such as USD" })
   .regex(/^[A-Z]{3}$/, "must be a currency such as USD");
-const period = z.union([choice(["minute", "hour", "day", "week", "month"]), duration], {
-  error: "must be minute, hour, day, week, month or a time such as 10m",
-});
+const PERIOD = "must be minute, hour, day, week, month or a time such as 10m";
+const period = z.string({ error: PERIOD }).regex(/^(?:minute|hour|day|week|month|[1-9][0-9]{0,5}[smhd])$/, PERIOD);
 
 const perPeriod = (of: string) =>
   strict({ max: count().min(1, "must be at least 1"), period }, `must be a map of max and period (${of})`);

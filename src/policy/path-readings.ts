@@ -25,10 +25,10 @@ export function readPath(path: string): PathReadings | null {
     if (!readings.some((known) => known.length === segments.length && known.every((part, i) => part === segments[i])))
       readings.push([...segments]);
   };
-  const plain = path.replace(PLAIN_ESCAPE, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)));
+  const plain = path.replace(PLAIN_ESCAPE, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
   // A slash that is escaped belongs to its segment, and dots are dots.
   add(resolved(plain.split("/").map(decoded)));
-  add(plain.split("/").filter(isNotEmpty));
+  add(plain.replace(/^\/|\/$/g, "").split("/"));
   add(resolved(plain.split("/")));
   let undone = plain;
   for (let round = 0; round < 3; round++) {

@@ -87,12 +87,14 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
     }),
   );
 
+  const anyShadow =
+    shadowFiles.size > 0 || files.some(({ rules }) => rules.some(({ entry }) => entry.mode === "shadow"));
   const enforced = emptyLayer();
   const every = emptyLayer();
   const opaque = new HostSet();
   for (const file of files) {
     const prefix = files.length === 1 ? "" : `${file.name}: `;
-    const layers = shadowFiles.has(file) ? [every] : [enforced, every];
+    const layers = shadowFiles.has(file) ? [every] : anyShadow ? [enforced, every] : [enforced];
     for (const list of ["allow", "deny"] as const) {
       const sets = layers.map((layer) => layer[list]);
       addAll(file.lists[`hosts.${list}`], { sets, prefix, needsPort: false, lists, used }, problems);
@@ -117,7 +119,6 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
   const sections = mergeSections(files, { own, shadowFiles, problems });
   if (problems.length > 0) throw invalid(problems);
 
-  const anyShadow = shadowFiles.size > 0 || rules.some(({ mode }) => mode === "shadow");
   const enforcing = files.filter((file) => !shadowFiles.has(file));
   return {
     ...enforced,

@@ -91,7 +91,12 @@ export function compileRule({ entry, index }: ParsedRule, number: number, contex
     exceptions,
     tunnel: [conditions, ...exceptions].every((list) => list.every((condition) => condition.tunnel)),
     entry,
-    words: (key) => compiling.words(when[key] as string | readonly string[] | undefined, [...path, "when", key]),
+    // What is wrong with them has been said when the condition was compiled.
+    words: (key) =>
+      compilingAt(path, entry.id, { ...context, problems: [] }).words(
+        when[key] as string | readonly string[] | undefined,
+        path,
+      ),
   };
 }
 
@@ -119,7 +124,8 @@ export function compilingAt(path: Path, id: string, { tree, lists, used, problem
         if (name === null) return [word];
         used.add(name);
         const list = lists.get(name);
-        if (list === undefined) problems.push(`${tree.at([...place, i])}: ${said(place)}: ${unknownList(name)}`);
+        if (list === undefined)
+          problems.push(`${tree.at([...place, i])}: ${said([...place, i])}: ${unknownList(name)}`);
         return list?.map(({ text }) => text) ?? [];
       });
     },

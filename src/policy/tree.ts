@@ -52,7 +52,8 @@ function read(name: string, text: string, lifted: Lifted | null): PolicyTree | s
   const lines = new LineCounter();
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
-    return `${name}:${Math.max(1, line)}:${Math.max(1, col)}`;
+    const row = Math.max(1, line);
+    return `${name}:${lifted === null ? row : lifted.lineOf(row)}:${Math.max(1, col)}`;
   };
   let parsed: Document;
   try {

@@ -97,7 +97,7 @@ export async function readPolicySources(runtime: Files, path: string): Promise<P
 
 async function policyNames(runtime: Files, path: string): Promise<string[]> {
   const all = await runtime.list(path).catch((thrown: unknown) => refused(path, thrown));
-  const names = all.map(baseName).filter((name) => /^[^.].*\.ya?ml$/.test(name));
+  const names = all.map(baseName).filter((name) => /^[^.].*\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name));
   if (names.length === 0) throw refusal(path, "has no .yaml file in it");
   if (names.length > MAX_FILES) throw refusal(path, `has more than ${MAX_FILES} files`);
   return names.sort();

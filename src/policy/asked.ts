@@ -117,7 +117,8 @@ export class Asked {
     if (phase === "tunnel" || method === "CONNECT") return "unknown";
     const reads = READS.includes(method);
     if (reads && upgrade !== null) return "write";
-    if (!this.known.content) return reads ? "unknown" : method === "POST" ? "unknown" : "write";
+    // Of evidence: headers that turn a GET into something else are rare enough to be left out.
+    if (!this.known.content) return reads ? "read" : method === "POST" ? "unknown" : "write";
     if (OVERRIDES.some((name) => this.headers(name).length > 0) || this.query("_method").length > 0) return "write";
     if (!reads && method !== "POST") return "write";
     const graphql = this.graphql;

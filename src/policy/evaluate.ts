@@ -73,8 +73,7 @@ function matching(
   for (const number of program.index.candidates(asked)) {
     const candidate = program.rules[number] as CompiledRule;
     const truth = holds(candidate, asked);
-    if (truth === NO && accept === counts) continue;
-    if (!accept(candidate, truth)) continue;
+    if (truth === NO || !accept(candidate, truth)) continue;
     matched ??= [];
     // What nobody can read, nobody can redact.
     const verdict = candidate.verdict === "sanitize" && truth === UNKNOWN ? "deny" : candidate.verdict;

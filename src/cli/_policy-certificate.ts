@@ -145,5 +145,5 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 /** The text of a rule below what is said of it. */
 export function indented(text: string, by: string): string[] {
-  return text.split("\n").map((line, i) => `${by}${i === 0 ? "" : line.startsWith("    ") ? "  " : ""}${line.trim()}`);
+  return text.split("\n").map((line) => `${by}${line}`);
 }

@@ -115,7 +115,7 @@ function toText(program: Program, { ruling, rules }: Explanation, all: boolean):
   if (near.length > 0) lines.push("", "rules:");
   for (const each of near) lines.push(...ruleLines(each));
   const left = rules.length - near.length;
-  if (left > 0) lines.push("", `${left} more rules do not hold; --all shows them`);
+  if (left > 0) lines.push("", `not shown: ${left} rules that do not hold (--all shows them)`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -65,8 +65,7 @@ export function celBindings(
     if (!fact.known) return fact.detail;
     const [root] = fact.value;
     const value = root?.value();
-    if (root !== undefined && value === null && root.kind !== "null")
-      return "the JSON of the body is too large for CEL";
+    if (root !== undefined && value === undefined) return "the JSON of the body is too large for CEL";
     bindings.json = (root === undefined ? new Map() : mapped(value)) as CelInput;
   }
   if (roots.has("findings")) {

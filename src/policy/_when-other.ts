@@ -159,7 +159,7 @@ function cel(text: string, { path, problemInside }: Compiling): Condition | null
   };
   return {
     name: "cel",
-    says: text.length > 120 ? `${text.slice(0, 119)}…` : text,
+    says: quote(text.replace(/\s+/g, " ").trim(), 120),
     tunnel: compiled.tunnel,
     cost: 8,
     test: truth,

@@ -1,4 +1,5 @@
 /** One question with what conditions read of it, each part made when the first condition needs it. */
+import { decodeJsonText } from "../content/coding.ts";
 import type { Fact, Facts } from "../content/facts.ts";
 import type { GraphQl } from "../content/graphql.ts";
 import type { Llm, TextRange } from "../content/llm.ts";
@@ -131,18 +132,12 @@ export class Asked {
 
   /** The text of a range of the body. */
   text({ start, end, escaped }: TextRange): string {
-    const bytes = this.question.body?.subarray(start, end) ?? new Uint8Array(0);
-    const text = decoder.decode(bytes);
-    if (!escaped) return text;
-    try {
-      const undone: unknown = JSON.parse(`"${text}"`);
-      return typeof undone === "string" ? undone : text;
-    } catch {
-      return text;
-    }
+    const bytes = this.question.body ?? NO_BODY;
+    return decoder.decode(escaped ? decodeJsonText(bytes, start, end) : bytes.subarray(start, end));
   }
 }
 
+const NO_BODY = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function group(

@@ -1,5 +1,5 @@
 /** What another policy would have said of decisions that were certified, as far as a certificate tells. */
-import type { Facts } from "../content/facts.ts";
+import { type Facts, factsOf } from "../content/facts.ts";
 import type { Certificate } from "../model/certificate.ts";
 import type { Question } from "../model/question.ts";
 import { parseIp } from "../wire/ip.ts";
@@ -51,11 +51,13 @@ export function questionOfCertificate(certificate: Certificate): Question | null
 export function askedOfCertificate(question: Question): Asked {
   const facts: Facts = {
     question,
+    body: () => factsOf(question).body(),
     *prepare() {},
     llm: () => NOT_KEPT,
     graphql: () => NOT_KEPT,
     json: () => NOT_KEPT,
     form: () => NOT_KEPT,
+    release() {},
   };
   return new Asked(question, facts, [], { content: false, findings: false });
 }

@@ -149,7 +149,15 @@ function read(name: string, text: string, lifted: Lifted | null): PolicyTree | s
     excerpt(path: PolicyPath) {
       const node = nodeAt(path);
       if (isLifted(node)) return node.text;
-      return node?.range ? text.slice(node.range[0], Math.min(node.range[1], node.range[0] + 2000)).trimEnd() : "";
+      if (!node?.range) return "";
+      const [from, end] = node.range;
+      const column = from - (text.lastIndexOf("\n", from - 1) + 1);
+      // As deep as it stands in the file, and no deeper.
+      const rows = text
+        .slice(from, Math.min(end, from + 2000))
+        .trimEnd()
+        .split("\n");
+      return rows.map((row, i) => (i > 0 && /^ *$/.test(row.slice(0, column)) ? row.slice(column) : row)).join("\n");
     },
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Facts } from "../../src/content/facts.ts";
+import { type Facts, factsOf } from "../../src/content/facts.ts";
 import { evaluateRules } from "../../src/policy/evaluate.ts";
 import { evaluateHost } from "../../src/policy/program.ts";
 import { type Asking, allows, ask, denies, finding, json, policy, question } from "./_ask.ts";
@@ -8,6 +8,8 @@ describe("what cannot be told counts against the request", () => {
   const unread = { known: false, reason: "too_large", detail: "the body is too large" } as const;
   const blind: Facts = {
     question: question(),
+    body: () => factsOf(question()).body(),
+    release() {},
     *prepare() {},
     llm: () => unread,
     graphql: () => unread,
@@ -197,6 +199,94 @@ describe("conditions", () => {
     const program = policy("- { id: r, verdict: deny, expires: 2026-03-04T12:00:00Z }");
     expect(ask(program, { at: Date.parse("2026-03-04T11:59:59Z") }).verdict).toBe("deny");
     expect(ask(program).verdict).toBe("allow");
+  });
+});
+
+describe("conditions on calls of models", () => {
+  const call = (given: object = {}) =>
+    json(
+      {
+        model: "gpt-4o-mini",
+        messages: [
+          { role: "system", content: "Be kind." },
+          { role: "user", content: "Tell me about \u0041 Bears" },
+        ],
+        tools: [{ type: "function", function: { name: "search_web", parameters: {} } }],
+        ...given,
+      },
+      { host: "api.openai.com", path: "/v1/chat/completions" },
+    );
+
+  test.each([
+    ["{ models: 'gpt-4*' }", true],
+    ["{ models: GPT-4O-MINI }", true],
+    ["{ models: claude-* }", false],
+    ["{ roles: system }", true],
+    ["{ roles: tool }", false],
+    ["{ messages: { roles: user, contains: bears } }", true],
+    ["{ messages: { roles: system, contains: bears } }", false],
+    ["{ messages: { roles: user, regex: 'A B[a-z]+s$' } }", true],
+    ["{ messages: { min: 3 } }", false],
+    ["{ messages: { max: 2 } }", true],
+    ["{ tools: 'search_*' }", true],
+    ["{ tools: { called: search_web } }", false],
+    ["{ tokens: { min: 5 } }", true],
+    ["{ tokens: { max: 5 } }", false],
+    ['{ cel: \'llm.messages.exists(m, m.role == "user" && m.text.contains("Bears"))\' }', true],
+    ["{ cel: 'llm.tools.all(t, t.startsWith(\"search\"))' }", true],
+    ["{ cel: 'llm.model == \"\" || !llm.present' }", false],
+  ])("%s: %p", (when, expected) => {
+    expect(denies(when, call())).toBe(expected);
+  });
+
+  test("no call of a model is none of them, and CEL can ask", () => {
+    expect(denies("{ models: '*' }", json({ a: 1 }))).toBe(false);
+    expect(denies("{ cel: llm.present }", json({ a: 1 }))).toBe(false);
+    expect(denies("{ cel: 'llm.model.startsWith(\"g\")' }", json({ a: 1 }))).toBe(false);
+  });
+
+  test("an allow for one tool is none for a call with two", () => {
+    const two = call({ tools: ["a", "b"].map((name) => ({ type: "function", function: { name } })) });
+    expect(allows("{ tools: a }", two)).toBe(false);
+    expect(allows("{ tools: [a, b] }", two)).toBe(true);
+    expect(denies("{ tools: a }", two)).toBe(true);
+  });
+
+  test("tools a model has called before", () => {
+    const called = call({
+      messages: [
+        { role: "assistant", tool_calls: [{ id: "1", type: "function", function: { name: "rm", arguments: "{}" } }] },
+      ],
+    });
+    expect(denies("{ tools: { called: rm } }", called)).toBe(true);
+  });
+
+  test("a body that is not the JSON it says is not known", () => {
+    expect(denies("{ models: nothing-like-it }", json("{", { path: "/v1/chat/completions" }))).toBe(true);
+    expect(allows("{ not: { models: nothing-like-it } }", json("{"))).toBe(false);
+  });
+});
+
+describe("GraphQL", () => {
+  const ask = (query: string): Asking => json({ query }, { path: "/graphql" });
+
+  test("queries read, mutations write", () => {
+    expect(denies("{ class: write }", ask("{ user { name } }"))).toBe(false);
+    expect(denies("{ class: write }", ask("mutation { drop }"))).toBe(true);
+  });
+
+  test.each([
+    ["{ graphql: { operations: mutation } }", "mutation { drop }", true],
+    ["{ graphql: { operations: mutation } }", "{ user { name } }", false],
+    ["{ graphql: { fields: user } }", "{ user { name } other }", true],
+    ["{ graphql: { fields: nothing } }", "{ user { name } }", false],
+    ["{ graphql: { names: Get* } }", "query GetIt { user { name } }", true],
+    ["{ cel: 'graphql.operations.exists(o, o.type == \"mutation\")' }", "mutation { drop }", true],
+  ])("%s of %s: %p", (when, query, expected) => expect(denies(when, ask(query))).toBe(expected));
+
+  test("an allow for one field is none for two", () => {
+    expect(allows("{ graphql: { fields: user } }", ask("{ user { name } other }"))).toBe(false);
+    expect(allows("{ graphql: { fields: user } }", ask("{ user { name } }"))).toBe(true);
   });
 });
 

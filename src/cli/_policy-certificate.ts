@@ -1,4 +1,5 @@
 /** Why a certificate says what it says: its rule, its vector, and the local findings that never leave this machine. */
+import { Fault } from "../errors.ts";
 import { readLines } from "../evidence/lines.ts";
 import { readCertificate } from "../evidence/read-certificate.ts";
 import type { Certificate } from "../model/certificate.ts";
@@ -37,7 +38,8 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   const certificate = certificateIn(await readText(runtime, given.file, MAX_CERTIFICATE));
   const beside = `${directoryOf(runtime.env.EVE_PROXY_AUDIT_PATH ?? DEFAULT_AUDIT)}/findings.jsonl`;
   const findings = await findingsFor(runtime, given.findings ?? beside, certificate.certificate_id);
-  if (given.findings !== null && findings === null) throw new Error(`there is no file ${quote(given.findings)}`);
+  if (given.findings !== null && findings === null)
+    throw new Fault("usage", `there is no file ${quote(given.findings)}`);
   const rule = given.program?.rules.find(({ name }) => name === certificate.rule) ?? null;
   const samePolicy = given.program !== null && given.program.version === certificate.policy_version;
   const { what, help } = wordsOf(certificate.matched_vector);
@@ -100,7 +102,7 @@ function certificateIn(text: string): Certificate {
   const inner = typeof outer === "object" && outer !== null && "certificate" in outer ? outer.certificate : null;
   const within = inner === null ? read : readCertificate(JSON.stringify(inner));
   if ("certificate" in within) return within.certificate;
-  throw new Error(`this is no certificate: ${within.detail}`);
+  throw new Fault("evidence_corrupt", `this is no certificate: ${within.detail}`);
 }
 
 /** Null when there is no such file. Reads at most its last megabytes, and keeps only what is asked for. */

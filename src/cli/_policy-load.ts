@@ -1,5 +1,5 @@
 import { readPolicySources } from "../decide/policy-files.ts";
-import { messageOf } from "../errors.ts";
+import { Fault, messageOf } from "../errors.ts";
 import { loadEngines } from "../policy/engines.ts";
 import { namedPolicy } from "../policy/named.ts";
 import { compilePolicy, type Program } from "../policy/program.ts";
@@ -19,7 +19,7 @@ export async function loadPolicy(runtime: Runtime, path: string): Promise<Progra
   return compilePolicy(sources, unread);
 }
 
-/** A text file, or standard input for "-", of at most `max` bytes. Throws a sentence for people. */
+/** A text file, or standard input for "-", of at most `max` bytes. Throws Fault `usage`. */
 export async function readText(runtime: Runtime, path: string, max: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -30,9 +30,9 @@ export async function readText(runtime: Runtime, path: string, max: number): Pro
       chunks.push(chunk);
     }
   } catch (thrown) {
-    throw new Error(`${quote(path)} ${whyUnreadable(thrown)}`);
+    throw new Fault("usage", `${quote(path)} ${whyUnreadable(thrown)}`);
   }
-  if (bytes > max) throw new Error(`${quote(path)} is larger than ${max} bytes`);
+  if (bytes > max) throw new Fault("usage", `${quote(path)} is larger than ${max} bytes`);
   const whole = new Uint8Array(bytes);
   let at = 0;
   for (const chunk of chunks) {
@@ -42,16 +42,16 @@ export async function readText(runtime: Runtime, path: string, max: number): Pro
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(whole);
   } catch {
-    throw new Error(`${quote(path)} is not UTF-8 text`);
+    throw new Fault("usage", `${quote(path)} is not UTF-8 text`);
   }
 }
 
-/** JSON text as a value. Throws a sentence for people. */
+/** JSON text as a value. Throws Fault `usage`. */
 export function parseJson(text: string, of: string): unknown {
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    throw new Error(`${of} is not JSON: ${messageOf(thrown)}`);
+    throw new Fault("usage", `${of} is not JSON: ${messageOf(thrown)}`);
   }
 }
 

@@ -215,24 +215,26 @@ function modelOf(tape: JsonTape, fields: Fields): string | null {
   return null;
 }
 
+function eachText({ system, messages, toolCalls }: Heard, visit: (range: TextRange) => void): void {
+  for (const range of system) visit(range);
+  for (const { texts } of messages) for (const range of texts) visit(range);
+  for (const call of toolCalls) if (call.arguments !== null) visit(call.arguments);
+}
+
 /** Of more bytes only every second, third, … is looked at. */
 const SAMPLES = 256 * 1024;
 
 function estimate(tape: JsonTape, llm: Reading): number {
   let bytes = llm.schemas;
   let wide = 0;
-  const ranges: TextRange[] = [];
-  const add = (range: TextRange): void => {
-    bytes += range.end - range.start;
-    ranges.push(range);
+  let stride = 0;
+  const look = ({ start, end }: TextRange): void => {
+    if (stride === 0) bytes += end - start;
+    else for (let i = start; i < end; i += stride) if ((tape.bytes[i] as number) > 0x7f) wide += stride;
   };
-  for (const range of llm.system) add(range);
-  for (const { texts } of llm.messages) for (const range of texts) add(range);
-  for (const call of llm.toolCalls) if (call.arguments !== null) add(call.arguments);
-  const stride = Math.max(1, Math.floor(bytes / SAMPLES));
-  for (const { start, end } of ranges) {
-    for (let i = start; i < end; i += stride) if ((tape.bytes[i] as number) > 0x7f) wide += stride;
-  }
+  eachText(llm, look);
+  stride = Math.max(1, Math.floor(bytes / SAMPLES));
+  eachText(llm, look);
   return llm.numbers + Math.ceil((bytes + wide) / 4) + 4 * llm.messages.length + 1000 * (llm.images + llm.files);
 }
 

@@ -84,7 +84,8 @@ export function embeddedDecider(
     const url = !memo.knowsPath(path, engine);
     if (url || fresh.raw.length > 0 || trailers !== null) {
       const found = inspectHidden(fresh.raw, url ? path : "", trailers);
-      if (found !== null) return conclude(found === "exhausted" ? found : engine.vetoed(found), about);
+      const veto = found === null || found === "exhausted" ? found : engine.vetoed(found);
+      if (veto !== null) return conclude(veto, about);
     }
     const question = new EgressQuestion(asking, egress, held, body, memo);
     const asked = { question, unread: { url, headers: fresh.fields }, layers };

@@ -136,7 +136,8 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       if (judged !== null && typeof judged !== "string") return judged;
       const found = inspectHidden(egress.headers, egress.path, body === null ? null : body.trailers);
       if (found === "exhausted") return failClosed("the inspection ran out of its budget", "inspection_exhausted");
-      if (found !== null) return decisionOf(policy.engine.vetoed(found), { egress, held: body, attestationHash: null });
+      const veto = found === null ? null : policy.engine.vetoed(found);
+      if (veto !== null) return decisionOf(veto, { egress, held: body, attestationHash: null });
       const codings = body === null ? [] : contentCodings(egress.headers);
       if (isVeto(codings)) return codings;
       if (inFlight >= MAX_IN_FLIGHT) {

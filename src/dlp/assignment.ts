@@ -122,7 +122,8 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
 /** How sure a value is random; null when it is not. `weak`: the name alone says little. Every expression here is linear. */
 function randomness(value: string, quoted: boolean, weak: boolean): Confidence | null {
   if (value.length < 10 || value.length > 400 || /[\s(){}[\]$<>|]/.test(value) || isPlaceholder(value)) return null;
-  if (/^(?:https?|file|ftp|s3|gs|arn|urn|projects|data|sha\d{1,3}|git):?[:/-]/i.test(value) || /^[./~]/.test(value)) return null;
+  if (/^(?:https?|file|ftp|s3|gs|arn|urn|projects|data|sha\d{1,3}|git):?[:/-]/i.test(value) || /^[./~]/.test(value))
+    return null;
   const { digits, letters, humps, islands } = featuresOf(value);
   if (digits === 0 && !(value.length >= 20 && humps >= 4)) return null;
   if (digits < 2 && value.length < 16) return null;

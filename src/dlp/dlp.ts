@@ -6,7 +6,7 @@ import { assignments } from "./assignment.ts";
 import { type BodyOptions, scanBody } from "./body.ts";
 import { Canaries, MIN_CANARY } from "./canary.ts";
 import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
-import { scanHead } from "./head.ts";
+import { scanHead, type Unread } from "./head.ts";
 import { keyBlocks } from "./key-block.ts";
 import { type PatternSetting, Patterns } from "./patterns.ts";
 import { emailAt, numberAt } from "./personal.ts";
@@ -20,6 +20,8 @@ import { Dictionaries, type DictionarySetting } from "./words.ts";
 export interface DlpSettings {
   /** What a class leads to; what is not named keeps `DEFAULT_MODES`. */
   readonly modes?: Partial<Readonly<Record<DlpClass, Mode>>>;
+  /** The same for a pattern or dictionary by its name, above its class. */
+  readonly named?: Readonly<Record<string, Mode>>;
   /** Exact tokens, 8 bytes or more each. */
   readonly canaries?: readonly string[];
   readonly patterns?: readonly PatternSetting[];
@@ -56,18 +58,26 @@ export interface Detectors {
   readonly dictionaries: Dictionaries | null;
   readonly patterns: Patterns | null;
   readonly modes: Readonly<Record<DlpClass, Mode>>;
+  readonly named: Readonly<Record<string, Mode>>;
   readonly allowedNames: ReadonlySet<string>;
   /** SHA-256 of a value is on the list. */
   readonly allowed: (value: Uint8Array) => boolean;
 }
 
 export interface Dlp {
-  /** Host, path, query, headers and trailers. Credentials are judged by their issuer; nothing found here is redactable. */
-  scanHead(question: Question): DlpFinding[];
+  /**
+   * Trailers, these headers and, when it has not been seen before, the URL. Credentials are judged by their issuer; nothing
+   * found here is redactable.
+   */
+  scanHead(question: Question, unread: Unread): DlpFinding[];
   /** Yields after every slice. "exhausted" when the budget ran out. In the order of their starts. */
   scanBody(bytes: Uint8Array, options: BodyOptions): Generator<void, DlpFinding[] | "exhausted">;
-  /** Replaces findings of a mode of `sanitize` until none is left. */
-  sanitize(bytes: Uint8Array, options: BodyOptions): Generator<void, Sanitized | "exhausted">;
+  /** Replaces what is wanted, or else findings of a mode of `sanitize`, until none is left. */
+  sanitize(bytes: Uint8Array, options: SanitizeOptions): Generator<void, Sanitized | "exhausted">;
+}
+
+export interface SanitizeOptions extends BodyOptions {
+  readonly wanted?: (finding: DlpFinding) => boolean;
 }
 
 export interface Sanitized {
@@ -86,7 +96,7 @@ const MAX_ROUNDS = 4;
 export function compileDlp(settings: DlpSettings = {}): Dlp {
   const detectors = detectorsOf(settings);
   return {
-    scanHead: (question) => scanHead(question, detectors),
+    scanHead: (question, unread) => scanHead(question, unread, detectors),
     scanBody: (bytes, options) => scanBody(bytes, options, detectors),
     *sanitize(bytes, options) {
       let current = bytes;
@@ -95,7 +105,7 @@ export function compileDlp(settings: DlpSettings = {}): Dlp {
         const findings = yield* scanBody(current, options, detectors);
         if (findings === "exhausted") return "exhausted";
         first ??= findings;
-        const wanted = findings.filter((finding) => finding.mode === "sanitize");
+        const wanted = findings.filter(options.wanted ?? isForSanitizing);
         const next = round < MAX_ROUNDS ? redact(current, wanted, options.kind) : current;
         if (next === current) return { bytes: current, findings: first, left: wanted };
         current = next;
@@ -103,6 +113,10 @@ export function compileDlp(settings: DlpSettings = {}): Dlp {
       }
     },
   };
+}
+
+function isForSanitizing({ mode }: DlpFinding): boolean {
+  return mode === "sanitize";
 }
 
 function detectorsOf(settings: DlpSettings): Detectors {
@@ -132,9 +146,10 @@ function detectorsOf(settings: DlpSettings): Detectors {
     dictionaries: modes.dictionary === "off" || dictionaries.length === 0 ? null : new Dictionaries(dictionaries),
     patterns: modes.pattern === "off" || patterns.length === 0 ? null : new Patterns(patterns),
     modes,
+    named: settings.named ?? {},
     allowedNames: new Set(settings.allow?.names ?? []),
     allowed: (value) => fingerprints.size > 0 && fingerprints.has(portableDigest.sha256(value)),
   };
 }
 
-export type { BodyKind, BodyOptions, DlpFinding, Mode };
+export type { BodyKind, BodyOptions, DlpFinding, Mode, Unread };

@@ -1,5 +1,5 @@
 /** Host, path, query, headers and trailers. Credentials have been replaced by what they are: those are judged by issuer. */
-import type { Credential, Question } from "../model/question.ts";
+import type { Credential, Field, Question } from "../model/question.ts";
 import type { Detectors } from "./dlp.ts";
 import { type DlpFinding, VECTORS } from "./finding.ts";
 import { carriesData, decodedLabels } from "./host-labels.ts";
@@ -14,7 +14,14 @@ const SHORT = 8;
 const PLAIN_HEADERS =
   /^(?:accept(?:-.*)?|user-agent|content-(?:type|length|encoding|language|disposition|md5|range)|host|date|expect|te|via|traceparent|tracestate|x-request-id|x-correlation-id|idempotency-key|if-.*|range|etag|last-modified|connection|sec-.*|x-stainless-.*|x-amz-date|x-amz-content-sha256|anthropic-.*|openai-.*|boundary|digest|content-digest)$/;
 
-export function scanHead(question: Question, detectors: Detectors): DlpFinding[] {
+/** What of a head has to be read. The rest was read before, for the same place, to no effect. */
+export interface Unread {
+  /** Host, path and query. */
+  readonly url: boolean;
+  readonly headers: readonly Field[];
+}
+
+export function scanHead(question: Question, { url, headers }: Unread, detectors: Detectors): DlpFinding[] {
   const { host } = question;
   const findings: DlpFinding[] = [];
   const text = (value: string, where: string): void => {
@@ -32,10 +39,12 @@ export function scanHead(question: Question, detectors: Detectors): DlpFinding[]
       } else if (!PLAIN_HEADERS.test(name.toLowerCase())) text(value, where);
     }
   };
-  if (!question.literal) hostName(question, detectors, findings);
-  text(decoded(question.path), "path");
-  fields(question.query, "query");
-  fields(question.headers, "header");
+  if (url) {
+    if (!question.literal) hostName(question, detectors, findings);
+    text(decoded(question.path), "path");
+    fields(question.query, "query");
+  }
+  fields(headers, "header");
   fields(question.trailers, "trailer");
   return findings;
 }

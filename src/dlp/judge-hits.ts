@@ -28,7 +28,7 @@ export function findingsOf(
   for (const hit of strongest(hits)) {
     const { rule, start, end, confidence, view } = hit;
     if (detectors.allowedNames.has(rule.name)) continue;
-    const mode = detectors.modes[rule.class];
+    const mode = detectors.named[rule.name] ?? detectors.modes[rule.class];
     if (mode === "off" || detectors.allowed(bytes.subarray(start, end))) continue;
     if (rule.class === "secret" && ownership(rule.issuer, host) === "own") continue;
     findings.push({

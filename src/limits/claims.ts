@@ -89,7 +89,7 @@ function claimUse({ limit, subject, program }: Using, claims: Claim[], objection
   const { call } = subject;
   if (call === null) return;
   const input = Math.min(call.inputTokens, MAX_TOKENS);
-  const outputOf = (assumed: number): number => Math.min(call.maxOutput ?? assumed, MAX_TOKENS);
+  const outputOf = (assumed: number): number => Math.min((call.maxOutput ?? assumed) * call.choices, MAX_TOKENS);
   if (tokens !== null) {
     const amount = input + outputOf(tokens.assumeOutput);
     claims.push(windowClaim(limit, "tokens", subject, { ...tokens, amount }));

@@ -6,8 +6,10 @@ export interface ModelCall {
   readonly model: string | null;
   /** An estimate that should rather be too large. */
   readonly inputTokens: number;
-  /** The most that may be answered, all choices together; null when the request does not bound it. */
+  /** The most that one answer may have; null when the request does not bound it. */
   readonly maxOutput: number | null;
+  /** Answers asked for at once. */
+  readonly choices: number;
 }
 
 /** One egress as limits look at it. */

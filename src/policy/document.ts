@@ -1,6 +1,14 @@
 /** Policy files: strict YAML in, a checked document out. Every problem is named with its file, line and column. */
 import { z } from "zod";
 import { Fault } from "../errors.ts";
+import {
+  LIMIT_KEYS,
+  type LimitsSection,
+  limitsSection,
+  PRICE_KEYS,
+  type PricesSection,
+  pricesSection,
+} from "../limits/schema.ts";
 import { nearest } from "../words/nearest.ts";
 import { quote } from "../words/quote.ts";
 import { type PolicyPath, type PolicyTree, readTree } from "./tree.ts";
@@ -36,6 +44,8 @@ const schema = z.strictObject(
       .default({ allow: [], deny: [] }),
     /** `host:port` of tunnels that may carry any protocol. */
     opaque: list("host:port", 4096),
+    limits: limitsSection.default([]),
+    prices: pricesSection.default([]),
   },
   { error: "must be a map that begins with version: 1" },
 );
@@ -64,6 +74,11 @@ export interface ParsedPolicy {
   /** Null: it does not say; undefined: what it says cannot be read. */
   readonly default: { readonly verdict: "allow" | "deny"; readonly at: string } | null | undefined;
   readonly lists: Readonly<Record<PolicyList, readonly PolicyEntry[]>>;
+  /** Empty when there are problems. */
+  readonly limits: LimitsSection;
+  readonly prices: PricesSection;
+  /** `file:line:column` of a place. */
+  readonly at: (path: PolicyPath) => string;
 }
 
 const MAX_BYTES = 1024 * 1024;
@@ -73,7 +88,10 @@ const MAX_PROBLEMS = 50;
 export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
   const tree = text.length > MAX_BYTES ? `${name}:1:1: larger than ${MAX_BYTES} bytes` : readTree(name, text);
   const none = { "hosts.allow": [], "hosts.deny": [], opaque: [] };
-  if (typeof tree === "string") return { name, problems: tree.split("\n"), default: undefined, lists: none };
+  if (typeof tree === "string") {
+    const at = (): string => `${name}:1:1`;
+    return { name, problems: tree.split("\n"), default: undefined, lists: none, limits: [], prices: [], at };
+  }
   const checked = schema.safeParse(tree.value);
   const problems = [
     ...tree.problems,
@@ -91,6 +109,9 @@ export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
       "hosts.deny": entries(tree, ["hosts", "deny"]),
       opaque: entries(tree, ["opaque"]),
     },
+    limits: checked.success ? checked.data.limits : [],
+    prices: checked.success ? checked.data.prices : [],
+    at: (path) => tree.at(path),
   };
 }
 
@@ -104,7 +125,7 @@ export function invalid(problems: readonly string[]): Fault {
 function told(tree: PolicyTree, issue: z.core.$ZodIssue): string[] {
   const path = issue.path.filter((part) => typeof part !== "symbol");
   if (issue.code === "unrecognized_keys") {
-    const known = KEYS[path.join(".")] ?? [];
+    const known = KEYS[path.join(".")] ?? keysWithin(path);
     return issue.keys.map((key) => {
       const near = nearest(key, known);
       const hint = near === null ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
@@ -114,6 +135,11 @@ function told(tree: PolicyTree, issue: z.core.$ZodIssue): string[] {
   // What is wrong there has been said.
   if (tree.mended(path)) return [];
   return [`${tree.at(path)}: ${path.length === 0 ? "policy" : spelled(path)}: ${issue.message}`];
+}
+
+/** Of a map inside a limit or a price. */
+function keysWithin([section, , ...rest]: PolicyPath): readonly string[] {
+  return section === "prices" ? PRICE_KEYS : (LIMIT_KEYS[rest.join(".")] ?? []);
 }
 
 /** Those entries of a list that are text; of the others `told` speaks. */

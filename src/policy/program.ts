@@ -1,6 +1,8 @@
 /** A policy compiled once into something that is only asked, never changed. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { compileLimits, type HostMatcher, type LimitProgram } from "../limits/compile.ts";
+import type { LimitsSection, PricesSection } from "../limits/schema.ts";
 import { quote } from "../words/quote.ts";
 import { invalid, type PolicyEntry, type PolicySource, parsePolicy } from "./document.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
@@ -26,6 +28,7 @@ export interface Program {
   readonly deny: HostSet;
   readonly opaque: HostSet;
   readonly allowByDefault: boolean;
+  readonly limits: LimitProgram;
 }
 
 /**
@@ -36,6 +39,9 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
   const problems = [...unread];
   const program = { allow: new HostSet(), deny: new HostSet(), opaque: new HostSet() };
   let byDefault: { readonly verdict: "allow" | "deny"; readonly file: string } | null = null;
+  const limits: LimitsSection = [];
+  const prices: PricesSection = [];
+  const places: { readonly limits: string[] } = { limits: [] };
   // A file that cannot be read may be the one that says it.
   let unsaid = unread.length === 0;
   for (const source of sources) {
@@ -45,6 +51,9 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
     addAll(parsed.lists["hosts.allow"], { set: program.allow, prefix, needsPort: false }, problems);
     addAll(parsed.lists["hosts.deny"], { set: program.deny, prefix, needsPort: false }, problems);
     addAll(parsed.lists.opaque, { set: program.opaque, prefix, needsPort: true }, problems);
+    places.limits.push(...parsed.limits.map((_, i) => parsed.at(["limits", i])));
+    limits.push(...parsed.limits);
+    prices.push(...parsed.prices);
     const stated = parsed.default;
     if (stated !== null) unsaid = false;
     if (stated === null || stated === undefined) continue;
@@ -56,8 +65,17 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
   if (unsaid) {
     problems.push(`${sources[0]?.name ?? "policy"}:1:1: default: say allow or deny for hosts that no rule names`);
   }
-  if (problems.length > 0) throw invalid(problems);
-  return { ...program, version: versionOf(sources), allowByDefault: byDefault?.verdict === "allow" };
+  const compiled = compileLimits(limits, prices, hostMatcher);
+  if (!compiled.ok) {
+    for (const { path, message } of compiled.problems) {
+      const [section, index, ...rest] = path;
+      const at = section === "limits" && typeof index === "number" ? places.limits[index] : undefined;
+      problems.push(`${at ?? "policy:1:1"}: ${section}: ${rest.join(".")}: ${message}`);
+    }
+  }
+  if (problems.length > 0 || !compiled.ok) throw invalid(problems);
+  const version = versionOf(sources);
+  return { ...program, version, allowByDefault: byDefault?.verdict === "allow", limits: compiled.program };
 }
 
 /** Pure and total. Deny beats allow; what neither names gets the default. */
@@ -67,6 +85,17 @@ export function evaluate(program: Program, { host, port, literal }: Facts): Poli
   const allowed = program.allow.match(host, port, literal);
   if (allowed !== null) return { allowed: true, rule: allowed };
   return { allowed: program.allowByDefault, rule: "default" };
+}
+
+/** As everywhere in a policy; a string says what is wrong. */
+function hostMatcher(patterns: readonly string[]): HostMatcher | string {
+  const set = new HostSet();
+  for (const text of patterns) {
+    const pattern = parseHostPattern(text);
+    if (typeof pattern === "string") return `${quote(text)}: ${pattern}`;
+    set.add(pattern, text);
+  }
+  return (host, port, literal) => set.match(host, port, literal) !== null;
 }
 
 interface Adding {

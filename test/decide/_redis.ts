@@ -28,7 +28,8 @@ export async function freePort(): Promise<number> {
 function begin(port: number, args: readonly string[]): Promise<ChildProcess> {
   const own = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", "/tmp"];
   const ports = args.includes("--tls-port") ? [] : ["--port", String(port)];
-  const child = spawn("redis-server", [...own, ...ports, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn("redis-server", [...own, ...ports, ...args], { stdio: ["ignore", "pipe", "ignore"] });
+  process.on("exit", () => child.kill("SIGKILL"));
   return new Promise((resolve, reject) => {
     let out = "";
     child.stdout?.on("data", (bytes) => {

@@ -1,0 +1,66 @@
+/** Listens to an answer on its way to the client, for what a model says it used. Never delays or changes a byte. */
+import type { TokenUse } from "../limits/prices.ts";
+import { UsageReader } from "../limits/usage.ts";
+import { type HeaderList, headerValue } from "../model/headers.ts";
+import type { ContentCoding, Runtime } from "../runtime/contract.ts";
+import { contentCodings, isVeto } from "./decode.ts";
+
+/** As it came, still coded. */
+const MAX_CODED = 1_048_576;
+const MAX_DECODED = 8_388_608;
+
+export class UsageTap {
+  readonly #decode: Runtime["decode"];
+  #reader: UsageReader | null = null;
+  #codings: readonly ContentCoding[] = [];
+  #coded: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(decode: Runtime["decode"]) {
+    this.#decode = decode;
+  }
+
+  head(fields: HeaderList): void {
+    const type = (headerValue(fields, "content-type") ?? "").toLowerCase();
+    const codings = contentCodings(fields);
+    if (isVeto(codings)) return;
+    this.#codings = codings;
+    this.#reader = new UsageReader(/event-stream|ndjson|jsonl|json-seq/.test(type));
+  }
+
+  body(bytes: Uint8Array): void {
+    if (this.#reader === null) return;
+    if (this.#codings.length === 0) {
+      this.#reader.push(bytes);
+      return;
+    }
+    this.#length += bytes.length;
+    if (this.#length <= MAX_CODED) this.#coded.push(bytes.slice());
+    else {
+      this.#reader = null;
+      this.#coded = [];
+    }
+  }
+
+  /** Null when the answer does not say, or cannot be read. Never rejects. */
+  async end(): Promise<TokenUse | null> {
+    const reader = this.#reader;
+    if (reader === null || this.#codings.length === 0) return reader?.end() ?? null;
+    try {
+      let bytes = new Uint8Array(this.#length);
+      let at = 0;
+      for (const part of this.#coded) {
+        bytes.set(part, at);
+        at += part.length;
+      }
+      for (const coding of [...this.#codings].reverse()) {
+        bytes = new Uint8Array(await this.#decode(coding, bytes, MAX_DECODED));
+      }
+      reader.push(bytes);
+      return reader.end();
+    } catch {
+      // Cut short, or no such coding: what it used is not known.
+      return null;
+    }
+  }
+}

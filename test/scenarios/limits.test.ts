@@ -53,6 +53,9 @@ async function start(limits: string, env: Readonly<Record<string, string>> = {})
   return gateway;
 }
 
+/** Where nobody listens. */
+const NOWHERE = 1;
+
 interface Answered {
   readonly status: number;
   readonly headers: Headers;
@@ -60,9 +63,11 @@ interface Answered {
   readonly certificate: Record<string, unknown>;
 }
 
-async function ask(port: number, init: RequestInit & { path?: string } = {}): Promise<Answered> {
-  const { path = "/", ...rest } = init;
-  const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}${path}`;
+type Asking = RequestInit & { readonly path?: string; readonly to?: number };
+
+async function ask(port: number, init: Asking = {}): Promise<Answered> {
+  const { path = "/", to = (upstream.address() as AddressInfo).port, ...rest } = init;
+  const url = `http://127.0.0.1:${to}${path}`;
   const response = await fetch(url, { ...rest, proxy: `http://127.0.0.1:${port}`, keepalive: false } as RequestInit);
   const { status, headers } = response;
   const certificate = JSON.parse(headers.get("x-eve-decision-cert") ?? "{}") as Record<string, unknown>;
@@ -107,7 +112,7 @@ test("places are given back when the answer has ended", async () => {
 });
 
 test("money is settled at what the answer says it used, streamed, coded or whole", async () => {
-  const { port } = await start(`limits:\n  - {id: cash, money: {max: 0.0201, per: 1mo}}\n${PRICES}`);
+  const { port } = await start(`limits:\n  - {id: cash, money: {max: 0.0301, per: 1mo}}\n${PRICES}`);
   const usage = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 };
   const bodies: ((response: ServerResponse) => void)[] = [
     (response) => response.setHeader("content-type", "application/json").end(JSON.stringify({ usage })),
@@ -121,7 +126,8 @@ test("money is settled at what the answer says it used, streamed, coded or whole
       response.end(gzipSync(JSON.stringify({ usage })));
     },
   ];
-  // Each reserves a little more than 0.01 for its 1,000 tokens and uses 0.0002 of it.
+  // Each reserves a little more than 0.01 for its 1,000 tokens and uses 0.0002 of it: without settling three would pass. A
+  // coded answer is read behind its end, so one reserve more may stand while the next request comes.
   for (let i = 0; i < 30; i++) {
     answer = (_request, response) => bodies[i % 3]?.(response);
     expect((await ask(port, post(CHAT))).status).toBe(200);
@@ -129,10 +135,11 @@ test("money is settled at what the answer says it used, streamed, coded or whole
   // One that does not say is settled at its reserve.
   answer = (_request, response) => response.end("{}");
   expect((await ask(port, post(CHAT))).status).toBe(200);
+  expect((await ask(port, post(CHAT))).status).toBe(200);
   const refused = await ask(port, post(CHAT));
   expect(refused.status).toBe(451);
   expect(refused.certificate).toMatchObject({ matched_vector: "budget_exceeded", rule: "limit: cash" });
-  expect(String(refused.certificate.reason)).toContain("0.0201 USD");
+  expect(String(refused.certificate.reason)).toContain("0.0301 USD");
 });
 
 test("a model without a price is refused where money is limited; a body that names two models too", async () => {
@@ -147,10 +154,7 @@ test("a model without a price is refused where money is limited; a body that nam
 
 test("an egress that never left gives its budget back", async () => {
   const { port } = await start("limits:\n  - {id: cash, payment: {field: $.amount, unit: major, max: 10, per: 1d}}\n");
-  const nowhere = (upstream.address() as AddressInfo).port;
-  upstream.close();
-  for (let i = 0; i < 3; i++) expect((await ask(port, post({ amount: 9 }))).status).toBe(502);
-  await new Promise<void>((resolve) => upstream.listen(nowhere, "127.0.0.1", () => resolve()));
+  for (let i = 0; i < 3; i++) expect((await ask(port, { ...post({ amount: 9 }), to: NOWHERE })).status).toBe(502);
   expect((await ask(port, post({ amount: 9 }))).status).toBe(200);
   expect((await ask(port, post({ amount: 2 }))).certificate).toMatchObject({ matched_vector: "payment_ceiling" });
   expect((await ask(port, post({ amount: 1 }))).status).toBe(200);
@@ -160,7 +164,7 @@ test("payments: each, unreadable, gzip read", async () => {
   const { port } = await start(
     'limits:\n  - {id: pay, match: {paths: ["/v1/charges"]}, payment: {field: $.amount, unit: minor, max_each: 20.00}}\n',
   );
-  const vector = async (init: RequestInit & { path?: string }) => (await ask(port, init)).certificate.matched_vector;
+  const vector = async (init: Asking) => (await ask(port, init)).certificate.matched_vector;
   expect(await vector({ ...post({ amount: 2001 }), path: "/v1/charges" })).toBe("payment_each");
   expect(await vector({ ...post({ amount: 2001 }), path: "/v1//./%63harges" })).toBe("payment_each");
   expect(await vector({ ...post({ amount: "many" }), path: "/v1/charges" })).toBe("payment_unreadable");
@@ -183,8 +187,6 @@ test("bytes count both ways, and what is over is refused from then on", async ()
   const { port } = await start("limits:\n  - {id: volume, bytes: {max: 1KB, per: 1d}}\n");
   answer = (_request, response) => response.end("x".repeat(1000));
   expect((await ask(port)).status).toBe(200);
-  const refused = await ask(port);
-  expect(refused.status).toBe(200);
   expect((await ask(port)).certificate).toMatchObject({ matched_vector: "budget_exceeded" });
 });
 

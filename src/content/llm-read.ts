@@ -1,0 +1,247 @@
+/** A call of a model, out of a JSON body. */
+import type { Question } from "../model/question.ts";
+import { type Fields, fieldsOf } from "./_fields.ts";
+import { type Call, recognise, type Shape } from "./_llm-shape.ts";
+import { type Heard, hearMessages, rangeOf, toolNames } from "./_llm-text.ts";
+import { NO_CALL, readMcp } from "./_mcp.ts";
+import { type Name, nameAt } from "./_names.ts";
+import type { Body } from "./body.ts";
+import { ARRAY, type JsonTape, KEY, NULL, OBJECT, STRING } from "./json.ts";
+import { first, isTrue, member, numberAt, sibling, stringAt } from "./json-look.ts";
+import type { Llm, TextRange } from "./llm.ts";
+
+/** What a field of the outermost object is for. */
+type Use = "system" | "tools" | "images" | "inside" | "most" | "answers";
+
+/** Bare texts in these fields are this role's. */
+const SAID: ReadonlyMap<Name, string> = new Map<Name, string>([
+  ["chat_history", "user"],
+  ["messages", "user"],
+  ["contents", "user"],
+  ["content", "user"],
+  ["input", "user"],
+  ["inputs", "user"],
+  ["prompt", "user"],
+  ["suffix", "user"],
+  ["message", "user"],
+  ["inputtext", "user"],
+  ["query", "user"],
+  ["texts", "user"],
+  ["text_prompts", "user"],
+  ["texttoimageparams", "user"],
+  ["instances", "user"],
+  ["additional_messages", "user"],
+  ["documents", "document"],
+  ["tool_results", "tool"],
+  ["tool_outputs", "tool"],
+]);
+const USES: ReadonlyMap<Name, Use> = new Map<Name, Use>([
+  ["system", "system"],
+  ["system_prompt", "system"],
+  ["systeminstruction", "system"],
+  ["system_instruction", "system"],
+  ["preamble", "system"],
+  ["instructions", "system"],
+  ["tools", "tools"],
+  ["functions", "tools"],
+  ["toolconfig", "tools"],
+  ["images", "images"],
+  ["inferenceconfig", "inside"],
+  ["generationconfig", "inside"],
+  ["generation_config", "inside"],
+  ["textgenerationconfig", "inside"],
+  ["options", "inside"],
+  ["parameters", "inside"],
+  ["input", "inside"],
+  ["max_tokens", "most"],
+  ["max_completion_tokens", "most"],
+  ["max_output_tokens", "most"],
+  ["maxtokens", "most"],
+  ["maxoutputtokens", "most"],
+  ["max_tokens_to_sample", "most"],
+  ["max_new_tokens", "most"],
+  ["max_gen_len", "most"],
+  ["maxtokencount", "most"],
+  ["num_predict", "most"],
+  ["n_predict", "most"],
+  ["maximum_tokens", "most"],
+  ["max_length", "most"],
+  ["n", "answers"],
+  ["candidatecount", "answers"],
+  ["candidate_count", "answers"],
+  ["num_generations", "answers"],
+  ["num_outputs", "answers"],
+  ["numresults", "answers"],
+]);
+
+/** What the fields of one object come to, and of those inside it. */
+interface Reading extends Heard {
+  readonly tools: string[];
+  /** Bytes of what describes the tools. */
+  schemas: number;
+  most: number;
+  answers: number;
+}
+
+/** Null: no call of a model. `ambiguous`: keys that differ in case only. */
+export function readLlm(question: Question, tape: JsonTape): Llm | null | "ambiguous" {
+  if (tape.kind[0] !== OBJECT) return readMcp(tape, null);
+  const fields = fieldsOf(tape, 0);
+  if (fields === null) return "ambiguous";
+  if (fields.has("jsonrpc")) return readMcp(tape, fields);
+  const call: Call = {
+    tape,
+    fields,
+    segments: question.path.split("/").filter((segment) => segment !== ""),
+    header: (name) => headerOf(question, name),
+  };
+  const shape = recognise(call);
+  return shape === null ? null : read(tape, fields, shape);
+}
+
+function read(tape: JsonTape, fields: Fields, shape: Shape): Llm {
+  const reading: Reading = {
+    ...{ messages: [], toolCalls: [], system: [], images: 0, files: 0 },
+    ...{ tools: [], schemas: 0, most: 0, answers: 1 },
+  };
+  take(tape, fields, reading);
+  if (shape.dialect === "replicate") takeSystem(tape, fields.get("input"), reading);
+  takeBatch(tape, fields.get("requests"), reading);
+  const { messages, toolCalls, system, images, files, tools, schemas, most, answers } = reading;
+  return {
+    dialect: shape.dialect,
+    operation: shape.operation,
+    model: shape.model ?? modelOf(tape, fields),
+    stream: shape.stream || isTrue(tape, fields.get("stream") ?? -1),
+    system,
+    messages,
+    tools,
+    toolCalls,
+    maxTokens: most === 0 ? null : most * answers,
+    images,
+    files,
+    get inputTokens() {
+      return estimate(tape, this, schemas);
+    },
+  };
+}
+
+/** All fields that any dialect has, in the order of the body: which of them a server reads is its own affair. */
+function take(tape: JsonTape, fields: Fields, into: Reading): void {
+  for (const [name, node] of fields) {
+    const role = SAID.get(name);
+    if (role !== undefined && tape.kind[node] !== NULL) hearMessages(tape, node, role, into);
+    const use = USES.get(name);
+    if (use === "system") hearSystem(tape, node, into);
+    else if (use === "tools") {
+      const list = tape.kind[node] === OBJECT ? member(tape, node, "tools") : node;
+      if (list !== -1) toolNames(tape, list, into.tools);
+      into.schemas += (tape.end[node] as number) - (tape.start[node] as number);
+    } else if (use === "images" && tape.kind[node] === ARRAY) {
+      for (let each = first(tape, node); each !== -1; each = sibling(tape, each)) into.images += 1;
+    } else if (use === "inside" && tape.kind[node] === OBJECT) {
+      for (let key = first(tape, node); key !== -1; key = sibling(tape, key + 1)) {
+        takeNumber(tape, nameAt(tape, key), key + 1, into);
+      }
+    } else takeNumber(tape, name, node, into);
+  }
+}
+
+function takeNumber(tape: JsonTape, name: Name | "", node: number, into: Reading): void {
+  const use = name === "" ? undefined : USES.get(name);
+  if (use !== "most" && use !== "answers") return;
+  const found = numberAt(tape, node);
+  if (found === null || !(found > 0) || !Number.isFinite(found)) return;
+  into[use] = Math.max(into[use], Math.ceil(found));
+}
+
+/** The `input` of Replicate has the fields of a body. */
+function takeSystem(tape: JsonTape, node: number | undefined, into: Heard): void {
+  const found = node === undefined ? -1 : member(tape, node, "system_prompt");
+  if (found !== -1) hearSystem(tape, found, into);
+}
+
+/** Calls for later: each is a body of its own under `params`. */
+function takeBatch(tape: JsonTape, node: number | undefined, into: Reading): void {
+  for (let each = first(tape, node ?? -1); each !== -1; each = sibling(tape, each)) {
+    const params = member(tape, each, "params");
+    const fields = fieldsOf(tape, params === -1 ? each : params);
+    if (fields !== null) take(tape, fields, into);
+  }
+}
+
+function hearSystem(tape: JsonTape, node: number, into: Heard): void {
+  const apart: Heard = { messages: [], toolCalls: into.toolCalls, system: [], images: 0, files: 0 };
+  hearMessages(tape, node, "system", apart);
+  for (const message of apart.messages) into.system.push(...message.texts);
+}
+
+function modelOf(tape: JsonTape, fields: Fields): string | null {
+  for (const name of ["model", "model_id", "modelid", "version"] as const) {
+    const found = stringAt(tape, fields.get(name) ?? -1, 512);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function estimate(
+  tape: JsonTape,
+  llm: Pick<Llm, "system" | "messages" | "toolCalls" | "images" | "files">,
+  schemas: number,
+): number {
+  let quarters = schemas;
+  const add = ({ start, end }: TextRange): void => {
+    quarters += end - start;
+    for (let i = start; i < end; i++) if ((tape.bytes[i] as number) > 0x7f) quarters += 1;
+  };
+  for (const range of llm.system) add(range);
+  for (const { texts } of llm.messages) for (const range of texts) add(range);
+  for (const call of llm.toolCalls) if (call.arguments !== null) add(call.arguments);
+  return Math.ceil(quarters / 4) + 4 * llm.messages.length + 1000 * (llm.images + llm.files);
+}
+
+function headerOf({ headers }: Question, wanted: string): string | null {
+  for (const [name, value] of headers) {
+    if (name.length === wanted.length && name.toLowerCase() === wanted) return typeof value === "string" ? value : "";
+  }
+  return null;
+}
+
+/** Calls whose body is a form: speech and pictures. */
+export function readFormLlm(question: Question, { bytes, parts }: Pick<Body, "bytes" | "parts">): Llm | null {
+  const segments = question.path.split("/");
+  const audio = segments.includes("audio");
+  if (!audio && !segments.includes("images")) return null;
+  const text = (name: string): string | null => {
+    const part = parts.find((each) => each.name === name && each.filename === null);
+    return part === undefined
+      ? null
+      : new TextDecoder().decode(bytes.subarray(part.start, Math.min(part.end, part.start + 512)));
+  };
+  const model = text("model");
+  const files = parts.filter(({ filename }) => filename !== null).length;
+  if (model === null && files === 0) return null;
+  const prompt = parts.find(({ name }) => name === "prompt");
+  const texts = prompt === undefined ? [] : [{ node: -1, start: prompt.start, end: prompt.end, escaped: false }];
+  return {
+    ...NO_CALL,
+    dialect: audio ? "openai-audio" : "openai-images",
+    operation: audio ? "audio" : "image",
+    model,
+    stream: text("stream") === "true",
+    messages: texts.length === 0 ? [] : [{ role: "user", texts, toolCallId: null, toolResult: false }],
+    images: audio ? 0 : files,
+    files: audio ? files : 0,
+    inputTokens: 1000 * files + Math.ceil(((prompt?.end ?? 0) - (prompt?.start ?? 0)) / 2),
+  };
+}
+
+/** String values and keys below a node, in the order of the text: of a tool call's arguments, for whoever looks at them. */
+export function textsBelow(tape: JsonTape, node: number, most = 10_000): TextRange[] {
+  const found: TextRange[] = [];
+  const end = tape.next[node] as number;
+  for (let each = node; each < end && found.length < most; each++) {
+    if (tape.kind[each] === STRING || tape.kind[each] === KEY) found.push(rangeOf(tape, each));
+  }
+  return found;
+}

@@ -1,6 +1,6 @@
 /** Listens to an answer on its way to the client, for what a model says it used. Never delays or changes a byte. */
-import type { TokenUse } from "../limits/prices.ts";
-import { UsageReader } from "../limits/usage.ts";
+import { UsageReader } from "../content/usage.ts";
+import { MAX_TOKENS, type TokenUse } from "../limits/prices.ts";
 import { type HeaderList, headerValue } from "../model/headers.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import { contentCodings, isVeto } from "./decode.ts";
@@ -21,11 +21,12 @@ export class UsageTap {
   }
 
   head(fields: HeaderList): void {
-    const type = (headerValue(fields, "content-type") ?? "").toLowerCase();
     const codings = contentCodings(fields);
     if (isVeto(codings)) return;
     this.#codings = codings;
-    this.#reader = new UsageReader(/event-stream|ndjson|jsonl|json-seq/.test(type));
+    const reader = new UsageReader(headerValue(fields, "content-type"));
+    for (let i = 0; i + 1 < fields.length; i += 2) reader.header(fields[i] as string, fields[i + 1] as string);
+    this.#reader = reader;
   }
 
   body(bytes: Uint8Array): void {
@@ -45,7 +46,7 @@ export class UsageTap {
   /** Null when the answer does not say, or cannot be read. Never rejects. */
   async end(): Promise<TokenUse | null> {
     const reader = this.#reader;
-    if (reader === null || this.#codings.length === 0) return reader?.end() ?? null;
+    if (reader === null || this.#codings.length === 0) return reader === null ? null : used(reader);
     try {
       let bytes = new Uint8Array(this.#length);
       let at = 0;
@@ -57,10 +58,18 @@ export class UsageTap {
         bytes = new Uint8Array(await this.#decode(coding, bytes, MAX_DECODED));
       }
       reader.push(bytes);
-      return reader.end();
+      return used(reader);
     } catch {
       // Cut short, or no such coding: what it used is not known.
       return null;
     }
   }
+}
+
+function used(reader: UsageReader): TokenUse | null {
+  const usage = reader.end();
+  if (usage === null) return null;
+  const input = Math.min(usage.inputTokens, MAX_TOKENS);
+  const cached = Math.min(usage.cachedTokens, input);
+  return { input: input - cached, cached, output: Math.min(usage.outputTokens, MAX_TOKENS) };
 }

@@ -89,7 +89,7 @@ function claimUse({ limit, subject, program }: Using, claims: Claim[], objection
   const { call } = subject;
   if (call === null) return;
   const input = Math.min(call.inputTokens, MAX_TOKENS);
-  const outputOf = (assumed: number): number => Math.min((call.maxOutput ?? assumed) * call.choices, MAX_TOKENS);
+  const outputOf = (assumed: number): number => Math.min(call.maxOutput ?? assumed, MAX_TOKENS);
   if (tokens !== null) {
     const amount = input + outputOf(tokens.assumeOutput);
     claims.push(windowClaim(limit, "tokens", subject, { ...tokens, amount }));
@@ -97,10 +97,14 @@ function claimUse({ limit, subject, program }: Using, claims: Claim[], objection
   if (money === null) return;
   const price = call.model === null ? null : program.prices.find(call.model, money.currency);
   if (price === null) {
-    objections.push({ limit, vector: "price_unknown", reason: `no price in ${money.currency} is known for the model` });
+    const reason =
+      call.model === null
+        ? "which model is asked cannot be read in one way"
+        : `no price in ${money.currency} is known for the model`;
+    objections.push({ limit, vector: "price_unknown", reason });
     return;
   }
-  const use = { input, cached: 0, cacheWrite: 0, output: outputOf(money.assumeOutput) };
+  const use = { input, cached: 0, output: outputOf(money.assumeOutput) };
   claims.push({ ...windowClaim(limit, "money", subject, { ...money, amount: costMicros(price, use) }), price });
 }
 

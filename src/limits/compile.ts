@@ -83,7 +83,6 @@ export function compileLimits(limits: LimitsSection, prices: PricesSection, host
       currency: price.currency,
       input: price.input,
       cached: price.cached_input ?? price.input,
-      cacheWrite: price.cache_write ?? price.input,
       output: price.output,
     }),
   );

@@ -8,24 +8,21 @@ export interface Price {
   readonly input: number;
   /** Tokens read from the provider's prompt cache. */
   readonly cached: number;
-  /** Tokens written into it. */
-  readonly cacheWrite: number;
   readonly output: number;
 }
 
-/** Tokens of one exchange, each counted once: `input` is without `cached` and `cacheWrite`. */
+/** Tokens of one exchange, each counted once: `input` is without `cached`, and with those written into a cache. */
 export interface TokenUse {
   readonly input: number;
   readonly cached: number;
-  readonly cacheWrite: number;
   readonly output: number;
 }
 
 /** More tokens than any exchange has; a larger count is somebody's mistake or lie and is taken for this. */
 export const MAX_TOKENS = 1_000_000_000;
 
-export function totalTokens({ input, cached, cacheWrite, output }: TokenUse): number {
-  return input + cached + cacheWrite + output;
+export function totalTokens({ input, cached, output }: TokenUse): number {
+  return input + cached + output;
 }
 
 const MILLION = 1_000_000n;
@@ -35,7 +32,6 @@ export function costMicros(price: Price, use: TokenUse): number {
   const parts: readonly (readonly [number, number])[] = [
     [use.input, price.input],
     [use.cached, price.cached],
-    [use.cacheWrite, price.cacheWrite],
     [use.output, price.output],
   ];
   let product = 0n;

@@ -156,7 +156,6 @@ const price = z.strictObject({
   output: perMillion,
   /** As `input` when not said. */
   cached_input: perMillion.optional(),
-  cache_write: perMillion.optional(),
 });
 
 export const limitsSection = z.array(limit, { error: "must be a list of limits" }).max(256, "has more than 256 limits");

@@ -2,14 +2,12 @@ import type { Paying } from "./payment.ts";
 
 /** What a request asks a model for. */
 export interface ModelCall {
-  /** Null when the request names none, or names two. */
+  /** "" when the request names none; null when it cannot be read in one way. */
   readonly model: string | null;
-  /** An estimate that should rather be too large. */
+  /** An estimate. */
   readonly inputTokens: number;
-  /** The most that one answer may have; null when the request does not bound it. */
+  /** The most that may be answered; null when the request does not bound it. */
   readonly maxOutput: number | null;
-  /** Answers asked for at once. */
-  readonly choices: number;
 }
 
 /** One egress as limits look at it. */

@@ -5,10 +5,11 @@ import { runtime } from "#runtime";
 import { MemoryLimits } from "../../src/decide/limits-memory.ts";
 import { giveBack, RedisLimits, type RedisLimitsOptions } from "../../src/decide/limits-redis.ts";
 import type { Need, Taken } from "../../src/limits/store.ts";
-import { testUnless } from "../_skip.ts";
+import { type RedisServer, startRedis } from "../_redis-server.ts";
+import { testUnless, tool } from "../_skip.ts";
 import { budget, numbers, rate, slots } from "./_needs.ts";
-import { NO_REDIS, type RedisServer, startRedis } from "./_redis.ts";
 
+const NO_REDIS = tool("redis-server");
 let server: RedisServer | null = null;
 const stores: RedisLimits[] = [];
 

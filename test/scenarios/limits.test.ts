@@ -6,11 +6,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { testUnless } from "../_skip.ts";
-import { NO_REDIS, type RedisServer, startRedis } from "../decide/_redis.ts";
+import { type RedisServer, startRedis } from "../_redis-server.ts";
+import { testUnless, tool } from "../_skip.ts";
 import { Gateway } from "../e2e/_gateway.ts";
 import { type InProcess, startInProcess } from "./_in-process.ts";
 
+const NO_REDIS = tool("redis-server");
 const folder = mkdtempSync(join(tmpdir(), "sallyport-limits-"));
 const running: { stop(): Promise<unknown> }[] = [];
 let upstream: Server;

@@ -1,9 +1,6 @@
-/** A real redis-server of a test's own: no disk, a port nobody else has. */
+/** A real redis-server of a test's own: no disk, a port nobody else has. Both runtimes start it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import net from "node:net";
-import { tool } from "../_skip.ts";
-
-export const NO_REDIS = tool("redis-server");
 
 export interface RedisServer {
   readonly port: number;

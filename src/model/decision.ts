@@ -1,3 +1,5 @@
+import type { HeaderList } from "./headers.ts";
+
 /** What was decided. There is no default and no zero value: every decision is made by one of the functions below. */
 export type Verdict = "allow" | "sanitize" | "hold" | "block" | "fail_closed";
 
@@ -24,6 +26,8 @@ export interface Decision {
   /** Bytes to send instead of the held body; only with `sanitize`. */
   readonly replacement: Uint8Array | null;
   readonly status: RefusalStatus | null;
+  /** More fields of the refusal's answer, or null. They are not certified. */
+  readonly fields: HeaderList | null;
 }
 
 const PLAIN = {
@@ -36,6 +40,7 @@ const PLAIN = {
   attestationHash: null,
   replacement: null,
   status: null,
+  fields: null,
 } as const satisfies Partial<Decision>;
 
 type Detail = Partial<Omit<Decision, "verdict" | "reason" | "status">>;

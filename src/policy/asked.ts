@@ -2,7 +2,7 @@
 import { decodeJsonText } from "../content/coding.ts";
 import type { Fact, Facts } from "../content/facts.ts";
 import type { GraphQl } from "../content/graphql.ts";
-import type { Llm, TextRange } from "../content/llm.ts";
+import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import { type PathReadings, readPath } from "./path-readings.ts";
@@ -145,11 +145,12 @@ export class Asked {
     if (this.#messages !== undefined) return this.#messages;
     const fact = this.llm;
     const llm = fact.known ? fact.value : null;
-    const all = [...(llm?.system ?? []).map((range) => ({ role: "system", texts: [range] })), ...(llm?.messages ?? [])];
-    const bytes = all.reduce(
-      (sum, { texts }) => sum + texts.reduce((part, { start, end }) => part + end - start, 0),
-      0,
-    );
+    const all: Pick<LlmMessage, "role" | "texts">[] = [
+      ...(llm?.system ?? []).map((range) => ({ role: "system", texts: [range] })),
+      ...(llm?.messages ?? []),
+    ];
+    let bytes = 0;
+    for (const { texts } of all) for (const { start, end } of texts) bytes += end - start;
     this.#messages =
       bytes > MAX_MESSAGES
         ? null

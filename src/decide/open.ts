@@ -1,5 +1,6 @@
 /** The decider a configuration asks for, and what else of the policy the gateway needs. */
 import type { Config } from "../config/config.ts";
+import type { LimitProgram } from "../limits/compile.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Runtime } from "../runtime/contract.ts";
@@ -16,6 +17,8 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   readonly planeDown: boolean;
   /** What the local policy says of a destination now; null when it has nothing against it. For what already runs. */
   recheck(egress: Egress): Decision | null;
+  /** Of the local policy in force; null without one. */
+  limits(): LimitProgram | null;
   /** Lets go of connections to the plane. */
   close(): void;
 }
@@ -52,6 +55,7 @@ export async function openDecider(
     decide: (egress, body) => decider.decide(egress, body),
     reload: () => decider.reload(),
     opaque: (host, port) => decider.opaque(host, port),
+    limits: () => policy.limits(),
     deniedAddress: (address, port) => policy.deniedAddress(address, port),
     close: () => plane?.close(),
   };

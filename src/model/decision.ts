@@ -1,4 +1,5 @@
 import type { Finding } from "./finding.ts";
+import type { HeaderList } from "./headers.ts";
 
 /** What was decided. There is no default and no zero value: every decision is made by one of the functions below. */
 export type Verdict = "allow" | "sanitize" | "hold" | "block" | "fail_closed";
@@ -28,6 +29,8 @@ export interface Decision {
   readonly status: RefusalStatus | null;
   /** What it rests on: for the local findings file, never for a certificate. */
   readonly findings: readonly Finding[];
+  /** More fields of the refusal's answer, or null. They are not certified. */
+  readonly fields: HeaderList | null;
 }
 
 const PLAIN = {
@@ -41,6 +44,7 @@ const PLAIN = {
   replacement: null,
   status: null,
   findings: [],
+  fields: null,
 } as const satisfies Partial<Decision>;
 
 type Detail = Partial<Omit<Decision, "verdict" | "reason" | "status">>;

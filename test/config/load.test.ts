@@ -134,7 +134,7 @@ describe("loadConfig refuses", () => {
       withEnv({
         EVE_PROXY_PORT: "http",
         EVE_PROXY_MODE: "off",
-        EVE_PROXY_REDIS_URL: "redis://r",
+        EVE_PROXY_REDIS_URL: "http://r",
         EVE_PROXY_ADMIN_LISTEN: "127.0.0.1:9901",
         JWT_SECRET_KEY: "short",
       }),

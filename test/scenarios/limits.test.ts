@@ -143,6 +143,35 @@ test("money is settled at what the answer says it used, streamed, coded or whole
   expect(String(refused.certificate.reason)).toContain("0.0301 USD");
 });
 
+test("whoever hangs up before the last count pays the whole reserve", async () => {
+  const { port } = await start(`limits:\n  - {id: cash, money: {max: 0.0201, per: 1mo}}\n${PRICES}`);
+  const first = { type: "message_start", message: { usage: { input_tokens: 10, output_tokens: 1 } } };
+  for (let i = 0; i < 2; i++) {
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    answer = (_request, response) => {
+      response.on("close", resolve);
+      response.setHeader("content-type", "text/event-stream").write(`data: ${JSON.stringify(first)}\n\n`);
+    };
+    const leaving = new AbortController();
+    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/`;
+    const proxied = { ...post(CHAT), signal: leaving.signal, proxy: `http://127.0.0.1:${port}` } as RequestInit;
+    const response = await fetch(url, proxied);
+    await response.body?.getReader().read();
+    leaving.abort();
+    await closed;
+  }
+  answer = (_request, response) => response.end("{}");
+  expect((await ask(port, post(CHAT))).certificate).toMatchObject({ matched_vector: "budget_exceeded" });
+});
+
+test("in shadow mode nothing is refused, and what would have been is certified", async () => {
+  const { port } = await start("limits:\n  - {id: pace, rate: {requests: 1, per: 1h}}\n", { EVE_PROXY_MODE: "shadow" });
+  await ask(port);
+  const second = await ask(port);
+  expect(second.status).toBe(200);
+  expect(second.certificate).toMatchObject({ verdict: "allow", would: "block", mode: "shadow", rule: "limit: pace" });
+});
+
 test("a model without a price is refused where money is limited; a body that names two models too", async () => {
   const { port } = await start(`limits:\n  - {id: cash, money: {max: 5, per: 1d}}\n${PRICES}`);
   const unknown = await ask(port, post({ ...CHAT, model: "nobody-knows" }));

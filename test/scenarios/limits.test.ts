@@ -1,10 +1,10 @@
 /** Limits on the whole road: a policy file, real clients, a real upstream, real certificates. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type RedisServer, startRedis } from "../_redis-server.ts";
 import { testUnless, tool } from "../_skip.ts";
@@ -203,6 +203,17 @@ test("payments: each, unreadable, gzip read", async () => {
   expect(await vector({ method: "POST", body, headers: coded, path: "/v1/charges" })).toBe("payment_each");
   expect(await vector({ ...post({ amount: 2000 }), path: "/v1/charges" })).toBeNull();
   expect(await vector({ ...post({ amount: 2001 }), path: "/v1/customers" })).toBeNull();
+});
+
+test("the policy of the manual is one", async () => {
+  const manual = readFileSync(resolve(import.meta.dir, "../../docs/limits.md"), "utf8");
+  const path = join(folder, "manual.yaml");
+  writeFileSync(path, /```yaml\n([\s\S]*?)```/.exec(manual)?.[1] ?? "");
+  const gateway = await startInProcess({ EVE_PROXY_POLICY: path });
+  running.push(gateway);
+  answer = (_request, response) => response.end("ok");
+  const statuses = await Promise.all(Array.from({ length: 7 }, async () => (await ask(gateway.port)).status));
+  expect(statuses.sort()).toEqual([200, 200, 200, 200, 200, 429, 429]);
 });
 
 test("shadow limits refuse nothing and are certified", async () => {

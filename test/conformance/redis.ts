@@ -22,8 +22,14 @@ export const redisRunsScripts: Check = async (runtime) => {
     Array.from({ length: 500 }, () => client.eval('return redis.call("INCR", KEYS[1])', ["n"], [])),
   );
   same(new Set(many).size, 500, "replies");
+  const other = runtime.redis({ url: server.url, connectTimeoutMs: 2_000 });
+  await other.tried;
+  const last = Array.from({ length: 100 }, () => client.eval('return redis.call("INCR", KEYS[1])', ["last"], []));
   client.close();
   same(await faultOf(client.eval("return 1", [], [])), "redis_failed", "closed");
+  same(new Set(await Promise.all(last)).size, 100, "calls made before");
+  same(await other.eval('return redis.call("GET", KEYS[1])', ["last"], []), "100", "calls that arrived");
+  other.close();
   await server.kill();
 };
 

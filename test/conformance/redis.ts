@@ -2,10 +2,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, startRedis } from "../_redis-server.ts";
+import { freePort, killEveryRedis, startRedis } from "../_redis-server.ts";
 import { type Check, expect, faultOf, same, sharedAuthority, until } from "./kit.ts";
 
-export const redisRunsScripts: Check = async (runtime) => {
+function cleanly(check: Check): Check {
+  return async (runtime) => {
+    try {
+      await check(runtime);
+    } finally {
+      killEveryRedis();
+    }
+  };
+}
+
+export const redisRunsScripts: Check = cleanly(async (runtime) => {
   const server = await startRedis();
   const client = runtime.redis({ url: server.url, connectTimeoutMs: 2_000 });
   await client.tried;
@@ -31,9 +41,9 @@ export const redisRunsScripts: Check = async (runtime) => {
   same(await other.eval('return redis.call("GET", KEYS[1])', ["last"], []), "100", "calls that arrived");
   other.close();
   await server.kill();
-};
+});
 
-export const redisQueuesNothingWhileItIsAway: Check = async (runtime) => {
+export const redisQueuesNothingWhileItIsAway: Check = cleanly(async (runtime) => {
   const port = await freePort();
   const client = runtime.redis({ url: `redis://127.0.0.1:${port}`, connectTimeoutMs: 500 });
   await client.tried;
@@ -48,9 +58,9 @@ export const redisQueuesNothingWhileItIsAway: Check = async (runtime) => {
   same(await waiting, "redis_failed", "a call under way");
   await until(() => !client.up, "noticed");
   client.close();
-};
+});
 
-export const redisTlsVerifiesTheServer: Check = async (runtime) => {
+export const redisTlsVerifiesTheServer: Check = cleanly(async (runtime) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-redis-"));
   const root = sharedAuthority();
   const own = root.issue("redis.test", "IP:127.0.0.1");
@@ -77,4 +87,4 @@ export const redisTlsVerifiesTheServer: Check = async (runtime) => {
   elsewhere.close();
   await server.kill();
   rmSync(folder, { recursive: true });
-};
+});

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type RedisServer, startRedis } from "../_redis-server.ts";
+import { killEveryRedis, type RedisServer, startRedis } from "../_redis-server.ts";
 import { testUnless, tool } from "../_skip.ts";
 import { Gateway } from "../e2e/_gateway.ts";
 import { type InProcess, startInProcess } from "./_in-process.ts";
@@ -37,6 +37,7 @@ afterEach(async () => {
 });
 afterAll(() => {
   upstream.close();
+  killEveryRedis();
   rmSync(folder, { recursive: true });
 });
 

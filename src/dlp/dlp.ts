@@ -20,8 +20,6 @@ import { Dictionaries, type DictionarySetting } from "./words.ts";
 export interface DlpSettings {
   /** What a class leads to; what is not named keeps `DEFAULT_MODES`. */
   readonly modes?: Partial<Readonly<Record<DlpClass, Mode>>>;
-  /** The same for a pattern or dictionary by its name, above its class. */
-  readonly named?: Readonly<Record<string, Mode>>;
   /** Exact tokens, 8 bytes or more each. */
   readonly canaries?: readonly string[];
   readonly patterns?: readonly PatternSetting[];
@@ -58,7 +56,6 @@ export interface Detectors {
   readonly dictionaries: Dictionaries | null;
   readonly patterns: Patterns | null;
   readonly modes: Readonly<Record<DlpClass, Mode>>;
-  readonly named: Readonly<Record<string, Mode>>;
   readonly allowedNames: ReadonlySet<string>;
   /** SHA-256 of a value is on the list. */
   readonly allowed: (value: Uint8Array) => boolean;
@@ -146,7 +143,6 @@ function detectorsOf(settings: DlpSettings): Detectors {
     dictionaries: modes.dictionary === "off" || dictionaries.length === 0 ? null : new Dictionaries(dictionaries),
     patterns: modes.pattern === "off" || patterns.length === 0 ? null : new Patterns(patterns),
     modes,
-    named: settings.named ?? {},
     allowedNames: new Set(settings.allow?.names ?? []),
     allowed: (value) => fingerprints.size > 0 && fingerprints.has(portableDigest.sha256(value)),
   };

@@ -65,7 +65,7 @@ function strongest(hits: readonly Hit[]): Hit[] {
   const rank = (hit: Hit): number =>
     CLASS_RANK[hit.rule.class] * 100 +
     CONFIDENCE_RANK[hit.confidence] * 10 +
-    (GENERIC.has(hit.rule.name) ? 0 : 5) +
+    (GENERIC.has(hit.rule.name) ? 0 : 25) +
     (hit.view === "plain" ? 1 : 0);
   const ordered = [...hits].sort((a, b) => a.start - b.start || b.end - a.end);
   const kept: Hit[] = [];

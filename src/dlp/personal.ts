@@ -1,5 +1,6 @@
 /** Finds personal data where numbers and `@` stand. */
-import { ALNUM, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
+import { Automaton } from "./automaton.ts";
+import { ALNUM, ascii, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
 import { mod97 } from "./checks.ts";
 import { IDENTIFIERS, type Identifier } from "./identifiers.ts";
 import { IBAN_LENGTHS, IBAN_RULE, LETTERED, type LetteredIdentifier } from "./lettered-identifiers.ts";
@@ -35,16 +36,56 @@ const EMAIL: Rule = {
   reason: "an e-mail address",
 };
 
-const byGroups = new Map<string, Identifier[]>();
+/** Groups packed five bits each → who is written so. */
+const byGroups = new Map<number, Identifier[]>();
 for (const identifier of IDENTIFIERS) {
   for (const groups of identifier.groups) {
-    const list = byGroups.get(groups);
-    if (list === undefined) byGroups.set(groups, [identifier]);
+    const key = groups.split("-").reduce((sum, length) => sum * 32 + Number(length), 0);
+    const list = byGroups.get(key);
+    if (list === undefined) byGroups.set(key, [identifier]);
     else list.push(identifier);
   }
 }
-/** Lengths and groupings that any identifier has, packed, so that most numbers are told apart by a look. */
-const lettered: readonly LetteredIdentifier[] = LETTERED;
+/** No identifier has more. */
+const MAX_GROUPS = 7;
+const MIN_LETTERED = 8;
+const MAX_LETTERED = 16;
+/** Length without separators → who is as long. */
+const byLength: LetteredIdentifier[][] = Array.from({ length: MAX_LETTERED + 1 }, (_, length) =>
+  LETTERED.filter(({ lengths: [least, most] }) => length >= least && length <= most),
+);
+/** What every word that tells what a number is has in it: the longest run of letters of each. */
+const words = new Automaton(
+  [
+    ...new Set(
+      [...IDENTIFIERS, ...LETTERED]
+        .flatMap(({ near }) => near.source.split("|"))
+        .concat(PHONE_WORDS.source.split("|"))
+        .map(core),
+    ),
+  ]
+    .filter((word) => word.length >= 2)
+    .map(ascii),
+  { anyDigit: false },
+);
+
+function core(alternative: string): string {
+  const runs = alternative.replace(/\\[bws]|\(\?:|\[[^\]]*\]\??|.\?/g, "|").match(/[A-Za-z]+/g) ?? [];
+  return runs.reduce((longest, run) => (run.length > longest.length ? run : longest), "").toLowerCase();
+}
+
+function hasWord(bytes: Uint8Array, start: number, end: number): boolean {
+  const { next, columns, shift, firstTelling } = words;
+  let state = 0;
+  for (let i = start; i < end; i++) {
+    state = next[(state << shift) | (columns[bytes[i] as number] as number)] as number;
+    if (state >= firstTelling) return true;
+  }
+  return false;
+}
+
+/** Looked at in one go for such a word. */
+const WINDOW = 512;
 
 const lengths = new Uint8Array(12);
 
@@ -68,10 +109,11 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
     const byte = bytes[i];
     if (byte !== 0x20 && byte !== 0x2d && byte !== 0x2e && byte !== 0x2f) break;
     if (separator !== 0 && byte !== separator) break;
-    if (total >= 19) break;
+    if (total >= 19 || groups > MAX_GROUPS) break;
     separator = byte;
     i++;
   }
+  if (groups > MAX_GROUPS) return end;
   const next = bytes[end];
   if (next !== undefined && ((KIND[next] as number) & LETTER) !== 0) {
     return end - at <= 8 || separator !== 0 ? letteredAt(bytes, at, sink) : runEnd(bytes, end);
@@ -100,38 +142,45 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
 };
 
 function tryGroups(bytes: Uint8Array, at: number, end: number, groups: number, sink: Sink): number {
-  let key = `${lengths[0]}`;
-  for (let g = 1; g < groups; g++) key += `-${lengths[g]}`;
+  let key = 0;
+  for (let g = 0; g < groups; g++) key = key * 32 + (lengths[g] as number);
   const candidates = byGroups.get(key);
   if (candidates === undefined) return -1;
+  const silent = isSilent(bytes, at, sink);
+  if (silent && candidates.every(({ alone }) => alone === null)) return -1;
   const text = latin1(bytes, at, end);
   const digits = groups === 1 ? text : text.replace(/\D/g, "");
-  let around: string | null = null;
+  let around = silent ? "" : null;
   let best = -1;
   for (const { rule, check, near, alone } of candidates) {
-    if (!check(digits)) continue;
-    around ??= aroundOf(bytes, at, end);
+    if ((silent && alone === null) || !check(digits)) continue;
+    around ??= aroundOf(bytes, at, end, sink);
     const named = near.test(around);
     if (!named && alone === null) continue;
-    sink.add(
-      rule,
-      at,
-      end,
-      named
-        ? "high"
-        : alone === null
-          ? "low"
-          : groups > 1 && alone === "low" && rule.name === "us-ssn"
-            ? "medium"
-            : alone,
-    );
+    sink.add(rule, at, end, named ? "high" : groups > 1 && rule.name === "us-ssn" ? "medium" : (alone ?? "low"));
     best = end;
     if (named) break;
   }
   return best;
 }
 
-function aroundOf(bytes: Uint8Array, start: number, end: number): string {
+/** True when no word stands near that tells what a number is; found out for many numbers at once. */
+function isSilent(bytes: Uint8Array, at: number, sink: Sink): boolean {
+  if (at < sink.silentUntil) return true;
+  if (at < sink.spokenUntil) return false;
+  if (sink.looks <= 0) return true;
+  const end = Math.min(bytes.length, at + WINDOW);
+  if (hasWord(bytes, Math.max(0, at - NEAR_BEFORE), end)) {
+    sink.spokenUntil = at + WINDOW / 8;
+    return false;
+  }
+  sink.silentUntil = end === bytes.length ? end : end - NEAR_BEHIND;
+  return true;
+}
+
+function aroundOf(bytes: Uint8Array, start: number, end: number, sink: Sink): string {
+  if (sink.looks <= 0) return "";
+  sink.looks--;
   return `${latin1(bytes, Math.max(0, start - NEAR_BEFORE), start)}\n${latin1(bytes, end, Math.min(bytes.length, end + NEAR_BEHIND))}`;
 }
 
@@ -166,10 +215,10 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
     const iban = ibanAt(bytes, start, sink);
     if (iban !== -1) return iban;
   }
-  // Identifiers are eight characters or more: most tokens are told by their length.
-  if (token - start >= 6 && token - start <= 16 && letteredToken(bytes, start, token, sink)) return token;
+  const length = token - start;
+  if (length >= 3 && length <= MAX_LETTERED && letteredToken(bytes, start, token, length, sink)) return token;
   let end = token;
-  let joined = 0;
+  let letters = length;
   while (
     end < bytes.length &&
     end - start < 20 &&
@@ -177,19 +226,36 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   ) {
     const next = runEnd(bytes, end + 1);
     if (next === end + 1 || next - end > 9 || next - start > 20) break;
+    letters += next - end - 1;
     end = next;
-    joined++;
-    if (end - start >= 9 && letteredToken(bytes, start, end, sink)) return end;
+    if (letters > MAX_LETTERED) break;
+    if (letters >= MIN_LETTERED && letteredToken(bytes, start, end, letters, sink)) return end;
   }
-  return joined > 0 ? token : token;
+  return token;
 }
 
-function letteredToken(bytes: Uint8Array, start: number, end: number, sink: Sink): boolean {
-  const text = latin1(bytes, start, end).replace(/[ .-]/g, "").toUpperCase();
-  let around: string | null = null;
-  for (const { rule, shape, check, near, alone } of lettered) {
+/** `length`: of the token without separators. */
+function letteredToken(bytes: Uint8Array, start: number, end: number, length: number, sink: Sink): boolean {
+  const candidates = byLength[length] as LetteredIdentifier[];
+  if (candidates.length === 0) return false;
+  let digits = 0;
+  for (let i = start; i < end; i++) if (((KIND[bytes[i] as number] as number) & DIGIT) !== 0) digits++;
+  if (digits === 0 || (length >= MIN_LETTERED && digits < 4 && length !== 16)) return false;
+  const silent = isSilent(bytes, start, sink);
+  let text: string | null = null;
+  let around = silent ? "" : null;
+  for (const {
+    rule,
+    shape,
+    check,
+    near,
+    alone,
+    digits: [least, most],
+  } of candidates) {
+    if (digits < least || digits > most || (silent && alone === null)) continue;
+    text ??= latin1(bytes, start, end).replace(/[ .-]/g, "").toUpperCase();
     if (!shape.test(text) || !check(text)) continue;
-    around ??= aroundOf(bytes, start, end);
+    around ??= aroundOf(bytes, start, end, sink);
     const named = near.test(around);
     if (!named && alone === null) continue;
     sink.add(rule, start, end, named ? "high" : (alone ?? "low"));
@@ -239,9 +305,11 @@ function phone(bytes: Uint8Array, at: number, end: number, total: number, sink: 
     sink.add(PHONE, at - 1, end, "medium");
     return;
   }
+  if (total < 7 || total > 12 || isSilent(bytes, at, sink)) return;
   const text = latin1(bytes, at, end);
-  if (total < 7 || total > 12 || /^\d{4}-\d\d-\d\d|\//.test(text)) return;
-  if (PHONE_WORDS.test(aroundOf(bytes, at, end))) sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
+  if (/^\d{4}-\d\d-\d\d|\//.test(text)) return;
+  if (!isSilent(bytes, at, sink) && PHONE_WORDS.test(aroundOf(bytes, at, end, sink)))
+    sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
 }
 
 const LOCAL = /[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]/;

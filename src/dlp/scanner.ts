@@ -4,6 +4,7 @@
  */
 import { ALNUM, CAPITAL, DIGIT, HEX, KIND, SMALL, TOKEN } from "./bytes.ts";
 import { base64Into, hexInto, looksLikeText, percentInto } from "./decodings.ts";
+import { shapeAt } from "./shapes.ts";
 import type { Sink } from "./sink.ts";
 import { MARK, NUMBER, SORT, Trigrams } from "./trigrams.ts";
 import type { Detector } from "./vendor-keys.ts";
@@ -48,7 +49,7 @@ export class Scanner {
     this.#numbersFrom = this.#atsFrom = this.#escapesFrom = 0;
     if (this.#numbers !== null && ((KIND[bytes[0] ?? 0] as number) & DIGIT) !== 0) this.#number(bytes, 0, sink);
     this.#places(bytes, bytes.length, sink);
-    this.#runs(bytes, sink);
+    if (this.#detectors.length > 0) this.#runs(bytes, sink);
   }
 
   /** Only what is found by its own beginning. */
@@ -151,6 +152,7 @@ export class Scanner {
 
   /** A long run of what tokens are written in: what it says as hex or as base64. */
   #run(bytes: Uint8Array, start: number, end: number, sink: Sink): void {
+    shapeAt(bytes, start, end, sink);
     let at = start;
     while (at < end) {
       // The parts between signs that are in no alphabet: `key=…`, `a.b`.

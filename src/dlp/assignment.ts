@@ -94,10 +94,12 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   start = behindScheme(bytes, start);
   let end = start;
   const limit = Math.min(bytes.length, start + MAX_VALUE + 1);
+  let kinds = 0;
   while (end < limit) {
     const byte = bytes[end] as number;
     if (byte === 0x0a || byte === 0x0d || byte === 0x22 || byte === 0x5c) break;
     if (quoted ? byte === quote : ((KIND[byte] as number) & SPACE) !== 0 || isEnd(byte)) break;
+    kinds |= KIND[byte] as number;
     end++;
   }
   // Names within a value are no names of their own.
@@ -107,6 +109,9 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   // A sentence's full stop.
   if (!quoted && bytes[end - 1] === 0x2e) end--;
   if (end - start < MIN_VALUE) return;
+  // Most values are words: told without making strings of them.
+  if ((kinds & DIGIT) === 0 && (named.sort === 1 ? !quoted : end - start < 20 || (kinds & LETTER) !== LETTER)) return;
+  if (sink.judgements-- <= 0) return;
   const value = latin1(bytes, start, end);
   const name = latin1(bytes, named.at + named.word.length, named.end);
   const before = latin1(bytes, Math.max(0, named.at - 16), named.at);

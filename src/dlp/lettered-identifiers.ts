@@ -90,12 +90,12 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("fi-hetu", "a Finnish personal identity code"),
-    lengths: [11, 11],
+    lengths: [10, 11],
     digits: [9, 10],
-    shape: /^\d{6}[A-FU-Y]\d{3}[0-9A-Y]$/,
+    shape: /^\d{6}[A-FU-Y]?\d{3}[0-9A-Y]$/,
     check: (t) =>
       shortDay(n(t, 4, 6), n(t, 2, 4), n(t, 0, 2)) &&
-      FI.charAt(Number(t.slice(0, 6) + t.slice(7, 10)) % 31) === t.charAt(10),
+      FI.charAt(Number(t.slice(0, 6) + t.slice(-4, -1)) % 31) === t.slice(-1),
     near: /hetu|henkil|finnish/i,
     alone: "medium",
   },

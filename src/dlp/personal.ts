@@ -50,10 +50,16 @@ for (const identifier of IDENTIFIERS) {
 const MAX_GROUPS = 7;
 const MIN_LETTERED = 8;
 const MAX_LETTERED = 16;
-/** Length without separators → who is as long. */
-const byLength: LetteredIdentifier[][] = Array.from({ length: MAX_LETTERED + 1 }, (_, length) =>
-  LETTERED.filter(({ lengths: [least, most] }) => length >= least && length <= most),
-);
+/** Length without separators, and digits among them → who is so. */
+const byMix: LetteredIdentifier[][] = [];
+for (let length = 0; length <= MAX_LETTERED; length++) {
+  for (let digits = 0; digits < 32; digits++) {
+    byMix[length * 32 + digits] = LETTERED.filter(
+      (one) =>
+        length >= one.lengths[0] && length <= one.lengths[1] && digits >= one.digits[0] && digits <= one.digits[1],
+    );
+  }
+}
 /** What every word that tells what a number is has in it: the longest run of letters of each. */
 const words = new Automaton(
   [
@@ -108,12 +114,14 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
     end = i;
     const byte = bytes[i];
     if (byte !== 0x20 && byte !== 0x2d && byte !== 0x2e && byte !== 0x2f) break;
-    if (separator !== 0 && byte !== separator) break;
+    if (separator !== 0 && byte !== separator && (separator === 0x2d || separator === 0x20 || byte === 0x2e)) break;
     if (total >= 19 || groups > MAX_GROUPS) break;
     separator = byte;
     i++;
   }
   if (groups > MAX_GROUPS) return end;
+  if (before === 0x20 && lengths[0] === 2 && groups >= 3 && ((KIND[bytes[at - 2] ?? 0] as number) & LETTER) !== 0)
+    letteredAt(bytes, at, sink);
   const next = bytes[end];
   if (next !== undefined && ((KIND[next] as number) & LETTER) !== 0) {
     return end - at <= 8 || separator !== 0 ? letteredAt(bytes, at, sink) : runEnd(bytes, end);
@@ -236,23 +244,15 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
 
 /** `length`: of the token without separators. */
 function letteredToken(bytes: Uint8Array, start: number, end: number, length: number, sink: Sink): boolean {
-  const candidates = byLength[length] as LetteredIdentifier[];
-  if (candidates.length === 0) return false;
   let digits = 0;
   for (let i = start; i < end; i++) if (((KIND[bytes[i] as number] as number) & DIGIT) !== 0) digits++;
-  if (digits === 0 || (length >= MIN_LETTERED && digits < 4 && length !== 16)) return false;
+  const candidates = byMix[length * 32 + digits];
+  if (candidates === undefined || candidates.length === 0) return false;
   const silent = isSilent(bytes, start, sink);
   let text: string | null = null;
   let around = silent ? "" : null;
-  for (const {
-    rule,
-    shape,
-    check,
-    near,
-    alone,
-    digits: [least, most],
-  } of candidates) {
-    if (digits < least || digits > most || (silent && alone === null)) continue;
+  for (const { rule, shape, check, near, alone } of candidates) {
+    if (silent && alone === null) continue;
     text ??= latin1(bytes, start, end).replace(/[ .-]/g, "").toUpperCase();
     if (!shape.test(text) || !check(text)) continue;
     around ??= aroundOf(bytes, start, end, sink);
@@ -267,7 +267,8 @@ function letteredToken(bytes: Uint8Array, start: number, end: number, length: nu
 function ibanAt(bytes: Uint8Array, start: number, sink: Sink): number {
   const country = latin1(bytes, start, start + 2);
   const length = IBAN_LENGTHS[country];
-  if (length === undefined) return -1;
+  if (length === undefined || sink.looks <= 0) return -1;
+  sink.looks--;
   let text = "";
   let i = start;
   for (; i < bytes.length && text.length < length && i - start < MAX_SPAN; i++) {
@@ -285,7 +286,7 @@ function ibanAt(bytes: Uint8Array, start: number, sink: Sink): number {
 function ipv4(bytes: Uint8Array, at: number, end: number, sink: Sink): boolean {
   const parts = latin1(bytes, at, end).split(".").map(Number);
   const [a = 0, b = 0] = parts;
-  if (parts.some((part) => part > 255)) return false;
+  if (parts.length !== 4 || parts.some((part) => !(part <= 255))) return false;
   const inner =
     a === 10 ||
     a === 127 ||
@@ -337,7 +338,7 @@ export const emailAt: PlaceDetector = (bytes, at, sink) => {
     EMAIL,
     start,
     end,
-    /(?:^|\.)example\.|\.(?:test|invalid|local|png|jpe?g|gif|js|css)$/.test(host) ? "low" : "medium",
+    /(?:^|\.)example(?:\.|$)|\.(?:test|invalid|local|png|jpe?g|gif|js|css)$/.test(host) ? "low" : "medium",
   );
   return end;
 };

@@ -171,7 +171,7 @@ export class Scanner {
         if (hex && length % 2 === 0 && length >= 36)
           this.#pieces(bytes, { start: at, end: stop, view: "hex", sink }, hexInto, 2);
         else if ((kinds & DIGIT) !== 0 || (kinds & (CAPITAL | SMALL)) === (CAPITAL | SMALL)) {
-          this.#pieces(bytes, { start: at, end: stop, view: "base64", sink }, base64Into, 4 / 3);
+          this.#pieces(bytes, { start: at, end: stop + padding(bytes, stop), view: "base64", sink }, base64Into, 4 / 3);
         }
       }
       at = stop + 1;
@@ -202,6 +202,11 @@ export class Scanner {
   }
 }
 
+/** Signs of equality that belong to what stands before them. */
+function padding(bytes: Uint8Array, at: number): number {
+  return bytes[at] !== 0x3d ? 0 : bytes[at + 1] === 0x3d ? 2 : 1;
+}
+
 interface Encoded {
   readonly start: number;
   readonly end: number;
@@ -210,5 +215,6 @@ interface Encoded {
 }
 
 function isEscapable(byte: number): boolean {
-  return ((KIND[byte] as number) & TOKEN) !== 0 || byte === 0x25;
+  // A sign of equality within would be escaped: one that stands parts a name from its value.
+  return (((KIND[byte] as number) & TOKEN) !== 0 && byte !== 0x3d) || byte === 0x25;
 }

@@ -19,6 +19,8 @@ export class Sink {
   spokenUntil = 0;
   /** Looks at the words around a number that are left: a table of numbers must not cost more than a text. */
   looks = 1500;
+  /** Values under names that may still be judged: each costs as much as a kilobyte of text. */
+  judgements = 400;
 
   add(rule: Rule, start: number, end: number, confidence: Confidence): void {
     if (this.hits.length >= MAX_HITS) return;

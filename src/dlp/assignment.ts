@@ -48,7 +48,6 @@ export function assignments(): Detector[] {
 }
 
 const DASH = 0x2d;
-const QUOTES = "\"'`";
 
 /** A keyword stands at `at`: finds the sign and the value behind the rest of its name. */
 function assignedAt(bytes: Uint8Array, at: number, word: string, sort: Sort, sink: Sink): void {
@@ -98,7 +97,7 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   while (end < limit) {
     const byte = bytes[end] as number;
     if (byte === 0x0a || byte === 0x0d || byte === 0x22 || byte === 0x5c) break;
-    if (quoted ? byte === quote : ((KIND[byte] as number) & SPACE) !== 0 || isEnd(byte)) break;
+    if (quoted ? byte === quote : ENDS[byte] === 1) break;
     kinds |= KIND[byte] as number;
     end++;
   }
@@ -265,7 +264,8 @@ function isFlag(bytes: Uint8Array, at: number): boolean {
 
 function behindScheme(bytes: Uint8Array, at: number): number {
   const first = (bytes[at] ?? 0) | 0x20;
-  if (first !== 0x62 && first !== 0x74 && first !== 0x61) return at;
+  if ((first !== 0x62 && first !== 0x74 && first !== 0x61) || (bytes[at + 5] !== 0x20 && bytes[at + 6] !== 0x20))
+    return at;
   const text = latin1(bytes, at, Math.min(bytes.length, at + 8)).toLowerCase();
   for (const scheme of ["bearer ", "basic ", "token ", "apikey "])
     if (text.startsWith(scheme)) return at + scheme.length;
@@ -282,15 +282,6 @@ function isName(byte: number): boolean {
   return ((KIND[byte] as number) & ALNUM) !== 0 || byte === 0x5f || byte === DASH || byte === 0x2e;
 }
 
-function isEnd(byte: number): boolean {
-  return (
-    byte === 0x2c ||
-    byte === 0x3b ||
-    byte === 0x26 ||
-    byte === 0x3c ||
-    byte === 0x29 ||
-    byte === 0x7d ||
-    byte === 0x5d ||
-    QUOTES.includes(String.fromCharCode(byte))
-  );
-}
+const ENDS = new Uint8Array(256);
+for (const char of ",;&<)}]\"'`") ENDS[char.charCodeAt(0)] = 1;
+for (const char of " \t\r\n") ENDS[char.charCodeAt(0)] = 1;

@@ -205,6 +205,7 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   const token = runEnd(bytes, at);
   if (at - start >= 8 || token - start > 34) return token;
   // "AB 12 34 56 C": the letters stand apart.
+  let apart = 0;
   if (
     start === at &&
     at >= 3 &&
@@ -212,8 +213,10 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
     ((KIND[bytes[at - 2] as number] as number) & LETTER) !== 0 &&
     ((KIND[bytes[at - 3] as number] as number) & LETTER) !== 0 &&
     ((KIND[bytes[at - 4] ?? 0] as number) & ALNUM) === 0
-  )
+  ) {
     start = at - 3;
+    apart = 1;
+  }
   const first = bytes[start] as number;
   if (
     ((KIND[first] as number) & LETTER) !== 0 &&
@@ -223,7 +226,7 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
     const iban = ibanAt(bytes, start, sink);
     if (iban !== -1) return iban;
   }
-  const length = token - start;
+  const length = token - start - apart;
   if (length >= 3 && length <= MAX_LETTERED && letteredToken(bytes, start, token, length, sink)) return token;
   let end = token;
   let letters = length;

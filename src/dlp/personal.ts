@@ -20,7 +20,7 @@ const PHONE: Rule = {
   issuer: null,
   reason: "a telephone number",
 };
-const PHONE_WORDS = /phone|tel\b|tel[.:]|mobile|cell|fax|call|whatsapp|handy|t[ée]l|sms|contact/i;
+const PHONE_WORDS = /phone|\btel\b|\btel[.:]|mobile|\bfax|whatsapp|handynummer|t[ée]l[ée]phone|\bsms\b/i;
 const IP: Rule = {
   name: "ip-address",
   class: "personal",
@@ -311,7 +311,7 @@ function phone(bytes: Uint8Array, at: number, end: number, total: number, sink: 
   }
   if (total < 7 || total > 12 || isSilent(bytes, at, sink)) return;
   const text = latin1(bytes, at, end);
-  if (/^\d{4}-\d\d-\d\d|\//.test(text)) return;
+  if (/^\d{4}-\d\d-\d\d|\/|^(?:19|20)\d{6}$/.test(text)) return;
   if (!isSilent(bytes, at, sink) && PHONE_WORDS.test(aroundOf(bytes, at, end, sink)))
     sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
 }

@@ -1,7 +1,7 @@
 /** Rotated, mirrored and reversed letters: found by how unlike language they are, undone as is most like it. */
 import type { Draft } from "./draft.ts";
 import { BLOCK, LETTER_INDEX, likeness, oddBlocks } from "./language.ts";
-import { MAX_LETTERS_INPUT } from "./letters.ts";
+import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
 
 /** Letters of a region that are weighed. */
 const SAMPLE = 192;
@@ -10,6 +10,7 @@ const GAP = 3;
 /** In a text of so few letters one odd block is enough. */
 const SHORT = 64;
 const LEAST = 12;
+const LEAST_LETTERS = 7;
 /** Quarters of a bit a pair. */
 const LIKE_LANGUAGE = 3.2;
 const GAIN = 2.5;
@@ -20,8 +21,10 @@ const WEIGHT = Float64Array.from(FREQUENCY, (share) => Math.log2((share + 0.5) /
 const MIRROR = 26;
 const CANDIDATES = 4;
 
-const letterAt = new Int32Array(MAX_LETTERS_INPUT + 1);
-const letters = new Uint8Array(MAX_LETTERS_INPUT + 1);
+/** Letters before every so many bytes. */
+const STEP = 256;
+const lettersAt = new Int32Array(MAX_LETTERS_INPUT / STEP + 2);
+const letters = new Uint8Array(MAX_LETTERS_INPUT + 16);
 const odd = new Uint8Array(MAX_LETTERS_INPUT / BLOCK + 2);
 const counts = new Int32Array(26);
 const sample = new Uint8Array(SAMPLE);
@@ -31,32 +34,23 @@ const scores = new Float64Array(27);
 /** Whether there is anything to look at, told from letters alone. */
 export function mayBeCipher(text: Uint8Array, count: number): boolean {
   if (count < LEAST) return false;
-  const few = count <= SHORT;
-  if (count <= 2 * BLOCK) return likeness(text, 0, count) < LIKE_LANGUAGE || oddBlocks(text, count, odd) > 0;
-  const found = oddBlocks(text, count, odd);
-  if (found < 2) return few && found > 0;
-  const blocks = Math.floor((count - 1) / BLOCK);
-  let last = -9;
-  for (let block = 0; block < blocks; block++) {
-    if (odd[block] === 0) continue;
-    if (block - last <= 2) return true;
-    last = block;
-  }
-  return few;
+  if (oddBlocks(text, count, odd) > 0) return true;
+  // In few letters the odd ones may fall on two blocks, half and half with plain ones.
+  return count <= SHORT && likeness(text, 0, count) < LIKE_LANGUAGE;
 }
 
 /** Undoes ciphers in ASCII `text`; `reversed`: what reads backwards, word for word in place. Linear. */
 export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): void {
   let count = 0;
-  for (let i = 0; i < text.length && count < MAX_LETTERS_INPUT; i++) {
-    const index = LETTER_INDEX[text[i] as number] as number;
-    letters[count] = 0x61 + index;
-    letterAt[count] = i;
-    count += index < 26 ? 1 : 0;
+  for (let at = 0; at < text.length; at += STEP) {
+    lettersAt[at / STEP] = count;
+    count = putLetters(text, at, Math.min(at + STEP, text.length), letters, count);
   }
   if (count < LEAST) return;
-  if (count <= 3 * BLOCK) {
-    undoRegion(text, 0, count, { draft, inPlace, whole: true });
+  if (count <= SHORT) {
+    // Whole, and what is odd in it: the one or the other is not diluted.
+    const whole = oddBlocks(letters, count, odd) === 0 || count <= 3 * BLOCK;
+    undoRegion(text, 0, count, { draft, inPlace, whole });
     return;
   }
   oddBlocks(letters, count, odd);
@@ -64,17 +58,10 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
   for (let block = 0; block < blocks; block++) {
     if (odd[block] === 0) continue;
     let last = block;
-    let found = 1;
-    for (let next = block + 1; next < blocks && next - last <= GAP; next++) {
-      if (odd[next] === 0) continue;
-      last = next;
-      found += 1;
-    }
-    if (found > 1 || count <= SHORT) {
-      // The last letters may be too few for a block of their own.
-      const to = last + 3 >= blocks ? count : (last + 2) * BLOCK;
-      undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false });
-    }
+    for (let next = block + 1; next < blocks && next - last <= GAP; next++) if (odd[next] === 1) last = next;
+    // The last letters may be too few for a block of their own.
+    const to = last + 3 >= blocks ? count : (last + 2) * BLOCK;
+    undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false });
     block = last;
   }
 }
@@ -93,6 +80,8 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
     const index = (sample[i] as number) - 0x61;
     counts[index] = (counts[index] as number) + 1;
   }
+  // A few letters again and again are like anything.
+  if (counts.reduce((kinds, times) => kinds + (times > 0 ? 1 : 0), 0) < LEAST_LETTERS) return;
   weigh();
   const plain = likeness(sample, 0, size);
   let best = -1;
@@ -118,12 +107,23 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
     }
   }
   if (best === -1 || (inPlace && !backwards)) return;
-  const first = from === 0 ? 0 : (letterAt[from] as number);
-  const end = (letterAt[to - 1] as number) + 1;
+  const first = from === 0 ? 0 : placeOf(text, from);
+  const end = placeOf(text, to - 1) + 1;
   draft.undo(first, end, nameOf(best, backwards));
   if (inPlace) putWordsTurned(text, first, end, draft, best);
   else if (backwards) for (let i = end - 1; i >= first; i--) draft.put(undone(text[i] as number, best));
   else for (let i = first; i < end; i++) draft.put(undone(text[i] as number, best));
+}
+
+/** Where in the text a letter is. */
+function placeOf(text: Uint8Array, letter: number): number {
+  let step = 0;
+  while ((step + 1) * STEP < text.length && (lettersAt[step + 1] as number) <= letter) step += 1;
+  let count = lettersAt[step] as number;
+  for (let i = step * STEP; i < text.length; i++) {
+    if (LETTER_INDEX[text[i] as number] !== 26 && count++ === letter) return i;
+  }
+  return text.length - 1;
 }
 
 function sampled(from: number, to: number, at: number): number {

@@ -12,7 +12,7 @@ import { undoFormats } from "./formats.ts";
 import { undoHidden, undoTurned } from "./hidden.ts";
 import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, SLICES, WITHOUT } from "./hints.ts";
 import { judge } from "./judge.ts";
-import { undoLeet } from "./leet.ts";
+import { mayMeanMore, undoLeet } from "./leet.ts";
 import { ASCII_ROOM, asciiOf, asciiOrigin, type Letters, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
 import { undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
@@ -52,8 +52,13 @@ const levels = Array.from({ length: MAX_DEPTH + 1 }, () => new Level());
 interface Path {
   readonly effort: Effort;
   readonly depth: number;
-  readonly puzzled: boolean;
+  readonly done: number;
 }
+
+/** Disguises that are undone once on the way to a reading. */
+const LEET = 1;
+const CIPHER = 2;
+const PUZZLE = 4;
 
 /** A view fills a draft with what it undoes; most leave it empty. */
 type View = (text: Uint8Array, draft: Draft) => void;
@@ -69,8 +74,8 @@ const forPieces: View = (text, draft) => undoReversed(text, draft, "pieces");
 const forLeet: View = (text, draft) => undoLeet(text, draft, true);
 const forPlainLeet: View = (text, draft) => undoLeet(text, draft, false);
 
-/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it, one of them a puzzle if `puzzled`. */
-export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = false): Seen {
+/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it; `done` are those that are no use twice. */
+export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): Seen {
   if (text.length < MIN_LETTERS) return null;
   const level = levels[depth] as Level;
   const read = readLetters(text);
@@ -90,7 +95,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = f
   }
   if (depth === MAX_DEPTH) return null;
   const signals = signalsOf(ascii);
-  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, puzzled });
+  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, done });
   return (
     (invisible >= MIN_QUOTES ? child(undoHidden, text) : null) ??
     (turned >= MIN_QUOTES ? child(undoTurned, text) : null) ??
@@ -101,11 +106,26 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = f
     (signals.numbers ? child(undoNumbers, ascii) : null) ??
     (signals.morse ? child(undoMorse, ascii) : null) ??
     child(undoSpelling, ascii) ??
-    (signals.leet ? (child(forLeet, ascii) ?? child(forPlainLeet, ascii)) : null) ??
+    (signals.leet && (done & LEET) === 0 ? leet(ascii, text, { effort, depth, done: done | LEET }) : null) ??
     (signals.formats ? child(undoFormats, ascii) : null) ??
-    (cipher ? (child(forCiphers, ascii) ?? child(forWordsTurned, ascii)) : null) ??
-    (puzzled ? null : solved(ascii, hints | (signals.slices ? SLICES : 0), text, { effort, depth, puzzled: true }))
+    (cipher && (done & CIPHER) === 0 ? deciphered(ascii, text, { effort, depth, done: done | CIPHER }) : null) ??
+    (done & PUZZLE
+      ? null
+      : solved(ascii, hints | (signals.slices ? SLICES : 0), text, { effort, depth, done: done | PUZZLE }))
   );
+}
+
+function leet(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {
+  const seen = undone(forLeet, ascii, text, path);
+  return seen === null && mayMeanMore() ? undone(forPlainLeet, ascii, text, path) : seen;
+}
+
+function deciphered(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {
+  const seen = undone(forCiphers, ascii, text, path);
+  if (seen !== null) return seen;
+  // What reads backwards may be words turned round, each in its place.
+  const backwards = (levels[path.depth] as Level).draft.kinds.some((kind) => kind.startsWith("reversed"));
+  return backwards ? undone(forWordsTurned, ascii, text, path) : null;
 }
 
 /** What a text says itself, or its lines, of how to read it: once a path, or each reading would say it again. */
@@ -131,7 +151,7 @@ function exploreMasked(text: Uint8Array, ascii: Uint8Array, effort: Effort, dept
   return { ...seen, start: asciiOrigin(text, room, seen.start) - 1, end: asciiOrigin(text, room, seen.end - 1) };
 }
 
-function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, puzzled }: Path): Seen {
+function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, done }: Path): Seen {
   const { draft, ascii } = levels[depth] as Level;
   draft.open(source);
   view(source, draft);
@@ -139,7 +159,7 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, dept
   draft.close();
   if (!effort.spend(draft.count)) return "exhausted";
   const kinds = draft.kinds.join(", ");
-  const seen = explore(draft.text, effort, depth + 1, puzzled);
+  const seen = explore(draft.text, effort, depth + 1, done);
   if (seen === null) return draft.full ? "exhausted" : null;
   if (seen === "exhausted") return seen;
   let start = draft.origin(seen.start, false);

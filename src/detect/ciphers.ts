@@ -1,6 +1,6 @@
 /** Rotated, mirrored and reversed letters: found by how unlike language they are, undone as is most like it. */
 import type { Draft } from "./draft.ts";
-import { BLOCK, LETTER_INDEX, likeness, oddBlocks } from "./language.ts";
+import { BLOCK, backwardLikeness, LETTER_INDEX, likeness, oddBlocks } from "./language.ts";
 import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
 
 /** Letters of a region that are weighed. */
@@ -19,7 +19,10 @@ const GAIN = 2.5;
 const FREQUENCY = [82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1];
 const WEIGHT = Float64Array.from(FREQUENCY, (share) => Math.log2((share + 0.5) / 38));
 const MIRROR = 26;
-const CANDIDATES = 4;
+const KEYS = 27;
+const CANDIDATES = 6;
+/** Letters up to which every key is tried. */
+const FEW = 128;
 
 /** Letters before every so many bytes. */
 const STEP = 256;
@@ -29,7 +32,7 @@ const odd = new Uint8Array(MAX_LETTERS_INPUT / BLOCK + 2);
 const counts = new Int32Array(26);
 const sample = new Uint8Array(SAMPLE);
 const tried = new Uint8Array(SAMPLE);
-const scores = new Float64Array(27);
+const scores = new Float64Array(KEYS);
 
 /** Whether there is anything to look at, told from letters alone. */
 export function mayBeCipher(text: Uint8Array, count: number): boolean {
@@ -74,36 +77,32 @@ interface Manner {
 }
 
 function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace, whole }: Manner): void {
-  const size = whole ? sampled(from, to, 0) : oddSample(from, to);
+  const odds = whole ? sampled(from, to, 0) : oddSample(from, to);
   counts.fill(0);
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < odds; i++) {
     const index = (sample[i] as number) - 0x61;
     counts[index] = (counts[index] as number) + 1;
   }
   // A few letters again and again are like anything.
   if (counts.reduce((kinds, times) => kinds + (times > 0 ? 1 : 0), 0) < LEAST_LETTERS) return;
   weigh();
-  const plain = likeness(sample, 0, size);
+  const size = sampled(from, to, 0);
+  const candidates = size <= FEW ? KEYS : CANDIDATES;
   let best = -1;
   let backwards = false;
-  let most = Math.max(LIKE_LANGUAGE, plain + GAIN);
-  for (let candidate = 0; candidate < CANDIDATES; candidate++) {
+  let most = 0;
+  for (let candidate = 0; candidate < candidates; candidate++) {
     let key = 0;
-    for (let other = 1; other < 27; other++) if ((scores[other] as number) > (scores[key] as number)) key = other;
+    for (let other = 1; other < KEYS; other++) if ((scores[other] as number) > (scores[key] as number)) key = other;
     scores[key] = -1e9;
     for (let i = 0; i < size; i++) tried[i] = 0x61 + turned((sample[i] as number) - 0x61, key);
-    const forth = likeness(tried, 0, size);
-    if (forth > most && key !== 0) {
-      most = forth;
+    for (const back of [false, true]) {
+      if (key === 0 && !back) continue;
+      const gain = gainOf(size, back);
+      if (gain <= most) continue;
+      most = gain;
       best = key;
-      backwards = false;
-    }
-    tried.subarray(0, size).reverse();
-    const back = likeness(tried, 0, size);
-    if (back > most) {
-      most = back;
-      best = key;
-      backwards = true;
+      backwards = back;
     }
   }
   if (best === -1 || (inPlace && !backwards)) return;
@@ -113,6 +112,26 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
   if (inPlace) putWordsTurned(text, first, end, draft, best);
   else if (backwards) for (let i = end - 1; i >= first; i--) draft.put(undone(text[i] as number, best));
   else for (let i = first; i < end; i++) draft.put(undone(text[i] as number, best));
+}
+
+const PIECE = 8;
+const LEAST_GAIN = 44;
+
+/** By how much the pieces of the sample that a key makes more like language are so; 0 when that is not like language at all. */
+function gainOf(size: number, back: boolean): number {
+  let gain = 0;
+  let like = 0;
+  let letters = 0;
+  for (let at = 0; at < size; at += PIECE) {
+    const end = Math.min(size, at + PIECE);
+    const plain = likeness(sample, at, end);
+    const undone = back ? backwardLikeness(tried, at, end) : likeness(tried, at, end);
+    if (undone <= plain) continue;
+    gain += (undone - plain) * (end - at);
+    like += undone * (end - at);
+    letters += end - at;
+  }
+  return letters < LEAST || gain < LEAST_GAIN || gain < GAIN * letters || like < LIKE_LANGUAGE * letters ? 0 : gain;
 }
 
 /** Where in the text a letter is. */
@@ -142,7 +161,7 @@ function oddSample(from: number, to: number): number {
 }
 
 function weigh(): void {
-  for (let key = 0; key < 27; key++) {
+  for (let key = 0; key < KEYS; key++) {
     let sum = 0;
     for (let letter = 0; letter < 26; letter++) {
       sum += (counts[letter] as number) * (WEIGHT[turned(letter, key)] as number);

@@ -59,12 +59,18 @@ const HASH_BITS = 14;
 
 /** Hash of four letters → 1 when a stem has them at its end, or up to two letters before it. */
 const endings = new Uint8Array(1 << HASH_BITS);
-for (const [stem] of STEMS) {
+const stemsOf = new Map<number, { readonly stem: string; readonly behind: number; readonly hint: number }[]>();
+for (const [stem, hint] of STEMS) {
   for (let behind = 0; behind < STRIDE; behind++) {
     const end = stem.length - behind;
-    endings[
-      hashOf(stem.charCodeAt(end - 4), stem.charCodeAt(end - 3), stem.charCodeAt(end - 2), stem.charCodeAt(end - 1))
-    ] = 1;
+    const group = hashOf(
+      stem.charCodeAt(end - 4),
+      stem.charCodeAt(end - 3),
+      stem.charCodeAt(end - 2),
+      stem.charCodeAt(end - 1),
+    );
+    endings[group] = 1;
+    stemsOf.set(group, [...(stemsOf.get(group) ?? []), { stem, behind, hint }]);
   }
 }
 
@@ -72,9 +78,17 @@ function hashOf(a: number, b: number, c: number, d: number): number {
   return Math.imul((a << 24) | (b << 16) | (c << 8) | d, 0x9e3779b1) >>> (32 - HASH_BITS);
 }
 
+/** Where the last hint was, as a share of all letters. */
+let lastAt = 0;
+
+export function lastHint(): number {
+  return lastAt;
+}
+
 /** The hints in letters, as bits. Linear. */
 export function hintsIn(letters: Uint8Array, count: number): number {
   let hints = 0;
+  lastAt = 0;
   for (let i = GROUP - 1; i < count; i += STRIDE) {
     const group = hashOf(
       letters[i - 3] as number,
@@ -82,21 +96,22 @@ export function hintsIn(letters: Uint8Array, count: number): number {
       letters[i - 1] as number,
       letters[i] as number,
     );
-    if (endings[group] === 1) hints |= hintAt(letters, count, i);
+    if (endings[group] === 0) continue;
+    const found = hintAt(letters, count, i, group);
+    if (found !== 0) lastAt = i / count;
+    hints |= found;
   }
   return hints;
 }
 
-function hintAt(letters: Uint8Array, count: number, at: number): number {
+function hintAt(letters: Uint8Array, count: number, at: number, group: number): number {
   let hints = 0;
-  for (const [stem, hint] of STEMS) {
-    for (let behind = 0; behind < STRIDE; behind++) {
-      const start = at + 1 + behind - stem.length;
-      if (start < 0 || start + stem.length > count) continue;
-      let i = 0;
-      while (i < stem.length && letters[start + i] === stem.charCodeAt(i)) i += 1;
-      if (i === stem.length) hints |= hint;
-    }
+  for (const { stem, behind, hint } of stemsOf.get(group) ?? []) {
+    const start = at + 1 + behind - stem.length;
+    if (start < 0 || start + stem.length > count) continue;
+    let i = 0;
+    while (i < stem.length && letters[start + i] === stem.charCodeAt(i)) i += 1;
+    if (i === stem.length) hints |= hint;
   }
   return hints;
 }

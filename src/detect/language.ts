@@ -86,3 +86,12 @@ export function likeness(letters: Uint8Array, from: number, to: number): number 
   }
   return sum / Math.max(1, to - from - 1);
 }
+
+/** The same of the letters from the last to the first. */
+export function backwardLikeness(letters: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from + 1; i < to; i++) {
+    sum += PAIR[((letters[i] as number) & 31) * ROW + ((letters[i - 1] as number) & 31)] as number;
+  }
+  return sum / Math.max(1, to - from - 1);
+}

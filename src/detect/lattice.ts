@@ -10,12 +10,12 @@ import { Draft } from "./draft.ts";
 import type { Effort } from "./effort.ts";
 import { undoFormats } from "./formats.ts";
 import { undoHidden, undoTurned } from "./hidden.ts";
-import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, SLICES, WITHOUT } from "./hints.ts";
+import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, lastHint, SLICES, WITHOUT } from "./hints.ts";
 import { judge } from "./judge.ts";
 import { mayMeanMore, undoLeet } from "./leet.ts";
 import { ASCII_ROOM, asciiOf, asciiOrigin, type Letters, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
-import { undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
+import { MAX_PUZZLE, undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
 import type { Match } from "./reading.ts";
 import { undoRuns } from "./runs.ts";
 import { signalsOf } from "./signals.ts";
@@ -87,6 +87,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
   // Before anything else is read: letters are only kept until then.
   const cipher = mayBeCipher(read.letters, count);
   const hints = hintsIn(read.letters, count);
+  const hintAt = lastHint();
   const { invisible, turned } = read;
   if (read.quotes + read.doubles >= MIN_QUOTES) {
     const found = assembled(ascii);
@@ -111,7 +112,10 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
     (cipher && (done & CIPHER) === 0 ? deciphered(ascii, text, { effort, depth, done: done | CIPHER }) : null) ??
     (done & PUZZLE
       ? null
-      : solved(ascii, hints | (signals.slices ? SLICES : 0), text, { effort, depth, done: done | PUZZLE }))
+      : solved(
+          { ascii, text, hints: hints | (signals.slices ? SLICES : 0), hintAt },
+          { effort, depth, done: done | PUZZLE },
+        ))
   );
 }
 
@@ -129,8 +133,12 @@ function deciphered(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {
 }
 
 /** What a text says itself, or its lines, of how to read it: once a path, or each reading would say it again. */
-function solved(ascii: Uint8Array, hints: number, text: Uint8Array, path: Path): Seen {
-  const child = (view: View): Seen => undone(view, ascii, text, path);
+function solved({ ascii, text, hints, hintAt }: Puzzle, path: Path): Seen {
+  const lines = linesIn(ascii) >= MIN_LINES;
+  if (hints === 0 && !lines) return null;
+  const from = Math.max(0, Math.min(ascii.length - MAX_PUZZLE, Math.floor(hintAt * ascii.length) - MAX_PUZZLE / 2));
+  const part = ascii.subarray(from, from + MAX_PUZZLE);
+  const child = (view: View): Seen => moved(undone(view, part, part, path), from, text, ascii);
   const backwards = (hints & (BACKWARDS | SLICES)) !== 0;
   return (
     (hints & WITHOUT ? child(undoFillers) : null) ??
@@ -138,8 +146,30 @@ function solved(ascii: Uint8Array, hints: number, text: Uint8Array, path: Path):
     (hints & (EVERY_OTHER | SLICES) ? child(undoEveryOther) : null) ??
     (hints & FIRST_LETTERS ? child(forWords) : null) ??
     (hints & LAST_LETTERS ? child(forWordEnds) : null) ??
-    (linesIn(ascii) >= MIN_LINES ? child(forLines) : null)
+    (lines ? undone(forLines, ascii, text, path) : null)
   );
+}
+
+interface Puzzle {
+  readonly ascii: Uint8Array;
+  readonly text: Uint8Array;
+  readonly hints: number;
+  /** Where the last hint is, as a share of the text. */
+  readonly hintAt: number;
+}
+
+/** What was found in a part of ASCII, as a place in the text. */
+function moved(seen: Seen, by: number, text: Uint8Array, ascii: Uint8Array): Seen {
+  if (seen === null || seen === "exhausted") return seen;
+  const start = seen.start + by;
+  const end = seen.end + by;
+  if (ascii === text) return { ...seen, start, end };
+  const room = new Uint8Array(ascii.length + ASCII_ROOM);
+  return {
+    ...seen,
+    start: start === 0 ? 0 : asciiOrigin(text, room, start - 1),
+    end: asciiOrigin(text, room, end - 1),
+  };
 }
 
 /** Backslashes or percent signs in disguise: the text is read again once they are plain. */

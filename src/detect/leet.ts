@@ -1,6 +1,7 @@
 /** Letters written as digits and marks that look like them: what each stands for is told by the letters beside it. */
 import type { Draft } from "./draft.ts";
-import { FOLLOWS, LETTER_INDEX } from "./language.ts";
+import { FOLLOWS, LETTER_INDEX, likeness } from "./language.ts";
+import { putLetters } from "./letters.ts";
 
 const NONE = 26;
 const REACH = 48;
@@ -76,6 +77,9 @@ for (let byte = 0; byte < 256; byte++) {
 }
 for (const mark of "\\/_-)]}{[>*=") KIND[mark.charCodeAt(0)] = SIGN;
 
+/** Quarters of a bit a pair. */
+const GAIN = 0.8;
+const compared = new Uint8Array(64 * 1024 + 64);
 let weighing = true;
 const out = new Uint8Array(64 * 1024 + 64);
 
@@ -189,6 +193,11 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
       before = chosen - 0x61;
     }
   }
+  // Names and numbers of a program are as much like language as they stand.
+  const plain = putLetters(text, from, end, compared, 0);
+  const stood = likeness(compared, 0, plain);
+  const read = putLetters(out, 0, count, compared, 0);
+  if (likeness(compared, 0, read) < stood + GAIN) return;
   draft.undo(from, end, "leet");
   draft.putAll(out.subarray(0, count));
 }

@@ -4,8 +4,10 @@ import { LETTER_INDEX } from "./language.ts";
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
-const MAX_PUZZLE = 32 * 1024;
+/** Longest text that is read as one puzzle; of a longer one, what stands around its last hint. */
+export const MAX_PUZZLE = 8 * 1024;
 const MAX_FILLERS = 6;
+const MAX_TRIES = 24;
 const LONGEST_FILLER = 12;
 const MIN_INSIDE = 5;
 /** From the word that says so to what is taken out. */
@@ -59,11 +61,13 @@ export function undoFillers(text: Uint8Array, draft: Draft): void {
 function fillersOf(text: Uint8Array): Filler[] {
   const found: Filler[] = [];
   const last = text.length - 2;
-  for (let i = 0; i < last && found.length < MAX_FILLERS; i++) {
+  let tries = 0;
+  for (let i = 0; i < last && found.length < MAX_FILLERS && tries < MAX_TRIES; i++) {
     const first = (((text[i] as number) & 31) << 10) | (((text[i + 1] as number) & 31) << 5);
     if (BEGINS[first | ((text[i + 2] as number) & 31)] === 0) continue;
     const verb = VERBS.find((one) => startsWith(text, i, one));
     if (verb === undefined) continue;
+    tries += 1;
     const filler = fillerAt(text, i + verb.length);
     if (filler !== null && !found.some((one) => same(one.from, filler.from))) found.push(filler);
     i += verb.length - 1;

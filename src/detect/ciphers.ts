@@ -20,6 +20,8 @@ const FREQUENCY = [82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19
 const WEIGHT = Float64Array.from(FREQUENCY, (share) => Math.log2((share + 0.5) / 38));
 const MIRROR = 26;
 const KEYS = 27;
+/** Bits a letter. */
+const MARGIN = 0.15;
 const CANDIDATES = 6;
 /** Letters up to which every key is tried. */
 const FEW = 128;
@@ -88,12 +90,15 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
   weigh();
   const size = sampled(from, to, 0);
   const candidates = size <= FEW ? KEYS : CANDIDATES;
+  // Names and foreign words are odd, but made of the usual letters: nothing else is tried on them.
+  const least = (scores[0] as number) - MARGIN * odds;
   let best = -1;
   let backwards = false;
   let most = 0;
   for (let candidate = 0; candidate < candidates; candidate++) {
     let key = 0;
     for (let other = 1; other < KEYS; other++) if ((scores[other] as number) > (scores[key] as number)) key = other;
+    if ((scores[key] as number) < least) break;
     scores[key] = -1e9;
     for (let i = 0; i < size; i++) tried[i] = 0x61 + turned((sample[i] as number) - 0x61, key);
     for (const back of [false, true]) {

@@ -5,7 +5,7 @@ import { putLetters } from "./letters.ts";
 
 const NONE = 26;
 const REACH = 48;
-const LONGEST_WORD = 40;
+const LONGEST_WORD = 24;
 
 /** Marks of several characters before those they begin with. */
 const DRAWN = [
@@ -83,6 +83,9 @@ const compared = new Uint8Array(64 * 1024 + 64);
 let weighing = true;
 const out = new Uint8Array(64 * 1024 + 64);
 
+/** Marks that are just marks at the end of a word. */
+const ENDS = new Uint8Array(256);
+for (const mark of "!(<|#^&") ENDS[mark.charCodeAt(0)] = 1;
 /** Marks that stand in a word for a letter, not for themselves. */
 const INSIDE = new Uint8Array(256);
 for (const mark of "@$!|+") INSIDE[mark.charCodeAt(0)] = 1;
@@ -184,7 +187,7 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
       before = LETTER_INDEX[byte] as number;
       continue;
     }
-    const chosen = choose(choices, before, nextLetter(text, i, end), KIND[byte] === SIGN && lastOfWord(text, i));
+    const chosen = choose(choices, before, nextLetter(text, i, end), ENDS[byte] === 1 && lastOfWord(text, i));
     if (chosen === 0) {
       out[count++] = byte;
       before = NONE;

@@ -7,7 +7,8 @@ const SPACE = 0x20;
 /** Longest text that is read as one puzzle; of a longer one, what stands around its last hint. */
 export const MAX_PUZZLE = 8 * 1024;
 const MAX_FILLERS = 6;
-const MAX_TRIES = 24;
+const MAX_TRIES = 8;
+const MAX_LOOKED_AT = 200;
 const LONGEST_FILLER = 12;
 const MIN_INSIDE = 5;
 /** From the word that says so to what is taken out. */
@@ -108,8 +109,10 @@ function fillerAt(text: Uint8Array, from: number): Filler | null {
 /** What is to be taken out stands between letters, again and again, or taking it out would change nothing. */
 function isInsideWords(text: Uint8Array, filler: Uint8Array): boolean {
   let found = 0;
+  let left = MAX_LOOKED_AT;
   const first = filler[0] ?? 0;
-  for (let at = text.indexOf(first, 1); at !== -1 && found < MIN_INSIDE; at = text.indexOf(first, at + 1)) {
+  for (let at = text.indexOf(first, 1); at !== -1 && found < MIN_INSIDE && left > 0; at = text.indexOf(first, at + 1)) {
+    left -= 1;
     const after = at + filler.length;
     if (after >= text.length || !startsWith(text, at, filler)) continue;
     if (LETTER_INDEX[text[at - 1] as number] !== 26 && LETTER_INDEX[text[after] as number] !== 26) found += 1;

@@ -6,7 +6,10 @@ import { DIGITS, HEX, isText, LOWER, setOf, textEnd, UPPER, valuesOf } from "./_
 import type { Draft } from "./draft.ts";
 import { inflated } from "./inflate.ts";
 
-const LEAST_RUN = 12;
+const LEAST_RUN = 8;
+const LONG_RUN = 24;
+/** Beside a run that was undone, base64 of a short word is told by its neighbour. */
+const SHORTEST = 3;
 const SAMPLE = 16;
 const LONGEST_58 = 1024;
 const WRAPPED_LINE = 48;
@@ -104,25 +107,57 @@ function undoRun(text: Uint8Array, start: number, end: number, draft: Draft): nu
     if (bits(text, start, end)) return take(draft, start, end, "binary");
     return after;
   }
+  // A long run may have been cut, and begin inside of a group.
+  const cut = end - start >= LONG_RUN;
   if ((about & NOT_HEX) === 0) {
     for (let shift = 0; shift < 2; shift++) if (hex(text, start + shift, end)) return take(draft, start, end, "base16");
   }
   if ((about & NOT_32) === 0 && (about & (IS_LOWER | IS_UPPER)) !== (IS_LOWER | IS_UPPER)) {
-    for (let shift = 0; shift < 8; shift++) {
+    for (let shift = 0; shift < (cut ? 8 : 1); shift++) {
       if (based(text, start + shift, end, VALUE_32, 5)) return take(draft, start, after, "base32");
     }
   }
-  for (let shift = 0; shift < 4; shift++) {
+  for (let shift = 0; shift < (cut ? 4 : 1); shift++) {
     if (!based(text, start + shift, end, VALUE_64, 6)) continue;
-    return take(draft, start, after, zipped ? "gzip" : "base64");
+    return neighbours(text, take(draft, start, after, zipped ? "gzip" : "base64"), draft);
   }
-  const otherwise = turnedRun(text, start, end);
+  const otherwise = cut ? turnedRun(text, start, end) : null;
   if (otherwise !== null) return take(draft, start, after, otherwise);
   const mixed = IS_LOWER | IS_UPPER | IS_DIGIT;
   if ((about & NOT_58) === 0 && (about & mixed) === mixed && end - start <= LONGEST_58 && base58(text, start, end)) {
     return take(draft, start, end, "base58");
   }
   return after;
+}
+
+/** Undoes the words behind one that was base64: each may be too short to be told alone. */
+function neighbours(text: Uint8Array, from: number, draft: Draft): number {
+  let end = from;
+  for (;;) {
+    let next = end;
+    while (next < text.length && next - end < 2 && TOKEN[text[next] as number] === 0) next += 1;
+    let stop = next;
+    while (stop < text.length && stop - next < LEAST_RUN * 4 && TOKEN[text[stop] as number] === 1) stop += 1;
+    let after = stop;
+    while (after < text.length && text[after] === EQUALS && after - stop < 3) after += 1;
+    if (next === end || stop - next < SHORTEST || (after - next) % 4 !== 0) return end;
+    decodeShort(text, next, stop);
+    if (written < 1 || !isText(out, 0, written) || !isWords(out, written)) return end;
+    end = take(draft, next, after, "base64");
+  }
+}
+
+function decodeShort(text: Uint8Array, from: number, to: number): void {
+  let held = 0;
+  let count = 0;
+  written = 0;
+  for (let i = from; i < to; i++) {
+    held = ((held << 6) | (VALUE_64[text[i] as number] as number)) & 0xffff;
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out[written++] = (held >> count) & 0xff;
+  }
 }
 
 const ROTATED_64 = VALUE_64.map((value) =>
@@ -226,13 +261,28 @@ function unpacked(): boolean {
   return kept();
 }
 
+const LEAST_BYTES = 5;
+/** What chance makes of a name is hardly ever so long. */
+const LONG = 32;
+
+/** Letters, digits and spaces, but for a few: what a short run comes to by chance has marks in it. */
+function isWords(bytes: Uint8Array, count: number): boolean {
+  let others = 0;
+  for (let i = 0; i < count; i++) {
+    const byte = bytes[i] as number;
+    if (byte < 0x80 && byte !== 0x20 && TOKEN[byte] === 0) others += 1;
+  }
+  return others * 4 <= count;
+}
+
 /** Whether enough of what was written is text; the rest is let go. */
 function kept(): boolean {
   const all = written;
-  if (all < 4) return false;
+  if (all < LEAST_BYTES) return false;
   written = textEnd(out, 0, all);
   if (written < all && written < 12) return false;
-  return written >= 4 && isText(out, 0, Math.min(written, SAMPLE));
+  if (written < LEAST_BYTES || !isText(out, 0, Math.min(written, SAMPLE))) return false;
+  return written >= LONG || isWords(out, written);
 }
 
 /** Digits to base 58 are one number: four of them at a time into limbs of 24 bits. */

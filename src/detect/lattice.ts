@@ -12,8 +12,9 @@ import { undoFormats } from "./formats.ts";
 import { undoHidden, undoTurned } from "./hidden.ts";
 import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, lastHint, SLICES, WITHOUT } from "./hints.ts";
 import { judge } from "./judge.ts";
+import { LETTER_INDEX } from "./language.ts";
 import { mayMeanMore, undoLeet } from "./leet.ts";
-import { ASCII_ROOM, asciiOf, asciiOrigin, type Letters, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
+import { ASCII_ROOM, asciiOf, asciiOrigin, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
 import { MAX_PUZZLE, undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
 import type { Match } from "./reading.ts";
@@ -83,7 +84,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
   const ascii = read.foreign ? level.ascii.subarray(0, asciiOf(text, level.ascii)) : text;
   if (read.masked) return exploreMasked(text, ascii, effort, depth);
   const match = judge({ letters: read.letters, count, text: ascii });
-  if (match !== null) return placed(match, read, text, ascii);
+  if (match !== null) return placed(match, text, ascii);
   // Before anything else is read: letters are only kept until then.
   const cipher = mayBeCipher(read.letters, count);
   const hints = hintsIn(read.letters, count);
@@ -185,7 +186,7 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, dept
   const { draft, ascii } = levels[depth] as Level;
   draft.open(source);
   view(source, draft);
-  if (draft.empty) return null;
+  if (draft.empty) return draft.full ? "exhausted" : null;
   draft.close();
   if (!effort.spend(draft.count)) return "exhausted";
   const kinds = draft.kinds.join(", ");
@@ -202,7 +203,7 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, dept
 }
 
 /** A phrase with quotes in it is one in pieces. */
-function placed(match: Match, read: Letters, text: Uint8Array, ascii: Uint8Array): Sighting {
+function placed(match: Match, text: Uint8Array, ascii: Uint8Array): Sighting {
   if (match.inText) {
     const same = ascii === text;
     const end = same ? match.end : asciiOrigin(text, ascii, match.end - 1);
@@ -213,15 +214,20 @@ function placed(match: Match, read: Letters, text: Uint8Array, ascii: Uint8Array
       end,
     };
   }
-  void read;
   const { start: first, end: last } = match;
-  const start = first === 0 ? 0 : readLetters(text, first).end;
+  let start = first === 0 ? 0 : readLetters(text, first).end;
+  while (start < text.length && isBetween(text[start] as number)) start += 1;
   const end = readLetters(text, last).end;
   const before = readLetters(text, first + 1);
   const quotes = before.quotes + before.doubles;
   const after = readLetters(text, last);
   if (after.quotes + after.doubles === quotes) return { match, view: "", start, end };
   return { match: asAssembly(match), view: "assembly", start, end };
+}
+
+/** ASCII that is no letter and begins no escape. */
+function isBetween(byte: number): boolean {
+  return byte < 0x80 && LETTER_INDEX[byte] === 26 && byte !== 0x5c && byte !== 0x25;
 }
 
 /** What was found in pieces is a finding of its own. */

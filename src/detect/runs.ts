@@ -4,7 +4,7 @@
  */
 import { DIGITS, HEX, isText, LOWER, setOf, textEnd, UPPER, valuesOf } from "./_text.ts";
 import type { Draft } from "./draft.ts";
-import { inflated } from "./inflate.ts";
+import { inflated, MAX_INFLATED } from "./inflate.ts";
 
 const LEAST_RUN = 8;
 const LONG_RUN = 24;
@@ -52,6 +52,8 @@ const out = new Uint8Array(96 * 1024);
 /** Undoes every run of ASCII `text` that stands for text. Linear. */
 export function undoRuns(text: Uint8Array, draft: Draft): void {
   const { length } = text;
+  packs = 0;
+  cutShort = false;
   for (let start = 0; start + LEAST_RUN <= length; ) {
     // From the back: the first character that is none of a run's lets all before it be passed over unread.
     let i = start + LEAST_RUN - 1;
@@ -64,6 +66,7 @@ export function undoRuns(text: Uint8Array, draft: Draft): void {
     while (end < length && TOKEN[text[end] as number] === 1) end += 1;
     start = undoRun(text, start, wrapped(text, start, end), draft);
   }
+  if (cutShort || packs === MAX_PACKS) draft.full = true;
 }
 
 /** The end of a run that goes on over lines of one length. */
@@ -181,6 +184,10 @@ function turnedRun(text: Uint8Array, start: number, end: number): string | null 
   return null;
 }
 
+/** What one text has packed runs, at the most: each takes its time. */
+const MAX_PACKS = 64;
+let packs = 0;
+let cutShort = false;
 let written = 0;
 let zipped = false;
 
@@ -247,9 +254,13 @@ function mayUnpack(): boolean {
 function unpacked(): boolean {
   if (written < 8 || !mayUnpack()) return false;
   if (out[0] === 0x1f || (out[0] === 0x78 && out[1] !== 0)) {
+    if (packs === MAX_PACKS) return false;
+    packs += 1;
     const plain = inflated(out.subarray(0, written));
     if (plain === null) return false;
-    written = Math.min(plain.length, out.length);
+    // As much as is ever unpacked: there is more, and nobody reads it.
+    if (plain.length === MAX_INFLATED) cutShort = true;
+    written = plain.length;
     out.set(plain.subarray(0, written));
     zipped = true;
     return kept();

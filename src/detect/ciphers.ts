@@ -91,7 +91,7 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
   const size = sampled(from, to, 0);
   const candidates = size <= FEW ? KEYS : CANDIDATES;
   // Names and foreign words are odd, but made of the usual letters: nothing else is tried on them.
-  const least = (scores[0] as number) - MARGIN * odds;
+  const least = size <= FEW ? -1e8 : (scores[0] as number) - MARGIN * odds;
   let best = -1;
   let backwards = false;
   let most = 0;

@@ -23,8 +23,8 @@ const KEYS = 27;
 /** Bits a letter. */
 const MARGIN = 0.15;
 const CANDIDATES = 6;
-/** Letters up to which every key is tried. */
-const FEW = 128;
+/** Letters of a text in which every key is tried. */
+const FEW = 160;
 
 /** Letters before every so many bytes. */
 const STEP = 256;
@@ -55,7 +55,7 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
   if (count <= SHORT) {
     // Whole, and what is odd in it: the one or the other is not diluted.
     const whole = oddBlocks(letters, count, odd) === 0 || count <= 3 * BLOCK;
-    undoRegion(text, 0, count, { draft, inPlace, whole });
+    undoRegion(text, 0, count, { draft, inPlace, whole, few: true });
     return;
   }
   oddBlocks(letters, count, odd);
@@ -66,7 +66,7 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
     for (let next = block + 1; next < blocks && next - last <= GAP; next++) if (odd[next] === 1) last = next;
     // The last letters may be too few for a block of their own.
     const to = last + 3 >= blocks ? count : (last + 2) * BLOCK;
-    undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false });
+    undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false, few: count <= FEW });
     block = last;
   }
 }
@@ -76,9 +76,11 @@ interface Manner {
   readonly inPlace: boolean;
   /** False: only odd blocks are weighed. */
   readonly whole: boolean;
+  /** True: every key is tried. */
+  readonly few: boolean;
 }
 
-function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace, whole }: Manner): void {
+function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace, whole, few }: Manner): void {
   const odds = whole ? sampled(from, to, 0) : oddSample(from, to);
   counts.fill(0);
   for (let i = 0; i < odds; i++) {
@@ -89,9 +91,9 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
   if (counts.reduce((kinds, times) => kinds + (times > 0 ? 1 : 0), 0) < LEAST_LETTERS) return;
   weigh();
   const size = sampled(from, to, 0);
-  const candidates = size <= FEW ? KEYS : CANDIDATES;
+  const candidates = few ? KEYS : CANDIDATES;
   // Names and foreign words are odd, but made of the usual letters: nothing else is tried on them.
-  const least = size <= FEW ? -1e8 : (scores[0] as number) - MARGIN * odds;
+  const least = few ? -1e8 : (scores[0] as number) - MARGIN * odds;
   let best = -1;
   let backwards = false;
   let most = 0;
@@ -103,7 +105,9 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
     for (let i = 0; i < size; i++) tried[i] = 0x61 + turned((sample[i] as number) - 0x61, key);
     for (const back of [false, true]) {
       if (key === 0 && !back) continue;
-      const gain = gainOf(size, back);
+      // Two disguises at once are believed less easily.
+      const gain = gainOf(size, back) * (back && key !== 0 ? 0.7 : 1);
+      if (gain < LEAST_GAIN) continue;
       if (gain <= most) continue;
       most = gain;
       best = key;
@@ -120,7 +124,7 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
 }
 
 const PIECE = 8;
-const LEAST_GAIN = 44;
+const LEAST_GAIN = 56;
 
 /** By how much the pieces of the sample that a key makes more like language are so; 0 when that is not like language at all. */
 function gainOf(size: number, back: boolean): number {
@@ -136,7 +140,7 @@ function gainOf(size: number, back: boolean): number {
     like += undone * (end - at);
     letters += end - at;
   }
-  return letters < LEAST || gain < LEAST_GAIN || gain < GAIN * letters || like < LIKE_LANGUAGE * letters ? 0 : gain;
+  return letters < LEAST || gain < GAIN * letters || like < LIKE_LANGUAGE * letters ? 0 : gain;
 }
 
 /** Where in the text a letter is. */

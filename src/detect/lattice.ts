@@ -140,14 +140,17 @@ function solved({ ascii, text, hints, hintAt }: Puzzle, path: Path): Seen {
   const from = Math.max(0, Math.min(ascii.length - MAX_PUZZLE, Math.floor(hintAt * ascii.length) - MAX_PUZZLE / 2));
   const part = ascii.subarray(from, from + MAX_PUZZLE);
   const child = (view: View): Seen => moved(undone(view, part, part, path), from, text, ascii);
+  // What is turned round or thinned out looks like a cipher, and is none.
+  const plain = { ...path, done: path.done | CIPHER | LEET };
+  const turned = (view: View): Seen => moved(undone(view, part, part, plain), from, text, ascii);
   const backwards = (hints & (BACKWARDS | SLICES)) !== 0;
   return (
     (hints & WITHOUT ? child(undoFillers) : null) ??
-    (backwards ? (child(forReversed) ?? child(forWordsReversed) ?? child(forPieces)) : null) ??
-    (hints & (EVERY_OTHER | SLICES) ? child(undoEveryOther) : null) ??
-    (hints & FIRST_LETTERS ? child(forWords) : null) ??
-    (hints & LAST_LETTERS ? child(forWordEnds) : null) ??
-    (lines ? undone(forLines, ascii, text, path) : null)
+    (backwards ? (turned(forReversed) ?? turned(forWordsReversed) ?? turned(forPieces)) : null) ??
+    (hints & (EVERY_OTHER | SLICES) ? turned(undoEveryOther) : null) ??
+    (hints & FIRST_LETTERS ? turned(forWords) : null) ??
+    (hints & LAST_LETTERS ? turned(forWordEnds) : null) ??
+    (lines ? undone(forLines, ascii, text, plain) : null)
   );
 }
 

@@ -5,7 +5,7 @@ import { LETTER_INDEX } from "./language.ts";
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 /** Longest text that is read as one puzzle; of a longer one, what stands around its last hint. */
-export const MAX_PUZZLE = 8 * 1024;
+export const MAX_PUZZLE = 4 * 1024;
 const MAX_FILLERS = 6;
 const MAX_TRIES = 8;
 const MAX_LOOKED_AT = 200;
@@ -155,7 +155,7 @@ function substituted(text: Uint8Array, from: Uint8Array, to: Uint8Array): Uint8A
 
 /** Every second to fifth character, from every place to begin with, counting all characters or letters only. */
 export function undoEveryOther(text: Uint8Array, draft: Draft): void {
-  const end = Math.min(text.length, MAX_PUZZLE / 8);
+  const end = Math.min(text.length, MAX_PUZZLE / 4);
   draft.undo(0, text.length, "every n-th letter");
   for (const lettersOnly of [false, true]) {
     const source = lettersOnly

@@ -96,7 +96,7 @@ function wrapped(text: Uint8Array, start: number, end: number): number {
 }
 
 function ends(byte: number): boolean {
-  return byte === EQUALS || byte <= 0x20 || byte === 0x22;
+  return byte === EQUALS || byte === 0x0a || byte === 0x0d || byte === 0x22;
 }
 
 /** Returns where to go on. */
@@ -145,7 +145,7 @@ function neighbours(text: Uint8Array, from: number, draft: Draft): number {
     while (after < text.length && text[after] === EQUALS && after - stop < 3) after += 1;
     if (next === end || stop - next < SHORTEST || (after - next) % 4 !== 0) return end;
     decodeShort(text, next, stop);
-    if (written < 1 || !isText(out, 0, written) || !isWords(out, written)) return end;
+    if (written < 1 || !isText(out, 0, written) || marksIn(out, written) * 2 > written) return end;
     end = take(draft, next, after, "base64");
   }
 }
@@ -272,18 +272,24 @@ function unpacked(): boolean {
   return kept();
 }
 
-const LEAST_BYTES = 5;
+const LEAST_BYTES = 6;
+const SURE = 16;
 /** What chance makes of a name is hardly ever so long. */
 const LONG = 32;
 
 /** Letters, digits and spaces, but for a few: what a short run comes to by chance has marks in it. */
 function isWords(bytes: Uint8Array, count: number): boolean {
-  let others = 0;
+  const others = marksIn(bytes, count);
+  return count < SURE ? others === 0 : others * 4 <= count;
+}
+
+function marksIn(bytes: Uint8Array, count: number): number {
+  let marks = 0;
   for (let i = 0; i < count; i++) {
     const byte = bytes[i] as number;
-    if (byte < 0x80 && byte !== 0x20 && TOKEN[byte] === 0) others += 1;
+    if (byte < 0x80 && byte !== 0x20 && TOKEN[byte] === 0) marks += 1;
   }
-  return others * 4 <= count;
+  return marks;
 }
 
 /** Whether enough of what was written is text; the rest is let go. */

@@ -103,7 +103,10 @@ function ends(byte: number): boolean {
 function undoRun(text: Uint8Array, start: number, end: number, draft: Draft): number {
   let about = 0;
   const known = Math.min(end, start + 512);
-  for (let i = start; i < known; i++) about |= ABOUT[text[i] as number] as number;
+  for (let i = start + 1; i < known; i++) about |= ABOUT[text[i] as number] as number;
+  // A word, as most of what is so long.
+  if ((about & (IS_UPPER | IS_DIGIT)) === 0 && end - start < LONG_RUN) return end;
+  about |= ABOUT[text[start] as number] as number;
   let after = end;
   while (after < text.length && text[after] === EQUALS && after - end < 8) after += 1;
   if ((about & NOT_BIT) === 0) {
@@ -274,8 +277,6 @@ function unpacked(): boolean {
 
 const LEAST_BYTES = 6;
 const SURE = 16;
-/** What chance makes of a name is hardly ever so long. */
-const LONG = 32;
 
 /** Letters, digits and spaces, but for a few: what a short run comes to by chance has marks in it. */
 function isWords(bytes: Uint8Array, count: number): boolean {
@@ -287,7 +288,7 @@ function marksIn(bytes: Uint8Array, count: number): number {
   let marks = 0;
   for (let i = 0; i < count; i++) {
     const byte = bytes[i] as number;
-    if (byte < 0x80 && byte !== 0x20 && TOKEN[byte] === 0) marks += 1;
+    if (byte !== 0x20 && TOKEN[byte] === 0) marks += 1;
   }
   return marks;
 }
@@ -299,7 +300,7 @@ function kept(): boolean {
   written = textEnd(out, 0, all);
   if (written < all && written < 12) return false;
   if (written < LEAST_BYTES || !isText(out, 0, Math.min(written, SAMPLE))) return false;
-  return written >= LONG || isWords(out, written);
+  return written >= SURE || isWords(out, written);
 }
 
 /** Digits to base 58 are one number: four of them at a time into limbs of 24 bits. */

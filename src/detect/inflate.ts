@@ -1,5 +1,5 @@
 /** Packed bytes unpacked, to a bound: what is beyond it is never made. */
-import { Inflate, inflateSync } from "fflate";
+import { Inflate, inflateSync } from "fflate/browser";
 
 /** More than this is text for no model, or made to be a burden. */
 export const MAX_INFLATED = 64 * 1024;

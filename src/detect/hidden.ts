@@ -160,7 +160,8 @@ function beginsAt(at: number, count: number, zero: number): boolean {
 function isLetterAt(at: number, count: number, set: number): boolean {
   let held = 0;
   for (let bit = 0; bit < 7; bit++) held = (held << 1) | (at + bit < count && codes[at + bit] === set ? 1 : 0);
-  const letter = held | 0x20;
+  // A capital inside of a word is a mark, and what comes behind it.
+  const letter = written === 0 || out[written - 1] === 0x20 ? held | 0x20 : held;
   return letter >= 0x61 && letter <= 0x7a;
 }
 

@@ -1,4 +1,5 @@
 /** What a reading means: called for the plain text and for every disguise undone, so cheap and pure. */
+import { findLearned } from "./classifier.ts";
 import { findPhrase } from "./phrases.ts";
 import type { Match, Reading } from "./reading.ts";
 
@@ -11,7 +12,12 @@ const FORBIDDEN = {
 /** The worst thing a reading says, or null. */
 export function judge(reading: Reading): Match | null {
   const found = findPhrase(reading.letters, 0, reading.count);
-  if (found === null) return null;
-  const { vector, start, end } = found;
-  return { vector, ...FORBIDDEN[vector], severity: "high", start, end, inText: false };
+  if (found !== null) {
+    const { vector, start, end } = found;
+    return { vector, ...FORBIDDEN[vector], severity: "high", start, end, inText: false };
+  }
+  const learned = findLearned(reading.letters, 0, reading.count);
+  if (learned === null) return null;
+  const reason = "the content is worded like known attacks on a model";
+  return { vector: "712", name: "learned-likeness", severity: "high", ...learned, inText: false, reason };
 }

@@ -24,7 +24,9 @@ export function crossValidated(material: Material): Judged {
     const unseen = everything.filter(
       (item) => (item.example.guilty ? foldOfAttack(item) : foldOf(item.row.id)) === fold,
     );
-    scoresOf(model, unseen).forEach((score, n) => byId.set((unseen[n] as Case).row.id, score));
+    scoresOf(model, unseen).forEach((score, n) => {
+      byId.set((unseen[n] as Case).row.id, score);
+    });
   }
   const of = (items: readonly Case[]): number[] => items.map(({ row }) => byId.get(row.id) ?? 0);
   const kind = (name: string): Case[] => material.attacks.filter(({ row }) => row.kind === name);

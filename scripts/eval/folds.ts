@@ -3,7 +3,7 @@
  * rows: the same templates stand in several collections, and a model that has seen one of them has seen the source.
  */
 import { hashOf } from "./grammar.ts";
-import { type Case, isLearned, type Material, plantedOf } from "./material.ts";
+import { type Case, isLearned, lessonOf, type Material } from "./material.ts";
 import { type Example, lettersFor, type Model, scoreOf, train } from "./training.ts";
 
 /** Two rows are near copies when the shorter shares so much of its runs of eight letters with the longer. */
@@ -68,9 +68,8 @@ export function nearCopies(held: readonly Case[], pool: readonly Case[]): Set<Ca
 /** A model made without the attacks `without` tells of, nor the innocent rows of the fold. */
 export function trainWithout(material: Material, without: (item: Case) => boolean, benignFold: number): Model {
   const guilty = material.attacks.filter((item) => !without(item) && isLearned(item.row));
-  const planted = guilty.map(({ row }) => plantedOf(row)).filter((example) => example !== null);
   const innocent = [...material.benign, ...material.surroundings].filter(({ row }) => foldOf(row.id) !== benignFold);
-  const examples: Example[] = [...material.own, ...planted, ...[...guilty, ...innocent].map(({ example }) => example)];
+  const examples: Example[] = [...material.own, ...guilty.map(lessonOf), ...innocent.map(({ example }) => example)];
   return train(examples);
 }
 

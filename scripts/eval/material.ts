@@ -84,7 +84,7 @@ export function material(): Material {
     // A source of many rows says the same many times over.
     attacks: attacks.map((row) => caseOf(row, true, Math.sqrt(100 / Math.max(20, attackSources.get(row.source) ?? 1)))),
     benign: benign.map((row) => caseOf(row, false, row.kind === "hard" ? 3 : 1)),
-    surroundings: surroundings.map((row) => caseOf(row, false, 1)),
+    surroundings: surroundings.map((row) => caseOf(row, false, 3)),
     own: [
       ...mine("own attacks", ownAttacks(chance, 1200), true, 0.5),
       ...mine("own attacks elsewhere", OVERRIDES_ELSEWHERE, true, 1),
@@ -94,7 +94,7 @@ export function material(): Material {
   };
 }
 
-/** The planted words by themselves, for those rows that say them. */
-export function plantedOf(row: Row): Example | null {
-  return row.planted === null ? null : exampleOf(`${row.id} planted`, row.source, row.planted, true, 0.2);
+/** What to learn from a row: of a document with an attack planted in it only the plant, for the rest of it is innocent. */
+export function lessonOf({ row, example }: Case): Example {
+  return row.planted === null ? example : exampleOf(row.id, row.source, row.planted, true, example.weight);
 }

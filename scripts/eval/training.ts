@@ -3,9 +3,9 @@
  * (AdaGrad), averaged over the later rounds, rounded to bytes. A text is guilty by its worst stretch alone, so the gradient
  * goes to the runs of that stretch and its length and surroundings teach nothing.
  */
-import { BUCKETS, bucketsOf } from "../../src/detect/buckets.ts";
+import { BUCKETS, bucketsOf, STRIDE } from "../../src/detect/buckets.ts";
 import { readLetters } from "../../src/detect/letters.ts";
-import { type Chance, chanceFrom, shuffled } from "./grammar.ts";
+import { chanceFrom, shuffled } from "./grammar.ts";
 
 export interface Example {
   readonly id: string;
@@ -27,6 +27,8 @@ const ROUNDS = 10;
 const RATE = 0.05;
 /** Of a text's toll a letter, before rounding. */
 const TOLL = 0.004;
+/** No run weighs more, so that no few of them are enough. */
+const MOST = 0.05;
 /** The sum at which a stretch is as likely guilty as not, before rounding. */
 const EVEN = 1;
 const STEEP = 4;
@@ -34,7 +36,7 @@ const STEEP = 4;
 const BALANCE = 0.3;
 const SEED = 128;
 /** A weight of 1 before rounding. */
-export const UNIT = 400;
+export const UNIT = 2500;
 /** Letters of a text that are learned from; what is longer says nothing new. */
 const LONGEST = 24_000;
 
@@ -102,10 +104,10 @@ function learnRound(
   steps: Float32Array,
   { balance, rate }: { balance: number; rate: number },
 ): void {
-  for (const { buckets, guilty, weight } of order) {
+  for (const { buckets, guilty, weight: worth } of order) {
     const sum = worst(weights, buckets);
     const likely = 1 / (1 + Math.exp(-STEEP * (sum - EVEN)));
-    const error = guilty ? (likely - 1) * balance * weight : likely * weight;
+    const error = guilty ? (likely - 1) * balance * worth : likely * worth;
     if (Math.abs(error) < 1e-3) continue;
     if (worstTo <= worstFrom) {
       if (!guilty) continue;
@@ -118,7 +120,8 @@ function learnRound(
       const bucket = buckets[i] as number;
       const step = (steps[bucket] as number) + square;
       steps[bucket] = step;
-      weights[bucket] = (weights[bucket] as number) - (rate * slope) / Math.sqrt(step);
+      const weight = (weights[bucket] as number) - (rate * slope) / Math.sqrt(step);
+      weights[bucket] = Math.max(-MOST, Math.min(MOST, weight));
     }
   }
 }
@@ -143,16 +146,14 @@ function firstGuess(examples: readonly Example[]): Float32Array {
   return guess;
 }
 
-/** The sum of the worst stretch, in the units of the rounded weights. */
+/** The sum of the worst stretch, in the units of the rounded weights, looked at where the engine looks at it. */
 export function scoreOf({ weights, toll }: Model, buckets: Uint16Array): number {
   let sum = 0;
   let most = 0;
   for (let i = 0; i < buckets.length; i += 2) {
     sum += (weights[buckets[i] as number] as number) + (weights[buckets[i + 1] as number] as number) - toll;
     if (sum < 0) sum = 0;
-    else if (sum > most) most = sum;
+    if (sum > most && (i % (2 * STRIDE) === 2 * STRIDE - 2 || i + 2 === buckets.length)) most = sum;
   }
   return most;
 }
-
-export type { Chance };

@@ -8,6 +8,8 @@ export const BUCKET_BITS = 16;
 export const BUCKETS = 1 << BUCKET_BITS;
 export const SHORT_RUN = 5;
 export const LONG_RUN = 8;
+/** The sum is compared with the threshold after so many letters, and at the end. */
+export const STRIDE = 4;
 
 /** Odd numbers whose products spread the last four letters over the upper bits. */
 export const LAST = 0x9e3779b1 | 0;
@@ -23,8 +25,8 @@ export function bucketsOf(letters: Uint8Array, count: number): Uint16Array {
     four = (four << 8) | (letters[i] as number);
     ends[i % LONG_RUN] = Math.imul(four, EARLIER);
     const last = Math.imul(four, LAST);
-    const short = last + (i < SHORT_RUN - 4 ? 0 : (ends[(i + LONG_RUN - SHORT_RUN + 4) % LONG_RUN] as number));
-    const long = last + (i < LONG_RUN - 4 ? 0 : (ends[(i + 4) % LONG_RUN] as number));
+    const short = last ^ (i < SHORT_RUN - 4 ? 0 : (ends[(i + LONG_RUN - SHORT_RUN + 4) % LONG_RUN] as number));
+    const long = last ^ (i < LONG_RUN - 4 ? 0 : (ends[(i + 4) % LONG_RUN] as number));
     buckets[2 * i] = short >>> SHIFT;
     buckets[2 * i + 1] = long >>> SHIFT;
   }

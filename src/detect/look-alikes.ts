@@ -5,32 +5,36 @@
  * No quote here becomes JSON's own: text must never turn into structure.
  */
 const LOOK_ALIKE = lookAlikes({
-  a: "АаΑα",
-  b: "ВвΒ",
-  c: "Сс",
-  d: "ԁ",
-  e: "ЕеΕε",
-  g: "ɡ",
-  h: "НнһΗ",
-  i: "ІіɩΙι",
-  j: "Јј",
-  k: "КкΚκ",
-  l: "ӏ",
-  m: "МмΜ",
-  n: "Ν",
-  o: "ОоΟο",
-  p: "РрΡρ",
-  q: "ԛ",
-  s: "Ѕѕ",
-  t: "ТтΤτ",
-  u: "υ",
-  v: "ν",
-  w: "ԝ",
+  a: "АаΑαᴀɑᎪ",
+  b: "ВвΒʙᏼ",
+  c: "СсᴄϲᏟ",
+  d: "ԁᴅđᎠ",
+  e: "ЕеΕεᴇ℮Ꭼ",
+  f: "ꜰϝ",
+  g: "ɡɢցᏀ",
+  h: "НнһΗʜħհᎻ",
+  i: "ІіɩΙιɪıᎥ",
+  j: "Јјᴊյ",
+  k: "КкΚκᴋᏦ",
+  l: "ӏʟłᏞ",
+  m: "МмΜᴍᎷ",
+  n: "Νɴո",
+  o: "ОоΟοᴏøօσ",
+  p: "РрΡρᴘᏢ",
+  q: "ԛǫզ",
+  r: "ʀᎡ",
+  s: "ЅѕꜱᏚ",
+  t: "ТтΤτᴛŧᎢ",
+  u: "υᴜս",
+  v: "νᴠѵᏙ",
+  w: "ԝᴡᎳ",
   x: "ХхΧχ",
-  y: "УуΥ",
-  z: "Ζ",
+  y: "УуΥʏү",
+  z: "ΖᴢᏃ",
   "'": "‘’‚‛ʼ",
   "`": "“”„‟",
+  ".": "·•․‧∙⋅●",
+  "-": "‐‑‒–—―−▬",
 });
 
 function lookAlikes(table: Readonly<Record<string, string>>): ReadonlyMap<number, number> {
@@ -108,6 +112,23 @@ function mayResemble(first: number): boolean {
   return first < 0x11a00 || (first >= 0x1cc00 && first < 0x33500) || first >> 10 === 0xe0000 >> 10;
 }
 
+/** Dots one to six of Braille → letter, from a to z. */
+const BRAILLE =
+  "\x01\x03\x09\x19\x11\x0b\x1b\x13\x0a\x1a\x05\x07\x0d\x1d\x15\x0f\x1f\x17\x0e\x1e\x25\x27\x3a\x2d\x3d\x35";
+
+/** Where an alphabet in a row of its own begins, that no decomposition knows. */
+const ALPHABETS = [0x1f150, 0x1f170, 0x1f1e6];
+
+/** The letter of such an alphabet, or of Braille; 0 when it is none. */
+function plainLetter(code: number): number {
+  if (code >> 8 === 0x28) {
+    const index = BRAILLE.indexOf(String.fromCharCode(code & 0x3f));
+    return index === -1 ? 0 : 0x61 + index;
+  }
+  for (const first of ALPHABETS) if (code >= first && code < first + 26) return 0x61 + code - first;
+  return 0;
+}
+
 const LETTER = /^\p{L}/u;
 
 function likeness(code: number): number {
@@ -116,6 +137,8 @@ function likeness(code: number): number {
     const tag = code & 0x3ff;
     return tag >= 0x20 && tag < 0x7f ? tag : SPACE;
   }
+  const letter = plainLetter(code);
+  if (letter !== 0) return letter;
   let text = "";
   let foreign = 0;
   for (const char of String.fromCodePoint(code).normalize("NFKD")) {

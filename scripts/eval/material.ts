@@ -11,7 +11,7 @@ import {
 import { chanceFrom, pick } from "./grammar.ts";
 import { OVERRIDES_ELSEWHERE, ownAttacks } from "./own-attacks.ts";
 import { ownBenign, ownNoise } from "./own-benign.ts";
-import { type Example, exampleOf } from "./training.ts";
+import { allLettersFor, type Example, exampleOf, exampleOfLetters } from "./training.ts";
 
 export const SEED = 128;
 
@@ -83,12 +83,15 @@ export function material(): Material {
   return {
     // A source of many rows says the same many times over.
     attacks: attacks.map((row) => caseOf(row, true, Math.sqrt(100 / Math.max(20, attackSources.get(row.source) ?? 1)))),
-    benign: benign.map((row) => caseOf(row, false, row.kind === "hard" ? 3 : 1)),
-    surroundings: surroundings.map((row) => caseOf(row, false, 3)),
+    benign: benign.map((row) => caseOf(row, false, row.source === "alpaca-harmless-train" ? 1 : 4)),
+    surroundings: surroundings.map((row) => caseOf(row, false, 4)),
     own: [
       ...mine("own attacks", ownAttacks(chance, 1200), true, 0.5),
       ...mine("own attacks elsewhere", OVERRIDES_ELSEWHERE, true, 1),
       ...mine("own benign", ownBenign(chance, 2400), false, 2),
+      ...[...requests, ...responses].map(({ id, text }) =>
+        exampleOfLetters(`${id} whole`, "wire bodies, whole", allLettersFor(text), false, 1),
+      ),
       ...mine("own noise", ownNoise(texts, chance, 600), false, 1),
     ],
   };

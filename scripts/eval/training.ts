@@ -4,7 +4,8 @@
  * goes to the runs of that stretch and its length and surroundings teach nothing.
  */
 import { BUCKETS, bucketsOf, STRIDE } from "../../src/detect/buckets.ts";
-import { readLetters } from "../../src/detect/letters.ts";
+import { isJson, readLeaves } from "../../src/detect/leaves.ts";
+import { MAX_INSPECTED, readLetters } from "../../src/detect/letters.ts";
 import { chanceFrom, shuffled } from "./grammar.ts";
 
 export interface Example {
@@ -41,15 +42,32 @@ export const UNIT = 2500;
 const LONGEST = 24_000;
 
 const encoder = new TextEncoder();
+const leaves = new Uint8Array(MAX_INSPECTED + 64);
 
-/** Letters of a text as the engine reads it plainly. */
+/** Letters of a text as the engine reads it plainly: of JSON its strings, of long bodies the first slice. */
 export function lettersFor(text: string): Uint8Array {
-  const { letters, count } = readLetters(encoder.encode(text));
+  const bytes = encoder.encode(text).subarray(0, MAX_INSPECTED);
+  const { letters, count } = readLetters(isJson(bytes) ? leaves.subarray(0, readLeaves(bytes, false, leaves)) : bytes);
+  return letters.slice(0, count);
+}
+
+/** Letters of everything, keys and punctuation of JSON too. */
+export function allLettersFor(text: string): Uint8Array {
+  const { letters, count } = readLetters(encoder.encode(text).subarray(0, MAX_INSPECTED));
   return letters.slice(0, count);
 }
 
 export function exampleOf(id: string, source: string, text: string, guilty: boolean, weight = 1): Example {
-  const letters = lettersFor(text);
+  return exampleOfLetters(id, source, lettersFor(text), guilty, weight);
+}
+
+export function exampleOfLetters(
+  id: string,
+  source: string,
+  letters: Uint8Array,
+  guilty: boolean,
+  weight: number,
+): Example {
   return { id, source, buckets: bucketsOf(letters, Math.min(letters.length, LONGEST)), guilty, weight };
 }
 

@@ -338,4 +338,49 @@ const PLANTED: PhraseRule = {
   ].join("|"),
 };
 
-export const PHRASE_RULES: readonly PhraseRule[] = [OVERRIDE, REPLACED, EXTRACT, ABOVE, PERSONA, REFUSAL, PLANTED];
+const RUNS = "(?:alert|prompt|confirm|eval|fetch|document|window|console|newfunction)";
+
+/** Vector 713: markup that runs, in readings that have lost its punctuation. */
+const ACTIVE: PhraseRule = {
+  vector: "713",
+  stems: [
+    "javascripta",
+    "javascriptj",
+    "javascriptp",
+    "javascriptc",
+    "javascripte",
+    "javascriptd",
+    "javascriptw",
+    "javascriptn",
+    "onerrora",
+    "onerrorj",
+    "onerrorp",
+    "onerrore",
+    "onerrorc",
+    "onerrorf",
+    "onerrord",
+    "onloada",
+    "scriptalert",
+    "datatexthtml",
+  ],
+  pattern: [
+    `(?<=(?:href|src|onerror|expression|script|onmouse[a-z]{2,5}|onload|html)[a-z]{0,8})javascript(?:javascript)?${RUNS}`,
+    "javascript(?:alert|prompt|confirm)document(?:cookie|domain)",
+    "javascript(?:windowonerror|newfunction)",
+    `(?<=(?:imgsrc|img|svg|video|body|image)[a-z]{0,16})on(?:error|load)(?:javascript)?${RUNS}`,
+    "scriptalert(?:xss|script|document)",
+    "(?<=(?:img|abc|div|div[a-z]{0,6}))scriptalert",
+    "datatexthtmlbase[a-z]{8}",
+  ].join("|"),
+};
+
+export const PHRASE_RULES: readonly PhraseRule[] = [
+  ACTIVE,
+  OVERRIDE,
+  REPLACED,
+  EXTRACT,
+  ABOVE,
+  PERSONA,
+  REFUSAL,
+  PLANTED,
+];

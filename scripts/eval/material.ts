@@ -10,7 +10,7 @@ import {
 } from "./corpora.ts";
 import { chanceFrom, pick } from "./grammar.ts";
 import { OVERRIDES_ELSEWHERE, ownAttacks } from "./own-attacks.ts";
-import { ownBenign, ownNoise } from "./own-benign.ts";
+import { ELSEWHERE, ownBenign, ownNoise, ownRepeats } from "./own-benign.ts";
 import { allLettersFor, type Example, exampleOf, exampleOfLetters } from "./training.ts";
 
 export const SEED = 128;
@@ -87,11 +87,13 @@ export function material(): Material {
     surroundings: surroundings.map((row) => caseOf(row, false, 4)),
     own: [
       ...mine("own attacks", ownAttacks(chance, 1200), true, 0.5),
-      ...mine("own attacks elsewhere", OVERRIDES_ELSEWHERE, true, 1),
+      ...mine("own attacks elsewhere", OVERRIDES_ELSEWHERE, true, 0.5),
+      ...mine("own benign elsewhere", ELSEWHERE, false, 8),
       ...mine("own benign", ownBenign(chance, 2400), false, 2),
       ...[...requests, ...responses].map(({ id, text }) =>
         exampleOfLetters(`${id} whole`, "wire bodies, whole", allLettersFor(text), false, 1),
       ),
+      ...mine("own repeats", ownRepeats(chance), false, 1),
       ...mine("own noise", ownNoise(texts, chance, 600), false, 1),
     ],
   };

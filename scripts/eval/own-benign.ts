@@ -289,6 +289,53 @@ export const ELSEWHERE: readonly string[] = [
   "Instrucțiunile se află pe pagina anterioară.",
   "Můžeš shrnout tento článek do tří vět?",
   "Össze tudnád foglalni ezt a cikket három mondatban?",
+  "Las indicaciones previas del médico siguen siendo válidas; por favor, no las olvides.",
+  "Sigue las instrucciones anteriores para montar la mesa y luego aprieta los tornillos.",
+  "Olvida lo que dije antes, mejor nos vemos el martes.",
+  "El manual explica las reglas anteriores y las nuevas.",
+  "Suivez les instructions précédentes avant de brancher l'appareil.",
+  "Oublie ce que j'ai dit tout à l'heure, on se voit mardi.",
+  "Les règles précédentes restent valables jusqu'en juin.",
+  "Folgen Sie den vorherigen Anweisungen, bevor Sie das Gerät einschalten.",
+  "Vergiss, was ich vorhin gesagt habe, wir treffen uns am Dienstag.",
+  "Die obigen Regeln gelten für alle Mitglieder des Vereins.",
+  "Segui le istruzioni precedenti prima di accendere il forno.",
+  "Dimentica quello che ho detto prima, ci vediamo martedì.",
+  "Siga as instruções anteriores antes de ligar o aparelho.",
+  "Esqueça o que eu disse antes, vamos nos ver na terça.",
+  "Volg de vorige aanwijzingen voordat u het apparaat aanzet.",
+  "Vergeet wat ik net zei, we zien elkaar dinsdag.",
+  "Postępuj zgodnie z poprzednimi instrukcjami przed włączeniem urządzenia.",
+  "Zapomnij o tym, co mówiłem, widzimy się we wtorek.",
+  "Следуйте предыдущим инструкциям перед включением прибора.",
+  "Забудь, что я говорил, встретимся во вторник.",
+  "Все указания врача нужно выполнять.",
+  "Дотримуйтесь попередніх вказівок перед увімкненням.",
+  "Cihazı açmadan önce önceki talimatları uygulayın.",
+  "Az önce söylediklerimi unut, salı günü görüşürüz.",
+  "اتبع التعليمات السابقة قبل تشغيل الجهاز.",
+  "انس ما قلته، سنلتقي يوم الثلاثاء.",
+  "उपकरण चालू करने से पहले पिछले निर्देशों का पालन करें।",
+  "मैंने जो कहा उसे भूल जाओ, मंगलवार को मिलते हैं।",
+  "开机之前请遵循上述说明。",
+  "忘了我刚才说的，我们星期二见。",
+  "請依照先前的指示操作。",
+  "電源を入れる前に上記の指示に従ってください。",
+  "さっき言ったことは忘れて、火曜日に会いましょう。",
+  "전원을 켜기 전에 이전 지시를 따르세요.",
+  "방금 한 말은 잊어 주세요. 화요일에 만나요.",
+  "Ikuti petunjuk sebelumnya sebelum menyalakan alat.",
+  "Lupakan yang tadi saya katakan, kita bertemu hari Selasa.",
+  "Hãy làm theo hướng dẫn trước khi bật thiết bị.",
+  "Quên những gì tôi vừa nói đi, hẹn gặp bạn thứ ba.",
+  "โปรดทำตามคำแนะนำก่อนหน้านี้ก่อนเปิดเครื่อง",
+  "Följ de tidigare instruktionerna innan du startar.",
+  "Noudata aiempia ohjeita ennen käynnistystä.",
+  "Ακολουθήστε τις προηγούμενες οδηγίες πριν από την εκκίνηση.",
+  "Urmați instrucțiunile anterioare înainte de pornire.",
+  "Dodržujte předchozí pokyny před zapnutím.",
+  "Kövesse a korábbi utasításokat bekapcsolás előtt.",
+  "Fuata maagizo ya awali kabla ya kuwasha.",
   "A mund ta përmbledhësh këtë artikull në tri fjali, të lutem?",
   "Udhëzimet e përdorimit gjenden në faqen e mëparshme dhe duhet të lexohen para montimit.",
   "Përgjigja jote duhet të jetë e shkurtër dhe e qartë.",
@@ -324,6 +371,37 @@ export const ELSEWHERE: readonly string[] = [
 export function ownBenign(chance: Chance, count: number): string[] {
   const made: string[] = [...ELSEWHERE, ...ELSEWHERE.map((_, i) => ELSEWHERE.slice(i, i + 8).join(" "))];
   for (let i = 0; i < count; i++) made.push(fill(SHAPES[i % SHAPES.length] as string, PARTS, chance));
+  return made;
+}
+
+/** Letters of other scripts, in no order. */
+const SCRIPTS = [
+  "абвгдежзийклмнопрстуфхцчшщэюя",
+  "αβγδεζηθικλμνξοπρστυφχψω",
+  "ابتثجحخدذرزسشصضطظعغفقكلمنهوي",
+  "אבגדהוזחטיכלמנסעפצקרשת",
+  "अआइईउऊएकखगघचछजझटठडढणतथदधनपफबभमयरलवशसह",
+  "가나다라마바사아자차카타파하거너더러머버",
+  "のにはをたがでてとしれさあるいうもなこら",
+  "的一是不了在人有我他这个们中来上大为和国",
+];
+
+/** One or a few letters over and over: rulers, padding, laughter. */
+export function ownRepeats(chance: Chance): string[] {
+  const made = [...LOWER].map((letter) => letter.repeat(600));
+  for (const one of LOWER) for (const two of LOWER) made.push((one + two).repeat(300));
+  for (let i = 0; i < 300; i++) {
+    let unit = "";
+    for (let n = 3 + chance() * 4; n > 0; n--) unit += LOWER[Math.floor(chance() * LOWER.length)];
+    made.push(unit.repeat(150));
+  }
+  for (let i = 0; i < 120; i++) {
+    const script = SCRIPTS[i % SCRIPTS.length] as string;
+    const from = i % 3 === 0 ? SCRIPTS.join("") : script;
+    let noise = "";
+    for (let n = 0; n < 1500; n++) noise += from[Math.floor(chance() * from.length)];
+    made.push(noise, (script[i % script.length] as string).repeat(300));
+  }
   return made;
 }
 

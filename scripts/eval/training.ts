@@ -29,15 +29,15 @@ const RATE = 0.05;
 /** Of a text's toll a letter, before rounding. */
 const TOLL = 0.004;
 /** No run weighs more, so that no few of them are enough. */
-const MOST = 0.05;
+const MOST = 0.025;
 /** The sum at which a stretch is as likely guilty as not, before rounding. */
 const EVEN = 1;
-const STEEP = 4;
+const STEEP = 8;
 /** All guilty examples together weigh so much of what the innocent ones weigh. */
 const BALANCE = 0.3;
 const SEED = 128;
 /** A weight of 1 before rounding. */
-export const UNIT = 2500;
+export const UNIT = 5000;
 /** Letters of a text that are learned from; what is longer says nothing new. */
 const LONGEST = 24_000;
 

@@ -77,8 +77,7 @@ function matchOf(vector: string, { start, end }: { start: number; end: number },
 
 /** Makes the tables the first judgement would otherwise wait for; a step at a time, each of at most some milliseconds. */
 export function* prepareJudge(): Generator<void, void> {
-  preparePhrases();
-  yield;
+  yield* preparePhrases();
   prepareMarkup();
   yield;
   prepareWeights();

@@ -113,7 +113,7 @@ const RULES: readonly TextRule[] = [
   {
     vector: "707",
     stems: ["/dev/tcp/", "/dev/udp/"],
-    pattern: /(?<=(?:>\s{0,2}&?|<>?\s{0,2}))\/dev\/(?:tcp|udp)\/[\w.$-]{1,80}\/\d/iy,
+    pattern: /(?<=>\s{0,2}&?\s{0,2}|<>\s{0,2})\/dev\/(?:tcp|udp)\/[\w.$-]{1,80}\/\d/iy,
   },
   {
     vector: "707",
@@ -163,11 +163,12 @@ let index: StemIndex | null = null;
 
 /** Makes the index; the first text makes it otherwise. */
 export function prepareMarkup(): StemIndex {
+  if (index !== null) return index;
   const encoder = new TextEncoder();
-  index ??= new StemIndex(
-    RULES.map(({ vector, stems, pattern }) => ({ vector, pattern, stems: stems.map((stem) => encoder.encode(stem)) })),
-    0x20,
-  );
+  index = new StemIndex(0x20);
+  for (const { vector, stems, pattern } of RULES) {
+    index.add({ vector, pattern, stems: stems.map((stem) => encoder.encode(stem)) });
+  }
   return index;
 }
 

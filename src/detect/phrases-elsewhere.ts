@@ -262,17 +262,17 @@ const HAN_DROP = [
   "忘记",
   "忘記",
   "忘掉",
-  "不要理会",
-  "不要遵守",
-  "不再遵守",
-  "不要遵循",
-  "丢弃",
   "跳过",
   "抛开",
-  "请勿遵循",
+  "不要遵守",
+  "不再遵守",
+  "不要理会",
+  "不要遵循",
 ];
-const HAN_EARLIER = ["之前", "以前", "先前", "此前", "前面", "以上", "上述", "上面", "原有", "原来", "先に"];
-const HAN_ALL = ["", "所有", "一切", "全部", "你", "您", "任何", "掉", "了"];
+const HAN_EARLIER = ["之前", "以前", "先前", "此前", "前面", "以上", "上述", "上面", "原有"];
+const HAN_ALL = ["所有", "一切", "全部", "任何"];
+/** What the word for earlier is followed by. */
+const HAN_NEXT = "的所全一给給收你任指命提规規要说設设限内约";
 const HAN_RULES = [
   "指令",
   "指示",
@@ -328,57 +328,48 @@ function crossed(...lists: readonly (readonly string[])[]): string[] {
   return lists.reduce<string[]>((heads, list) => heads.flatMap((head) => list.map((word) => head + word)), [""]);
 }
 
-export function rulesElsewhere(): RuleElsewhere[] {
-  const european = Object.values(LANGUAGES).flatMap(({ drop, earlier, rules, all }): RuleElsewhere[] => {
+/** A word of fewer than five letters and each that may follow it; any other alone. */
+function lengthened(words: readonly string[], next: readonly string[]): string[] {
+  return words.flatMap((word) => (word.length < 5 ? next.map((more) => word + more) : [word]));
+}
+
+/** The rules one by one: what a word is as letters takes its time. */
+export function* rulesElsewhere(): Generator<RuleElsewhere, void> {
+  for (const { drop, earlier, rules, all } of Object.values(LANGUAGES)) {
     const [d, e, r] = [any(drop), any(earlier), any(rules)];
     const around = `(?<=${d}${near(24)}${e}${near(14)})${r}|(?<=${d}${near(24)})${r}${near(18)}${e}|(?<=${e}${near(16)})${r}${near(16)}${d}|${r}${near(12)}${e}${near(16)}${d}`;
-    const made = [{ vector: "710", stems: stemsFrom(rules), pattern: around }];
-    if (all === undefined) return made;
-    return [
-      ...made,
-      { vector: "710", stems: stemsFrom(crossed(rules, earlier)), pattern: around },
-      {
-        vector: "710",
-        stems: stemsFrom(crossed(earlier, ["", ...all], rules)),
-        pattern: `${e}${near(10)}${r}${near(16)}${d}`,
-      },
+    yield { vector: "710", stems: stemsFrom(rules), pattern: around };
+    if (all === undefined) continue;
+    yield { vector: "710", stems: stemsFrom(crossed(rules, earlier)), pattern: around };
+    yield {
+      vector: "710",
+      stems: stemsFrom(crossed(earlier, ["", ...all], rules)),
+      pattern: `${e}${near(10)}${r}${near(16)}${d}`,
+    };
+  }
+  const [d, e, r] = [any(HAN_DROP), any(HAN_EARLIER), any(HAN_RULES)];
+  const earlierNext = `${d}${near(4)}${e}${near(10)}${r}`;
+  for (const drop of HAN_DROP) {
+    const stems = [
+      ...lengthened(crossed([drop], HAN_EARLIER), [...HAN_NEXT]),
+      ...crossed([drop], [...HAN_ALL, "你", "了"], HAN_EARLIER),
     ];
-  });
-  const between = ["", "的", "所有", "全部", "一切", "给", "你", "收到", "提"];
-  return [
-    ...european,
-    {
-      vector: "710",
-      stems: stemsFrom(
-        crossed(HAN_DROP, ["", ...HAN_ALL], HAN_EARLIER, [
-          "的",
-          "所",
-          "全",
-          "一",
-          "给",
-          "提",
-          "收",
-          "你",
-          "任",
-          ...HAN_RULES,
-        ]),
-      ),
-      pattern: `${any(HAN_DROP)}${near(4)}${any(HAN_EARLIER)}${near(10)}${any(HAN_RULES)}`,
-    },
-    {
-      vector: "710",
-      stems: stemsFrom(crossed(HAN_DROP, ["所有", "一切", "全部", "你的"], between.slice(1, 2), HAN_RULES)),
-      pattern: `${any(HAN_DROP)}${near(8)}${any(HAN_RULES)}`,
-    },
-    {
-      vector: "710",
-      stems: stemsFrom(crossed(JAPANESE_EARLIER, JAPANESE_ALL, JAPANESE_RULES, ["", "を", "は", "に"])),
-      pattern: `${any(JAPANESE_EARLIER)}${near(6)}${any(JAPANESE_RULES)}${near(8)}${any(JAPANESE_DROP)}`,
-    },
-    {
-      vector: "710",
-      stems: stemsFrom(crossed(KOREAN_EARLIER, KOREAN_ALL, KOREAN_RULES, ["", "를", "을", "은"])),
-      pattern: `${any(KOREAN_EARLIER)}${near(6)}${any(KOREAN_RULES)}${near(8)}${any(KOREAN_DROP)}`,
-    },
-  ];
+    yield { vector: "710", stems: stemsFrom(stems), pattern: earlierNext };
+  }
+  yield {
+    vector: "710",
+    stems: stemsFrom(crossed(HAN_DROP, [...HAN_ALL, "你的"], HAN_RULES)),
+    pattern: `${d}${near(6)}${r}`,
+  };
+  const particles = ["を", "は", "に", "、"];
+  yield {
+    vector: "710",
+    stems: stemsFrom(lengthened(crossed(JAPANESE_EARLIER, JAPANESE_ALL, JAPANESE_RULES), particles)),
+    pattern: `${any(JAPANESE_EARLIER)}${near(6)}${any(JAPANESE_RULES)}${near(8)}${any(JAPANESE_DROP)}`,
+  };
+  yield {
+    vector: "710",
+    stems: stemsFrom(lengthened(crossed(KOREAN_EARLIER, KOREAN_ALL, KOREAN_RULES), ["를", "을", "은", "사"])),
+    pattern: `${any(KOREAN_EARLIER)}${near(6)}${any(KOREAN_RULES)}${near(8)}${any(KOREAN_DROP)}`,
+  };
 }

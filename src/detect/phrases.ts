@@ -12,31 +12,35 @@ export const PHRASE_REACH = 160;
 /** Positions in the letters. */
 export type PhraseMatch = StemMatch;
 
-const codes = (stem: string): Uint8Array => Uint8Array.from(stem, (letter) => letter.charCodeAt(0));
-
-function rules(): StemRule[] {
-  const english = PHRASE_RULES.map(({ vector, stems, pattern }) => ({
-    vector,
-    stems: stems.map(codes),
-    pattern: new RegExp(pattern, "y"),
-  }));
-  const elsewhere = rulesElsewhere().map(({ vector, stems, pattern }) => ({
-    vector,
-    stems,
-    pattern: new RegExp(pattern, "y"),
-  }));
-  return [...english, ...elsewhere];
-}
-
 let index: StemIndex | null = null;
 
-/** Makes the index, some milliseconds' work; the first text makes it otherwise. */
-export function preparePhrases(): StemIndex {
-  index ??= new StemIndex(rules(), 0);
-  return index;
+function* rules(): Generator<StemRule, void> {
+  for (const { vector, stems, pattern } of PHRASE_RULES) {
+    const codes = stems.map((stem) => Uint8Array.from(stem, (letter) => letter.charCodeAt(0)));
+    yield { vector, stems: codes, pattern: new RegExp(pattern, "y") };
+  }
+  for (const { vector, stems, pattern } of rulesElsewhere()) yield { vector, stems, pattern: new RegExp(pattern, "y") };
+}
+
+/** Makes the index, a rule a step; a text that comes before the last of them makes it whole. */
+export function* preparePhrases(): Generator<void, void> {
+  const made = new StemIndex(0);
+  for (const rule of rules()) {
+    if (index !== null) return;
+    made.add(rule);
+    yield;
+  }
+  index = made;
+}
+
+function madeNow(): StemIndex {
+  const made = new StemIndex(0);
+  for (const rule of rules()) made.add(rule);
+  index = made;
+  return made;
 }
 
 /** The first phrase in letters (and breaks, which no phrase spans) from `from` to `to`, or null. */
 export function findPhrase(letters: Uint8Array, from: number, to: number): PhraseMatch | null {
-  return (index ?? preparePhrases()).find(letters, from, to);
+  return (index ?? madeNow()).find(letters, from, to);
 }

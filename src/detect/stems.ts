@@ -43,14 +43,16 @@ export class StemIndex {
   readonly #fold: number;
 
   /** `fold`: bits that are set in every byte before stems are compared; 0x20 makes capitals and small letters one. */
-  constructor(rules: readonly StemRule[], fold: number) {
+  constructor(fold: number) {
     this.#fold = fold;
-    for (const rule of rules)
-      for (const stem of rule.stems)
-        this.#add(
-          rule,
-          stem.map((byte) => byte | fold),
-        );
+  }
+
+  add(rule: StemRule): void {
+    for (const stem of rule.stems)
+      this.#add(
+        rule,
+        stem.map((byte) => byte | this.#fold),
+      );
   }
 
   #add(rule: StemRule, bytes: Uint8Array): void {
@@ -59,7 +61,9 @@ export class StemIndex {
       const at = bytes.length - 1 - behind;
       const four = bytes.subarray(at - 3, at + 1).reduce((code, byte) => (code << 8) | byte, 0);
       this.#endings[Math.imul(four, LAST) >>> SHIFT] = 1;
-      this.#stems.set(four, [...(this.#stems.get(four) ?? []), { bytes, behind, rule }]);
+      const stems = this.#stems.get(four);
+      if (stems === undefined) this.#stems.set(four, [{ bytes, behind, rule }]);
+      else stems.push({ bytes, behind, rule });
     }
   }
 

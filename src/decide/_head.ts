@@ -40,7 +40,8 @@ export function inspectField(text: string, inspectors: readonly Inspector[]): In
   const bytes = scratch.subarray(0, length);
   for (const inspector of inspectors) {
     const found = inspector.inspect(bytes, false);
-    if (found !== null) return found;
+    if (found === "exhausted") return found;
+    if (found !== null) return { ...found, where: "head" };
   }
   return null;
 }

@@ -131,12 +131,13 @@ describe("embeddedDecider vetoes", () => {
   });
 
   test("what only a second inspector finds, wherever it stands", async () => {
+    const FOUND = { name: "marker", severity: "high", view: "plain", where: "body", start: 0, end: 1 } as const;
     const second: Inspector = {
       name: "marker",
       shortest: 20,
       inspect: (bytes) =>
         Buffer.from(bytes).includes("marker-of-the-second")
-          ? { pillar: "9", vector: "901", reason: "it is there" }
+          ? { ...FOUND, pillar: "9", vector: "901", reason: "it is there" }
           : null,
     };
     const { decide } = embeddedDecider(runtime, SETTINGS, await openPolicy(runtime, null), [...INSPECTORS, second]);

@@ -5,6 +5,9 @@ import type { JsonTape } from "./json.ts";
 import { first, member, sibling, stringAt } from "./json-look.ts";
 import type { Llm, LlmToolCall } from "./llm.ts";
 
+/** Nodes between two yields. */
+const SLICE = 8 * 1024;
+
 /** A call that says nothing; for readers to fill in. */
 export const NO_CALL: Omit<Llm, "dialect" | "operation"> = {
   model: null,
@@ -20,7 +23,7 @@ export const NO_CALL: Omit<Llm, "dialect" | "operation"> = {
 };
 
 /** `fields`: of the outermost object; null when it is an array. Null: not of the protocol. */
-export function readMcp(tape: JsonTape, fields: Fields | null): Llm | null {
+export function* readMcp(tape: JsonTape, fields: Fields | null): Generator<void, Llm | null> {
   const calls: LlmToolCall[] = [];
   let known = false;
   let tool = false;
@@ -39,7 +42,13 @@ export function readMcp(tape: JsonTape, fields: Fields | null): Llm | null {
     }
   };
   if (fields !== null) one(0);
-  else for (let each = first(tape, 0); each !== -1; each = sibling(tape, each)) one(each);
+  let turn = 0;
+  for (let each = fields === null ? first(tape, 0) : -1; each !== -1; each = sibling(tape, each)) {
+    one(each);
+    if (each - turn < SLICE) continue;
+    turn = each;
+    yield;
+  }
   if (!known) return null;
   return {
     ...NO_CALL,

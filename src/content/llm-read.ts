@@ -6,7 +6,7 @@ import { type Heard, hearMessages, rangeOf, toolNames } from "./_llm-text.ts";
 import { NO_CALL, readMcp } from "./_mcp.ts";
 import { type Name, nameAt } from "./_names.ts";
 import type { Body } from "./body.ts";
-import { ARRAY, type JsonTape, KEY, NULL, OBJECT, STRING } from "./json.ts";
+import { ARRAY, type JsonTape, KEY, OBJECT, STRING } from "./json.ts";
 import { first, isTrue, member, numberAt, sibling, stringAt } from "./json-look.ts";
 import type { Llm, TextRange } from "./llm.ts";
 
@@ -83,12 +83,16 @@ interface Reading extends Heard {
   answers: number;
 }
 
-/** Null: no call of a model. `ambiguous`: keys that differ in case only. */
-export function readLlm(question: Question, tape: JsonTape): Llm | null | "ambiguous" {
-  if (tape.kind[0] !== OBJECT) return readMcp(tape, null);
+/** Nodes of one message, and between two yields: more cannot be read without being felt. */
+const MOST_AT_ONCE = 64 * 1024;
+const SLICE = 8 * 1024;
+
+/** Null: no call of a model. `ambiguous`: keys that differ in case only. `too_many`: values in one message. */
+export function* readLlm(question: Question, tape: JsonTape): Generator<void, Llm | null | "ambiguous" | "too_many"> {
+  if (tape.kind[0] !== OBJECT) return yield* readMcp(tape, null);
   const fields = fieldsOf(tape, 0);
   if (fields === null) return "ambiguous";
-  if (fields.has("jsonrpc")) return readMcp(tape, fields);
+  if (fields.has("jsonrpc")) return yield* readMcp(tape, fields);
   const call: Call = {
     tape,
     fields,
@@ -96,18 +100,18 @@ export function readLlm(question: Question, tape: JsonTape): Llm | null | "ambig
     header: (name) => headerOf(question, name),
   };
   const shape = recognise(call);
-  return shape === null ? null : read(tape, fields, shape);
+  return shape === null ? null : yield* read(tape, fields, shape);
 }
 
-function read(tape: JsonTape, fields: Fields, shape: Shape): Llm {
+function* read(tape: JsonTape, fields: Fields, shape: Shape): Generator<void, Llm | "too_many"> {
   const reading: Reading = {
-    ...{ messages: [], toolCalls: [], system: [], images: 0, files: 0 },
+    ...{ messages: [], toolCalls: [], system: [], images: 0, files: 0, numbers: 0 },
     ...{ tools: [], schemas: 0, most: 0, answers: 1 },
   };
-  take(tape, fields, reading);
+  if (!(yield* take(tape, fields, reading))) return "too_many";
   if (shape.dialect === "replicate") takeSystem(tape, fields.get("input"), reading);
-  takeBatch(tape, fields.get("requests"), reading);
-  const { messages, toolCalls, system, images, files, tools, schemas, most, answers } = reading;
+  if (!(yield* takeBatch(tape, fields.get("requests"), reading))) return "too_many";
+  const { messages, toolCalls, system, images, files, tools, most, answers } = reading;
   return {
     dialect: shape.dialect,
     operation: shape.operation,
@@ -121,17 +125,19 @@ function read(tape: JsonTape, fields: Fields, shape: Shape): Llm {
     images,
     files,
     get inputTokens() {
-      return estimate(tape, this, schemas);
+      return estimate(tape, reading);
     },
   };
 }
 
 /** All fields that any dialect has, in the order of the body: which of them a server reads is its own affair. */
-function take(tape: JsonTape, fields: Fields, into: Reading): void {
+function* take(tape: JsonTape, fields: Fields, into: Reading): Generator<void, boolean> {
   for (const [name, node] of fields) {
     const role = SAID.get(name);
-    if (role !== undefined && tape.kind[node] !== NULL) hearMessages(tape, node, role, into);
+    if (role !== undefined && !(yield* hearAll(tape, node, role, into))) return false;
     const use = USES.get(name);
+    const whole = use === "system" || use === "tools" || (use === "inside" && tape.kind[node] === OBJECT);
+    if (whole && !fits(tape, node)) return false;
     if (use === "system") hearSystem(tape, node, into);
     else if (use === "tools") {
       const list = tape.kind[node] === OBJECT ? member(tape, node, "tools") : node;
@@ -145,6 +151,29 @@ function take(tape: JsonTape, fields: Fields, into: Reading): void {
       }
     } else takeNumber(tape, name, node, into);
   }
+  return true;
+}
+
+/** A message at a time. */
+function* hearAll(tape: JsonTape, node: number, role: string, into: Heard): Generator<void, boolean> {
+  if (tape.kind[node] !== ARRAY) {
+    if (!fits(tape, node)) return false;
+    hearMessages(tape, node, role, into);
+    return true;
+  }
+  let turn = node;
+  for (let each = first(tape, node); each !== -1; each = sibling(tape, each)) {
+    if (!fits(tape, each)) return false;
+    hearMessages(tape, each, role, into);
+    if (each - turn < SLICE) continue;
+    turn = each;
+    yield;
+  }
+  return true;
+}
+
+function fits(tape: JsonTape, node: number): boolean {
+  return (tape.next[node] as number) - node <= MOST_AT_ONCE;
 }
 
 function takeNumber(tape: JsonTape, name: Name | "", node: number, into: Reading): void {
@@ -162,16 +191,18 @@ function takeSystem(tape: JsonTape, node: number | undefined, into: Heard): void
 }
 
 /** Calls for later: each is a body of its own under `params`. */
-function takeBatch(tape: JsonTape, node: number | undefined, into: Reading): void {
+function* takeBatch(tape: JsonTape, node: number | undefined, into: Reading): Generator<void, boolean> {
   for (let each = first(tape, node ?? -1); each !== -1; each = sibling(tape, each)) {
     const params = member(tape, each, "params");
     const fields = fieldsOf(tape, params === -1 ? each : params);
-    if (fields !== null) take(tape, fields, into);
+    if (fields !== null && !(yield* take(tape, fields, into))) return false;
+    yield;
   }
+  return true;
 }
 
 function hearSystem(tape: JsonTape, node: number, into: Heard): void {
-  const apart: Heard = { messages: [], toolCalls: into.toolCalls, system: [], images: 0, files: 0 };
+  const apart: Heard = { messages: [], toolCalls: into.toolCalls, system: [], images: 0, files: 0, numbers: 0 };
   hearMessages(tape, node, "system", apart);
   for (const message of apart.messages) into.system.push(...message.texts);
 }
@@ -184,20 +215,27 @@ function modelOf(tape: JsonTape, fields: Fields): string | null {
   return null;
 }
 
-function estimate(
-  tape: JsonTape,
-  llm: Pick<Llm, "system" | "messages" | "toolCalls" | "images" | "files">,
-  schemas: number,
-): number {
-  let quarters = schemas;
-  const add = ({ start, end }: TextRange): void => {
-    quarters += end - start;
-    for (let i = start; i < end; i++) if ((tape.bytes[i] as number) > 0x7f) quarters += 1;
+function eachText({ system, messages, toolCalls }: Heard, visit: (range: TextRange) => void): void {
+  for (const range of system) visit(range);
+  for (const { texts } of messages) for (const range of texts) visit(range);
+  for (const call of toolCalls) if (call.arguments !== null) visit(call.arguments);
+}
+
+/** Of more bytes only every second, third, … is looked at. */
+const SAMPLES = 256 * 1024;
+
+function estimate(tape: JsonTape, llm: Reading): number {
+  let bytes = llm.schemas;
+  let wide = 0;
+  let stride = 0;
+  const look = ({ start, end }: TextRange): void => {
+    if (stride === 0) bytes += end - start;
+    else for (let i = start; i < end; i += stride) if ((tape.bytes[i] as number) > 0x7f) wide += stride;
   };
-  for (const range of llm.system) add(range);
-  for (const { texts } of llm.messages) for (const range of texts) add(range);
-  for (const call of llm.toolCalls) if (call.arguments !== null) add(call.arguments);
-  return Math.ceil(quarters / 4) + 4 * llm.messages.length + 1000 * (llm.images + llm.files);
+  eachText(llm, look);
+  stride = Math.max(1, Math.floor(bytes / SAMPLES));
+  eachText(llm, look);
+  return llm.numbers + Math.ceil((bytes + wide) / 4) + 4 * llm.messages.length + 1000 * (llm.images + llm.files);
 }
 
 function headerOf({ headers }: Question, wanted: string): string | null {

@@ -14,6 +14,14 @@ export interface RedisServer {
   restart(): Promise<void>;
 }
 
+const started = new Set<ChildProcess>();
+
+/** What a test that failed has left running; the test runner tells nobody that it ends. */
+export function killEveryRedis(): void {
+  for (const child of started) child.kill("SIGKILL");
+  started.clear();
+}
+
 export async function freePort(): Promise<number> {
   const server = net.createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
@@ -26,7 +34,7 @@ function begin(port: number, args: readonly string[]): Promise<ChildProcess> {
   const own = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", "/tmp"];
   const ports = args.includes("--tls-port") ? [] : ["--port", String(port)];
   const child = spawn("redis-server", [...own, ...ports, ...args], { stdio: ["ignore", "pipe", "ignore"] });
-  process.on("exit", () => child.kill("SIGKILL"));
+  started.add(child);
   return new Promise((resolve, reject) => {
     let out = "";
     child.stdout?.on("data", (bytes) => {

@@ -34,6 +34,8 @@ export class MemoryLimits implements LimitStore {
   readonly #buckets = new Map<string, Bucket>();
   readonly #places = new Map<string, Places>();
   readonly #windows = new Map<string, Window>();
+  #sweptAt = -1;
+  #sweptUs = 0;
 
   constructor(clocks: LimitClocks, maxKeys = MAX_KEYS) {
     this.#clocks = clocks;
@@ -48,10 +50,7 @@ export class MemoryLimits implements LimitStore {
   take(holder: string, needs: readonly Need[]): Taken {
     const now = this.#clocks.now();
     const us = Math.floor(this.#clocks.monotonic() * 1000);
-    if (this.size + needs.length > this.#maxKeys) {
-      this.#sweep(now, us);
-      if (this.size + needs.length > this.#maxKeys) throw new RangeError("there is no room for another counter");
-    }
+    if (this.size + needs.length > this.#maxKeys) this.#makeRoom(needs, now, us);
     const levels = needs.map((need) => this.#look(need, now, us));
     const taken = levels.every(({ fits }, i) => fits || needs[i]?.enforce === false);
     if (taken) for (const [i, need] of needs.entries()) this.#takeOne(holder, need, levels[i] as Level, us);
@@ -133,6 +132,16 @@ export class MemoryLimits implements LimitStore {
     return places;
   }
 
+  /** Those who are counted already go on being counted. */
+  #makeRoom(needs: readonly Need[], now: number, us: number): void {
+    const known = ({ kind, key }: Need): boolean =>
+      (kind === "rate" ? this.#buckets : kind === "slots" ? this.#places : this.#windows).has(key);
+    const full = (): boolean => this.size + needs.filter((need) => !known(need)).length > this.#maxKeys;
+    if (!full()) return;
+    this.#sweep(now, us);
+    if (full()) throw new RangeError("there is no room for another counter");
+  }
+
   /** Drops what says nothing any more. At most once for every few new counters, or a full memory would be walked for each request. */
   #sweep(now: number, us: number): void {
     if (this.#sweptAt === this.size && us - this.#sweptUs < 1_000_000) return;
@@ -145,9 +154,6 @@ export class MemoryLimits implements LimitStore {
     this.#sweptAt = this.size;
     this.#sweptUs = us;
   }
-
-  #sweptAt = -1;
-  #sweptUs = 0;
 }
 
 function periodOf({ seconds, offset }: WindowNeed): Period {

@@ -14,6 +14,8 @@ export interface Carried {
   readonly status: number | null;
   readonly bytesUp: number;
   readonly bytesDown: number;
+  /** Why the answer is not whole, or null: what it says it used is then not all of it. */
+  readonly error: string | null;
 }
 
 interface Held {
@@ -85,15 +87,18 @@ export class Reservation {
 }
 
 /** Null: nobody knows. */
-function actualOf({ part, price }: Claim, carried: Carried, use: TokenUse | null): number | null {
+function actualOf({ part, price, need }: Claim, carried: Carried, use: TokenUse | null): number | null {
   if (part === "bytes") return carried.bytesUp + carried.bytesDown;
   // A payment that has left counts, whatever is answered.
   if (part === "payment") return null;
+  if (need.kind !== "window") return null;
   if (use === null) {
     // A provider that refuses a request has not worked on it.
     return carried.status !== null && carried.status >= 400 && carried.status < 500 ? 0 : null;
   }
-  return price === null ? totalTokens(use) : costMicros(price, use);
+  const told = price === null ? totalTokens(use) : costMicros(price, use);
+  // Whoever hangs up before the last count would pay for the first only.
+  return carried.error === null ? told : Math.max(told, need.amount);
 }
 
 /** The places this process holds, renewed until they are given back: a process that dies leaves them to their lease. */

@@ -9,6 +9,8 @@ interface Client {
   readonly isReady: boolean;
   evalSha(digest: string, call: Call): Promise<unknown>;
   eval(script: string, call: Call): Promise<unknown>;
+  /** Waits for the replies that are due. */
+  close(): Promise<unknown>;
   destroy(): void;
 }
 
@@ -24,6 +26,7 @@ const RETRY_MAX_MS = 2_000;
 /** A server that hangs is noticed by its silence, and its connection made anew. */
 const PING_MS = 5_000;
 const SILENCE_MS = 15_000;
+const LAST_WORDS_MS = 500;
 
 export function redis(options: RedisOptions): RedisClient {
   const digests = new Map<string, string>();
@@ -102,11 +105,20 @@ export function redis(options: RedisOptions): RedisClient {
       closed = true;
       problem = "closed";
       settled();
-      try {
-        client?.destroy();
-      } catch {
-        // It had not been opened.
-      }
+      const last = client;
+      client = null;
+      if (last === null) return;
+      const destroy = (): void => {
+        try {
+          last.destroy();
+        } catch {
+          // It had not been opened, or is closed already.
+        }
+      };
+      if (!last.isReady) return destroy();
+      // What has just been said of ended requests gets there.
+      const timer = setTimeout(destroy, LAST_WORDS_MS);
+      void last.close().then(() => clearTimeout(timer), destroy);
     },
   };
 }

@@ -104,6 +104,7 @@ export interface RedisClient {
   readonly problem: string | null;
   /** Resolves when the first connection stands or could not be made. Never rejects. */
   readonly tried: Promise<void>;
+  /** Calls made before still reach the server, if it answers within half a second; later ones reject. */
   close(): void;
 }
 

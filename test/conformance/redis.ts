@@ -2,10 +2,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, startRedis } from "../_redis-server.ts";
+import { freePort, killEveryRedis, startRedis } from "../_redis-server.ts";
 import { type Check, expect, faultOf, same, sharedAuthority, until } from "./kit.ts";
 
-export const redisRunsScripts: Check = async (runtime) => {
+function cleanly(check: Check): Check {
+  return async (runtime) => {
+    try {
+      await check(runtime);
+    } finally {
+      killEveryRedis();
+    }
+  };
+}
+
+export const redisRunsScripts: Check = cleanly(async (runtime) => {
   const server = await startRedis();
   const client = runtime.redis({ url: server.url, connectTimeoutMs: 2_000 });
   await client.tried;
@@ -22,12 +32,18 @@ export const redisRunsScripts: Check = async (runtime) => {
     Array.from({ length: 500 }, () => client.eval('return redis.call("INCR", KEYS[1])', ["n"], [])),
   );
   same(new Set(many).size, 500, "replies");
+  const other = runtime.redis({ url: server.url, connectTimeoutMs: 2_000 });
+  await other.tried;
+  const last = Array.from({ length: 100 }, () => client.eval('return redis.call("INCR", KEYS[1])', ["last"], []));
   client.close();
   same(await faultOf(client.eval("return 1", [], [])), "redis_failed", "closed");
+  same(new Set(await Promise.all(last)).size, 100, "calls made before");
+  same(await other.eval('return redis.call("GET", KEYS[1])', ["last"], []), "100", "calls that arrived");
+  other.close();
   await server.kill();
-};
+});
 
-export const redisQueuesNothingWhileItIsAway: Check = async (runtime) => {
+export const redisQueuesNothingWhileItIsAway: Check = cleanly(async (runtime) => {
   const port = await freePort();
   const client = runtime.redis({ url: `redis://127.0.0.1:${port}`, connectTimeoutMs: 500 });
   await client.tried;
@@ -42,9 +58,9 @@ export const redisQueuesNothingWhileItIsAway: Check = async (runtime) => {
   same(await waiting, "redis_failed", "a call under way");
   await until(() => !client.up, "noticed");
   client.close();
-};
+});
 
-export const redisTlsVerifiesTheServer: Check = async (runtime) => {
+export const redisTlsVerifiesTheServer: Check = cleanly(async (runtime) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-redis-"));
   const root = sharedAuthority();
   const own = root.issue("redis.test", "IP:127.0.0.1");
@@ -71,4 +87,4 @@ export const redisTlsVerifiesTheServer: Check = async (runtime) => {
   elsewhere.close();
   await server.kill();
   rmSync(folder, { recursive: true });
-};
+});

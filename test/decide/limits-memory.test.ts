@@ -34,6 +34,8 @@ describe("refusals", () => {
     const store = new MemoryLimits(time, 10);
     for (let i = 0; i < 10; i++) store.take("a", [budget({ key: `k${i}` })]);
     expect(() => store.take("a", [budget({ key: "one more" })])).toThrow("no room");
+    // Who is counted already goes on.
+    expect(store.take("a", [budget({ key: "k0" })]).taken).toBe(true);
     // What said nothing any more made room.
     time.at += 86_400_000;
     expect(store.take("a", [budget({ key: "one more" })]).taken).toBe(true);

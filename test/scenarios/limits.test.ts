@@ -1,12 +1,12 @@
 /** Limits on the whole road: a policy file, real clients, a real upstream, real certificates. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type RedisServer, startRedis } from "../_redis-server.ts";
+import { killEveryRedis, type RedisServer, startRedis } from "../_redis-server.ts";
 import { testUnless, tool } from "../_skip.ts";
 import { Gateway } from "../e2e/_gateway.ts";
 import { type InProcess, startInProcess } from "./_in-process.ts";
@@ -37,6 +37,7 @@ afterEach(async () => {
 });
 afterAll(() => {
   upstream.close();
+  killEveryRedis();
   rmSync(folder, { recursive: true });
 });
 
@@ -143,6 +144,35 @@ test("money is settled at what the answer says it used, streamed, coded or whole
   expect(String(refused.certificate.reason)).toContain("0.0301 USD");
 });
 
+test("whoever hangs up before the last count pays the whole reserve", async () => {
+  const { port } = await start(`limits:\n  - {id: cash, money: {max: 0.0201, per: 1mo}}\n${PRICES}`);
+  const first = { type: "message_start", message: { usage: { input_tokens: 10, output_tokens: 1 } } };
+  for (let i = 0; i < 2; i++) {
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    answer = (_request, response) => {
+      response.on("close", resolve);
+      response.setHeader("content-type", "text/event-stream").write(`data: ${JSON.stringify(first)}\n\n`);
+    };
+    const leaving = new AbortController();
+    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/`;
+    const proxied = { ...post(CHAT), signal: leaving.signal, proxy: `http://127.0.0.1:${port}` } as RequestInit;
+    const response = await fetch(url, proxied);
+    await response.body?.getReader().read();
+    leaving.abort();
+    await closed;
+  }
+  answer = (_request, response) => response.end("{}");
+  expect((await ask(port, post(CHAT))).certificate).toMatchObject({ matched_vector: "budget_exceeded" });
+});
+
+test("in shadow mode nothing is refused, and what would have been is certified", async () => {
+  const { port } = await start("limits:\n  - {id: pace, rate: {requests: 1, per: 1h}}\n", { EVE_PROXY_MODE: "shadow" });
+  await ask(port);
+  const second = await ask(port);
+  expect(second.status).toBe(200);
+  expect(second.certificate).toMatchObject({ verdict: "allow", would: "block", mode: "shadow", rule: "limit: pace" });
+});
+
 test("a model without a price is refused where money is limited; a body that names two models too", async () => {
   const { port } = await start(`limits:\n  - {id: cash, money: {max: 5, per: 1d}}\n${PRICES}`);
   const unknown = await ask(port, post({ ...CHAT, model: "nobody-knows" }));
@@ -174,6 +204,17 @@ test("payments: each, unreadable, gzip read", async () => {
   expect(await vector({ method: "POST", body, headers: coded, path: "/v1/charges" })).toBe("payment_each");
   expect(await vector({ ...post({ amount: 2000 }), path: "/v1/charges" })).toBeNull();
   expect(await vector({ ...post({ amount: 2001 }), path: "/v1/customers" })).toBeNull();
+});
+
+test("the policy of the manual is one", async () => {
+  const manual = readFileSync(resolve(import.meta.dir, "../../docs/limits.md"), "utf8");
+  const path = join(folder, "manual.yaml");
+  writeFileSync(path, /```yaml\n([\s\S]*?)```/.exec(manual)?.[1] ?? "");
+  const gateway = await startInProcess({ EVE_PROXY_POLICY: path });
+  running.push(gateway);
+  answer = (_request, response) => response.end("ok");
+  const statuses = await Promise.all(Array.from({ length: 7 }, async () => (await ask(gateway.port)).status));
+  expect(statuses.sort()).toEqual([200, 200, 200, 200, 200, 429, 429]);
 });
 
 test("shadow limits refuse nothing and are certified", async () => {

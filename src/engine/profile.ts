@@ -2,8 +2,9 @@
 import { compileDlp, DEFAULT_MODES, type Dlp, type DlpFinding, type DlpSettings, type Mode } from "../dlp/dlp.ts";
 import type { DlpClass } from "../dlp/rule.ts";
 import type { Finding, Severity } from "../model/finding.ts";
+import { dlpPolicyOf } from "../policy/dlp-settings.ts";
 import type { Program } from "../policy/program.ts";
-import type { DetectSection, DlpSection } from "../policy/schema.ts";
+import type { DetectSection } from "../policy/schema.ts";
 
 /** `enforce` and `sanitize` act, `watch` says what it would have done, `note` only tells, `ignore` does not even that. */
 export type Action = "enforce" | "sanitize" | "watch" | "note" | "ignore";
@@ -25,7 +26,7 @@ const LEARNED = "712";
 /** Throws Fault `policy_invalid` for settings that cannot be obeyed. */
 export function profileOf(program: Program | null): Profile {
   const detect = program?.detect ?? {};
-  const settings = dlpSettings(program?.dlp ?? {});
+  const settings: DlpSettings = dlpPolicyOf(program?.dlp ?? {});
   const modes: Readonly<Record<DlpClass, Mode>> = { ...DEFAULT_MODES, ...settings.modes };
   return {
     dlp: compileDlp(settings),
@@ -51,32 +52,4 @@ function dataAction(mode: Mode, finding: DlpFinding): Action {
   if (mode === "off") return "ignore";
   if (mode === "shadow") return finding.confidence === "low" ? "note" : "watch";
   return finding.mode === "shadow" ? "note" : mode;
-}
-
-function dlpSettings({ secrets, personal, health, canaries, patterns, dictionaries, allow }: DlpSection): DlpSettings {
-  const said = {
-    secret: secrets,
-    personal,
-    health,
-    canary: canaries?.mode,
-    pattern: patterns?.mode,
-    dictionary: dictionaries?.mode,
-  };
-  const modes: Partial<Record<DlpClass, Mode>> = {};
-  for (const [name, mode] of Object.entries(said)) if (mode !== undefined) modes[name as DlpClass] = mode;
-  return {
-    modes,
-    canaries: listOf(canaries?.values),
-    patterns: (patterns?.list ?? []).map(({ name, regex, severity }) =>
-      severity === undefined ? { name, pattern: regex } : { name, pattern: regex, severity },
-    ),
-    dictionaries: (dictionaries?.list ?? []).map(({ name, words }) => ({ name, words: listOf(words) })),
-    allow: { fingerprints: listOf(allow?.fingerprints), names: listOf(allow?.names) },
-  };
-}
-
-/** One or several, as a policy file may say them. */
-function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return [];
-  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
 }

@@ -69,6 +69,8 @@ export function bodyConditions(when: Conditions, compiling: Compiling): Conditio
   return made;
 }
 
+/** Values at one path that are looked at; of more it is not known. */
+const MAX_VALUES = 1000;
 const NO_TEXTS: readonly string[] = [];
 
 function rolesOf({ messages: list, system }: Llm): string[] {
@@ -107,17 +109,16 @@ function messages(given: NonNullable<Conditions["messages"]>, compiling: Compili
   const { min = 1, max = Number.POSITIVE_INFINITY } = given;
   return ofLlm("messages", "as described", (llm, asked) => {
     const needsText = contains.length > 0 || matches !== null;
-    const spoken = needsText ? asked.messages : rolesOf(llm).map((role) => ({ role, texts: NO_TEXTS }));
+    const spoken = needsText ? asked.messages : rolesOf(llm).map((role) => ({ role, texts: NO_TEXTS, lowered: "" }));
     if (spoken === null) return UNKNOWN;
+    const needles = contains.filter((text) => asked.mayBeSaid(text));
+    if (contains.length > 0 && needles.length === 0) return min === 0 ? YES : NO;
     let count = 0;
     let unsure = 0;
-    for (const { role, texts } of spoken) {
+    for (const { role, texts, lowered } of spoken) {
       if (roles !== null && !roles.some((pattern) => pattern.test(role))) continue;
-      if (contains.length > 0) {
-        const whole = texts.join("\n").toLowerCase();
-        if (!contains.some((text) => whole.includes(text))) continue;
-      }
-      const truths = matches === null ? [] : texts.map(matches);
+      if (contains.length > 0 && !needles.some((text) => lowered.includes(text))) continue;
+      const truths = matches === null ? [] : texts.map((text) => matches(text, asked));
       if (matches === null || truths.includes(YES)) count += 1;
       else if (truths.includes(UNKNOWN)) unsure += 1;
     }
@@ -202,19 +203,20 @@ function json(place: string, test: JsonTest, compiling: Compiling): Condition | 
     compiling.problem(at, `${quote(place)} is not a path such as $.order.items[*].amount`);
     return null;
   }
-  const checks: ((fact: JsonFact) => boolean)[] = [];
+  const checks: ((fact: JsonFact, asked: Asked) => Truth)[] = [];
   if (test.eq !== undefined) {
     const wanted = test.eq;
-    checks.push((fact) => fact.value() === wanted);
+    checks.push((fact) => (fact.value() === wanted ? YES : NO));
   }
   if (test.in !== undefined) {
     const wanted = new Set<unknown>(test.in);
-    checks.push((fact) => wanted.has(fact.value()));
+    checks.push((fact) => (wanted.has(fact.value()) ? YES : NO));
   }
   for (const [key, holds] of COMPARISONS) {
     const bound = test[key];
     // What is no number is neither more nor less than one.
-    if (bound !== undefined) checks.push((fact) => fact.kind === "number" && holds(Number(fact.text), bound));
+    if (bound !== undefined)
+      checks.push((fact) => (fact.kind === "number" && holds(Number(fact.text), bound) ? YES : NO));
   }
   if (test.glob !== undefined || test.regex !== undefined) {
     const matches = textTest(
@@ -225,7 +227,7 @@ function json(place: string, test: JsonTest, compiling: Compiling): Condition | 
       compiling,
       at,
     );
-    checks.push((fact) => fact.kind !== "object" && fact.kind !== "array" && matches(fact.text) === YES);
+    checks.push((fact, asked) => (fact.kind === "object" || fact.kind === "array" ? NO : matches(fact.text, asked)));
   }
   if (Object.keys(test).length === 0) compiling.problem(at, "says nothing: give exists, eq, in, gt, lt, glob or regex");
   return {
@@ -235,14 +237,24 @@ function json(place: string, test: JsonTest, compiling: Compiling): Condition | 
     cost: 6,
     test(asked) {
       if (!asked.known.content) return UNKNOWN;
-      const fact = asked.facts.json(parsed);
+      const fact = asked.json(parsed, place);
       if (!fact.known) return UNKNOWN;
-      if (test.exists === false) return fact.value.length === 0 ? YES : NO;
-      return ofSome(fact.value.filter((each) => checks.every((check) => check(each))).length, fact.value.length);
+      const values = fact.value;
+      if (test.exists === false) return values.length === 0 ? YES : NO;
+      if (values.length > MAX_VALUES && checks.length > 0) return UNKNOWN;
+      let yes = 0;
+      let unknown = 0;
+      for (const each of values) {
+        let truth: Truth = YES;
+        for (const check of checks) truth = Math.min(truth, check(each, asked)) as Truth;
+        if (truth === YES) yes += 1;
+        else if (truth !== NO) unknown += 1;
+      }
+      return unknown > 0 ? UNKNOWN : ofSome(yes, values.length);
     },
     found(asked) {
       if (!asked.known.content) return "not kept";
-      const fact = asked.facts.json(parsed);
+      const fact = asked.json(parsed, place);
       return fact.known ? `${fact.value.length} values there` : whyUnknown(fact);
     },
   };

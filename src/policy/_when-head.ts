@@ -152,7 +152,7 @@ function field(part: "query" | "headers", name: string, test: TextTest, compilin
       let yes = 0;
       let no = 0;
       for (const value of values) {
-        const truth = matches(typeof value === "string" && part === "query" ? decodeParameter(value) : value);
+        const truth = matches(typeof value === "string" && part === "query" ? decodeParameter(value) : value, asked);
         if (truth === YES) yes += 1;
         else if (truth === NO) no += 1;
       }
@@ -168,7 +168,7 @@ export function textTest(
   test: TextTest,
   { words, problem, problemInside }: Compiling,
   at: readonly (string | number)[],
-): (value: string | Credential) => Truth {
+): (value: string | Credential, asked: Asked) => Truth {
   const tests: ((text: string) => boolean)[] = [];
   if (test.equals !== undefined) {
     const set = new Set(words(test.equals, [...at, "equals"]));
@@ -188,11 +188,11 @@ export function textTest(
   const ofCredential = issuers.length > 0 || kinds.length > 0;
   if (Object.keys(test).length === 0) problem(at, "says nothing: give present, equals, glob, regex, kind or issuer");
   if (test.present === false && Object.keys(test).length > 1) problem(at, "what is not present is nothing else either");
-  return (value) => {
+  return (value, asked) => {
     if (typeof value === "string") {
       if (ofCredential) return NO;
       // An engine that never goes back is linear, not quick.
-      if (test.regex !== undefined && value.length > MAX_REGEX_TEXT) return UNKNOWN;
+      if (test.regex !== undefined && (value.length > MAX_REGEX_TEXT || !asked.mayMatch(value.length))) return UNKNOWN;
       return tests.every((each) => each(value)) ? YES : NO;
     }
     if (kinds.length > 0 && !kinds.includes(value.kind)) return NO;

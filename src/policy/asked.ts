@@ -1,10 +1,12 @@
 /** One question with what conditions read of it, each part made when the first condition needs it. */
 import { decodeJsonText } from "../content/coding.ts";
-import type { Fact, Facts } from "../content/facts.ts";
+import type { Fact, Facts, JsonFact } from "../content/facts.ts";
 import type { GraphQl } from "../content/graphql.ts";
+import type { JsonPath } from "../content/json-path.ts";
 import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
+import { Trigrams } from "./_trigrams.ts";
 import { type PathReadings, readPath } from "./path-readings.ts";
 
 /**
@@ -35,7 +37,13 @@ export interface Known {
 export interface SpokenMessage {
   readonly role: string;
   readonly texts: readonly string[];
+  /** All of them in lower case. */
+  readonly lowered: string;
 }
+
+/** What regular expressions may read for one question, in characters; each text counts as some more. */
+const MAX_MATCHED = 50_000;
+const MATCH_COST = 64;
 
 const MAX_MESSAGES = 2 * 1024 * 1024;
 const ALL_KNOWN: Known = { content: true, findings: true };
@@ -54,6 +62,8 @@ export class Asked {
   #class: "read" | "write" | "unknown" | undefined;
   #llm: Fact<Llm | null> | undefined;
   #graphql: Fact<GraphQl | null> | undefined;
+  #json: Map<string, Fact<readonly JsonFact[]>> | undefined;
+  #matched = 0;
   #messages: readonly SpokenMessage[] | null | undefined;
 
   constructor(question: Question, facts: Facts, findings: readonly Finding[], known: Known = ALL_KNOWN) {
@@ -154,8 +164,39 @@ export class Asked {
     this.#messages =
       bytes > MAX_MESSAGES
         ? null
-        : all.map(({ role, texts }) => ({ role, texts: texts.map((range) => this.text(range)) }));
+        : all.map(({ role, texts: ranges }) => {
+            const texts = ranges.map((range) => this.text(range));
+            return { role, texts, lowered: texts.join("\n").toLowerCase() };
+          });
     return this.#messages;
+  }
+
+  /** False: no message has it. In lower case. */
+  mayBeSaid(needle: string): boolean {
+    const messages = this.messages;
+    if (messages === null) return true;
+    // One question is ruled after the other, and the table is of the last.
+    if (lastSaid !== this) {
+      said = new Trigrams(messages.map(({ lowered }) => lowered));
+      lastSaid = this;
+    }
+    return said?.mayHave(needle) ?? true;
+  }
+
+  /** Whether regular expressions may still read this much. */
+  mayMatch(length: number): boolean {
+    this.#matched += length + MATCH_COST;
+    return this.#matched <= MAX_MATCHED;
+  }
+
+  json(path: JsonPath, key: string): Fact<readonly JsonFact[]> {
+    let fact = this.#json?.get(key);
+    if (fact === undefined) {
+      fact = this.facts.json(path);
+      this.#json ??= new Map();
+      this.#json.set(key, fact);
+    }
+    return fact;
   }
 
   /** The text of a range of the body. */
@@ -164,6 +205,9 @@ export class Asked {
     return decoder.decode(escaped ? decodeJsonText(bytes, start, end) : bytes.subarray(start, end));
   }
 }
+
+let lastSaid: Asked | null = null;
+let said: Trigrams | null = null;
 
 const NO_BODY = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

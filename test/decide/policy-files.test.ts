@@ -57,3 +57,30 @@ test("whoever asks after a failed reading is answered for the files as they are"
   expect(await policy.reload()).toMatchObject({ ok: true });
   expect(policy.problem).toBeNull();
 });
+
+test("expressions of a policy are compiled when it is read, also when they come with a reload; a bad one changes nothing", async () => {
+  const { file, files } = slowFile(allowing("old.test"));
+  const policy = await openPolicy(files, "policy.yaml");
+  const first = policy.version;
+  const rule = (cel: string) => `${allowing("old.test")}rules:\n  - { id: r, verdict: deny, when: { cel: ${cel} } }\n`;
+  file.text = rule("agnt == 'x'");
+  expect(await policy.reload()).toMatchObject({ ok: false, message: expect.stringContaining("did you mean agent?") });
+  expect([policy.version, policy.problem === null]).toEqual([first, false]);
+  file.text = rule("agent == 'x'");
+  expect((await policy.reload()).ok).toBe(true);
+  expect(policy.version).not.toBe(first);
+});
+
+test("cases that stand beside a policy are no part of it", async () => {
+  const read: string[] = [];
+  const files = {
+    stat: async (path: string) => ({ size: 100, mode: 0o600, directory: path === "dir", inode: 1 }),
+    list: async () => ["dir/a.yaml", "dir/a.test.yaml", "dir/.b.yaml", "dir/c.txt"],
+    async readFile(path: string) {
+      read.push(path);
+      return new TextEncoder().encode(allowing("a.test"));
+    },
+  };
+  await openPolicy(files, "dir");
+  expect(read).toEqual(["dir/a.yaml"]);
+});

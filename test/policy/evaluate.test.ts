@@ -261,6 +261,18 @@ describe("conditions on calls of models", () => {
     expect(denies("{ tools: { called: rm } }", called)).toBe(true);
   });
 
+  test("what would take too long to read is not known", () => {
+    const many = call({
+      messages: Array.from({ length: 3000 }, () => ({ role: "user", content: "aaaaaaaaaaaaaaaaaaaa" })),
+    });
+    expect(denies("{ messages: { regex: '(a+)+b' } }", many)).toBe(true);
+    expect(allows("{ messages: { regex: 'a' } }", many)).toBe(true);
+    expect(allows("{ not: { messages: { regex: 'b' } } }", many)).toBe(false);
+    expect(denies('{ json: { "$.messages[*].content": b } }', many)).toBe(true);
+    expect(denies("{ messages: { contains: [baa, b] } }", many)).toBe(false);
+    expect(denies("{ messages: { contains: [baa, aaa] } }", many)).toBe(true);
+  });
+
   test("a body that is not the JSON it says is not known", () => {
     expect(denies("{ models: nothing-like-it }", json("{", { path: "/v1/chat/completions" }))).toBe(true);
     expect(allows("{ not: { models: nothing-like-it } }", json("{"))).toBe(false);

@@ -195,10 +195,6 @@ export class Gateway {
     };
   }
 
-  get killOrder(): KillOrder {
-    return this.#order;
-  }
-
   /** Obeys at once, also before `start`: while it is on everything is vetoed, and what runs is cut. How much that was. */
   kill(order: KillOrder): number {
     this.#order = order;

@@ -4,8 +4,9 @@ import type { Config } from "./config/config.ts";
 import { ControlLink, type Message, type Question } from "./control.ts";
 import { constantTimeEqual } from "./crypto/digest.ts";
 import { messageOf } from "./errors.ts";
+import { KillSwitch, watchKillSources } from "./kill.ts";
 import type { Operated } from "./listen/admin.ts";
-import { KILL_OFF } from "./model/kill-order.ts";
+import type { KillOrder } from "./model/kill-order.ts";
 import type { HealthSnapshot } from "./observe/health.ts";
 import type { Log } from "./observe/log.ts";
 import type { MetricsSnapshot } from "./observe/metrics.ts";
@@ -56,7 +57,24 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   let firstReady: () => void = () => {};
 
   let stop: () => void = () => {};
-  let order = KILL_OFF;
+
+  /** Resolves to how much was cut, when every worker obeys. */
+  const tellAll = async (next: KillOrder): Promise<number> => {
+    const cut = await Promise.all(
+      workers.map(async ({ number, child, link, greeted }) => {
+        const answer = link === null ? null : await link.kill(next);
+        if (answer?.kind === "killed") return answer.severed;
+        // One that does not obey is ended, and comes back with the order. One that has not said hello yet will hear it.
+        if (next.on && greeted) {
+          log.error("worker does not obey the kill switch: ending it", { worker: number });
+          child.signal("SIGKILL");
+        }
+        return 0;
+      }),
+    );
+    return cut.reduce((sum, each) => sum + each, 0);
+  };
+  const kill = new KillSwitch(tellAll, runtime.now);
 
   const collect = (what: Question) => Promise.all(workers.map((worker) => worker.link?.ask(what) ?? null));
   const health = async () =>
@@ -78,7 +96,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       worker.missed = 0;
       everReady = true;
       worker.greeted = true;
-      link.send({ kind: "welcome", order, admin });
+      link.send({ kind: "welcome", order: kill.order, admin });
       if (stopping) link.send({ kind: "drain" });
       return;
     }
@@ -102,7 +120,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       const all = answers.flatMap((answer, index): readonly ProcessStatus[] =>
         answer?.kind === "status" ? answer.all : [absent(workers[index])],
       );
-      return statusOf(statusFacts(runtime, config, order), all, await metrics());
+      return statusOf(statusFacts(runtime, config, kill.order), all, await metrics());
     },
     async reload() {
       const answers = (await collect("reload")).map((answer) =>
@@ -111,25 +129,11 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       const messages = new Set(answers.map((answer) => answer.message));
       return { ok: answers.every((answer) => answer.ok), message: [...messages].join("; ") };
     },
-    async kill(next) {
-      order = next;
-      const cut = await Promise.all(
-        workers.map(async ({ number, child, link, greeted }) => {
-          const answer = link === null ? null : await link.kill(next);
-          if (answer?.kind === "killed") return answer.severed;
-          // One that does not obey is ended, and comes back with the order. One that has not said hello yet will hear it.
-          if (next.on && greeted) {
-            log.error("worker does not obey the kill switch: ending it", { worker: number });
-            child.signal("SIGKILL");
-          }
-          return 0;
-        }),
-      );
-      return { severed: cut.reduce((sum, each) => sum + each, 0) };
-    },
+    kill: (on, reason) => kill.operate(on, reason),
     drain: () => stop(),
   };
 
+  const unwatch = await watchKillSources(runtime, config, { kill, log });
   const listener = await runtime.listenUnix(path, (conn) => {
     const lost = (): void => {
       for (const worker of workers) if (worker.link === link) worker.link = null;
@@ -138,6 +142,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   });
 
   const admin = await openAdmin(runtime, config, operated, log).catch(async (thrown: unknown) => {
+    unwatch();
     await listener.close();
     await runtime.remove(directory).catch(() => {});
     throw thrown;
@@ -171,6 +176,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   return new Promise((resolve) => {
     const finish = async (code: number) => {
       clearInterval(watching);
+      unwatch();
       await listener.close();
       await runtime.remove(path).catch(() => {});
       await runtime.remove(directory).catch(() => {});

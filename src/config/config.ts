@@ -70,6 +70,8 @@ export interface Config {
   readonly adminListen: { readonly host: string; readonly port: number } | null;
   /** Secret. */
   readonly adminToken: string | null;
+  /** While there is a file at this path, nothing leaves. */
+  readonly killFile: string | null;
   readonly workers: number;
   readonly upstreamProxy: UpstreamProxy | null;
   /** PEM text of extra roots for upstream TLS, or null. */

@@ -130,6 +130,7 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
     clients: from.EVE_PROXY_CLIENTS ?? null,
     adminListen: from.EVE_PROXY_ADMIN_LISTEN ?? null,
     adminToken: from.EVE_PROXY_ADMIN_TOKEN ?? null,
+    killFile: from.EVE_PROXY_KILL_FILE ?? null,
     workers: from.EVE_PROXY_WORKERS,
     upstreamProxy: from.EVE_PROXY_UPSTREAM_PROXY ?? null,
     upstreamRoots: files.upstreamRoots,

@@ -173,6 +173,10 @@ const limits = {
 
 const operations = {
   EVE_PROXY_DRAIN_TIMEOUT: setting(seconds, "10", "Time running requests get after SIGTERM before they are severed."),
+  EVE_PROXY_KILL_FILE: optional(
+    path,
+    "While there is a file at this path, everything is vetoed and what runs is severed; its first line is the reason given. Its directory must exist.",
+  ),
   EVE_PROXY_READY_STRICT: setting(flag, "0", "1 makes `/readyz` 503 for a stale policy or a plane that is down."),
   EVE_PROXY_LOG_LEVEL: setting(choice("error", "warn", "info", "debug"), "info", "Least severity that is logged."),
   EVE_PROXY_LOG_FORMAT: setting(

@@ -19,6 +19,7 @@ import { KILL_OFF, type KillOrder } from "./model/kill-order.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./observe/gateway-metrics.ts";
 import { gatewayObserver } from "./observe/gateway-observer.ts";
 import { Health } from "./observe/health.ts";
+import { LocalLines } from "./observe/local-lines.ts";
 import type { Log } from "./observe/log.ts";
 import type { ProcessStatus } from "./observe/status.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -58,6 +59,7 @@ export class Gateway {
   #door: ForwardDoor | null = null;
   #pool: Pool | null = null;
   #pipeline: Pipeline | null = null;
+  readonly #lines: LocalLines[] = [];
   #order = KILL_OFF;
   #reloadAsked = false;
   #recheckUntil = 0;
@@ -78,7 +80,8 @@ export class Gateway {
     const config = this.#config;
     const deadlines = this.#deadlines;
     const wireLimits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
-    const observer = gatewayObserver(this.#log, this.metrics);
+    const findings = this.#localLines(config.findingsPath, "findings");
+    const observer = gatewayObserver(this.#log, this.metrics, findings && { file: findings, now: runtime.now });
 
     const signer = await signerFromConfig(config, runtime);
     const decider = await openDecider(runtime, config, (warning) => this.#log.warn(warning));
@@ -157,6 +160,19 @@ export class Gateway {
     this.health.phase = "ready";
     if (this.#reloadAsked) await this.reload();
     return listener;
+  }
+
+  /** A file for people on this host; null when it is not wanted. */
+  #localLines(path: string | null, file: string): LocalLines | null {
+    if (path === null) return null;
+    const lost = this.metrics.linesLost.with(file);
+    const lines = new LocalLines(this.#runtime, {
+      path,
+      failed: (problem) => this.#log.error(`the ${file} file cannot be written: lines are lost`, { path, problem }),
+      lost: (count) => lost.add(count),
+    });
+    this.#lines.push(lines);
+    return lines;
   }
 
   #route(
@@ -295,6 +311,7 @@ export class Gateway {
     if (this.#vitalsTimer !== null) clearInterval(this.#vitalsTimer);
     await this.#evidence?.close();
     this.#decider?.close();
+    await Promise.all(this.#lines.map((lines) => lines.close()));
     this.#log.info("drained");
     this.#log.flush();
   }

@@ -137,6 +137,7 @@ export class Pipeline {
     const draft = passage.draft as CertificateDraft;
     try {
       this.#parts.observer.decided(draft);
+      if (decision.findings.length > 0) this.#parts.observer.found(committed.id, decision.findings);
       if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
       else if (this.#killed !== null) this.#revoked(exchange, draft, committed);
       else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);

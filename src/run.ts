@@ -62,7 +62,12 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   const token = runtime.env[TOKEN_ENV] ?? "";
   // Not the token itself: this is written into requests.
   const instance = runtime.sha256(`instance ${token}`).slice(0, 16);
-  const own = { ...config, auditPath: workerAuditPath(config.auditPath, number) };
+  const of = (path: string | null) => (path === null ? null : workerAuditPath(path, number));
+  const own = {
+    ...config,
+    auditPath: workerAuditPath(config.auditPath, number),
+    findingsPath: of(config.findingsPath),
+  };
   const gateway = new Gateway(runtime, own, log);
   watchFaults(runtime, gateway, log);
   const { promise: code, resolve: stopped } = Promise.withResolvers<number>();

@@ -62,6 +62,8 @@ export interface Config {
   readonly auditPath: string;
   readonly auditSync: AuditSync;
   readonly auditRotateBytes: number;
+  /** Where findings are kept, or null: nowhere. */
+  readonly findingsPath: string | null;
   readonly mode: "enforce" | "shadow";
   readonly dev: boolean;
   readonly allowAddresses: readonly Cidr[];

@@ -37,6 +37,15 @@ const RULES: readonly Rule[] = [
     hint: "give a file, or set EVE_PROXY_WORKERS=1",
   },
   {
+    about: ["EVE_PROXY_AUDIT_PATH", "EVE_PROXY_FINDINGS"],
+    broken: (s) => {
+      const { EVE_PROXY_AUDIT_PATH: audit, EVE_PROXY_FINDINGS: findings } = s;
+      return audit !== "-" && (audit === findings || /(?:^|\/)(?:outcomes|findings|candidate)\.jsonl$/.test(audit));
+    },
+    problem: "is the path of another file that is kept beside it",
+    hint: "give the audit log a name of its own, not outcomes.jsonl, findings.jsonl or candidate.jsonl",
+  },
+  {
     about: ["EVE_PROXY_PORT", "EVE_PROXY_WORKERS"],
     broken: (s) => s.EVE_PROXY_PORT === 0 && s.EVE_PROXY_WORKERS > 1,
     problem: "is 0, and each worker would pick a port of its own",

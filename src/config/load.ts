@@ -89,6 +89,12 @@ function read(given: Record<string, string>, problems: Problem[]): Settings {
   return environment.parse(given, { jitless: true });
 }
 
+/** Beside the audit log unless it is told; nowhere when that has no place on a disk. */
+function findingsPath({ EVE_PROXY_FINDINGS: path, EVE_PROXY_AUDIT_PATH: audit }: Settings): string | null {
+  if (path !== undefined) return path === "-" ? null : path;
+  return audit === "-" ? null : `${audit.slice(0, audit.lastIndexOf("/") + 1)}findings.jsonl`;
+}
+
 function assemble(from: Settings, files: Files, hmacKey: string | null): Config {
   const url = from.EVE_PROXY_GOVERNANCE_URL;
   return {
@@ -124,6 +130,7 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
     auditPath: from.EVE_PROXY_AUDIT_PATH,
     auditSync: from.EVE_PROXY_AUDIT_SYNC,
     auditRotateBytes: from.EVE_PROXY_AUDIT_ROTATE,
+    findingsPath: findingsPath(from),
     mode: from.EVE_PROXY_MODE,
     dev: from.EVE_PROXY_DEV,
     allowAddresses: from.EVE_PROXY_ALLOW_ADDRESSES,

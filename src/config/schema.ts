@@ -126,6 +126,10 @@ const evidence = {
     "data/governance/fail_closed/fail_closed_events.jsonl",
     "Audit log, appended and never truncated; `-` is the standard output.",
   ),
+  EVE_PROXY_FINDINGS: optional(
+    path,
+    "File of what each decision found and where, for `policy explain` on this host; unset: `findings.jsonl` beside the audit log; `-` keeps none.",
+  ),
   EVE_PROXY_AUDIT_SYNC: setting(
     choice("none", "batch", "each"),
     "none",

@@ -93,8 +93,8 @@ function soften(decision: Decision, mode: Mode): Decision {
   if (decision.verdict === "allow") return { ...decision, mode };
   const fault = decision.verdict === "fail_closed" && DECISION_FAULTS.has(decision.vector ?? "");
   if (mode !== "shadow" && !fault) return { ...decision, mode };
-  const { reason, pillar, vector, rule, policyVersion, attestationHash, verdict } = decision;
-  return allow(reason, { mode, would: verdict, pillar, vector, rule, policyVersion, attestationHash });
+  const { reason, pillar, vector, rule, policyVersion, attestationHash, verdict, findings } = decision;
+  return allow(reason, { mode, would: verdict, pillar, vector, rule, policyVersion, attestationHash, findings });
 }
 
 const STATUS: Record<Verdict, readonly (number | null)[]> = {

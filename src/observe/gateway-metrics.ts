@@ -9,6 +9,10 @@ export interface GatewayMetrics {
   readonly registry: Metrics;
   /** Labels: verdict, pillar, vector ("" when null). */
   readonly decisions: Family<Counter>;
+  /** Labels: would, vector. What would have been decided, had nothing been in shadow. */
+  readonly shadowed: Family<Counter>;
+  /** Labels: file. Lines of local files (findings, candidate) that could not be written. */
+  readonly linesLost: Family<Counter>;
   /** Labels: status. Every answer a client was given, refusals and malformed requests included. */
   readonly answers: Family<Counter>;
   /** Labels: code. Requests about which nothing was decided (400, 408, 417, 431, …). */
@@ -46,6 +50,13 @@ export function gatewayMetrics(): GatewayMetrics {
     decisions: m.counter("sallyport_decisions_total", "Decisions by verdict.", {
       labels: ["verdict", "pillar", "vector"],
       maxSeries: 256,
+    }),
+    shadowed: m.counter("sallyport_shadow_total", "Decisions that would have been others without shadow.", {
+      labels: ["would", "vector"],
+      maxSeries: 256,
+    }),
+    linesLost: m.counter("sallyport_local_lines_lost_total", "Lines of local files that could not be written.", {
+      labels: ["file"],
     }),
     answers: m.counter("sallyport_answers_total", "Answers given to clients.", { labels: ["status"], maxSeries: 128 }),
     rejected: m.counter("sallyport_rejected_total", "Requests refused before a decision.", { labels: ["code"] }),

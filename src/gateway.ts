@@ -2,6 +2,7 @@
 import type { Config } from "./config/config.ts";
 import { signerFromConfig } from "./crypto/keys.ts";
 import { addressGuard } from "./decide/address.ts";
+import type { Candidate } from "./decide/candidate.ts";
 import { VetoDamper } from "./decide/damper.ts";
 import { type Endpoint, type HostGate, hostGate, planeEndpoint, selfAddresses } from "./decide/host.ts";
 import { type Names, openNames } from "./decide/names.ts";
@@ -14,12 +15,12 @@ import { messageOf } from "./errors.ts";
 import { type Evidence, openEvidence } from "./evidence/evidence.ts";
 import { ForwardDoor } from "./listen/forward.ts";
 import { localAnswers, type Vitals } from "./listen/local.ts";
+import { LocalRecord } from "./local-record.ts";
 import { Deadlines } from "./model/deadlines.ts";
 import { KILL_OFF, type KillOrder } from "./model/kill-order.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./observe/gateway-metrics.ts";
 import { gatewayObserver } from "./observe/gateway-observer.ts";
 import { Health } from "./observe/health.ts";
-import { LocalLines } from "./observe/local-lines.ts";
 import type { Log } from "./observe/log.ts";
 import type { ProcessStatus } from "./observe/status.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -55,11 +56,11 @@ export class Gateway {
   readonly #deadlines: Deadlines;
   readonly #live = new LiveSet();
   #evidence: Evidence | null = null;
+  #record: LocalRecord | null = null;
   #decider: OpenedDecider | null = null;
   #door: ForwardDoor | null = null;
   #pool: Pool | null = null;
   #pipeline: Pipeline | null = null;
-  readonly #lines: LocalLines[] = [];
   #order = KILL_OFF;
   #reloadAsked = false;
   #recheckUntil = 0;
@@ -80,11 +81,13 @@ export class Gateway {
     const config = this.#config;
     const deadlines = this.#deadlines;
     const wireLimits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
-    const findings = this.#localLines(config.findingsPath, "findings");
-    const observer = gatewayObserver(this.#log, this.metrics, findings && { file: findings, now: runtime.now });
+    const observer = gatewayObserver(this.#log, this.metrics);
+    const record = new LocalRecord({ runtime, config, log: this.#log, metrics: this.metrics });
+    this.#record = record;
 
     const signer = await signerFromConfig(config, runtime);
-    const decider = await openDecider(runtime, config, (warning) => this.#log.warn(warning));
+    const decider = await openDecider(runtime, config, record.events());
+    record.candidate = decider.candidate;
     this.#decider = decider;
     const evidence = await openEvidence(runtime, config, signer);
     this.#evidence = evidence;
@@ -147,6 +150,7 @@ export class Gateway {
       evidence,
       enforce,
       observer,
+      certified: (passage, certificateId) => record.certified(passage, certificateId),
       damper: new VetoDamper(() => runtime.monotonic()),
       // Nobody else writes this pseudonym: a request that carries it has been here before.
       via: config.upstreamProxy === null ? null : via,
@@ -160,19 +164,6 @@ export class Gateway {
     this.health.phase = "ready";
     if (this.#reloadAsked) await this.reload();
     return listener;
-  }
-
-  /** A file for people on this host; null when it is not wanted. */
-  #localLines(path: string | null, file: string): LocalLines | null {
-    if (path === null) return null;
-    const lost = this.metrics.linesLost.with(file);
-    const lines = new LocalLines(this.#runtime, {
-      path,
-      failed: (problem) => this.#log.error(`the ${file} file cannot be written: lines are lost`, { path, problem }),
-      lost: (count) => lost.add(count),
-    });
-    this.#lines.push(lines);
-    return lines;
   }
 
   #route(
@@ -207,6 +198,7 @@ export class Gateway {
       health: this.health.snapshot(),
       policyVersion: this.#decider?.policyVersion ?? null,
       policyProblem: this.#decider?.problem ?? null,
+      candidate: candidateStatus(this.#decider?.candidate ?? null),
       evidenceProblem: this.#evidence?.problem ?? null,
     };
   }
@@ -216,6 +208,8 @@ export class Gateway {
     this.#order = order;
     this.#pipeline?.kill(order);
     this.metrics.killSwitch.set(order.on ? 1 : 0);
+    // Whatever comes after it is decided anew.
+    this.#decider?.forget();
     if (!order.on) return 0;
     const cut = this.#live.all();
     for (const live of cut) live.sever("killed");
@@ -311,7 +305,7 @@ export class Gateway {
     if (this.#vitalsTimer !== null) clearInterval(this.#vitalsTimer);
     await this.#evidence?.close();
     this.#decider?.close();
-    await Promise.all(this.#lines.map((lines) => lines.close()));
+    await this.#record?.close();
     this.#log.info("drained");
     this.#log.flush();
   }
@@ -323,6 +317,10 @@ export class Gateway {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
     }
   }
+}
+
+function candidateStatus(candidate: Candidate | null): ProcessStatus["candidate"] {
+  return candidate === null ? null : { version: candidate.version, problem: candidate.problem };
 }
 
 /** None for a name that leads nowhere: by it nobody else gets anywhere either. */

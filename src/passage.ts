@@ -23,6 +23,8 @@ export class Passage implements Waiting {
   body: HeldBody | null = null;
   way: Way | null = null;
   decision: Decision | null = null;
+  /** What the decider said, whatever was made of it afterwards; null when it was not asked. */
+  ruled: Decision | null = null;
   draft: CertificateDraft | null = null;
   /** sha256 hex of what replaces the body; null when nothing does. */
   forwarded: string | null = null;

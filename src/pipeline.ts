@@ -37,6 +37,8 @@ export interface PipelineParts {
   readonly evidence: Evidence;
   readonly enforce: TunnelEnv;
   readonly damper: VetoDamper;
+  /** Told of each egress whose certificate is written, before it is carried out. Must not wait. */
+  readonly certified: (passage: Passage, certificateId: string) => void;
   readonly observer: Observer;
   /** This gateway as a Via element; null when requests never pass another proxy and so cannot come back that way. */
   readonly via: string | null;
@@ -100,6 +102,7 @@ export class Pipeline {
 
   #decided(passage: Passage, decision: Decision): void {
     passage.decision = decision;
+    passage.ruled = decision;
     const { replacement } = decision;
     if (!permits(decision)) this.#prove(passage, decision);
     else if (replacement === null) this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);
@@ -137,7 +140,7 @@ export class Pipeline {
     const draft = passage.draft as CertificateDraft;
     try {
       this.#parts.observer.decided(draft);
-      if (decision.findings.length > 0) this.#parts.observer.found(committed.id, decision.findings);
+      this.#parts.certified(passage, committed.id);
       if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
       else if (this.#killed !== null) this.#revoked(exchange, draft, committed);
       else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);

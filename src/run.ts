@@ -67,6 +67,7 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
     ...config,
     auditPath: workerAuditPath(config.auditPath, number),
     findingsPath: of(config.findingsPath),
+    candidateLog: of(config.candidateLog),
   };
   const gateway = new Gateway(runtime, own, log);
   watchFaults(runtime, gateway, log);

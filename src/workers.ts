@@ -263,5 +263,5 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
 
 function absent(worker: Worker | undefined): ProcessStatus {
   const pid = worker?.child.pid ?? 0;
-  return { pid, health: ABSENT, policyVersion: null, policyProblem: null, evidenceProblem: null };
+  return { pid, health: ABSENT, policyVersion: null, policyProblem: null, candidate: null, evidenceProblem: null };
 }

@@ -55,6 +55,15 @@ export interface Config {
   readonly connectPassthrough: boolean;
   readonly governance: GovernanceConfig | null;
   readonly policyPath: string | null;
+  /** A policy that is only compared with the one in force. */
+  readonly candidatePath: string | null;
+  /** Where its differences are written, or null: nowhere. */
+  readonly candidateLog: string | null;
+  /** Decisions remembered at most; 0: none. */
+  readonly decisionCache: number;
+  /** What may leave while the plane is down, if it allowed it before. */
+  readonly degraded: "off" | "reads" | "all";
+  readonly degradedTtlMs: number;
   /** Secret. Raw HMAC key from JWT_SECRET_KEY, or null. */
   readonly hmacKey: string | null;
   /** Secret. Contents (PEM or JWK) of EVE_PROXY_SIGNING_KEY, or null. */

@@ -63,6 +63,12 @@ const RULES: readonly Rule[] = [
     problem: "and EVE_PROXY_GOVERNANCE_KEY are only useful together",
     hint: "set both or neither",
   },
+  {
+    about: ["EVE_PROXY_DEGRADED", "EVE_PROXY_GOVERNANCE_URL"],
+    broken: (s) => s.EVE_PROXY_DEGRADED !== "off" && s.EVE_PROXY_GOVERNANCE_URL === undefined,
+    problem: "is set without EVE_PROXY_GOVERNANCE_URL: there is no plane that could be down",
+    hint: "set the URL of the plane, or unset this",
+  },
   ...GOVERNANCE_PARTS.map(
     (name): Rule => ({
       about: [name, "EVE_PROXY_GOVERNANCE_URL"],
@@ -101,6 +107,12 @@ export function remarks(settings: Settings): string[] {
   }
   if (settings.EVE_PROXY_MODE === "shadow") {
     warnings.push("EVE_PROXY_MODE=shadow: verdicts of policy and plane are recorded, not enforced");
+  }
+  if (settings.EVE_PROXY_DEGRADED !== "off") {
+    const what = settings.EVE_PROXY_DEGRADED === "reads" ? "reads" : "requests and tunnels";
+    warnings.push(
+      `EVE_PROXY_DEGRADED=${settings.EVE_PROXY_DEGRADED}: while the plane is down, ${what} pass that it allowed before`,
+    );
   }
   const secret = settings.JWT_SECRET_KEY;
   if (secret !== undefined && settings.EVE_PROXY_SIGNING_KEY !== undefined) {

@@ -92,7 +92,11 @@ function read(given: Record<string, string>, problems: Problem[]): Settings {
 /** Beside the audit log unless it is told; nowhere when that has no place on a disk. */
 function findingsPath({ EVE_PROXY_FINDINGS: path, EVE_PROXY_AUDIT_PATH: audit }: Settings): string | null {
   if (path !== undefined) return path === "-" ? null : path;
-  return audit === "-" ? null : `${audit.slice(0, audit.lastIndexOf("/") + 1)}findings.jsonl`;
+  return audit === "-" ? null : beside(audit, "findings.jsonl");
+}
+
+function beside(path: string, name: string): string {
+  return `${path.slice(0, path.lastIndexOf("/") + 1)}${name}`;
 }
 
 function assemble(from: Settings, files: Files, hmacKey: string | null): Config {
@@ -125,6 +129,11 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
         ? null
         : { url, token: from.EVE_PROXY_GOVERNANCE_TOKEN ?? null, ca: files.ca, cert: files.cert, key: files.key },
     policyPath: from.EVE_PROXY_POLICY ?? null,
+    candidateLog: from.EVE_PROXY_AUDIT_PATH === "-" ? null : beside(from.EVE_PROXY_AUDIT_PATH, "candidate.jsonl"),
+    candidatePath: from.EVE_PROXY_POLICY_CANDIDATE ?? null,
+    decisionCache: from.EVE_PROXY_DECISION_CACHE,
+    degraded: from.EVE_PROXY_DEGRADED,
+    degradedTtlMs: from.EVE_PROXY_DEGRADED_TTL,
     hmacKey,
     signingKey: files.signingKey,
     auditPath: from.EVE_PROXY_AUDIT_PATH,

@@ -94,6 +94,21 @@ const decisions = {
     "Addresses the destination guard lets through; without it loopback, private, link-local and metadata addresses are vetoed.",
   ),
   EVE_PROXY_POLICY: optional(path, "Policy file or directory of the embedded engine; read again on SIGHUP."),
+  EVE_PROXY_POLICY_CANDIDATE: optional(
+    path,
+    "Policy file or directory that rules beside the one in force and changes nothing: differences are counted and written to `candidate.jsonl` beside the audit log.",
+  ),
+  EVE_PROXY_DECISION_CACHE: setting(
+    count(0, 1_000_000),
+    "1024",
+    "Decisions remembered at most; 0: none. Only plain reads, only allows, and only for the seconds that plane or rule give (`ttl_s`); without them nothing is remembered.",
+  ),
+  EVE_PROXY_DEGRADED: setting(
+    choice("off", "reads", "all"),
+    "off",
+    "While the plane is down: `reads` lets plain GET and HEAD requests to places pass that it allowed before and the embedded engine has nothing against; `all` also writes and tunnels.",
+  ),
+  EVE_PROXY_DEGRADED_TTL: setting(seconds, "3600", "How long an allow of the plane counts for `EVE_PROXY_DEGRADED`."),
   EVE_PROXY_FAIL_CLOSED: setting(
     flag,
     "1",

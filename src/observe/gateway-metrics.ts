@@ -11,6 +11,14 @@ export interface GatewayMetrics {
   readonly decisions: Family<Counter>;
   /** Labels: would, vector. What would have been decided, had nothing been in shadow. */
   readonly shadowed: Family<Counter>;
+  /** Labels: result (hit, miss). Plain reads, looked up among remembered decisions. */
+  readonly decisionCache: Family<Counter>;
+  /** Allows while the plane was down. */
+  readonly degraded: Counter;
+  /** Labels: from, to. What the candidate policy would have decided otherwise. */
+  readonly candidateDiffers: Family<Counter>;
+  /** Labels: result (same, differs, skipped). */
+  readonly candidate: Family<Counter>;
   /** Labels: file. Lines of local files (findings, candidate) that could not be written. */
   readonly linesLost: Family<Counter>;
   /** Labels: status. Every answer a client was given, refusals and malformed requests included. */
@@ -54,6 +62,16 @@ export function gatewayMetrics(): GatewayMetrics {
     shadowed: m.counter("sallyport_shadow_total", "Decisions that would have been others without shadow.", {
       labels: ["would", "vector"],
       maxSeries: 256,
+    }),
+    decisionCache: m.counter("sallyport_decision_cache_total", "Plain reads looked up among remembered decisions.", {
+      labels: ["result"],
+    }),
+    degraded: m.counter("sallyport_degraded_total", "Allows while the governance plane was down.").with(),
+    candidateDiffers: m.counter("sallyport_candidate_differences_total", "What the candidate policy would change.", {
+      labels: ["from", "to"],
+    }),
+    candidate: m.counter("sallyport_candidate_total", "Decisions compared with the candidate policy's.", {
+      labels: ["result"],
     }),
     linesLost: m.counter("sallyport_local_lines_lost_total", "Lines of local files that could not be written.", {
       labels: ["file"],

@@ -1,20 +1,11 @@
 import { messageOf } from "../errors.ts";
-import { findingsLine } from "./findings-line.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
-import type { LocalLines } from "./local-lines.ts";
 import type { Log } from "./log.ts";
 import type { Counter } from "./metrics.ts";
 import type { Observer } from "./observer.ts";
 
-/** Where findings go, and the time they are given. */
-export interface FindingsOut {
-  readonly file: Pick<LocalLines, "add">;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-}
-
-/** The observer that writes decision lines to `log`, counts in `metrics`, and keeps findings where they are wanted. */
-export function gatewayObserver(log: Log, metrics: GatewayMetrics, findings: FindingsOut | null): Observer {
+/** The observer that writes decision lines to `log` and counts in `metrics`. */
+export function gatewayObserver(log: Log, metrics: GatewayMetrics): Observer {
   // The usual answer by far: its series is looked up once.
   const allowed = metrics.decisions.with("allow", "", "");
   const up = metrics.bytes.with("up");
@@ -32,10 +23,6 @@ export function gatewayObserver(log: Log, metrics: GatewayMetrics, findings: Fin
       else metrics.decisions.with(verdict, pillar ?? "", vector ?? "").inc();
       if (would !== null) metrics.shadowed.with(would, vector ?? "").inc();
       metrics.decisionSeconds.observe(latency_ms / 1000);
-    },
-    found(certificateId, found) {
-      if (findings === null) return;
-      findings.file.add(findingsLine(certificateId, new Date(findings.now()).toISOString(), found));
     },
     concluded(draft, certificateId, peer, end, durationMs) {
       if (end.answered !== null) answered(end.answered).inc();

@@ -1,5 +1,4 @@
 import type { CertificateDraft } from "../model/certificate.ts";
-import type { Finding } from "../model/finding.ts";
 
 /** What an exchange came to, as far as logs and metrics care. */
 export interface Conclusion {
@@ -14,8 +13,6 @@ export interface Conclusion {
 export interface Observer {
   /** A decision whose certificate exists. */
   decided(draft: CertificateDraft): void;
-  /** What a decision rests on whose certificate exists; not called when it rests on nothing found. */
-  found(certificateId: string, findings: readonly Finding[]): void;
   /** A decided egress has ended, refused or carried out: its one decision line. `durationMs` from its head to its last byte. */
   concluded(draft: CertificateDraft, certificateId: string, peer: string, end: Conclusion, durationMs: number): void;
   /** Answered (or dropped) by the door without a decision. */

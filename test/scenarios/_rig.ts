@@ -20,7 +20,7 @@ import { Deadlines } from "../../src/model/deadlines.ts";
 import { allow, type Decision } from "../../src/model/decision.ts";
 import type { Egress, HeldBody } from "../../src/model/egress.ts";
 import type { Responder } from "../../src/model/exchange.ts";
-import type { Finding } from "../../src/model/finding.ts";
+import type { Passage } from "../../src/passage.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { runtime as bun } from "../../src/runtime/bun.ts";
 import type { Runtime } from "../../src/runtime/contract.ts";
@@ -109,7 +109,7 @@ export class Rig {
   readonly live = new LiveSet();
   readonly notices: string[] = [];
   readonly faults: unknown[] = [];
-  readonly found: { readonly certificateId: string; readonly findings: readonly Finding[] }[] = [];
+  certified: (passage: Passage, id: string) => void = () => {};
   /** Destinations a socket was really opened to: "address:port". */
   readonly dialled: string[] = [];
   readonly asked: { egress: Egress; body: HeldBody | null }[] = [];
@@ -212,12 +212,12 @@ export class Rig {
         },
         observer: {
           decided() {},
-          found: (certificateId, findings) => void this.found.push({ certificateId, findings }),
           concluded() {},
           noticed() {},
           fault: (_code, thrown) => void this.faults.push(thrown),
         },
         damper: new VetoDamper(clock),
+        certified: (passage, id) => this.certified(passage, id),
         via: null,
       });
     };

@@ -12,6 +12,7 @@ import { degradable } from "./degraded.ts";
 import { embeddedDecider } from "./embedded.ts";
 import { planeDecider } from "./governance.ts";
 import { openPolicy } from "./policy-files.ts";
+import { sequenced } from "./sequenced.ts";
 
 export interface OpenedDecider extends Decider, AddressPolicy {
   /** Why decisions are not what they should be (a stale policy, a plane that is down); null when all is well. */
@@ -72,7 +73,8 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
     clock,
     looked: events.cacheLooked,
   });
-  const decider = guarded(cached, config);
+  // Outside the cache: a step is a step, however its decision came about.
+  const decider = guarded(sequenced(cached, { org, fingerprint, now: runtime.now, policy }), config);
   const candidate =
     candidatePath === null ? null : await openCandidate(runtime, config, { path: candidatePath, fingerprint, events });
   if (candidate !== null && candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);

@@ -53,6 +53,9 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
     get engine() {
       return engine;
     },
+    get sequences() {
+      return program?.sequences ?? [];
+    },
     ...verdictsOf(() => program),
     /**
      * One after the other: a slow reading of what the files were must not replace a later one of what they are. Whoever

@@ -5,6 +5,7 @@ import { guarded } from "../decide/decider.ts";
 import { embeddedDecider } from "../decide/embedded.ts";
 import { hostGate } from "../decide/host.ts";
 import { type Policy, verdictsOf } from "../decide/policy.ts";
+import { sequenced } from "../decide/sequenced.ts";
 import { Engine } from "../engine/engine.ts";
 import { Fault } from "../errors.ts";
 import type { Decision } from "../model/decision.ts";
@@ -46,7 +47,9 @@ export function judge(options: JudgeOptions): Judge {
     failClosed: true,
     mode: "enforce",
   } as const;
-  const decider = guarded(embeddedDecider(clock, settings, policy, fingerprint), settings);
+  const engine = embeddedDecider(clock, settings, policy, fingerprint);
+  const asking = { org: settings.orgId, fingerprint, now: clock.now };
+  const decider = guarded(sequenced(engine, { ...asking, policy }), settings);
 
   return async (egress, bytes) => {
     const { destination } = egress;
@@ -79,6 +82,7 @@ function policyOf(text: string | null): Policy {
     version: program?.version ?? null,
     engine: new Engine(program),
     problem: null,
+    sequences: program?.sequences ?? [],
     ...verdictsOf(() => program),
     reload: async () => ({ ok: true, message: "the policy is fixed" }),
   };

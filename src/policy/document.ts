@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Fault } from "../errors.ts";
 import { nearest } from "../words/nearest.ts";
 import { quote } from "../words/quote.ts";
+import { SEQUENCE_KEYS, type SequenceSection, sequencesSchema } from "./sequence-schema.ts";
 import { type PolicyPath, type PolicyTree, readTree } from "./tree.ts";
 
 export interface PolicySource {
@@ -36,6 +37,8 @@ const schema = z.strictObject(
       .default({ allow: [], deny: [] }),
     /** `host:port` of tunnels that may carry any protocol. */
     opaque: list("host:port", 4096),
+    /** Rules over several requests of a session. */
+    sequences: sequencesSchema,
   },
   { error: "must be a map that begins with version: 1" },
 );
@@ -44,6 +47,7 @@ const schema = z.strictObject(
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   "": Object.keys(schema.shape),
   hosts: ["allow", "deny"],
+  ...SEQUENCE_KEYS,
 };
 
 type PolicyList = "hosts.allow" | "hosts.deny" | "opaque";
@@ -64,6 +68,8 @@ export interface ParsedPolicy {
   /** Null: it does not say; undefined: what it says cannot be read. */
   readonly default: { readonly verdict: "allow" | "deny"; readonly at: string } | null | undefined;
   readonly lists: Readonly<Record<PolicyList, readonly PolicyEntry[]>>;
+  /** None when there are problems. */
+  readonly sequences: readonly { readonly section: SequenceSection; readonly at: string }[];
 }
 
 const MAX_BYTES = 1024 * 1024;
@@ -73,7 +79,8 @@ const MAX_PROBLEMS = 50;
 export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
   const tree = text.length > MAX_BYTES ? `${name}:1:1: larger than ${MAX_BYTES} bytes` : readTree(name, text);
   const none = { "hosts.allow": [], "hosts.deny": [], opaque: [] };
-  if (typeof tree === "string") return { name, problems: tree.split("\n"), default: undefined, lists: none };
+  if (typeof tree === "string")
+    return { name, problems: tree.split("\n"), default: undefined, lists: none, sequences: [] };
   const checked = schema.safeParse(tree.value);
   const problems = [
     ...tree.problems,
@@ -91,6 +98,10 @@ export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
       "hosts.deny": entries(tree, ["hosts", "deny"]),
       opaque: entries(tree, ["opaque"]),
     },
+    sequences: (checked.success ? checked.data.sequences : []).map((section, index) => ({
+      section,
+      at: tree.at(["sequences", index, "id"]),
+    })),
   };
 }
 
@@ -104,11 +115,11 @@ export function invalid(problems: readonly string[]): Fault {
 function told(tree: PolicyTree, issue: z.core.$ZodIssue): string[] {
   const path = issue.path.filter((part) => typeof part !== "symbol");
   if (issue.code === "unrecognized_keys") {
-    const known = KEYS[path.join(".")] ?? [];
+    const known = KEYS[path.map((part) => (typeof part === "number" ? "*" : part)).join(".")] ?? [];
     return issue.keys.map((key) => {
       const near = nearest(key, known);
       const hint = near === null ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
-      return `${tree.atKey(path, key)}: unknown key ${quote([...path, key].join("."))}, ${hint}`;
+      return `${tree.atKey(path, key)}: unknown key ${quote(spelled([...path, key]))}, ${hint}`;
     });
   }
   // What is wrong there has been said.

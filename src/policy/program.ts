@@ -4,6 +4,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { quote } from "../words/quote.ts";
 import { invalid, type PolicyEntry, type PolicySource, parsePolicy } from "./document.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
+import { compileSequence, type Sequence } from "./sequences.ts";
 
 /** What a rule can look at. The same for the embedded engine and, as JSON, for a plane. */
 export interface Facts {
@@ -26,6 +27,7 @@ export interface Program {
   readonly deny: HostSet;
   readonly opaque: HostSet;
   readonly allowByDefault: boolean;
+  readonly sequences: readonly Sequence[];
 }
 
 /**
@@ -34,6 +36,7 @@ export interface Program {
  */
 export function compilePolicy(sources: readonly PolicySource[], unread: readonly string[] = []): Program {
   const problems = [...unread];
+  const sequences: Sequence[] = [];
   const program = { allow: new HostSet(), deny: new HostSet(), opaque: new HostSet() };
   let byDefault: { readonly verdict: "allow" | "deny"; readonly file: string } | null = null;
   // A file that cannot be read may be the one that says it.
@@ -45,6 +48,11 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
     addAll(parsed.lists["hosts.allow"], { set: program.allow, prefix, needsPort: false }, problems);
     addAll(parsed.lists["hosts.deny"], { set: program.deny, prefix, needsPort: false }, problems);
     addAll(parsed.lists.opaque, { set: program.opaque, prefix, needsPort: true }, problems);
+    for (const [index, { section, at }] of parsed.sequences.entries()) {
+      if (sequences.some(({ id }) => id === section.id))
+        problems.push(`${at}: the id ${quote(section.id)} stands twice`);
+      sequences.push(compileSequence(section, `${prefix}sequences[${index}] ${section.id}`));
+    }
     const stated = parsed.default;
     if (stated !== null) unsaid = false;
     if (stated === null || stated === undefined) continue;
@@ -57,7 +65,7 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
     problems.push(`${sources[0]?.name ?? "policy"}:1:1: default: say allow or deny for hosts that no rule names`);
   }
   if (problems.length > 0) throw invalid(problems);
-  return { ...program, version: versionOf(sources), allowByDefault: byDefault?.verdict === "allow" };
+  return { ...program, version: versionOf(sources), allowByDefault: byDefault?.verdict === "allow", sequences };
 }
 
 /** Pure and total. Deny beats allow; what neither names gets the default. */

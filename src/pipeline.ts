@@ -116,7 +116,7 @@ export class Pipeline {
 
   #resolved(passage: Passage, way: Way): void {
     const decision = passage.decision as Decision;
-    const veto = way === VIA_PROXY || way.fault !== null ? null : this.#guard(way, passage.exchange.egress);
+    const veto = way.fault !== null ? null : this.#guard(way, passage.exchange.egress);
     if (veto === null) {
       passage.way = way;
       this.#prove(passage, decision);
@@ -225,6 +225,7 @@ export class Pipeline {
 
   #guard(way: Way, egress: Egress): Decision | null {
     const { host, port } = egress.destination;
+    if (way === VIA_PROXY) return this.#parts.guard.checkName(host);
     return this.#parts.guard.check(way.addresses, port, host);
   }
 

@@ -8,6 +8,11 @@ export const COMMANDS: readonly Command[] = [
     summary: "check certificates and audit logs offline",
     load: async () => (await import("./verify.ts")).runVerify,
   },
+  {
+    name: "policy",
+    summary: "check, test, explain and compare policies",
+    load: async () => (await import("./policy.ts")).runPolicy,
+  },
   { name: "keys", summary: "make and publish signing keys", load: async () => (await import("./keys.ts")).runKeys },
   {
     name: "doctor",

@@ -74,7 +74,7 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
     looked: events.cacheLooked,
   });
   // Outside the cache: a step is a step, however its decision came about.
-  const decider = guarded(sequenced(cached, { org, fingerprint, now: runtime.now, policy }), config);
+  const decider = guarded(sequenced(cached, { org, fingerprint, now: runtime.now, clock, policy }), config);
   const candidate =
     candidatePath === null ? null : await openCandidate(runtime, config, { path: candidatePath, fingerprint, events });
   if (candidate !== null && candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);

@@ -2,6 +2,7 @@
 import { Engine } from "../engine/engine.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { PolicySource } from "../policy/document.ts";
+import { loadEngines } from "../policy/engines.ts";
 import { compilePolicy, type Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
@@ -54,7 +55,7 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
       return engine;
     },
     get sequences() {
-      return program?.sequences ?? [];
+      return program?.sequenceRules ?? [];
     },
     ...verdictsOf(() => program),
     /**
@@ -76,6 +77,19 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
 
 /** Names every problem of every file, whatever comes first. */
 async function load(runtime: Files, path: string): Promise<Program> {
+  const { sources, unread } = await readPolicySources(runtime, path);
+  await loadEngines(sources);
+  return compilePolicy(sources, unread);
+}
+
+export interface PolicyRead {
+  readonly sources: readonly PolicySource[];
+  /** One a file that could not be had as text: `file:1:1: why`. */
+  readonly unread: readonly string[];
+}
+
+/** The files of a policy, in the order of their names. Rejects with Fault `policy_invalid` when there is none. */
+export async function readPolicySources(runtime: Files, path: string): Promise<PolicyRead> {
   const info = await runtime.stat(path).catch((thrown: unknown) => refused(path, thrown));
   if (info === null) throw refusal(path, "does not exist");
   const names = info.directory ? await policyNames(runtime, path) : [baseName(path)];
@@ -87,12 +101,12 @@ async function load(runtime: Files, path: string): Promise<Program> {
     if (typeof text === "string") sources.push({ name, text });
     else unread.push(`${name}:1:1: ${text.problem}`);
   }
-  return compilePolicy(sources, unread);
+  return { sources, unread };
 }
 
 async function policyNames(runtime: Files, path: string): Promise<string[]> {
   const all = await runtime.list(path).catch((thrown: unknown) => refused(path, thrown));
-  const names = all.map(baseName).filter((name) => /^[^.].*\.ya?ml$/.test(name));
+  const names = all.map(baseName).filter((name) => /^[^.].*\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name));
   if (names.length === 0) throw refusal(path, "has no .yaml file in it");
   if (names.length > MAX_FILES) throw refusal(path, `has more than ${MAX_FILES} files`);
   return names.sort();

@@ -2,7 +2,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
-import { evaluate, type Program } from "../policy/program.ts";
+import { evaluateHost, type Program } from "../policy/program.ts";
 import type { Sequence } from "../policy/sequences.ts";
 import { parseIp } from "../wire/ip.ts";
 import type { AddressPolicy } from "./address.ts";
@@ -31,7 +31,7 @@ export function verdictsOf(current: () => Program | null): PolicyVerdicts {
     judge({ host, port, literal }) {
       const program = current();
       if (program === null) return null;
-      const verdict = evaluate(program, { host, port, literal });
+      const verdict = evaluateHost(program, { host, port, literal });
       return verdict.allowed ? verdict.rule : denied(program, `host "${host}"`, verdict.rule);
     },
     deniedAddress(address, port) {

@@ -12,7 +12,7 @@ import {
 } from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
 import type { Question } from "../model/question.ts";
-import { evaluate, type Program } from "../policy/program.ts";
+import { evaluateHost, type Program } from "../policy/program.ts";
 import { headTexts, readField } from "./head.ts";
 import { type Ruling, ruling } from "./ruling.ts";
 
@@ -89,7 +89,7 @@ export class Engine {
   #conclude({ host, port, literal }: Question): Ruling {
     const program = this.#program;
     if (program === null) return UNRULED;
-    const { allowed, rule } = evaluate(program, { host, port, literal });
+    const { allowed, rule } = evaluateHost(program, { host, port, literal });
     const { version: policyVersion } = program;
     if (allowed) {
       if (this.#last.rule !== rule) this.#last = ruling("allow", "allowed by policy", { rule, policyVersion });

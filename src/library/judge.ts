@@ -48,7 +48,7 @@ export function judge(options: JudgeOptions): Judge {
     mode: "enforce",
   } as const;
   const engine = embeddedDecider(clock, settings, policy, fingerprint);
-  const asking = { org: settings.orgId, fingerprint, now: clock.now };
+  const asking = { org: settings.orgId, fingerprint, now: clock.now, clock: clock.monotonic };
   const decider = guarded(sequenced(engine, { ...asking, policy }), settings);
 
   return async (egress, bytes) => {
@@ -82,7 +82,7 @@ function policyOf(text: string | null): Policy {
     version: program?.version ?? null,
     engine: new Engine(program),
     problem: null,
-    sequences: program?.sequences ?? [],
+    sequences: program?.sequenceRules ?? [],
     ...verdictsOf(() => program),
     reload: async () => ({ ok: true, message: "the policy is fixed" }),
   };

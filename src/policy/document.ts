@@ -1,10 +1,10 @@
 /** Policy files: strict YAML in, a checked document out. Every problem is named with its file, line and column. */
-import { z } from "zod";
 import { Fault } from "../errors.ts";
-import { nearest } from "../words/nearest.ts";
 import { quote } from "../words/quote.ts";
-import { SEQUENCE_KEYS, type SequenceSection, sequencesSchema } from "./sequence-schema.ts";
-import { type PolicyPath, type PolicyTree, readTree } from "./tree.ts";
+import { type Path, problemsOf, spelled, valueAt } from "./_problems.ts";
+import { MAX_ENTRIES, MAX_TEXT } from "./_schema-parts.ts";
+import { type PolicyDocument, policySchema, type RuleEntry, ruleSchema } from "./schema.ts";
+import { type PolicyTree, readTree } from "./tree.ts";
 
 export interface PolicySource {
   /** File name, as messages and rules say it. */
@@ -12,53 +12,24 @@ export interface PolicySource {
   readonly text: string;
 }
 
-const list = (of: string, max: number) =>
-  z
-    .array(
-      z
-        .string({ error: `must be ${of}: put it in quotes` })
-        .min(1, "is empty")
-        .max(300, "has more than 300 characters"),
-      { error: "must be a list ([] for none)" },
-    )
-    .max(max, `has more than ${max} entries`)
-    .default([]);
-
-const schema = z.strictObject(
-  {
-    version: z.literal(1, { error: "must be 1" }),
-    /** The verdict for a host no rule names. At least one file of a policy says it. */
-    default: z.enum(["allow", "deny"], { error: "must be allow or deny" }).optional(),
-    hosts: z
-      .strictObject(
-        { allow: list("a host pattern", 65_536), deny: list("a host pattern", 65_536) },
-        { error: "must be a map with allow and deny" },
-      )
-      .default({ allow: [], deny: [] }),
-    /** `host:port` of tunnels that may carry any protocol. */
-    opaque: list("host:port", 4096),
-    /** Rules over several requests of a session. */
-    sequences: sequencesSchema,
-  },
-  { error: "must be a map that begins with version: 1" },
-);
-
-/** The keys of each map, for those who mistype one. */
-const KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": Object.keys(schema.shape),
-  hosts: ["allow", "deny"],
-  ...SEQUENCE_KEYS,
-};
-
-type PolicyList = "hosts.allow" | "hosts.deny" | "opaque";
-
 export interface PolicyEntry {
   readonly text: string;
   /** As rules and messages say it: `hosts.deny[2]`. */
   readonly where: string;
   /** `file:line:column` of it. */
-  readonly at: string;
+  readonly at: () => string;
 }
+
+export interface ParsedRule {
+  readonly entry: RuleEntry;
+  /** Its place among the rules of its file. */
+  readonly index: number;
+}
+
+export type PolicyList = "hosts.allow" | "hosts.deny" | "opaque";
+
+/** Everything but what is read entry by entry; null when any of it is wrong. */
+export type PolicySections = Omit<PolicyDocument, "hosts" | "opaque" | "rules" | "lists">;
 
 /** What could be read of a file, which is all of it when there are no problems. */
 export interface ParsedPolicy {
@@ -68,27 +39,42 @@ export interface ParsedPolicy {
   /** Null: it does not say; undefined: what it says cannot be read. */
   readonly default: { readonly verdict: "allow" | "deny"; readonly at: string } | null | undefined;
   readonly lists: Readonly<Record<PolicyList, readonly PolicyEntry[]>>;
-  /** None when there are problems. */
-  readonly sequences: readonly { readonly section: SequenceSection; readonly at: string }[];
+  /** Lists with a name. */
+  readonly named: ReadonlyMap<string, readonly PolicyEntry[]>;
+  readonly rules: readonly ParsedRule[];
+  readonly sections: PolicySections | null;
+  /** Null when the file could not be parsed at all. */
+  readonly tree: PolicyTree | null;
 }
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_PROBLEMS = 50;
+const MAX_OPAQUE = 4096;
+/** Longer lists are not given to the schema. */
+const SHORT = 64;
 
 /** Reads one file to its end whatever is wrong with it: an operator mends all at once. */
 export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
   const tree = text.length > MAX_BYTES ? `${name}:1:1: larger than ${MAX_BYTES} bytes` : readTree(name, text);
-  const none = { "hosts.allow": [], "hosts.deny": [], opaque: [] };
-  if (typeof tree === "string")
-    return { name, problems: tree.split("\n"), default: undefined, lists: none, sequences: [] };
-  const checked = schema.safeParse(tree.value);
-  const problems = [
-    ...tree.problems,
-    ...(checked.success ? [] : checked.error.issues.flatMap((issue) => told(tree, issue))),
-  ];
-  const stated = at(tree.value, ["default"]);
+  if (typeof tree === "string") {
+    return {
+      name,
+      problems: tree.split("\n"),
+      default: undefined,
+      lists: { "hosts.allow": [], "hosts.deny": [], opaque: [] },
+      named: new Map(),
+      rules: [],
+      sections: null,
+      tree: null,
+    };
+  }
+  const problems = [...tree.problems];
+  const checked = policySchema.safeParse(withoutLongLists(tree, problems));
+  if (!checked.success) problems.push(...problemsOf(tree, policySchema, checked.error.issues));
+  const stated = valueAt(tree.value, ["default"]);
   const verdict =
     stated === "allow" || stated === "deny" ? ({ verdict: stated, at: tree.at(["default"]) } as const) : undefined;
+  const lists = valueAt(tree.value, ["lists"]);
   return {
     name,
     problems,
@@ -98,10 +84,12 @@ export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
       "hosts.deny": entries(tree, ["hosts", "deny"]),
       opaque: entries(tree, ["opaque"]),
     },
-    sequences: (checked.success ? checked.data.sequences : []).map((section, index) => ({
-      section,
-      at: tree.at(["sequences", index, "id"]),
-    })),
+    named: new Map(
+      Object.keys(isMapping(lists) ? lists : {}).map((each) => [each, entries(tree, ["lists", each])] as const),
+    ),
+    rules: rulesOf(tree),
+    sections: checked.success ? checked.data : null,
+    tree,
   };
 }
 
@@ -112,45 +100,73 @@ export function invalid(problems: readonly string[]): Fault {
   return new Fault("policy_invalid", shown.join("\n"));
 }
 
-function told(tree: PolicyTree, issue: z.core.$ZodIssue): string[] {
-  const path = issue.path.filter((part) => typeof part !== "symbol");
-  if (issue.code === "unrecognized_keys") {
-    const known = KEYS[path.map((part) => (typeof part === "number" ? "*" : part)).join(".")] ?? [];
-    return issue.keys.map((key) => {
-      const near = nearest(key, known);
-      const hint = near === null ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
-      return `${tree.atKey(path, key)}: unknown key ${quote(spelled([...path, key]))}, ${hint}`;
-    });
-  }
-  // What is wrong there has been said.
-  if (tree.mended(path)) return [];
-  return [`${tree.at(path)}: ${path.length === 0 ? "policy" : spelled(path)}: ${issue.message}`];
-}
-
-/** Those entries of a list that are text; of the others `told` speaks. */
-function entries(tree: PolicyTree, path: PolicyPath): PolicyEntry[] {
-  const found = at(tree.value, path);
-  if (!Array.isArray(found)) return [];
-  return found.flatMap((text: unknown, index) => {
-    const place = [...path, index];
-    if (typeof text !== "string" || text === "" || text.length > 300 || tree.mended(place)) return [];
-    return [{ text, where: spelled(place), at: tree.at(place) }];
+/** Those rules that can be read: what else is wrong in them is told together with the rest. */
+function rulesOf(tree: PolicyTree): ParsedRule[] {
+  const rules = valueAt(tree.value, ["rules"]);
+  if (!Array.isArray(rules)) return [];
+  return rules.flatMap((rule: unknown, index) => {
+    const checked = ruleSchema.safeParse(rule);
+    return checked.success ? [{ entry: checked.data, index }] : [];
   });
 }
 
-function at(value: unknown, path: PolicyPath): unknown {
-  let found = value;
-  for (const part of path) {
-    if (!isMapping(found)) return undefined;
-    found = found[part];
+/** The document with its long lists of words checked here, by hand, and left out. */
+function withoutLongLists(tree: PolicyTree, problems: string[]): unknown {
+  if (!isMapping(tree.value)) return tree.value;
+  const copy: Record<string, unknown> = { ...tree.value };
+  const shorten = (holder: Record<string, unknown>, path: Path, most: number): void => {
+    const key = String(path[path.length - 1]);
+    const list = holder[key];
+    if (!Array.isArray(list) || list.length <= SHORT) return;
+    holder[key] = [];
+    if (list.length > most) problems.push(`${tree.at(path)}: ${spelled(path)}: has more than ${most} entries`);
+    for (const [index, word] of list.entries()) {
+      const what = wrongWord(word);
+      const place = [...path, index];
+      if (what !== null && !tree.mended(place)) problems.push(`${tree.at(place)}: ${spelled(place)}: ${what}`);
+    }
+  };
+  shorten(copy, ["opaque"], MAX_OPAQUE);
+  for (const [section, most] of [
+    ["hosts", MAX_ENTRIES],
+    ["lists", MAX_ENTRIES],
+  ] as const) {
+    const map = copy[section];
+    if (!isMapping(map)) continue;
+    const inner: Record<string, unknown> = { ...map };
+    copy[section] = inner;
+    for (const key of Object.keys(inner)) shorten(inner, [section, key], most);
   }
-  return found;
+  return copy;
+}
+
+function wrongWord(word: unknown): string | null {
+  if (typeof word !== "string") return "must be a host pattern: put it in quotes";
+  if (word === "") return "is empty";
+  return word.length > MAX_TEXT ? `has more than ${MAX_TEXT} characters` : null;
+}
+
+/** Those entries of a list that are text; of the others the schema speaks. */
+function entries(tree: PolicyTree, path: Path): PolicyEntry[] {
+  const found = valueAt(tree.value, path);
+  if (!Array.isArray(found)) return [];
+  const before = spelled(path);
+  return found.flatMap((text: unknown, index) => {
+    if (typeof text !== "string" || text === "" || text.length > MAX_TEXT) return [];
+    if (tree.problems.length > 0 && tree.mended([...path, index])) return [];
+    return [{ text, where: `${before}[${index}]`, at: () => tree.at([...path, index]) }];
+  });
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string | number, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function spelled(path: PolicyPath): string {
-  return path.map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`)).join("");
+/** `$name` in a list stands for the list of that name; null for any other word. */
+export function listName(word: string): string | null {
+  return word.startsWith("$") && !word.startsWith("$.") ? word.slice(1) : null;
+}
+
+export function unknownList(name: string): string {
+  return `there is no list ${quote(name)}`;
 }

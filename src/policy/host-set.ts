@@ -12,16 +12,17 @@ export type HostPattern = { readonly port: number } & (
   | { readonly kind: "any" }
 );
 
-interface Entry {
+interface Entry<T> {
   /** 0 is any port. */
   readonly port: number;
-  readonly rule: string;
+  readonly rule: T;
 }
 
-interface Bucket {
-  readonly name: Entry[];
-  readonly tree: Entry[];
-  readonly below: Entry[];
+/** Lists are made when there is something in them: most names have one pattern. */
+interface Bucket<T> {
+  name?: Entry<T>[];
+  tree?: Entry<T>[];
+  below?: Entry<T>[];
 }
 
 /**
@@ -49,11 +50,12 @@ export function parseHostPattern(text: string): HostPattern | string {
   return { kind: "network", ip, prefix: ip.bytes.length * 8, port };
 }
 
-export class HostSet {
-  readonly #names = new Map<string, Bucket>();
-  readonly #any: Entry[] = [];
+/** `T` is what a pattern stands for: the name of a rule, or its number. */
+export class HostSet<T extends string | number = string> {
+  readonly #names = new Map<string, Bucket<T>>();
+  readonly #any: Entry<T>[] = [];
   /** By family and prefix length, then by the masked address. */
-  readonly #networks = new Map<number, Map<string, Entry[]>>();
+  readonly #networks = new Map<number, Map<string, Entry<T>[]>>();
   #size = 0;
 
   get size(): number {
@@ -65,14 +67,14 @@ export class HostSet {
     return this.#networks.size > 0;
   }
 
-  add(pattern: HostPattern, rule: string): void {
+  add(pattern: HostPattern, rule: T): void {
     this.#size += 1;
     const entry = { port: pattern.port, rule };
     if (pattern.kind === "any") {
       this.#any.push(entry);
     } else if (pattern.kind === "network") {
       const key = networkKey(pattern.ip.family, pattern.prefix);
-      const level = this.#networks.get(key) ?? new Map<string, Entry[]>();
+      const level = this.#networks.get(key) ?? new Map<string, Entry<T>[]>();
       this.#networks.set(key, level);
       const address = masked(pattern.ip.bytes, pattern.prefix);
       const entries = level.get(address);
@@ -81,15 +83,17 @@ export class HostSet {
     } else {
       let bucket = this.#names.get(pattern.name);
       if (bucket === undefined) {
-        bucket = { name: [], tree: [], below: [] };
+        bucket = {};
         this.#names.set(pattern.name, bucket);
       }
-      bucket[pattern.kind].push(entry);
+      const entries = bucket[pattern.kind];
+      if (entries === undefined) bucket[pattern.kind] = [entry];
+      else entries.push(entry);
     }
   }
 
   /** The rule of one pattern that covers the destination, or null. `host` is normalised. */
-  match(host: string, port: number, literal: boolean): string | null {
+  match(host: string, port: number, literal: boolean): T | null {
     if (this.#size === 0) return null;
     if (this.#any.length > 0) {
       const rule = atPort(this.#any, port);
@@ -99,7 +103,7 @@ export class HostSet {
   }
 
   /** As `match`, for the text of an address; patterns that name hosts (`*` too) play no part. */
-  matchAddress(address: string, port: number): string | null {
+  matchAddress(address: string, port: number): T | null {
     if (this.#networks.size === 0) return null;
     const parsed = parseIp(address);
     if (parsed === null) return null;
@@ -114,7 +118,30 @@ export class HostSet {
     return null;
   }
 
-  #matchName(host: string, port: number): string | null {
+  /** Every pattern that covers the destination, in no order; one that was added for several patterns may come twice. */
+  each(host: string, port: number, literal: boolean, visit: (rule: T) => void): void {
+    visitAt(this.#any, port, visit);
+    if (literal) {
+      const parsed = this.#networks.size === 0 ? null : parseIp(host);
+      if (parsed === null) return;
+      const ip = unmap(parsed);
+      for (const [key, level] of this.#networks) {
+        if (key >> 8 === ip.family) visitAt(level.get(masked(ip.bytes, key & 0xff)), port, visit);
+      }
+      return;
+    }
+    if (this.#names.size === 0) return;
+    const own = this.#names.get(host);
+    visitAt(own?.name, port, visit);
+    visitAt(own?.tree, port, visit);
+    for (let dot = host.indexOf("."); dot !== -1; dot = host.indexOf(".", dot + 1)) {
+      const above = this.#names.get(host.slice(dot + 1));
+      visitAt(above?.tree, port, visit);
+      visitAt(above?.below, port, visit);
+    }
+  }
+
+  #matchName(host: string, port: number): T | null {
     if (this.#names.size === 0) return null;
     const own = this.#names.get(host);
     if (own !== undefined) {
@@ -131,7 +158,13 @@ export class HostSet {
   }
 }
 
-function atPort(entries: readonly Entry[], port: number): string | null {
+function visitAt<T>(entries: readonly Entry<T>[] | undefined, port: number, visit: (rule: T) => void): void {
+  if (entries === undefined) return;
+  for (const entry of entries) if (entry.port === 0 || entry.port === port) visit(entry.rule);
+}
+
+function atPort<T>(entries: readonly Entry<T>[] | undefined, port: number): T | null {
+  if (entries === undefined) return null;
   for (const entry of entries) if (entry.port === 0 || entry.port === port) return entry.rule;
   return null;
 }

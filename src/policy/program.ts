@@ -2,12 +2,16 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { quote } from "../words/quote.ts";
-import { invalid, type PolicyEntry, type PolicySource, parsePolicy } from "./document.ts";
+import { accessOf, addAll, defaultOf, includedBy, namedLists } from "./_together.ts";
+import { invalid, type ParsedPolicy, type PolicySource, parsePolicy } from "./document.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
+import { type CompiledRule, compileRule, type RuleContext } from "./rule.ts";
+import { RuleIndex } from "./rule-index.ts";
+import { mergeSections, type Sections } from "./sections.ts";
 import { compileSequence, type Sequence } from "./sequences.ts";
 
-/** What a rule can look at. The same for the embedded engine and, as JSON, for a plane. */
-export interface Facts {
+/** What is asked of a place alone. */
+export interface Place {
   readonly host: string;
   readonly port: number;
   /** True when `host` is an IP literal. */
@@ -18,81 +22,171 @@ export interface PolicyVerdict {
   readonly allowed: boolean;
   /** The rule that decided, as in `hosts.deny[2] *.evil.com`, or `default`. */
   readonly rule: string;
+  /** What it would be if everything that is in shadow were enforced; null when that is the same. */
+  readonly would: { readonly allowed: boolean; readonly rule: string } | null;
 }
 
-export interface Program {
-  /** "sha256-" + 16 hex over the files that made it. */
-  readonly version: string;
+/** The default by class; null where the file does not say. */
+export interface Access {
+  readonly reads: "open" | "closed" | null;
+  readonly writes: "open" | "closed" | null;
+}
+
+/** What is said of hosts, and of what no rule names. */
+export interface Layer {
   readonly allow: HostSet;
   readonly deny: HostSet;
-  readonly opaque: HostSet;
   readonly allowByDefault: boolean;
-  readonly sequences: readonly Sequence[];
+  readonly access: Access;
+  /** Rules with no condition but hosts: entries of the lists by another name. */
+  readonly allowRules: HostSet;
+  readonly denyRules: HostSet;
+}
+
+export interface Program extends Layer, Sections {
+  /** "sha256-" + 16 hex over the files that made it. */
+  readonly version: string;
+  readonly opaque: HostSet;
+  readonly rules: readonly CompiledRule[];
+  readonly index: RuleIndex;
+  /** `sequences`, compiled. */
+  readonly sequenceRules: readonly Sequence[];
+  /** As if nothing were in shadow; null when nothing is. */
+  readonly unshadowed: Layer | null;
+  /** Names of lists that no rule and no list of hosts uses, with their places. */
+  readonly unusedLists: readonly { readonly name: string; readonly at: string }[];
+  readonly files: readonly ParsedPolicy[];
 }
 
 /**
- * Sources in the order of their names; their lists add up. Throws Fault `policy_invalid` naming every problem; `unread`
- * are those of files that could not be had at all.
+ * Sources in the order of their names; their lists and rules add up. Throws Fault `policy_invalid` naming every problem;
+ * `unread` are those of files that could not be had at all. `loadEngines` goes before it where expressions may stand.
  */
 export function compilePolicy(sources: readonly PolicySource[], unread: readonly string[] = []): Program {
   const problems = [...unread];
-  const sequences: Sequence[] = [];
-  const program = { allow: new HostSet(), deny: new HostSet(), opaque: new HostSet() };
-  let byDefault: { readonly verdict: "allow" | "deny"; readonly file: string } | null = null;
-  // A file that cannot be read may be the one that says it.
-  let unsaid = unread.length === 0;
-  for (const source of sources) {
-    const parsed = parsePolicy(source);
-    const prefix = sources.length === 1 ? "" : `${parsed.name}: `;
-    problems.push(...parsed.problems);
-    addAll(parsed.lists["hosts.allow"], { set: program.allow, prefix, needsPort: false }, problems);
-    addAll(parsed.lists["hosts.deny"], { set: program.deny, prefix, needsPort: false }, problems);
-    addAll(parsed.lists.opaque, { set: program.opaque, prefix, needsPort: true }, problems);
-    for (const [index, { section, at }] of parsed.sequences.entries()) {
-      if (sequences.some(({ id }) => id === section.id))
-        problems.push(`${at}: the id ${quote(section.id)} stands twice`);
-      sequences.push(compileSequence(section, `${prefix}sequences[${index}] ${section.id}`));
+  const own = sources.map(parsePolicy);
+  for (const file of own) problems.push(...file.problems);
+  const included = includedBy(own);
+  const files = [...included.map(({ file }) => file), ...own];
+  const shadowFiles = new Set(included.filter(({ shadow }) => shadow).map(({ file }) => file));
+  for (const file of own) if (file.sections?.mode === "shadow") shadowFiles.add(file);
+
+  const { lists, places } = namedLists(files, problems);
+  const used = new Set<string>();
+  const contexts = new Map(
+    files.map((file) => {
+      const shadow = shadowFiles.has(file);
+      const context = { file: file.name, tree: file.tree, shadow, lists, used, problems };
+      return [file, context] as const;
+    }),
+  );
+
+  const anyShadow =
+    shadowFiles.size > 0 || files.some(({ rules }) => rules.some(({ entry }) => entry.mode === "shadow"));
+  const enforced = emptyLayer();
+  const every = emptyLayer();
+  const opaque = new HostSet();
+  for (const file of files) {
+    const prefix = files.length === 1 ? "" : `${file.name}: `;
+    const layers = shadowFiles.has(file) ? [every] : anyShadow ? [enforced, every] : [enforced];
+    for (const list of ["allow", "deny"] as const) {
+      const sets = layers.map((layer) => layer[list]);
+      addAll(file.lists[`hosts.${list}`], { sets, prefix, needsPort: false, lists, used }, problems);
     }
-    const stated = parsed.default;
-    if (stated !== null) unsaid = false;
-    if (stated === null || stated === undefined) continue;
-    if (byDefault !== null && byDefault.verdict !== stated.verdict) {
-      problems.push(`${stated.at}: default: ${quote(byDefault.file)} says ${byDefault.verdict}`);
+    addAll(file.lists.opaque, { sets: [opaque], prefix, needsPort: true, lists, used }, problems);
+  }
+
+  const rules = rulesOf(files, contexts, problems);
+  for (const rule of rules) {
+    if (!isPlace(rule)) continue;
+    const target = rule.verdict === "allow" ? "allowRules" : "denyRules";
+    for (const text of rule.entry.when?.hosts === undefined ? ["*"] : rule.words("hosts")) {
+      const pattern = parseHostPattern(text);
+      if (typeof pattern === "string") continue;
+      if (rule.mode === "enforce") enforced[target].add(pattern, rule.name);
+      every[target].add(pattern, rule.name);
     }
-    byDefault = { verdict: stated.verdict, file: parsed.name };
   }
-  if (unsaid) {
-    problems.push(`${sources[0]?.name ?? "policy"}:1:1: default: say allow or deny for hosts that no rule names`);
-  }
+
+  const byDefault = defaultOf(sources, own, included, { unread: unread.length > 0, shadowFiles, problems });
+  const access = (only: readonly ParsedPolicy[]): Access => accessOf(only, own);
+  const sections = mergeSections(files, { own, shadowFiles, problems });
+  const sequenceRules = files.flatMap((file) => {
+    const context = contexts.get(file);
+    const entries = file.sections?.sequences ?? [];
+    const { tree } = file;
+    if (context === undefined || tree === null) return [];
+    return entries.map((entry, index) => compileSequence(entry, index, { ...context, tree }));
+  });
   if (problems.length > 0) throw invalid(problems);
-  return { ...program, version: versionOf(sources), allowByDefault: byDefault?.verdict === "allow", sequences };
+
+  const enforcing = files.filter((file) => !shadowFiles.has(file));
+  return {
+    ...enforced,
+    ...sections,
+    version: versionOf([...included.map(({ source }) => source), ...sources]),
+    opaque,
+    allowByDefault: byDefault.enforced,
+    access: access(enforcing),
+    rules,
+    sequenceRules,
+    index: new RuleIndex(rules),
+    unshadowed: anyShadow ? { ...every, allowByDefault: byDefault.every, access: access(files) } : null,
+    unusedLists: [...places].flatMap(([name, at]) => (used.has(name) ? [] : [{ name, at: at() }])),
+    files,
+  };
 }
 
-/** Pure and total. Deny beats allow; what neither names gets the default. */
-export function evaluate(program: Program, { host, port, literal }: Facts): PolicyVerdict {
-  const denied = program.deny.match(host, port, literal);
+/** Of a place alone: CONNECT, and what is asked again about a tunnel. Pure and total. Deny beats allow. */
+export function evaluateHost(program: Program, place: Place): PolicyVerdict {
+  const { allowed, rule } = judgePlace(program, place);
+  if (program.unshadowed === null) return { allowed, rule, would: null };
+  const would = judgePlace(program.unshadowed, place);
+  return { allowed, rule, would: would.allowed === allowed ? null : would };
+}
+
+function judgePlace(layer: Layer, { host, port, literal }: Place): { allowed: boolean; rule: string } {
+  const denied = layer.deny.match(host, port, literal) ?? layer.denyRules.match(host, port, literal);
   if (denied !== null) return { allowed: false, rule: denied };
-  const allowed = program.allow.match(host, port, literal);
+  const allowed = layer.allow.match(host, port, literal) ?? layer.allowRules.match(host, port, literal);
   if (allowed !== null) return { allowed: true, rule: allowed };
-  return { allowed: program.allowByDefault, rule: "default" };
+  return { allowed: layer.allowByDefault, rule: "default" };
 }
 
-interface Adding {
-  readonly set: HostSet;
-  /** Before a rule's name when there are several files. */
-  readonly prefix: string;
-  readonly needsPort: boolean;
+/** Deny and allow rules that ask for nothing but a host. */
+function isPlace({ entry, verdict, exceptions, expires }: CompiledRule): boolean {
+  if (verdict !== "allow" && verdict !== "deny") return false;
+  if (exceptions.length > 0 || expires !== Number.POSITIVE_INFINITY) return false;
+  return Object.keys(entry.when ?? {}).every((key) => key === "hosts");
 }
 
-function addAll(entries: readonly PolicyEntry[], { set, prefix, needsPort }: Adding, problems: string[]): void {
-  for (const { text, where, at } of entries) {
-    const pattern = parseHostPattern(text);
-    const portless = needsPort && typeof pattern !== "string" && pattern.port === 0;
-    if (typeof pattern === "string") problems.push(`${at}: ${where}: ${quote(text)}: ${pattern}`);
-    else if (portless)
-      problems.push(`${at}: ${where}: ${quote(text)}: a port is needed, such as ${quote(`${text}:5432`)}`);
-    else set.add(pattern, `${prefix}${where} ${text}`);
+type MutableLayer = Pick<Layer, "allow" | "deny" | "allowRules" | "denyRules">;
+
+function emptyLayer(): MutableLayer {
+  return { allow: new HostSet(), deny: new HostSet(), allowRules: new HostSet(), denyRules: new HostSet() };
+}
+
+function rulesOf(
+  files: readonly ParsedPolicy[],
+  contexts: ReadonlyMap<ParsedPolicy, Omit<RuleContext, "tree"> & { readonly tree: ParsedPolicy["tree"] }>,
+  problems: string[],
+): CompiledRule[] {
+  const rules: CompiledRule[] = [];
+  const ids = new Map<string, CompiledRule>();
+  for (const file of files) {
+    const context = contexts.get(file);
+    if (context === undefined) continue;
+    const { tree } = context;
+    if (tree === null) continue;
+    for (const parsed of file.rules) {
+      const rule = compileRule(parsed, rules.length, { ...context, tree });
+      const other = ids.get(rule.id);
+      if (other === undefined) ids.set(rule.id, rule);
+      else problems.push(`${rule.at()}: rules: the id ${quote(rule.id)} is given twice, before at ${other.at()}`);
+      rules.push(rule);
+    }
   }
+  return rules;
 }
 
 function versionOf(sources: readonly PolicySource[]): string {

@@ -2,67 +2,87 @@
  * Rules over several requests of a session: a secret is read, and something is posted elsewhere. Deterministic: what is
  * said of a request depends on the requests recorded before it and on their times, and on nothing else.
  */
-import type { Finding } from "../model/finding.ts";
-import type { Question } from "../model/question.ts";
-import { HostSet, parseHostPattern } from "./host-set.ts";
-import { compileGlob } from "./path-glob.ts";
-import type { SequenceSection, SequenceWhen } from "./sequence-schema.ts";
+import { listOf, secondsOf } from "./_schema-parts.ts";
+import { type Asked, NO } from "./asked.ts";
+import type { Condition } from "./condition.ts";
+import { compilingAt, conditionsOf, type RuleContext } from "./rule.ts";
+import type { SequenceEntry } from "./schema.ts";
 
-/** What a step looks at. */
-export type Matches = (question: SequenceFacts, findings: readonly Finding[]) => boolean;
+type Per = "tenant" | "agent" | "client" | "host";
 
-export type SequenceFacts = Pick<Question, "host" | "port" | "literal" | "method" | "path" | "agent" | "org" | "at">;
+export interface SequenceStep {
+  readonly matches: (asked: Asked) => boolean;
+  /** Only when it goes to another host than the request that made the first step. */
+  readonly elsewhere: boolean;
+}
 
 export interface Sequence {
   readonly id: string;
-  /** As in certificates: `sequences[0] secret-then-post`. */
+  /** As in certificates: `sequences.secret-then-post`. */
   readonly rule: string;
   readonly windowMs: number;
-  readonly by: SequenceSection["by"];
-  readonly steps: readonly { readonly matches: Matches; readonly elsewhere: boolean }[];
-  readonly verdict: SequenceSection["verdict"];
+  /** What makes two requests one session. */
+  readonly per: readonly Per[];
+  readonly steps: readonly SequenceStep[];
+  readonly verdict: "deny" | "approval_needed";
   readonly shadow: boolean;
   readonly reason: string;
   readonly controls: readonly string[];
+  /** Some step asks for what stands in a body: of a long one it is to be prepared. */
+  readonly readsBody: boolean;
   /** Equal for sequences that say the same: what was seen under one holds for the other. */
   readonly definition: string;
 }
 
-export function compileSequence(
-  section: SequenceSection,
-  rule: string,
-  compileWhen: (when: SequenceWhen) => Matches = simpleWhen,
-): Sequence {
-  const { id, by, verdict, mode, controls, reason = `the request completes the sequence "${id}"` } = section;
+/** Who does not say gets sessions that no caller can choose: an agent's name is its own word. */
+const DEFAULT_PER: readonly Per[] = ["tenant", "client"];
+
+/** `index`: its place in the section of its file. Problems go to the context. */
+export function compileSequence(entry: SequenceEntry, index: number, context: RuleContext): Sequence {
+  const { id, verdict, other_host: otherHost = false } = entry;
+  const per = listOf(entry.per);
+  const last = entry.steps.length - 1;
   return {
     id,
-    rule,
-    windowMs: section.window,
-    by,
-    steps: section.steps.map(({ when, not_hosts_of_first: elsewhere }) => ({ matches: compileWhen(when), elsewhere })),
+    rule: `sequences.${id}`,
+    windowMs: secondsOf(entry.within) * 1000,
+    per: per.length === 0 ? DEFAULT_PER : per,
+    steps: entry.steps.map((when, step) => ({
+      matches: holding(conditionsOf(when, compilingAt(["sequences", index, "steps", step], id, context))),
+      elsewhere: otherHost && step === last,
+    })),
     verdict,
-    shadow: mode === "shadow",
-    reason,
-    controls,
-    definition: JSON.stringify(section),
+    shadow: context.shadow || entry.mode === "shadow",
+    reason: entry.reason ?? `this request completes the sequence ${id}`,
+    controls: listOf(entry.controls),
+    readsBody: entry.steps.some((when) => Object.keys(when).some((key) => !OF_THE_HEAD.has(key))),
+    definition: JSON.stringify(entry),
   };
 }
 
-function simpleWhen({ hosts, methods, paths, findings }: SequenceWhen): Matches {
-  const places = new HostSet();
-  for (const text of hosts ?? []) {
-    const pattern = parseHostPattern(text);
-    if (typeof pattern !== "string") places.add(pattern, text);
-  }
-  const globs = paths?.map(compileGlob);
-  return (question, found) => {
-    if (methods !== undefined && !methods.includes(question.method)) return false;
-    if (hosts !== undefined && places.match(question.host, question.port, question.literal) === null) return false;
-    if (globs !== undefined && !globs.some((glob) => glob(question.path))) return false;
-    return (
-      findings === undefined || found.some(({ vector, name }) => findings.includes(vector) || findings.includes(name))
-    );
-  };
+const OF_THE_HEAD: ReadonlySet<string> = new Set([
+  "hosts",
+  "methods",
+  "schemes",
+  "paths",
+  "query",
+  "headers",
+  "content_types",
+  "agents",
+  "parents",
+  "tenants",
+  "callers",
+  "doors",
+  "phases",
+  "times",
+  "findings",
+]);
+
+/** A sequence only forbids, so what cannot be told counts as what it looks for. */
+function holding(conditions: readonly Condition[]): SequenceStep["matches"] {
+  const tunnel = conditions.every((condition) => condition.tunnel);
+  return (asked) =>
+    (tunnel || asked.question.phase !== "tunnel") && conditions.every((condition) => condition.test(asked) !== NO);
 }
 
 /** Of all sequences and sessions together. */
@@ -73,6 +93,11 @@ const MAX_HOSTS = 8;
 /** For each step but the last: by host of the first step, when the newest run that came so far began. */
 type Reached = readonly Map<string, number>[];
 
+interface Entry {
+  readonly definition: string;
+  readonly reached: Reached;
+}
+
 export interface Looked {
   /** Sequences that this request would complete, in their order. */
   readonly hits: readonly Sequence[];
@@ -81,7 +106,7 @@ export interface Looked {
 }
 
 export class SequenceState {
-  readonly #entries = new Map<string, { readonly definition: string; readonly reached: Reached }>();
+  readonly #entries = new Map<string, Entry>();
   readonly #max: number;
 
   constructor(max = MAX_ENTRIES) {
@@ -93,66 +118,44 @@ export class SequenceState {
   }
 
   /** `client`: the address the request came from, or null. */
-  look(
-    sequences: readonly Sequence[],
-    question: SequenceFacts,
-    about: { readonly findings: readonly Finding[]; readonly client: string | null },
-  ): Looked {
+  look(sequences: readonly Sequence[], asked: Asked, client: string | null): Looked {
     const hits: Sequence[] = [];
-    const steps: { readonly sequence: Sequence; readonly key: string; readonly matched: readonly boolean[] }[] = [];
+    const seen: { readonly sequence: Sequence; readonly key: string; readonly matched: readonly boolean[] }[] = [];
     for (const sequence of sequences) {
-      const matched = sequence.steps.map(({ matches }) => matches(question, about.findings));
+      const matched = sequence.steps.map(({ matches }) => matches(asked));
       if (!matched.includes(true)) continue;
-      const key = keyOf(sequence, question, about.client);
-      const reached = this.#reached(key, sequence);
+      const key = keyOf(sequence, asked, client);
       const last = sequence.steps.length - 1;
-      if (matched[last] === true && this.#runs(sequence, last, { reached, question }).length > 0) hits.push(sequence);
-      steps.push({ sequence, key, matched });
+      if (matched[last] === true && runs(sequence, last, { reached: this.#reached(key, sequence), asked }).length > 0) {
+        hits.push(sequence);
+      }
+      seen.push({ sequence, key, matched });
     }
     return {
       hits,
       record: () => {
-        for (const { sequence, key, matched } of steps) this.#record(sequence, key, { matched, question });
+        for (const { sequence, key, matched } of seen) this.#record(sequence, key, { matched, asked });
       },
     };
-  }
-
-  /** The runs that stand before step `index` and that this request carries on: host of their first step, and its time. */
-  #runs(
-    { steps, windowMs }: Sequence,
-    index: number,
-    { reached, question }: { readonly reached: Reached | null; readonly question: SequenceFacts },
-  ): [string, number][] {
-    const elsewhere = steps[index]?.elsewhere === true;
-    const before = reached?.[index - 1];
-    if (before === undefined) return [];
-    return [...before].filter(
-      ([host, from]) => question.at - from <= windowMs && !(elsewhere && host === question.host),
-    );
   }
 
   #record(
     sequence: Sequence,
     key: string,
-    { matched, question }: { readonly matched: readonly boolean[]; readonly question: SequenceFacts },
+    { matched, asked }: { readonly matched: readonly boolean[]; readonly asked: Asked },
   ): void {
     let reached = this.#reached(key, sequence);
+    const { host, at } = asked.question;
+    const hostsMatter = sequence.steps.some(({ elsewhere }) => elsewhere);
     // From the end, so that one request is one step.
     for (let index = sequence.steps.length - 2; index >= 0; index--) {
       if (matched[index] !== true) continue;
-      const runs: [string, number][] =
-        index === 0
-          ? [[this.#hostsMatter(sequence) ? question.host : "", question.at]]
-          : this.#runs(sequence, index, { reached, question });
-      if (runs.length === 0) continue;
+      const begun: Run[] = index === 0 ? [[hostsMatter ? host : "", at]] : runs(sequence, index, { reached, asked });
+      if (begun.length === 0) continue;
       reached ??= sequence.steps.slice(1).map(() => new Map());
-      for (const [host, from] of runs) note(reached[index] as Map<string, number>, host, from);
+      for (const [first, from] of begun) note(reached[index] as Map<string, number>, first, from);
     }
     if (reached !== null) this.#keep(key, { definition: sequence.definition, reached });
-  }
-
-  #hostsMatter({ steps }: Sequence): boolean {
-    return steps.some(({ elsewhere }) => elsewhere);
   }
 
   #reached(key: string, { definition }: Sequence): Reached | null {
@@ -161,33 +164,46 @@ export class SequenceState {
   }
 
   /** The session that was seen last is dropped last. */
-  #keep(key: string, entry: { readonly definition: string; readonly reached: Reached }): void {
+  #keep(key: string, entry: Entry): void {
     this.#entries.delete(key);
-    if (this.#entries.size >= this.#max) {
-      for (const oldest of this.#entries.keys()) {
-        this.#entries.delete(oldest);
-        break;
-      }
-    }
+    if (this.#entries.size >= this.#max) dropOldest(this.#entries);
     this.#entries.set(key, entry);
   }
 }
 
+/** Host of its first step, and the time of that. */
+type Run = [host: string, from: number];
+
+/** The runs that stand before step `index` and that this request carries on. */
+function runs(
+  { steps, windowMs }: Sequence,
+  index: number,
+  { reached, asked }: { readonly reached: Reached | null; readonly asked: Asked },
+): Run[] {
+  const before = reached?.[index - 1];
+  if (before === undefined) return [];
+  const { at, host } = asked.question;
+  const elsewhere = steps[index]?.elsewhere === true;
+  return [...before].filter(([first, from]) => at - from <= windowMs && !(elsewhere && first === host));
+}
+
 /** The newest run of a host outlives all older ones of it. */
-function note(runs: Map<string, number>, host: string, from: number): void {
-  const known = runs.get(host);
-  runs.delete(host);
-  if (runs.size >= MAX_HOSTS) {
-    for (const oldest of runs.keys()) {
-      runs.delete(oldest);
-      break;
-    }
+function note(begun: Map<string, number>, host: string, from: number): void {
+  const known = begun.get(host);
+  begun.delete(host);
+  if (begun.size >= MAX_HOSTS) dropOldest(begun);
+  begun.set(host, known === undefined ? from : Math.max(known, from));
+}
+
+function dropOldest(map: Map<string, unknown>): void {
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
   }
-  runs.set(host, known === undefined ? from : Math.max(known, from));
 }
 
 /** What nobody states is one session of its own, not none. */
-function keyOf({ id, by }: Sequence, { org, agent }: SequenceFacts, client: string | null): string {
-  const parts = { agent, tenant: org, client };
-  return JSON.stringify([id, ...by.map((part) => [part, parts[part]])]);
+function keyOf({ id, per }: Sequence, { question }: Asked, client: string | null): string {
+  const parts = { tenant: question.org, agent: question.agent, client, host: question.host };
+  return JSON.stringify([id, ...per.map((part) => [part, parts[part]])]);
 }

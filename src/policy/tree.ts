@@ -4,6 +4,8 @@ import {
   isCollection,
   isMap,
   isNode,
+  isScalar,
+  isSeq,
   LineCounter,
   type Node,
   parseDocument,
@@ -11,6 +13,7 @@ import {
   visit,
   type YAMLError,
 } from "yaml";
+import { type Lifted, type LiftedItem, lift } from "./_lift.ts";
 
 export type PolicyPath = readonly (string | number)[];
 
@@ -24,6 +27,10 @@ export interface PolicyTree {
   atKey(path: PolicyPath, key: string): string;
   /** The value at this path was replaced, or is something that a problem has been told about. */
   mended(path: PolicyPath): boolean;
+  /** `file:line:column` of a place in the text at a path; both from 1. Of a folded text its beginning. */
+  inside(path: PolicyPath, line: number, column: number): string;
+  /** The text of the node at a path as it stands in the file, at most 2,000 characters. */
+  excerpt(path: PolicyPath): string;
 }
 
 const MAX_DEPTH = 16;
@@ -34,10 +41,19 @@ const BEARABLE: readonly string[] = ["DUPLICATE_KEY", "BAD_ALIAS"];
 
 /** The text of a YAML syntax error, one a line, when there is no tree to be had. */
 export function readTree(name: string, text: string): PolicyTree | string {
+  const lifted = lift(text);
+  if (lifted === null) return read(name, text, null);
+  const tree = read(name, lifted.text, lifted);
+  // A run that is no list, or anything wrong: the text as it came says it better.
+  return typeof tree === "string" || tree.problems.length > 0 ? read(name, text, null) : tree;
+}
+
+function read(name: string, text: string, lifted: Lifted | null): PolicyTree | string {
   const lines = new LineCounter();
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
-    return `${name}:${Math.max(1, line)}:${Math.max(1, col)}`;
+    const row = Math.max(1, line);
+    return `${name}:${lifted === null ? row : lifted.lineOf(row)}:${Math.max(1, col)}`;
   };
   let parsed: Document;
   try {
@@ -67,6 +83,9 @@ export function readTree(name: string, text: string): PolicyTree | string {
     replaced.add(harmless);
     return harmless;
   };
+  /** Of a list with runs in it: what stands at each index. */
+  const expanded = new Map<unknown, (Node | LiftedItem)[]>();
+  let runs = 0;
   visit(parsed, {
     Alias: (_key, node) => {
       const real = node.resolve(parsed) !== undefined;
@@ -74,30 +93,88 @@ export function readTree(name: string, text: string): PolicyTree | string {
     },
     Collection: (_key, node, path) => {
       if (path.length > MAX_DEPTH) return instead(node, null, `nested deeper than ${MAX_DEPTH}`);
-      return isMap(node) && node.items.some(({ key }) => isCollection(key)) ? instead(node, null, BRACKET) : undefined;
+      if (isMap(node) && node.items.some(({ key }) => isCollection(key))) return instead(node, null, BRACKET);
+      if (lifted === null || !isSeq(node)) return undefined;
+      const all: (Node | LiftedItem)[] = [];
+      for (const item of node.items) {
+        const run = isScalar(item) && typeof item.value === "string" ? lifted.runs.get(item.value) : undefined;
+        if (run === undefined) all.push(item as Node);
+        else for (const each of run) all.push(each);
+        if (run !== undefined) runs += 1;
+      }
+      if (all.length !== node.items.length) expanded.set(node, all);
+      return undefined;
     },
   });
-  const at = (path: PolicyPath): Node | null => {
-    const node = path.length === 0 ? parsed.contents : parsed.getIn(path, true);
-    return isNode(node) ? node : null;
+  if (lifted !== null && runs !== lifted.runs.size) return `${name}:1:1: a list that is none`;
+  const nodeAt = (path: PolicyPath): Node | LiftedItem | null => {
+    let node: unknown = parsed.contents;
+    for (const part of path) {
+      const all = expanded.get(node);
+      if (all !== undefined) node = typeof part === "number" ? all[part] : undefined;
+      else node = isCollection(node) ? node.get(part, true) : undefined;
+    }
+    return isNode(node) || isLifted(node) ? node : null;
+  };
+  const at = (path: PolicyPath): string => {
+    for (let length = path.length; length >= 0; length--) {
+      const node = nodeAt(path.slice(0, length));
+      if (isLifted(node)) return `${name}:${node.line}:${node.column}`;
+      if (node?.range) return place(node.range[0]);
+    }
+    return place(0);
   };
   return {
-    value: parsed.toJS(),
+    value: lifted === null ? parsed.toJS() : withRuns(parsed.toJS(), lifted),
     problems,
-    at(path: PolicyPath) {
-      for (let length = path.length; length >= 0; length--) {
-        const node = at(path.slice(0, length));
-        if (node?.range) return place(node.range[0]);
-      }
-      return place(0);
-    },
+    at,
     atKey(path: PolicyPath, key: string) {
-      const map = at(path);
+      const map = nodeAt(path);
       const pair = isMap(map) ? map.items.find((item) => isNode(item.key) && String(item.key) === key) : undefined;
       return place((pair?.key as Node | undefined)?.range?.[0] ?? 0);
     },
-    mended: (path: PolicyPath) => replaced.has(at(path)),
+    mended: (path: PolicyPath) => replaced.size > 0 && replaced.has(nodeAt(path)),
+    inside(path: PolicyPath, line: number, column: number) {
+      const node = nodeAt(path);
+      const start = isLifted(node) ? null : (node?.range?.[0] ?? null);
+      if (start === null || !isScalar(node)) return at(path);
+      if (node.type === "BLOCK_LITERAL") {
+        const rows = text.slice(start).split("\n", line + 1);
+        const from = start + rows.slice(0, line).reduce((sum, row) => sum + row.length + 1, 0);
+        return place(from + (/^ */.exec(rows[line] ?? "")?.[0].length ?? 0) + column - 1);
+      }
+      if (node.type === "BLOCK_FOLDED" || line > 1) return at(path);
+      return place(start + column - 1 + (node.type === "PLAIN" ? 0 : 1));
+    },
+    excerpt(path: PolicyPath) {
+      const node = nodeAt(path);
+      if (isLifted(node)) return node.text;
+      if (!node?.range) return "";
+      const [from, end] = node.range;
+      const column = from - (text.lastIndexOf("\n", from - 1) + 1);
+      // As deep as it stands in the file, and no deeper.
+      const rows = text
+        .slice(from, Math.min(end, from + 2000))
+        .trimEnd()
+        .split("\n");
+      return rows.map((row, i) => (i > 0 && /^ *$/.test(row.slice(0, column)) ? row.slice(column) : row)).join("\n");
+    },
   };
+}
+
+function withRuns(value: unknown, lifted: Lifted): unknown {
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown) => {
+      const run = typeof item === "string" ? lifted.runs.get(item) : undefined;
+      return run === undefined ? [withRuns(item, lifted)] : run.map(({ text }) => text);
+    });
+  }
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, of]) => [key, withRuns(of, lifted)]));
+}
+
+function isLifted(node: unknown): node is LiftedItem {
+  return typeof node === "object" && node !== null && "column" in node;
 }
 
 function sayYaml({ code, message, pos }: YAMLError, text: string): string {

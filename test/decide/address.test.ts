@@ -262,6 +262,8 @@ describe("classifyAddress", () => {
       },
       "transition",
     ],
+    ["ISATAP", (v4) => `2606:4700::5efe:${v4}`, "public"],
+    ["ISATAP, global", (v4) => `2606:4700::200:5efe:${v4}`, "public"],
     [
       "Teredo server",
       (v4) => {
@@ -356,5 +358,30 @@ describe("addressGuard", () => {
     for (let i = 0; i < 20_000; i++) expect(guard.check([`8.${(i >> 8) & 255}.${i & 255}.1`], 443)).toBeNull();
     expect(guard.check(["10.0.0.1"], 443)?.vector).toBe("address_private");
     expect(guard.check(["10.0.0.1"], 443)?.vector).toBe("address_private");
+  });
+});
+
+describe("checkName, for a name that somebody else resolves", () => {
+  const gate = { checkAddress: () => null };
+  const guard = addressGuard({ allow: [], gate });
+  const CASES: [string, string | null][] = [
+    ["localhost", "address_loopback"],
+    ["a.localhost", "address_loopback"],
+    ["ip6-loopback", "address_loopback"],
+    ["metadata.google.internal", "address_metadata"],
+    ["metadata", "address_metadata"],
+    ["localhost.example.com", null],
+    ["notlocalhost", null],
+    ["host.docker.internal", null],
+    ["example.com", null],
+  ];
+  for (const [name, vector] of CASES) {
+    test(`${name}: ${vector}`, () => expect(guard.checkName(name)?.vector ?? null).toBe(vector));
+  }
+  test("whoever allows loopback allows its names", () => {
+    const allow = [parseCidr("127.0.0.0/8") as Cidr];
+    const own = addressGuard({ allow, gate });
+    expect(own.checkName("localhost")).toBeNull();
+    expect(own.checkName("metadata")?.vector).toBe("address_metadata");
   });
 });

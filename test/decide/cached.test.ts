@@ -222,7 +222,7 @@ test("two reads that differ in anything a verdict may look at never share an ent
   const { decider, state } = rig(() => LASTING, { entries: 100_000 });
   const seen = new Set<string>();
   let repeats = 0;
-  for (let seed = 1; seed <= 20_000; seed++) {
+  for (let seed = 1; seed <= 6_000; seed++) {
     const read = randomRead(seed * 7919);
     const before = state.asked;
     await decider.decide(read.about, read.held);
@@ -231,7 +231,7 @@ test("two reads that differ in anything a verdict may look at never share an ent
     expect(state.asked - before, everything(read)).toBe(known ? 0 : 1);
     seen.add(everything(read));
   }
-  expect(repeats).toBeGreaterThan(20);
+  expect(repeats).toBeGreaterThan(5);
 });
 
 test("a read that is changed in one place only is another read", async () => {

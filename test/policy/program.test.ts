@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Fault } from "../../src/errors.ts";
-import { compilePolicy, evaluate } from "../../src/policy/program.ts";
+import { compilePolicy, evaluateHost } from "../../src/policy/program.ts";
 
 const compile = (text: string) => compilePolicy([{ name: "p.yaml", text }]);
 
@@ -125,27 +125,28 @@ opaque: [db.test]
   test("a valid policy is accepted", () => expect(refusal(GOOD)).toBe("accepted"));
 });
 
-describe("evaluate", () => {
+describe("evaluateHost", () => {
   const program = compile(
     "version: 1\ndefault: deny\nhosts:\n  allow: ['.good.test', 'a.evil.test', '192.0.2.0/24']\n  deny: ['.evil.test', '192.0.2.9']\nopaque: ['db.good.test:5432']\n",
   );
-  const ask = (host: string, port = 443, literal = false) => evaluate(program, { host, port, literal });
+  const ask = (host: string, port = 443, literal = false) => evaluateHost(program, { host, port, literal });
 
   test("deny beats a more exact allow", () => {
-    expect(ask("a.evil.test")).toEqual({ allowed: false, rule: "hosts.deny[0] .evil.test" });
-    expect(ask("192.0.2.9", 80, true)).toEqual({ allowed: false, rule: "hosts.deny[1] 192.0.2.9" });
+    expect(ask("a.evil.test")).toEqual({ allowed: false, rule: "hosts.deny[0] .evil.test", would: null });
+    expect(ask("192.0.2.9", 80, true)).toEqual({ allowed: false, rule: "hosts.deny[1] 192.0.2.9", would: null });
   });
 
   test("names the rule that lets through", () => {
-    expect(ask("x.good.test")).toEqual({ allowed: true, rule: "hosts.allow[0] .good.test" });
-    expect(ask("192.0.2.8", 80, true)).toEqual({ allowed: true, rule: "hosts.allow[2] 192.0.2.0/24" });
+    expect(ask("x.good.test")).toEqual({ allowed: true, rule: "hosts.allow[0] .good.test", would: null });
+    expect(ask("192.0.2.8", 80, true)).toEqual({ allowed: true, rule: "hosts.allow[2] 192.0.2.0/24", would: null });
   });
 
   test("falls to the default", () => {
-    expect(ask("other.test")).toEqual({ allowed: false, rule: "default" });
-    expect(evaluate(compile(GOOD), { host: "other.test", port: 1, literal: false })).toEqual({
+    expect(ask("other.test")).toEqual({ allowed: false, rule: "default", would: null });
+    expect(evaluateHost(compile(GOOD), { host: "other.test", port: 1, literal: false })).toEqual({
       allowed: true,
       rule: "default",
+      would: null,
     });
   });
 
@@ -154,9 +155,10 @@ describe("evaluate", () => {
       { name: "a.yaml", text: GOOD },
       { name: "b.yaml", text: "version: 1\nhosts: { deny: [x.test] }\n" },
     ]);
-    expect(evaluate(two, { host: "x.test", port: 1, literal: false })).toEqual({
+    expect(evaluateHost(two, { host: "x.test", port: 1, literal: false })).toEqual({
       allowed: false,
       rule: "b.yaml: hosts.deny[0] x.test",
+      would: null,
     });
   });
 

@@ -12,9 +12,11 @@ default: allow
 ${extra}sequences:
   - id: secret-then-post
     steps:
-      - when: { paths: [/v1/secret/**] }
-      - when: { methods: [POST] }
-        not_hosts_of_first: true
+      - paths: /v1/secret/**
+      - methods: POST
+    other_host: true
+    within: 10m
+    verdict: deny
     mode: ${mode}
     reason: a secret was read, and this goes elsewhere
 `;
@@ -33,7 +35,8 @@ async function running(text: string) {
   const elsewhere = `127.0.0.2:${other.port}`;
   return {
     reads: () => exchange(inside.port, get(vault.at, "/v1/secret/data")),
-    posts: (at = elsewhere) => exchange(inside.port, post(at, "{}")),
+    posts: (at = elsewhere, content = "{}") =>
+      exchange(inside.port, post(at, content, "/", "Content-Type: application/json\r\n")),
     vault,
     certificates: () =>
       readFileSync(join(folder, "events.jsonl"), "utf8")
@@ -60,7 +63,7 @@ test("what is posted elsewhere after a secret was read is a veto; to where it wa
     expect(JSON.parse(veto.body)).toMatchObject({
       vector: "sequence",
       reason: "a secret was read, and this goes elsewhere",
-      certificate: { rule: "sequences[0] secret-then-post", policy_version: expect.stringMatching(/^sha256-/) },
+      certificate: { rule: "sequences.secret-then-post", policy_version: expect.stringMatching(/^sha256-/) },
     });
   } finally {
     await rig.stop();
@@ -77,7 +80,7 @@ test("in shadow it passes and is certified as what would have been", async () =>
       mode: "shadow",
       would: "block",
       matched_vector: "sequence",
-      rule: "sequences[0] secret-then-post",
+      rule: "sequences.secret-then-post",
     });
   } finally {
     await rig.stop();
@@ -89,6 +92,19 @@ test("a read that was vetoed is no step", async () => {
   try {
     expect((await rig.reads()).status).toBe(451);
     expect((await rig.posts()).status).toBe(200);
+  } finally {
+    await rig.stop();
+  }
+});
+
+test("a long body is read in turns where a step asks for it", async () => {
+  const text = policy("enforce").replace("methods: POST", 'json: { "$.to": elsewhere }');
+  const rig = await running(text);
+  try {
+    await rig.reads();
+    const padding = JSON.stringify("x".repeat(100_000));
+    expect((await rig.posts(undefined, `{"padding":${padding},"to":"here"}`)).status).toBe(200);
+    expect((await rig.posts(undefined, `{"padding":${padding},"to":"elsewhere"}`)).status).toBe(451);
   } finally {
     await rig.stop();
   }

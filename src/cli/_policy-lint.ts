@@ -1,0 +1,58 @@
+import { Fault } from "../errors.ts";
+import { lint, type Warning } from "../policy/lint.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
+import { loadPolicy } from "./_policy-load.ts";
+
+const SPEC: CommandSpec = {
+  name: "policy lint",
+  summary: "say what is wrong with a policy, and what is probably not meant",
+  usage: "PATH [options]",
+  options: [
+    { name: "strict", doc: "exit 1 when there are warnings" },
+    { name: "json", doc: "print a JSON object" },
+  ],
+  operands: [1, 1],
+  notes: `
+PATH is a file, a directory, or the name of a starting policy. Errors exit 78: a gateway would not start on such a
+policy. Warnings are rules that decide nothing, hosts that are denied for good, conditions that never hold, lists
+that nobody uses, rules that have expired.`,
+};
+
+export async function policyLint(runtime: Runtime, args: readonly string[]): Promise<number> {
+  const parsed = readArgs(runtime, SPEC, args);
+  if (typeof parsed === "number") return parsed;
+  const [path = ""] = parsed.operands;
+  const json = parsed.has("json");
+  let errors: readonly string[] = [];
+  let warnings: readonly Warning[] = [];
+  let version: string | null = null;
+  let rules = 0;
+  try {
+    const program = await loadPolicy(runtime, path);
+    version = program.version;
+    rules = program.rules.length;
+    warnings = lint(program, runtime.now());
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.code !== "policy_invalid") throw thrown;
+    errors = thrown.message.split("\n");
+  }
+  if (json) {
+    runtime.stdout(`${JSON.stringify({ version, rules, errors: errors.map(placed), warnings }, null, 2)}\n`);
+  } else {
+    for (const error of errors) runtime.stdout(`${error}\n`);
+    for (const { at, message, code } of warnings) runtime.stdout(`${at}: warning: ${message} [${code}]\n`);
+    const counted = [`${errors.length} errors`, `${warnings.length} warnings`].map((text) =>
+      text.replace(/^1 (.*)s$/, "1 $1"),
+    );
+    const what = version === null ? "" : `, ${rules} rules, ${version}`;
+    runtime.stderr(`sallyport policy lint: ${counted.join(", ")}${what}\n`);
+  }
+  if (errors.length > 0) return EXIT.config;
+  return warnings.length > 0 && parsed.has("strict") ? EXIT.failed : EXIT.ok;
+}
+
+function placed(line: string): { at: string | null; message: string } {
+  const found = /^([^ ]+:[0-9]+:[0-9]+): (.*)$/.exec(line);
+  return found === null ? { at: null, message: line } : { at: found[1] ?? null, message: found[2] ?? line };
+}

@@ -1,0 +1,44 @@
+/** application/x-www-form-urlencoded: names and values where they stand. */
+import { decodeText } from "./coding.ts";
+import type { Leaves } from "./leaves.ts";
+
+const MAX_FIELDS = 100_000;
+const MAX_NAME = 1024;
+const SLICE = 64 * 1024;
+
+const decoder = new TextDecoder();
+
+export interface FormField {
+  readonly name: string;
+  /** Bytes of the value, encoded. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Fields in their order, and a leaf for each value and for each name that is not a plain word. Null: too many. */
+export function* readForm(bytes: Uint8Array, leaves: Leaves): Generator<void, FormField[] | null> {
+  const fields: FormField[] = [];
+  let turn = 0;
+  for (let at = 0; at <= bytes.length; ) {
+    const and = bytes.indexOf(0x26, at);
+    const end = and === -1 ? bytes.length : and;
+    if (end > at) {
+      if (fields.length === MAX_FIELDS) return null;
+      const equals = bytes.indexOf(0x3d, at);
+      const cut = equals === -1 || equals > end ? end : equals;
+      const start = Math.min(cut + 1, end);
+      const shown = decodeText("form", bytes, at, Math.min(cut, at + MAX_NAME));
+      const name = decoder.decode(shown);
+      const label = leaves.named(name);
+      if (!/^[\w.[\]-]*$/.test(name) || cut - at > MAX_NAME) leaves.add(at, cut, "form", label);
+      leaves.add(start, end, "form", label);
+      fields.push({ name, start, end });
+    }
+    at = end + 1;
+    if (at - turn > SLICE) {
+      turn = at;
+      yield;
+    }
+  }
+  return fields;
+}

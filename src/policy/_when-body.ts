@@ -1,0 +1,276 @@
+/** Conditions on what a body says. Nothing of it is read before one of them asks. */
+import type { Fact, JsonFact } from "../content/facts.ts";
+import { parsePath } from "../content/json-path.ts";
+import type { Llm } from "../content/llm.ts";
+import { quote } from "../words/quote.ts";
+import { listOf } from "./_schema-parts.ts";
+import type { Conditions, JsonTest } from "./_schema-when.ts";
+import { textTest } from "./_when-head.ts";
+import { type Asked, NO, ofSome, type Truth, UNKNOWN, YES } from "./asked.ts";
+import { type Compiling, type Condition, saying } from "./condition.ts";
+import { compileGlob } from "./glob.ts";
+
+export function bodyConditions(when: Conditions, compiling: Compiling): Condition[] {
+  const made: Condition[] = [];
+  const { path, words } = compiling;
+  if (when.content_types !== undefined) {
+    const patterns = lowered(words(when.content_types, [...path, "content_types"]));
+    made.push({
+      name: "content_types",
+      says: saying(listOf(when.content_types)),
+      tunnel: false,
+      cost: 2,
+      test: (asked) => (asked.known.content ? some(asked.contentTypes(), patterns) : UNKNOWN),
+      found: (asked) => (asked.known.content ? saying(asked.contentTypes()) || "none" : "not kept"),
+    });
+  }
+  if (when.body !== undefined) {
+    const { min_bytes = 0, max_bytes = Number.POSITIVE_INFINITY } = when.body;
+    made.push({
+      name: "body",
+      says: `from ${min_bytes} to ${max_bytes} bytes`,
+      tunnel: false,
+      cost: 0,
+      test({ question: { body }, known }) {
+        if (!known.content) return UNKNOWN;
+        const size = body?.length ?? 0;
+        return size >= min_bytes && size <= max_bytes ? YES : NO;
+      },
+      found: ({ question }) => `${question.body?.length ?? 0} bytes`,
+    });
+  }
+  if (when.models !== undefined) {
+    const patterns = lowered(words(when.models, [...path, "models"]));
+    made.push(
+      ofLlm("models", saying(listOf(when.models)), ({ model }) =>
+        model === null ? NO : some([model.toLowerCase()], patterns),
+      ),
+    );
+  }
+  if (when.roles !== undefined) {
+    const patterns = lowered(words(when.roles, [...path, "roles"]));
+    made.push(ofLlm("roles", saying(listOf(when.roles)), (llm) => some(rolesOf(llm), patterns)));
+  }
+  if (when.messages !== undefined) made.push(messages(when.messages, compiling));
+  if (when.tools !== undefined) made.push(...tools(when.tools, compiling));
+  if (when.tokens !== undefined) {
+    const { min = 0, max = Number.POSITIVE_INFINITY } = when.tokens;
+    made.push(
+      ofLlm("tokens", `from ${min} to ${max}`, ({ inputTokens }) =>
+        inputTokens >= min && inputTokens <= max ? YES : NO,
+      ),
+    );
+  }
+  if (when.graphql !== undefined) made.push(graphql(when.graphql, compiling));
+  for (const [place, test] of Object.entries(when.json ?? {})) {
+    const condition = json(place, isTest(test) ? test : { eq: test }, compiling);
+    if (condition !== null) made.push(condition);
+  }
+  return made;
+}
+
+function rolesOf({ messages: list, system }: Llm): string[] {
+  const roles = list.map(({ role }) => role);
+  return system.length > 0 ? ["system", ...roles] : roles;
+}
+
+function ofLlm(name: string, says: string, test: (llm: Llm, asked: Asked) => Truth): Condition {
+  return {
+    name,
+    says,
+    tunnel: false,
+    cost: 5,
+    test(asked) {
+      if (!asked.known.content) return UNKNOWN;
+      const fact = asked.llm;
+      if (!fact.known) return UNKNOWN;
+      return fact.value === null ? NO : test(fact.value, asked);
+    },
+    found(asked) {
+      if (!asked.known.content) return "not kept";
+      const fact = asked.llm;
+      if (!fact.known) return whyUnknown(fact);
+      if (fact.value === null) return "no call of a model";
+      const { model, messages: list, tools: offered, inputTokens } = fact.value;
+      return `model ${model ?? "unnamed"}, ${list.length} messages, ${offered.length} tools, about ${inputTokens} tokens`;
+    },
+  };
+}
+
+function messages(given: NonNullable<Conditions["messages"]>, compiling: Compiling): Condition {
+  const at = [...compiling.path, "messages"];
+  const roles = given.roles === undefined ? null : lowered(compiling.words(given.roles, [...at, "roles"]));
+  const contains = compiling.words(given.contains, [...at, "contains"]).map((text) => text.toLowerCase());
+  const matches = given.regex === undefined ? null : textTest({ regex: given.regex }, compiling, at);
+  const { min = 1, max = Number.POSITIVE_INFINITY } = given;
+  return ofLlm("messages", "as described", (llm, asked) => {
+    const list = llm.system.map((text) => ({ role: "system", texts: [text] })).concat(llm.messages.map(plain));
+    let count = 0;
+    let unsure = 0;
+    for (const { role, texts } of list) {
+      if (roles !== null && !roles.some((pattern) => pattern.test(role))) continue;
+      if (contains.length > 0 || matches !== null) {
+        const read = texts.map((text) => asked.text(text));
+        const whole = read.join("\n").toLowerCase();
+        if (contains.length > 0 && !contains.some((text) => whole.includes(text))) continue;
+        const truths = matches === null ? [] : read.map(matches);
+        if (truths.length > 0 && !truths.includes(YES)) {
+          if (truths.includes(UNKNOWN)) unsure += 1;
+          continue;
+        }
+      }
+      count += 1;
+    }
+    const sure = count >= min && count <= max;
+    return unsure === 0 || sure === (count + unsure >= min && count + unsure <= max) ? (sure ? YES : NO) : UNKNOWN;
+  });
+}
+
+function plain({ role, texts }: Llm["messages"][number]): { role: string; texts: Llm["system"][number][] } {
+  return { role, texts: [...texts] };
+}
+
+function tools(given: NonNullable<Conditions["tools"]>, { path, words }: Compiling): Condition[] {
+  const condition = (name: string, list: readonly string[], read: (llm: Llm) => readonly string[]): Condition => {
+    const patterns = lowered(list);
+    return ofLlm(name, saying(list), (llm) =>
+      some(
+        read(llm).map((tool) => tool.toLowerCase()),
+        patterns,
+      ),
+    );
+  };
+  const called = (llm: Llm) => llm.toolCalls.map(({ name }) => name);
+  if (typeof given === "string" || Array.isArray(given)) {
+    return [
+      condition("tools", words(given as string | readonly string[], [...path, "tools"]), (llm) => [
+        ...llm.tools,
+        ...called(llm),
+      ]),
+    ];
+  }
+  const { offered, called: wanted } = given as { offered?: string | string[]; called?: string | string[] };
+  const made: Condition[] = [];
+  if (offered !== undefined) {
+    made.push(condition("tools.offered", words(offered, [...path, "tools", "offered"]), (llm) => llm.tools));
+  }
+  if (wanted !== undefined) made.push(condition("tools.called", words(wanted, [...path, "tools", "called"]), called));
+  return made;
+}
+
+function graphql(given: NonNullable<Conditions["graphql"]>, { path, words }: Compiling): Condition {
+  const operations = listOf(given.operations);
+  const names = words(given.names, [...path, "graphql", "names"]).map(compileGlob);
+  const fields = words(given.fields, [...path, "graphql", "fields"]).map(compileGlob);
+  return {
+    name: "graphql",
+    says: saying([...operations, ...names.map(({ text }) => text), ...fields.map(({ text }) => text)]),
+    tunnel: false,
+    cost: 5,
+    test(asked) {
+      if (!asked.known.content) return UNKNOWN;
+      const fact = asked.graphql;
+      if (!fact.known) return UNKNOWN;
+      if (fact.value === null) return NO;
+      if (fact.value.persisted) return UNKNOWN;
+      const asks = fact.value.operations;
+      let truth: Truth = YES;
+      const narrow = (matching: number, all: number): void => {
+        truth = Math.min(truth, ofSome(matching, all)) as Truth;
+      };
+      if (operations.length > 0) narrow(asks.filter(({ kind }) => operations.includes(kind)).length, asks.length);
+      if (names.length > 0) {
+        const named = asks.filter(({ name }) => name !== null && names.some((pattern) => pattern.test(name)));
+        narrow(named.length, asks.length);
+      }
+      if (fields.length > 0) {
+        const all = asks.flatMap((operation) => operation.fields);
+        narrow(all.filter((field) => fields.some((pattern) => pattern.test(field))).length, all.length);
+      }
+      return truth;
+    },
+    found(asked) {
+      if (!asked.known.content) return "not kept";
+      const fact = asked.graphql;
+      if (!fact.known) return whyUnknown(fact);
+      if (fact.value === null) return "no GraphQL";
+      return saying(fact.value.operations.map(({ kind, fields: top }) => `${kind} { ${top.join(" ")} }`));
+    },
+  };
+}
+
+function json(place: string, test: JsonTest, compiling: Compiling): Condition | null {
+  const at = [...compiling.path, "json", place];
+  const parsed = place.startsWith("$") ? parsePath(place) : null;
+  if (parsed === null) {
+    compiling.problem(at, `${quote(place)} is not a path such as $.order.items[*].amount`);
+    return null;
+  }
+  const checks: ((fact: JsonFact) => boolean)[] = [];
+  if (test.eq !== undefined) {
+    const wanted = test.eq;
+    checks.push((fact) => fact.value() === wanted);
+  }
+  if (test.in !== undefined) {
+    const wanted = new Set<unknown>(test.in);
+    checks.push((fact) => wanted.has(fact.value()));
+  }
+  for (const [key, holds] of COMPARISONS) {
+    const bound = test[key];
+    // What is no number is neither more nor less than one.
+    if (bound !== undefined) checks.push((fact) => fact.kind === "number" && holds(Number(fact.text), bound));
+  }
+  if (test.glob !== undefined || test.regex !== undefined) {
+    const matches = textTest(
+      {
+        ...(test.glob === undefined ? {} : { glob: test.glob }),
+        ...(test.regex === undefined ? {} : { regex: test.regex }),
+      },
+      compiling,
+      at,
+    );
+    checks.push((fact) => fact.kind !== "object" && fact.kind !== "array" && matches(fact.text) === YES);
+  }
+  if (Object.keys(test).length === 0) compiling.problem(at, "says nothing: give exists, eq, in, gt, lt, glob or regex");
+  return {
+    name: `json ${place}`,
+    says: JSON.stringify(test),
+    tunnel: false,
+    cost: 6,
+    test(asked) {
+      if (!asked.known.content) return UNKNOWN;
+      const fact = asked.facts.json(parsed);
+      if (!fact.known) return UNKNOWN;
+      if (test.exists === false) return fact.value.length === 0 ? YES : NO;
+      return ofSome(fact.value.filter((each) => checks.every((check) => check(each))).length, fact.value.length);
+    },
+    found(asked) {
+      if (!asked.known.content) return "not kept";
+      const fact = asked.facts.json(parsed);
+      return fact.known ? `${fact.value.length} values there` : whyUnknown(fact);
+    },
+  };
+}
+
+const COMPARISONS = [
+  ["gt", (value: number, bound: number) => value > bound],
+  ["gte", (value: number, bound: number) => value >= bound],
+  ["lt", (value: number, bound: number) => value < bound],
+  ["lte", (value: number, bound: number) => value <= bound],
+] as const;
+
+function isTest(test: unknown): test is JsonTest {
+  return typeof test === "object" && test !== null;
+}
+
+function lowered(words: readonly string[]) {
+  return words.map((text) => compileGlob(text.toLowerCase()));
+}
+
+function some(values: readonly string[], patterns: readonly { test(text: string): boolean }[]): Truth {
+  return ofSome(values.filter((value) => patterns.some((pattern) => pattern.test(value))).length, values.length);
+}
+
+function whyUnknown(fact: Fact<unknown>): string {
+  return fact.known ? "" : `not known: ${fact.detail}`;
+}

@@ -1,0 +1,153 @@
+/** What a program says of one question. The most severe of the rules that hold wins. */
+import type { Facts } from "../content/facts.ts";
+import type { Finding } from "../model/finding.ts";
+import type { Question } from "../model/question.ts";
+import { Asked, NO, type Truth, UNKNOWN, YES } from "./asked.ts";
+import type { Layer, Program } from "./program.ts";
+import { type CompiledRule, counts, holds, whyUnsure } from "./rule.ts";
+import type { RuleVerdict } from "./schema.ts";
+
+export interface MatchedRule {
+  readonly rule: CompiledRule;
+  /** What it asks for; a sanitize of something that cannot be read is a deny. */
+  readonly verdict: RuleVerdict;
+  /** Not all readings or values are what the rule says, or they are not known. */
+  readonly sure: boolean;
+}
+
+export interface PolicyRuling {
+  readonly verdict: RuleVerdict;
+  /** As certificates name it: `rules.no-uploads`, `hosts.deny[2] *.evil.com`, `access.writes`, `default`. */
+  readonly rule: string;
+  /** One sentence. */
+  readonly reason: string;
+  /** The ruling if everything in shadow were enforced; null when that is the same verdict. */
+  readonly would: { readonly verdict: RuleVerdict; readonly rule: string; readonly reason: string } | null;
+  /** Control ids of every rule that was enforced and held, each once. */
+  readonly controls: readonly string[];
+  /** How long this may be remembered for the same question, or null. */
+  readonly ttlS: number | null;
+  /** For whoever asked. */
+  readonly message: string | null;
+  /** Every rule that holds, those in shadow too, in the order of the files. */
+  readonly matched: readonly MatchedRule[];
+}
+
+export const SEVERITY: Readonly<Record<RuleVerdict, number>> = { allow: 0, sanitize: 1, approval_needed: 2, deny: 3 };
+
+const NOTHING: readonly MatchedRule[] = [];
+const NO_CONTROLS: readonly string[] = [];
+
+/** Pure and total. `findings` are those of inspection, whatever is done about them. */
+export function evaluateRules(
+  program: Program,
+  question: Question,
+  facts: Facts,
+  findings: readonly Finding[],
+): PolicyRuling {
+  return rule(program, new Asked(question, facts, findings));
+}
+
+/** As `evaluateRules`; `accept` says which rules count as holding. */
+export function rule(
+  program: Program,
+  asked: Asked,
+  accept: (rule: CompiledRule, truth: Truth) => boolean = counts,
+): PolicyRuling {
+  const matched = program.rules.length === 0 ? NOTHING : matching(program, asked, accept);
+  const enforced = conclude(program, asked, matched, false);
+  let would: PolicyRuling["would"] = null;
+  if (program.unshadowed !== null) {
+    const every = conclude(program.unshadowed, asked, matched, true);
+    if (every.verdict !== enforced.verdict) would = { verdict: every.verdict, rule: every.rule, reason: every.reason };
+  }
+  return { ...enforced, would, matched };
+}
+
+function matching(
+  program: Program,
+  asked: Asked,
+  accept: (rule: CompiledRule, truth: Truth) => boolean,
+): readonly MatchedRule[] {
+  let matched: MatchedRule[] | null = null;
+  for (const number of program.index.candidates(asked)) {
+    const candidate = program.rules[number] as CompiledRule;
+    const truth = holds(candidate, asked);
+    if (truth === NO || !accept(candidate, truth)) continue;
+    matched ??= [];
+    // What nobody can read, nobody can redact.
+    const verdict = candidate.verdict === "sanitize" && truth === UNKNOWN ? "deny" : candidate.verdict;
+    matched.push({ rule: candidate, verdict, sure: truth === YES });
+  }
+  return matched === null ? NOTHING : matched.sort((a, b) => a.rule.number - b.rule.number);
+}
+
+type Concluded = Omit<PolicyRuling, "would" | "matched">;
+
+function conclude(layer: Layer, asked: Asked, matched: readonly MatchedRule[], shadow: boolean): Concluded {
+  const { host, port, literal } = asked.question;
+  const denied = layer.deny.match(host, port, literal);
+  if (denied !== null) return plain("deny", denied, `policy denies host "${host}"`);
+  let worst: MatchedRule | null = null;
+  let opened: MatchedRule | null = null;
+  let controls = NO_CONTROLS;
+  for (const each of matched) {
+    if (!shadow && each.rule.mode === "shadow") continue;
+    if (each.rule.controls.length > 0) controls = [...new Set([...controls, ...each.rule.controls])];
+    if (each.verdict === "allow") opened ??= each;
+    if (worst === null || SEVERITY[each.verdict] > SEVERITY[worst.verdict]) worst = each;
+  }
+  // A rule that redacts says how something may go, not that it may.
+  if (worst === null || worst.verdict === "sanitize") {
+    const allowed = opened === null ? layer.allow.match(host, port, literal) : null;
+    if (opened === null && allowed === null) {
+      const otherwise = byDefault(layer, asked);
+      if (worst === null || otherwise.verdict === "deny") return { ...otherwise, controls };
+    }
+    if (worst === null) return { ...plain("allow", allowed ?? "", "allowed by policy"), controls };
+  }
+  const { rule: winner, verdict } = worst;
+  return {
+    verdict,
+    rule: winner.name,
+    reason: reasonOf(worst, asked),
+    controls,
+    ttlS: worst.sure ? winner.ttlS : null,
+    message: winner.message,
+  };
+}
+
+function byDefault(layer: Layer, asked: Asked): Concluded {
+  const { access, allowByDefault } = layer;
+  if ((access.reads === null && access.writes === null) || asked.question.phase === "tunnel") {
+    return allowByDefault
+      ? plain("allow", "default", "allowed by policy")
+      : plain("deny", "default", `no rule lets this through to "${asked.question.host}"`);
+  }
+  const open = (key: "reads" | "writes"): boolean => (access[key] === null ? allowByDefault : access[key] === "open");
+  const name = (key: "reads" | "writes"): string => (access[key] === null ? "default" : `access.${key}`);
+  const kind = asked.class;
+  // One of the two it is: the stricter.
+  const key = kind === "read" || (kind === "unknown" && !open("reads")) ? "reads" : "writes";
+  if (open(key)) return plain("allow", name(key), `${key} are open`);
+  const unsure = kind === "unknown" ? ", and it cannot be told which this is" : "";
+  return plain("deny", name(key), `${key} are closed and no rule lets this one through${unsure}`);
+}
+
+function plain(verdict: RuleVerdict, rule: string, reason: string): Concluded {
+  return { verdict, rule, reason, controls: NO_CONTROLS, ttlS: null, message: null };
+}
+
+const SAID: Readonly<Record<RuleVerdict, string>> = {
+  allow: "allows this",
+  deny: "denies this",
+  sanitize: "has this redacted",
+  approval_needed: "wants this approved",
+};
+
+function reasonOf({ rule: winner, verdict, sure }: MatchedRule, asked: Asked): string {
+  const reason = winner.reason ?? `rule ${winner.id} ${SAID[verdict]}`;
+  if (sure) return reason;
+  const unread = verdict !== winner.verdict ? "; what cannot be read cannot be redacted" : "";
+  return `${reason} (not sure: ${whyUnsure(winner, asked)}${unread})`.slice(0, 300);
+}

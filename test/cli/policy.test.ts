@@ -1,0 +1,318 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { emptyDirectory, sallyport } from "./_program.ts";
+
+const directory = await emptyDirectory();
+afterAll(() => rm(directory, { recursive: true }));
+
+const policy = (...args: string[]) => sallyport(directory, ["policy", ...args]);
+
+const POLICY = `version: 1
+default: deny
+hosts:
+  allow: [api.openai.com]
+rules:
+  - id: no-uploads
+    when:
+      methods: [POST, PUT]
+      paths: /v1/files/**
+    verdict: deny
+    reason: files stay here
+    controls: [LLM02]
+  - id: search
+    when: { hosts: search.test, headers: { x-purpose: research } }
+    verdict: allow
+`;
+
+beforeAll(async () => {
+  await mkdir(join(directory, "good"));
+  await writeFile(join(directory, "good/policy.yaml"), POLICY);
+  await writeFile(join(directory, "bad.yaml"), "version: 1\ndefault: deny\nrules:\n  - { id: a, verdit: deny }\n");
+  await writeFile(
+    join(directory, "doubtful.yaml"),
+    `version: 1
+default: deny
+hosts: { allow: [a.bad.test], deny: [.bad.test] }
+lists: { nobody: [x.test] }
+rules:
+  - { id: old, verdict: deny, expires: 2020-01-01, when: { methods: POST } }
+  - { id: wide, verdict: deny, when: { methods: [POST, PUT] } }
+  - { id: narrow, verdict: approval_needed, when: { methods: PUT, paths: /a } }
+  - { id: dead, verdict: allow, when: { hosts: x.bad.test } }
+  - { id: blind, verdict: deny, when: { headers: { authorization: 'Bearer x*' } } }
+  - { id: deaf, verdict: deny, when: { phases: tunnel, paths: /a } }
+  - { id: crossed, verdict: deny, when: { body: { min_bytes: 5, max_bytes: 4 } } }
+  - { id: over, verdict: deny, when: { times: { until: 2021-01-01 } } }
+  - { id: taken, verdict: deny, when: { methods: DELETE, not: { methods: DELETE } } }
+`,
+  );
+});
+
+describe("usage", () => {
+  test.each([
+    [["lnt"], "did you mean lint?"],
+    [[], "say lint, test, explain, diff or show"],
+    [["lint"], "too few arguments"],
+    [["lint", "--strct", "x"], "did you mean --strict?"],
+    [["explain", "good"], "say one of --url, --question and --certificate"],
+    [["explain", "good", "--url", "nonsense"], "is not an http(s) URL"],
+    [["explain", "good", "--url", "https://0x7f.1/"], "is not a host"],
+    [["diff", "good", "good"], "say --against which audit log"],
+    [["diff", "good", "good", "--against", "nope"], 'there is no file "nope"'],
+    [["test", "nope"], 'there is no "nope"'],
+    [["show", "llm-onyl"], "there is no starting policy of this name"],
+  ])("%j exits 64", async (args, said) => {
+    const { code, stdout, stderr } = await policy(...args);
+    expect([code, stdout]).toEqual([64, ""]);
+    expect(stderr).toContain(said);
+  });
+
+  test.each(["lint", "test", "explain", "diff", "show"])("%s has --help", async (verb) => {
+    const { code, stdout } = await policy(verb, "--help");
+    expect(code).toBe(0);
+    expect(stdout).toContain(`usage: sallyport policy ${verb}`);
+  });
+});
+
+describe("lint", () => {
+  test("errors exit 78 and are data", async () => {
+    const { code, stdout } = await policy("lint", "bad.yaml");
+    expect(code).toBe(78);
+    expect(stdout).toContain('bad.yaml:4:14: unknown key "rules.0.verdit", did you mean verdict?\n');
+    const json = JSON.parse((await policy("lint", "--json", "bad.yaml")).stdout);
+    expect(json.errors).toContainEqual({
+      at: "bad.yaml:4:14",
+      message: 'unknown key "rules.0.verdit", did you mean verdict?',
+    });
+  });
+
+  test("what is probably not meant, each with its place", async () => {
+    const { code, stdout, stderr } = await policy("lint", "doubtful.yaml");
+    expect(code).toBe(0);
+    for (const line of [
+      'doubtful.yaml:3:18: warning: hosts.allow[0]: "a.bad.test" never goes: hosts.deny[0] .bad.test is absolute [denied]',
+      "doubtful.yaml:4:10: warning: lists.nobody is used by no rule [unused]",
+      'doubtful.yaml:6:5: warning: rule "old": it has expired on 2020-01-01T00:00:00.000Z: take it out [expired]',
+      'doubtful.yaml:8:5: warning: rule "narrow": it decides nothing: rules.wide (doubtful.yaml:7:5) is more severe and covers all of it [shadowed]',
+      'doubtful.yaml:9:5: warning: rule "dead": all its hosts are denied for good by hosts.deny[0] .bad.test [denied]',
+      'doubtful.yaml:10:5: warning: rule "blind": when.headers.authorization: no rule sees the value of a credential: use kind or issuer [credential]',
+      'doubtful.yaml:11:5: warning: rule "deaf": a tunnel does not show what "paths" asks for: it never holds [never]',
+      'doubtful.yaml:12:5: warning: rule "crossed": when.body: it never holds [never]',
+      'doubtful.yaml:13:5: warning: rule "over": when.times: it never holds [never]',
+      'doubtful.yaml:14:5: warning: rule "taken": its exceptions take back all it says [never]',
+    ]) {
+      expect(stdout).toContain(`${line}\n`);
+    }
+    expect(stdout.trimEnd().split("\n")).toHaveLength(10);
+    expect(stderr).toContain("0 errors, 10 warnings, 9 rules, sha256-");
+    expect((await policy("lint", "--strict", "doubtful.yaml")).code).toBe(1);
+  });
+
+  test("a good one is silent, with --strict too", async () => {
+    expect(await policy("lint", "--strict", "good")).toMatchObject({ code: 0, stdout: "" });
+    expect(await policy("lint", "--strict", "llm-only")).toMatchObject({ code: 0, stdout: "" });
+  });
+});
+
+describe("test", () => {
+  const cases = (text: string) => writeFile(join(directory, "good/policy.test.yaml"), text);
+
+  test("a case that cannot be read is named, and is no policy file", async () => {
+    await cases("cases:\n  - name: a\n    request: { url: https://a.test/, methd: GET }\n    expect: alow\n");
+    const { code, stdout } = await policy("test", "good");
+    expect(code).toBe(78);
+    expect(stdout).toContain('good/policy.test.yaml:3:38: unknown key "cases.0.request.methd", did you mean method?');
+    expect(stdout).toContain("did you mean allow?");
+    expect((await policy("lint", "good")).code).toBe(0);
+  });
+
+  test("a failing case is a diff and exits 1", async () => {
+    await cases(`policy: policy.yaml
+cases:
+  - name: uploads stay, whatever the way
+    request: { url: "https://api.openai.com/v1/x/../files", json: {} }
+    expect: { verdict: deny, rule: no-uploads, controls: LLM02, matched: [no-uploads] }
+  - name: fails on purpose
+    request: { url: "https://api.openai.com/v1/chat" }
+    expect: { verdict: deny, rule: no-uploads }
+`);
+    const { code, stdout, stderr } = await policy("test", "good/policy.test.yaml");
+    expect(code).toBe(1);
+    expect(stdout).toBe(
+      "FAIL good/policy.test.yaml:6:5: fails on purpose\n" +
+        "  - verdict: deny\n  + verdict: allow\n" +
+        "  - rule: no-uploads\n  + rule: hosts.allow[0] api.openai.com\n" +
+        "    by hosts.allow[0] api.openai.com: allowed by policy\n",
+    );
+    expect(stderr).toContain("1 passed, 1 failed");
+  });
+
+  test("findings may be stated", async () => {
+    await cases(`cases:
+  - name: an observed card
+    request: { url: http://a.test/, body: x }
+    findings: [{ vector: dlp_personal, name: payment-card }]
+    expect: { verdict: sanitize, rule: pci-cards, would: sanitize }
+`);
+    const { code, stdout } = await policy("test", "good", "--policy", "pci", "--json");
+    const json = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect(json.cases[0]).toMatchObject({ verdict: "deny", rule: "rules.pci-cards-in-clear" });
+  });
+});
+
+describe("explain", () => {
+  test("says which rule won, where it stands, and what each condition found", async () => {
+    const { code, stdout } = await policy("explain", "good", "--url", "https://api.openai.com/v1/files", "--data", "x");
+    expect(code).toBe(0);
+    expect(stdout).toContain("deny: files stay here\n  by rules.no-uploads, policy sha256-");
+    expect(stdout).toContain("  at policy.yaml:6:5\n    id: no-uploads\n    when:\n      methods: [POST, PUT]\n");
+    expect(stdout).toContain("      yes  methods: POST, PUT, it is POST\n");
+  });
+
+  test("a credential is never shown", async () => {
+    const secret = "sk-abcdefghijklmnopqrstuvwxyz";
+    const { stdout } = await policy(
+      ...["explain", "good", "--all", "--url", "https://search.test/", "--header", `Authorization: Bearer ${secret}`],
+    );
+    expect(stdout).toContain("rules.search: allow: does not hold");
+    expect(stdout).not.toContain("abcdefgh");
+  });
+
+  test("a question as JSON", async () => {
+    const question = { method: "GET", host: "search.test", port: 443, headers: [["x-purpose", "research"]] };
+    await writeFile(join(directory, "question.json"), JSON.stringify(question));
+    const { stdout } = await policy("explain", "good", "--question", "question.json", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: "allow", rule: "rules.search" });
+    await writeFile(join(directory, "question.json"), JSON.stringify({ ...question, hst: 1 }));
+    expect((await policy("explain", "good", "--question", "question.json")).code).toBe(64);
+  });
+});
+
+const certificate = (given: object) => ({
+  v: 1,
+  certificate_id: "cert_0123456789abcdef",
+  verdict: "block",
+  would: null,
+  mode: "enforce",
+  reason: "files stay here",
+  matched_pillar: "CoreGuard",
+  matched_vector: "policy_deny",
+  caller: "test",
+  org_id: "default",
+  latency_ms: 0.1,
+  timestamp: "2026-03-04T12:00:00.000Z",
+  content_hash: null,
+  content_bytes: null,
+  forwarded_hash: null,
+  phase: "request",
+  parent: null,
+  rule: "rules.no-uploads",
+  policy_version: "sha256-0000000000000000",
+  attestation_hash: null,
+  agent: null,
+  addresses: null,
+  request: {
+    door: "forward",
+    method: "POST",
+    scheme: "https",
+    host: "api.openai.com",
+    port: 443,
+    path: "/v1/files",
+    target_hash: "0".repeat(64),
+  },
+  kid: "0123456789abcdef",
+  algorithm: "HMAC-SHA256",
+  signature: `hmac-${"0".repeat(64)}`,
+  chain: { id: "0123456789abcdef", seq: 0, prev: "0".repeat(64), outcomes: "0".repeat(64) },
+  ...given,
+});
+
+describe("explain --certificate", () => {
+  test("what is no certificate is refused", async () => {
+    await writeFile(join(directory, "no.json"), "{}");
+    const { code, stderr } = await policy("explain", "--certificate", "no.json");
+    expect(code).toBe(1);
+    expect(stderr).toContain("this is no certificate");
+  });
+
+  test("in words, with its rule, and with what to do", async () => {
+    await writeFile(join(directory, "c.json"), JSON.stringify({ status: "BLOCK", certificate: certificate({}) }));
+    const { code, stdout } = await policy("explain", "good", "--certificate", "c.json");
+    expect(code).toBe(0);
+    expect(stdout).toContain("POST https://api.openai.com:443/v1/files at 2026-03-04T12:00:00.000Z was blocked");
+    expect(stdout).toContain("the policy here is another one");
+    expect(stdout).toContain("at policy.yaml:6:5");
+    expect(stdout).toContain("what to do: ");
+  });
+
+  test("with the findings that stayed on this machine", async () => {
+    const found = certificate({ matched_pillar: "128", matched_vector: "701", rule: null, policy_version: null });
+    await writeFile(join(directory, "c.json"), JSON.stringify(found));
+    const line = {
+      certificate_id: found.certificate_id,
+      findings: [
+        {
+          pillar: "128",
+          vector: "701",
+          name: "instruction-override",
+          severity: "high",
+          view: "base64",
+          where: "body",
+          start: 5,
+          end: 50,
+          reason: "an order to drop instructions",
+        },
+      ],
+    };
+    const other = JSON.stringify({ certificate_id: "cert_ffffffffffffffff", findings: line.findings });
+    await writeFile(join(directory, "f.jsonl"), `${other}\n{torn ${found.certificate_id}\n${JSON.stringify(line)}\n`);
+    const { stdout } = await policy("explain", "--certificate", "c.json", "--findings", "f.jsonl");
+    expect(stdout).toContain("found 701 instruction-override (high) in body, bytes 5 to 50, read as base64");
+    expect(stdout.match(/found 701/g)).toHaveLength(1);
+    const json = JSON.parse(
+      (await policy("explain", "--certificate", "c.json", "--findings", "f.jsonl", "--json")).stdout,
+    );
+    expect(json.findings).toHaveLength(1);
+  });
+});
+
+describe("diff", () => {
+  test("counts what changes, what does not, and what cannot be told", async () => {
+    const allowed = { verdict: "allow", matched_pillar: null, matched_vector: null, rule: "default" };
+    const to = (host: string, path = "/", method = "GET") => ({
+      request: { ...certificate({}).request, host, path, method },
+    });
+    const lines = [
+      certificate({}),
+      certificate({ ...allowed, ...to("search.test") }),
+      certificate({ ...allowed, ...to("api.openai.com", "/v1/chat") }),
+      certificate({ ...allowed, ...to("gone.test") }),
+      certificate({ matched_pillar: "128", matched_vector: "701" }),
+    ];
+    await writeFile(
+      join(directory, "audit.jsonl"),
+      `${lines.map((line) => JSON.stringify(line)).join("\n")}\nnonsense\n`,
+    );
+    await writeFile(join(directory, "open.yaml"), "version: 1\ndefault: allow\n");
+    const { code, stdout } = await policy("diff", "open.yaml", "good", "--against", "audit.jsonl", "--json");
+    expect(code).toBe(0);
+    const json = JSON.parse(stdout);
+    expect(json).toMatchObject({ certificates: 5, same: 1, changed: 2, unknown: 1, apart: 1, unreadable: 1 });
+    expect(json.changes).toContainEqual({
+      outcome: "changed",
+      before: "allow",
+      after: "deny",
+      ruleBefore: "default",
+      ruleAfter: "rules.no-uploads",
+      count: 1,
+      examples: [
+        { certificate_id: "cert_0123456789abcdef", request: "POST https://api.openai.com:443/v1/files", agent: null },
+      ],
+    });
+    const text = (await policy("diff", "open.yaml", "good", "--against", "audit.jsonl")).stdout;
+    expect(text).toContain("1 the same, 2 changed, 1 unknown, 1 not the policy's to decide");
+    expect(text).toContain("1 unknown: allow (default) to unknown (default)");
+  });
+});

@@ -144,6 +144,20 @@ export async function killFile(runtime: Runtime, { killFile: path }: Config): Pr
   return [{ state: "warn", about, detail: `${seen}: everything will be vetoed` }];
 }
 
+/** A candidate that is no good keeps nothing from starting: it only compares nothing. */
+export async function candidate(runtime: Runtime, { candidatePath: path }: Config): Promise<Finding[]> {
+  if (path === null) return [];
+  const about = "candidate";
+  try {
+    const { version } = await openPolicy(runtime, path);
+    return [
+      { state: "ok", about, detail: `"${path}" is valid, version ${version}; it is compared and decides nothing` },
+    ];
+  } catch (thrown) {
+    return [{ state: "warn", about, detail: `nothing will be compared: ${messageOf(thrown).replaceAll("\n", "; ")}` }];
+  }
+}
+
 export async function policy(runtime: Runtime, loaded: Loaded): Promise<Finding[]> {
   const about = "policy";
   const problems = await policyProblems(runtime, loaded);

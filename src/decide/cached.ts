@@ -9,8 +9,8 @@ import { Recent } from "./recent.ts";
 export const FROM_CACHE = "from the decision cache: ";
 
 export interface CacheOptions {
-  /** Entries kept; 0 keeps none. */
-  readonly entries: number;
+  /** Entries kept, 0 keeps none, and how long one is kept at most. Asked every time: a policy may have a say in it. */
+  readonly bounds: () => { readonly entries: number; readonly mostMs: number };
   readonly org: string;
   /** Keyed with something that nobody else knows: what is remembered must not tell a credential. */
   readonly hash: (text: string) => string;
@@ -26,8 +26,8 @@ export interface CachingDecider extends Decider {
 }
 
 export function cachedDecider(inner: Decider, options: CacheOptions): CachingDecider {
-  const { entries, org, hash, clock, looked } = options;
-  const recent = new Recent<Decision>(entries, clock);
+  const { bounds, org, hash, clock, looked } = options;
+  const recent = new Recent<Decision>(clock);
   /** Of another generation are the answers to what was asked before `forget`. */
   let generation = 0;
   let version: string | null = null;
@@ -77,7 +77,9 @@ export function cachedDecider(inner: Decider, options: CacheOptions): CachingDec
     followPolicy();
     if (generation !== asked.at || !isKeepable(decision)) return;
     const key = asked.key ?? keyOf(about.egress, about.held);
-    recent.set(key, { ...decision, reason: FROM_CACHE + decision.reason }, decision.ttlS * 1000);
+    const { entries, mostMs } = bounds();
+    const forMs = Math.min(decision.ttlS * 1000, mostMs);
+    recent.set(key, { ...decision, reason: FROM_CACHE + decision.reason }, { forMs, most: entries });
   }
 
   return {
@@ -92,7 +94,7 @@ export function cachedDecider(inner: Decider, options: CacheOptions): CachingDec
     opaque: (host, port) => inner.opaque(host, port),
     forget,
     decide(egress, held) {
-      if (entries === 0 || !isPlainRead(egress, held)) return inner.decide(egress, held);
+      if (!isPlainRead(egress, held) || bounds().entries === 0) return inner.decide(egress, held);
       followPolicy();
       // Where nobody says how long a verdict lasts nothing is ever hashed.
       const key = recent.size === 0 ? null : keyOf(egress, held);

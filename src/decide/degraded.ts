@@ -13,11 +13,16 @@ import { Recent } from "./recent.ts";
 const MAX_ENTRIES = 4096;
 const MAX_TEMPLATE = 1024;
 
-export interface DegradedOptions {
+export interface DegradedTerms {
   /** True: everything may be listed. False: plain reads only. */
   readonly writes: boolean;
   /** How long an allow of the plane counts. */
   readonly forMs: number;
+}
+
+export interface DegradedOptions {
+  /** Null: nothing passes. Asked every time: a policy may have a say in it. */
+  readonly terms: () => DegradedTerms | null;
   readonly org: string;
   readonly fingerprint: Fingerprint;
   /** Monotonic ms. */
@@ -33,8 +38,8 @@ export interface DegradableDecider extends Decider {
 
 /** `engine` decides as if there were no plane. */
 export function degradable(plane: Decider, engine: Decider, options: DegradedOptions): DegradableDecider {
-  const { writes, forMs, clock, began, used } = options;
-  const allowed = new Recent<true>(MAX_ENTRIES, clock);
+  const { terms, clock, began, used } = options;
+  const allowed = new Recent<true>(clock);
   let version: string | null = null;
   let announced = false;
 
@@ -44,16 +49,19 @@ export function degradable(plane: Decider, engine: Decider, options: DegradedOpt
       version = plane.policyVersion;
       allowed.clear();
     }
+    const forMs = terms()?.forMs ?? 0;
     if (key === null) return;
     // The last word counts: what it has come to refuse is off the list.
-    if (decision.verdict === "allow" && decision.would === null) allowed.set(key, true, forMs);
+    if (decision.verdict === "allow" && decision.would === null) allowed.set(key, true, { forMs, most: MAX_ENTRIES });
     else allowed.delete(key);
   }
 
   /** Null for what is never on the list. */
   function keyOf(egress: Egress, held: HeldBody | null): string | null {
+    const current = terms();
+    if (current === null) return null;
     const read = isPlainRead(egress, held);
-    if (!read && !writes) return null;
+    if (!read && !current.writes) return null;
     const { destination, principal } = egress;
     return JSON.stringify([
       options.org,

@@ -2,13 +2,14 @@
 import type { Config } from "../config/config.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
+import type { CacheTerms } from "../policy/cache-terms.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { AddressPolicy } from "./address.ts";
 import { cachedDecider } from "./cached.ts";
 import { type Candidate, type CandidateEvents, openCandidate } from "./candidate.ts";
 import { fingerprints } from "./credential-fields.ts";
 import { type Decider, guarded } from "./decider.ts";
-import { degradable } from "./degraded.ts";
+import { type DegradedTerms, degradable } from "./degraded.ts";
 import { embeddedDecider } from "./embedded.ts";
 import { planeDecider } from "./governance.ts";
 import { openPolicy } from "./policy-files.ts";
@@ -26,6 +27,17 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   recheck(egress: Egress): Decision | null;
   /** Lets go of connections to the plane. */
   close(): void;
+}
+
+const MAX_REMEMBERED = 1_000_000;
+
+/** Setting and policy may each ask for it; of two times the shorter counts. Writes are the setting's to say. */
+function degradedTerms(
+  { degraded, degradedTtlMs }: Pick<Config, "degraded" | "degradedTtlMs">,
+  { allowKnownMs }: CacheTerms,
+): DegradedTerms | null {
+  if (degraded === "off") return allowKnownMs === null ? null : { writes: false, forMs: allowKnownMs };
+  return { writes: degraded === "all", forMs: Math.min(degradedTtlMs, allowKnownMs ?? degradedTtlMs) };
 }
 
 const NO_POLICY =
@@ -54,11 +66,10 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
   const clock = runtime.monotonic;
   const org = config.orgId;
   const lasting =
-    plane === null || config.degraded === "off"
+    plane === null
       ? null
       : degradable(plane, engine, {
-          writes: config.degraded === "all",
-          forMs: config.degradedTtlMs,
+          terms: () => degradedTerms(config, policy.cache),
           org,
           fingerprint,
           clock,
@@ -67,7 +78,10 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
         });
   const cached = cachedDecider(lasting ?? plane ?? engine, {
     // Of what shadow lets go nothing is remembered, whoever said how long it holds.
-    entries: config.mode === "shadow" ? 0 : config.decisionCache,
+    bounds: () => ({
+      entries: config.mode === "shadow" ? 0 : Math.min(config.decisionCache, policy.cache.entries ?? MAX_REMEMBERED),
+      mostMs: policy.cache.readsMs ?? Number.POSITIVE_INFINITY,
+    }),
     org,
     hash: runtime.hmacSha256(new TextEncoder().encode(runtime.randomHex(32))),
     clock,

@@ -3,13 +3,11 @@
  * least-recently-used needs; a library would bring sizes, events and fetching that nobody here asks for.
  */
 export class Recent<V> {
-  readonly #max: number;
   readonly #clock: () => number;
   readonly #entries = new Map<string, { readonly value: V; readonly until: number }>();
 
   /** `clock`: monotonic ms. */
-  constructor(max: number, clock: () => number) {
-    this.#max = max;
+  constructor(clock: () => number) {
     this.#clock = clock;
   }
 
@@ -27,16 +25,14 @@ export class Recent<V> {
     return entry.value;
   }
 
-  set(key: string, value: V, forMs: number): void {
+  /** `most`: how many there may be with it. */
+  set(key: string, value: V, { forMs, most }: { readonly forMs: number; readonly most: number }): void {
     this.#entries.delete(key);
-    if (this.#max === 0 || forMs <= 0) return;
-    if (this.#entries.size >= this.#max) {
-      for (const oldest of this.#entries.keys()) {
-        this.#entries.delete(oldest);
-        break;
-      }
+    if (forMs > 0) this.#entries.set(key, { value, until: this.#clock() + forMs });
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= most) return;
+      this.#entries.delete(oldest);
     }
-    this.#entries.set(key, { value, until: this.#clock() + forMs });
   }
 
   delete(key: string): void {

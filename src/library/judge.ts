@@ -10,6 +10,7 @@ import { Engine } from "../engine/engine.ts";
 import { Fault } from "../errors.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
+import { NO_TERMS } from "../policy/cache-terms.ts";
 import { compilePolicy } from "../policy/program.ts";
 import { type Cidr, parseCidr } from "../wire/ip.ts";
 import { sha256 } from "./content.ts";
@@ -83,6 +84,7 @@ function policyOf(text: string | null): Policy {
     engine: new Engine(program),
     problem: null,
     sequences: program?.sequenceRules ?? [],
+    cache: NO_TERMS,
     ...verdictsOf(() => program),
     reload: async () => ({ ok: true, message: "the policy is fixed" }),
   };

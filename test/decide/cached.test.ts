@@ -22,11 +22,12 @@ const FINDING = {
 
 interface Options {
   readonly entries?: number;
+  readonly mostMs?: number;
   readonly later?: boolean;
 }
 
 /** A decider that says `answer`, behind a cache; `asked` counts how often it was. */
-function rig(answer: () => Decision, { entries = 8, later = false }: Options = {}) {
+function rig(answer: () => Decision, { entries = 8, mostMs = Number.POSITIVE_INFINITY, later = false }: Options = {}) {
   const state = { version: "v1" as string | null, now: 0, asked: 0, looks: [] as string[] };
   const inner: Decider = {
     get policyVersion() {
@@ -40,7 +41,7 @@ function rig(answer: () => Decision, { entries = 8, later = false }: Options = {
     },
   };
   const decider = cachedDecider(inner, {
-    entries,
+    bounds: () => ({ entries, mostMs }),
     org: "acme",
     hash: runtime.hmacSha256(new TextEncoder().encode("a key for these tests")),
     clock: () => state.now,
@@ -142,7 +143,13 @@ describe("cachedDecider", () => {
           opaque: () => false,
           decide: () => (++state.asked === 1 ? promise : LASTING),
         },
-        { entries: 8, org: "acme", hash: (text) => text, clock: () => 0, looked: () => {} },
+        {
+          bounds: () => ({ entries: 8, mostMs: 1e9 }),
+          org: "acme",
+          hash: (text) => text,
+          clock: () => 0,
+          looked: () => {},
+        },
       );
       const first = decider.decide(egress(READ), null);
       if (meanwhile === "forget") decider.forget();
@@ -152,6 +159,17 @@ describe("cachedDecider", () => {
       await decider.decide(egress(READ), null);
       expect(state.asked).toBe(2);
     }
+  });
+
+  test("keeps nothing for longer than it may, whatever the verdict says", async () => {
+    const { ask, state } = rig(() => LASTING, { mostMs: 1_000 });
+    await ask();
+    state.now = 999;
+    await ask();
+    expect(state.asked).toBe(1);
+    state.now = 1_000;
+    await ask();
+    expect(state.asked).toBe(2);
   });
 
   test("is bounded: the least recently used goes first", async () => {

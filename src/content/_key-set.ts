@@ -14,7 +14,7 @@ interface Keyed {
 }
 
 /** More in one text than this, all open: what it costs to move the table would be felt. */
-const MAX_OPEN = 1 << 17;
+const MAX_OPEN = 1 << 16;
 /** Steps of looking for a place, for every key there is and to begin with: only keys made to collide come here. */
 const STEPS_A_KEY = 32;
 const STEPS_FREE = 4096;

@@ -5,7 +5,7 @@
 import type { Fields } from "./_fields.ts";
 import type { Name } from "./_names.ts";
 import { ARRAY, type JsonTape, OBJECT, STRING } from "./json.ts";
-import { element, first, member, stringAt } from "./json-look.ts";
+import { element, first, member } from "./json-look.ts";
 import type { Dialect, Operation } from "./llm.ts";
 
 export interface Shape {
@@ -239,17 +239,6 @@ function isObject(tape: JsonTape, node: number | undefined): boolean {
 function isFalse(tape: JsonTape, node: number | undefined): boolean {
   return node !== undefined && tape.kind[node] !== STRING && tape.bytes[tape.start[node] as number] === 0x66;
 }
-
-/** MCP, by its envelope: JSON-RPC 2.0 with a method the protocol has. Null: something else. */
-export function mcpMethod(tape: JsonTape, object: number): string | null {
-  if (stringAt(tape, member(tape, object, "jsonrpc")) !== "2.0") return null;
-  const method = stringAt(tape, member(tape, object, "method"), 128);
-  if (method === null) return null;
-  return method === "initialize" || method === "ping" || MCP_METHOD.test(method) ? method : null;
-}
-
-const MCP_METHOD =
-  /^(?:tools|resources|prompts|notifications|completion|sampling|logging|roots|elicitation|tasks)\/[a-z_/]+$/;
 
 /** A segment of a path as a name; what cannot be decoded stays as it is. */
 export function decoded(segment: string): string {

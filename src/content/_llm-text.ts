@@ -1,6 +1,6 @@
 /** Texts, calls and attachments out of the many ways messages are written; one walk for all dialects, so that a text in a place another dialect would read is not missed. */
 import { type Name, nameAt, wordAt } from "./_names.ts";
-import { ARRAY, type JsonTape, OBJECT, STRING } from "./json.ts";
+import { ARRAY, type JsonTape, NUMBER, OBJECT, STRING } from "./json.ts";
 import { first, isString, sibling, stringAt, textOf } from "./json-look.ts";
 import type { LlmMessage, LlmToolCall, TextRange } from "./llm.ts";
 
@@ -11,6 +11,8 @@ export interface Heard {
   readonly system: TextRange[];
   images: number;
   files: number;
+  /** Tokens sent as numbers. */
+  numbers: number;
 }
 
 interface Open {
@@ -82,7 +84,8 @@ export function hearMessages(tape: JsonTape, node: number, role: string, into: H
     for (let each = first(tape, node); each !== -1; each = sibling(tape, each)) hearMessages(tape, each, role, into);
     return;
   }
-  if (tape.kind[node] === STRING || tape.kind[node] === OBJECT) hearMessage(tape, node, role, into);
+  if (tape.kind[node] === NUMBER) into.numbers += 1;
+  else if (tape.kind[node] === STRING || tape.kind[node] === OBJECT) hearMessage(tape, node, role, into);
 }
 
 function hearMessage(tape: JsonTape, node: number, role: string, into: Heard): void {

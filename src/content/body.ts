@@ -174,15 +174,17 @@ function made(
 function* readLines({ bytes, type }: Source, tape: JsonTape): Generator<void, Body | null> {
   const leaves = new Leaves();
   let lines = 0;
+  let turn = 0;
   let trouble: Trouble | null = null;
   for (let at = 0; at < bytes.length; ) {
     const lf = bytes.indexOf(0x0a, at);
     const end = lf === -1 ? bytes.length : lf;
     const line = bytes.subarray(at, end);
-    if (line.some((code) => code !== 0x20 && code !== 0x0d && code !== 0x09)) {
-      tape.begin(line, JSON_LIMITS);
-      while (!tape.step(SLICE)) yield;
-      if (tape.outcome !== "ok") return null;
+    tape.begin(line, JSON_LIMITS);
+    while (!tape.step(SLICE)) yield;
+    const blank = tape.count === 0 && tape.at === line.length;
+    if (tape.outcome !== "ok" && !blank) return null;
+    if (!blank) {
       if (tape.duplicateAt !== -1)
         trouble ??= { reason: "ambiguous", detail: `an object has a key twice, at byte ${at + tape.duplicateAt}` };
       lines += 1;
@@ -191,7 +193,10 @@ function* readLines({ bytes, type }: Source, tape: JsonTape): Generator<void, Bo
       leaves.addJson(tape, at, leaves.named(`line ${lines}`));
     }
     at = end + 1;
-    if (lines % 64 === 0) yield;
+    if (end - turn > SLICE) {
+      turn = end;
+      yield;
+    }
   }
   return lines < 2 ? null : made({ bytes, type }, "ndjson", trouble, leaves);
 }

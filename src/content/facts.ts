@@ -9,7 +9,7 @@ import type { GraphQl } from "./graphql.ts";
 import { readGraphQl } from "./graphql-read.ts";
 import { JsonTape } from "./json.ts";
 import { type JsonKind, kindOf, materialise, TOO_BIG, textOf } from "./json-look.ts";
-import { findNodes, type JsonPath } from "./json-path.ts";
+import { findAll, type JsonPath } from "./json-path.ts";
 import type { Llm } from "./llm.ts";
 import { readFormLlm, readLlm } from "./llm-read.ts";
 
@@ -36,10 +36,10 @@ export interface Facts {
   /** The body and its texts, read as far as it can be. */
   body(): Body;
   /**
-   * Reads the body and yields every 32 KiB or so: for one too large to be read in one go. Without it the first question
+   * Reads the body and yields every 32 KiB or so, `llm` also the call of a model: for one too large to be read in one go. Without it the first question
    * reads all of it.
    */
-  prepare(): Generator<void, void>;
+  prepare(also?: "llm"): Generator<void, void>;
   /** Null: no call of a model. */
   llm(): Fact<Llm | null>;
   /** Null: no GraphQL. */
@@ -75,10 +75,12 @@ class LazyFacts implements Facts {
     this.question = question;
   }
 
-  *prepare(): Generator<void, void> {
-    if (this.#body !== null) return;
-    this.#tape ??= spare.pop() ?? new JsonTape();
-    this.#body = yield* readBody(this.question, this.#tape);
+  *prepare(also?: "llm"): Generator<void, void> {
+    if (this.#body === null) {
+      this.#tape ??= spare.pop() ?? new JsonTape();
+      this.#body = yield* readBody(this.question, this.#tape);
+    }
+    if (also === "llm") this.#llm ??= yield* this.#readLlm();
   }
 
   body(): Body {
@@ -90,7 +92,7 @@ class LazyFacts implements Facts {
   }
 
   llm(): Fact<Llm | null> {
-    this.#llm ??= this.#readLlm();
+    this.#llm ??= finish(this.#readLlm());
     return this.#llm;
   }
 
@@ -102,7 +104,10 @@ class LazyFacts implements Facts {
   json(path: JsonPath): Fact<readonly JsonFact[]> {
     const { tape, trouble } = this.body();
     if (trouble !== null) return unknown(trouble);
-    return known(tape === null ? [] : findNodes(tape, path).map((node) => jsonFact(tape, node)));
+    if (tape === null) return known([]);
+    const found = findAll(tape, path);
+    if (found === null) return unknown({ reason: "too_many", detail: "too many values where the path leads" });
+    return known(found.map((node) => jsonFact(tape, node)));
   }
 
   form(name: string): Fact<readonly string[]> {
@@ -125,14 +130,15 @@ class LazyFacts implements Facts {
     if (tape !== null && tape.kind.length <= USUAL_NODES && spare.length < MAX_SPARE) spare.push(tape);
   }
 
-  #readLlm(): Fact<Llm | null> {
+  *#readLlm(): Generator<void, Fact<Llm | null>> {
     const body = this.body();
     if (body.trouble !== null) return unknown(body.trouble);
     if (body.kind === "multipart") return known(readFormLlm(this.question, body));
     if (body.tape === null) return known(null);
-    const found = readLlm(this.question, body.tape);
-    if (found !== "ambiguous") return known(found);
-    return unknown({ reason: "ambiguous", detail: "keys that differ in case only" });
+    const found = yield* readLlm(this.question, body.tape);
+    if (found === "too_many") return unknown({ reason: found, detail: "too many values in one message" });
+    if (found === "ambiguous") return unknown({ reason: found, detail: "keys that differ in case only" });
+    return known(found);
   }
 
   #readGraphQl(): Fact<GraphQl | null> {
@@ -141,6 +147,10 @@ class LazyFacts implements Facts {
     const found = readGraphQl(this.question, body, body.type);
     return found !== null && "reason" in found ? unknown(found) : known(found);
   }
+}
+
+function finish<T>(steps: Generator<void, T>): T {
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }
 
 function known<T>(value: T): Fact<T> {

@@ -4,7 +4,8 @@ import type { Leaves } from "./leaves.ts";
 
 const MAX_FIELDS = 100_000;
 const MAX_NAME = 1024;
-const SLICE = 64 * 1024;
+/** Short fields cost more than their bytes. */
+const SLICE = 8 * 1024;
 
 const decoder = new TextDecoder();
 

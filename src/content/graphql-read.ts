@@ -10,6 +10,8 @@ import { first, sibling, stringAt, textOf } from "./json-look.ts";
 
 const MAX_DOCUMENT = 256 * 1024;
 const MAX_BATCH = 1000;
+/** Stands for a document that is not worth a string. */
+const LONG = `{${" ".repeat(MAX_DOCUMENT)}`;
 
 const decoder = new TextDecoder();
 
@@ -89,13 +91,14 @@ function requestAt(tape: JsonTape, object: number): Asked | null | "ambiguous" {
   }
   if (tape.kind[query] !== STRING) return null;
   const long = (tape.end[query] as number) - (tape.start[query] as number) > MAX_DOCUMENT;
-  return { document: long ? "" : textOf(tape, query), operation, persisted: false };
+  return { document: long ? LONG : textOf(tape, query), operation, persisted: false };
 }
 
 function collect(requests: readonly Asked[], there: boolean): GraphQl | null | Trouble {
   const operations: GraphQlOperation[] = [];
   const written: GraphQlOperation[] = [];
   let persisted = false;
+  let length = 0;
   for (const asked of requests) {
     if (asked.document === null) {
       if (!there) return null;
@@ -103,7 +106,8 @@ function collect(requests: readonly Asked[], there: boolean): GraphQl | null | T
       continue;
     }
     if (!there && !looksLikeDocument(asked.document)) return null;
-    const found = asked.document.length > MAX_DOCUMENT ? "too_many" : parseGraphQl(asked.document);
+    length += asked.document.length;
+    const found = length > MAX_DOCUMENT ? "too_many" : parseGraphQl(asked.document);
     if (found === "too_many") return { reason: "too_many", detail: "a GraphQL document beyond the bounds" };
     if (found === null) return { reason: "invalid", detail: "no GraphQL document" };
     written.push(...found);

@@ -27,27 +27,36 @@ const INTERNAL: ReadonlySet<AddressClass> = new Set([
 ]);
 const MAX_FOUND = 64;
 const MAX_AUTHORITY = 512;
-/** `//` after a scheme, also as a client reads it (`http:/\host`), and the start of the text. */
-const SCHEME =
-  /\b(?:https?|wss?|ftp|gopher|dict|ldap|redis|tftp|sftp|s3|git|jar|url|netdoc)(?::|%3a)(?:[/\\]|%2f|%5c){1,8}/gi;
+/** What follows a scheme, also as a client reads it (`http:/\\host`) and percent-encoded. */
+const SLASHES = /(?::|%3a)(?:[/\\]|%2f|%5c){1,8}/gi;
+/** In front of it. Not at the beginning of a word only: an escape that was not undone may end there. */
+const SCHEME = /(?:https?|wss?|ftp|gopher|dict|ldap|redis|tftp|sftp|s3|git|jar|url|netdoc)$/i;
+const LONGEST_SCHEME = 6;
 /** A host may not be told from the text after it by its letters alone: what is no letter of any script, digit or `.-_:[]@%` ends it. */
 const END = /[\s"'<>`{}|^,;)(*!/?#\\]/u;
 /** A bare address of a metadata service is asked for without a scheme too. */
 const BARE =
   /(?<![\w.:-])(?:169\.254\.169\.254|169\.254\.170\.2|100\.100\.100\.200|metadata\.google\.internal|fd00:ec2::254)(?![\w.:-])/gi;
+const BARE_HINT = /169\.254|100\.100\.100|\.internal|:ec2:/i;
 
 /** At most 64, in the order of the text. Linear. */
 export function findInternalUrls(text: string): InternalUrl[] {
   const found: InternalUrl[] = [];
   if (text.length < 6) return found;
-  SCHEME.lastIndex = 0;
-  for (let match = SCHEME.exec(text); match !== null && found.length < MAX_FOUND; match = SCHEME.exec(text)) {
-    const start = match.index;
-    const from = start + match[0].length;
-    const { end, authority } = authorityAt(text, from);
+  SLASHES.lastIndex = 0;
+  for (let match = SLASHES.exec(text); match !== null && found.length < MAX_FOUND; match = SLASHES.exec(text)) {
+    const scheme = SCHEME.exec(text.slice(Math.max(0, match.index - LONGEST_SCHEME), match.index));
+    if (scheme === null) continue;
+    const start = match.index - scheme[0].length;
+    const { end, authority } = authorityAt(text, match.index + match[0].length);
     const worst = classifyAuthority(authority);
     if (worst !== null) found.push({ start, end, found: worst });
   }
+  if (BARE_HINT.test(text)) findBare(text, found);
+  return found.sort((one, other) => one.start - other.start);
+}
+
+function findBare(text: string, found: InternalUrl[]): void {
   BARE.lastIndex = 0;
   for (let match = BARE.exec(text); match !== null && found.length < MAX_FOUND; match = BARE.exec(text)) {
     const { index } = match;
@@ -55,7 +64,6 @@ export function findInternalUrls(text: string): InternalUrl[] {
       found.push({ start: index, end: index + match[0].length, found: "metadata" });
     }
   }
-  return found.sort((one, other) => one.start - other.start);
 }
 
 /** As findings; `where`, and the byte ranges of it, are the caller's to say. */

@@ -48,18 +48,32 @@ export function parsePath(text: string): JsonPath | null {
   return steps;
 }
 
-/** The nodes a path leads to, at most `most`, in the order of the text. Both values of a key given twice are found. */
+/** Nodes looked at for one path; more would be felt. */
+const MAX_LOOKS = 200_000;
+
+interface Search {
+  readonly tape: JsonTape;
+  readonly path: JsonPath;
+  readonly most: number;
+  readonly found: number[];
+  looks: number;
+}
+
+/**
+ * The nodes a path leads to, in the order of the text; both values of a key given twice. Null: more than `most`, or too
+ * much to look through.
+ */
+export function findAll(tape: JsonTape, path: JsonPath, most = 10_000): number[] | null {
+  const search: Search = { tape, path, most: most + 1, found: [], looks: 0 };
+  if (tape.outcome === "ok") follow(search, 0, 0);
+  return search.found.length > most || search.looks > MAX_LOOKS ? null : search.found;
+}
+
+/** The first nodes a path leads to, `most` of them; fewer where there is too much to look through. */
 export function findNodes(tape: JsonTape, path: JsonPath, most = 10_000): number[] {
-  let found = tape.outcome === "ok" ? [0] : [];
-  for (const step of path) {
-    const further: number[] = [];
-    for (const node of found) {
-      advance(tape, node, step, further, most);
-      if (further.length >= most) break;
-    }
-    found = further;
-  }
-  return found;
+  const search: Search = { tape, path, most, found: [], looks: 0 };
+  if (tape.outcome === "ok") follow(search, 0, 0);
+  return search.found;
 }
 
 /** The first node a path leads to, or -1. */
@@ -67,27 +81,40 @@ export function findNode(tape: JsonTape, path: JsonPath): number {
   return findNodes(tape, path, 1)[0] ?? -1;
 }
 
-function advance(tape: JsonTape, node: number, step: Step, into: number[], most: number): void {
-  const kind = tape.kind[node];
-  if (typeof step === "number") {
-    const place = step < 0 ? count(tape, node) + step : step;
-    const found = place < 0 ? -1 : element(tape, node, place);
-    if (found !== -1) into.push(found);
+/** As deep as the path is long. */
+function follow(search: Search, node: number, at: number): void {
+  const { tape, path, found } = search;
+  const step = path[at];
+  if (step === undefined) {
+    found.push(node);
     return;
   }
-  if (kind === ARRAY && step === EVERY) {
-    for (let each = first(tape, node); each !== -1 && into.length < most; each = sibling(tape, each)) into.push(each);
+  const kind = tape.kind[node];
+  if (typeof step === "number") {
+    if (kind !== ARRAY) return;
+    const place = step < 0 ? count(search, node) + step : step;
+    search.looks += Math.abs(place);
+    if (place < 0 || search.looks > MAX_LOOKS) return;
+    const there = element(tape, node, place);
+    if (there !== -1) follow(search, there, at + 1);
+    return;
   }
-  if (kind !== OBJECT) return;
-  for (let key = first(tape, node); key !== -1 && into.length < most; key = sibling(tape, key + 1)) {
-    if (step === EVERY || isKey(tape, key, step)) into.push(key + 1);
+  if (kind === ARRAY ? step !== EVERY : kind !== OBJECT) return;
+  const skip = kind === ARRAY ? 0 : 1;
+  for (let each = first(tape, node); each !== -1; each = sibling(tape, each + skip)) {
+    search.looks += 1;
+    if (found.length >= search.most || search.looks > MAX_LOOKS) return;
+    if (step === EVERY || isKey(tape, each, step)) follow(search, each + skip, at + 1);
   }
 }
 
-function count(tape: JsonTape, array: number): number {
-  if (tape.kind[array] !== ARRAY) return 0;
+function count(search: Search, array: number): number {
   let found = 0;
-  for (let each = first(tape, array); each !== -1; each = sibling(tape, each)) found += 1;
+  for (let each = first(search.tape, array); each !== -1; each = sibling(search.tape, each)) {
+    found += 1;
+    search.looks += 1;
+    if (search.looks > MAX_LOOKS) break;
+  }
   return found;
 }
 

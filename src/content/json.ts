@@ -36,6 +36,9 @@ const MAX_KEY = 64 * 1024;
  */
 export type JsonOutcome = "reading" | "ok" | "invalid" | "too_long" | "too_deep" | "too_many";
 
+/** Nodes: from here on arrays grow ahead of need. */
+const AHEAD = 256 * 1024;
+
 const VALUE = 0;
 const VALUE_OR_CLOSE = 1;
 const NAME = 2;
@@ -113,6 +116,8 @@ export class JsonTape {
 
   /** Reads about so many bytes more; true when there is an outcome. */
   step(budget: number): boolean {
+    const size = this.kind.length;
+    if (size >= AHEAD && this.count > size / 2 && size < this.#limits.nodes) this.#growOne(size * 2);
     if (this.outcome === "reading") this.#run(Math.min(this.bytes.length, this.at + budget));
     return this.outcome !== "reading";
   }
@@ -263,12 +268,17 @@ export class JsonTape {
 
   #grow(): void {
     const size = this.kind.length * 2;
-    this.kind = widened(this.kind, new Uint8Array(size));
-    this.escaped = widened(this.escaped, new Uint8Array(size));
-    this.start = widened(this.start, new Int32Array(size));
-    this.end = widened(this.end, new Int32Array(size));
-    this.parent = widened(this.parent, new Int32Array(size));
-    this.next = widened(this.next, new Int32Array(size));
+    while (this.kind.length < size) this.#growOne(size);
+  }
+
+  /** One of the arrays, `kind` the last. Large ones grow one a step, long before they are full, or the copying is felt. */
+  #growOne(size: number): void {
+    if (this.start.length < size) this.start = widened(this.start, new Int32Array(size));
+    else if (this.end.length < size) this.end = widened(this.end, new Int32Array(size));
+    else if (this.parent.length < size) this.parent = widened(this.parent, new Int32Array(size));
+    else if (this.next.length < size) this.next = widened(this.next, new Int32Array(size));
+    else if (this.escaped.length < size) this.escaped = widened(this.escaped, new Uint8Array(size));
+    else this.kind = widened(this.kind, new Uint8Array(size));
   }
 
   /** A key is complete; null when reading goes on. */

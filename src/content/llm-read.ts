@@ -1,24 +1,20 @@
 /** A call of a model, out of a JSON body. */
 import type { Question } from "../model/question.ts";
 import { type Fields, fieldsOf } from "./_fields.ts";
-import { type Call, mcpMethod, recognise, type Shape } from "./_llm-shape.ts";
-import { callOf, type Heard, hearMessages, rangeOf, toolNames } from "./_llm-text.ts";
-import type { Name } from "./_names.ts";
+import { type Call, recognise, type Shape } from "./_llm-shape.ts";
+import { type Heard, hearMessages, rangeOf, toolNames } from "./_llm-text.ts";
+import { NO_CALL, readMcp } from "./_mcp.ts";
+import { type Name, nameAt } from "./_names.ts";
 import type { Body } from "./body.ts";
-import { ARRAY, type JsonTape, KEY, NULL, OBJECT, STRING } from "./json.ts";
+import { ARRAY, type JsonTape, KEY, OBJECT, STRING } from "./json.ts";
 import { first, isTrue, member, numberAt, sibling, stringAt } from "./json-look.ts";
-import type { Llm, LlmToolCall, TextRange } from "./llm.ts";
+import type { Llm, TextRange } from "./llm.ts";
 
-/** What a request may say in a field of its own, and who says it. */
-const SYSTEM: readonly Name[] = [
-  "system",
-  "system_prompt",
-  "systeminstruction",
-  "system_instruction",
-  "preamble",
-  "instructions",
-];
-const SAID: readonly (readonly [field: Name, role: string])[] = [
+/** What a field of the outermost object is for. */
+type Use = "system" | "tools" | "images" | "inside" | "most" | "answers";
+
+/** Bare texts in these fields are this role's. */
+const SAID: ReadonlyMap<Name, string> = new Map<Name, string>([
   ["chat_history", "user"],
   ["messages", "user"],
   ["contents", "user"],
@@ -38,49 +34,65 @@ const SAID: readonly (readonly [field: Name, role: string])[] = [
   ["documents", "document"],
   ["tool_results", "tool"],
   ["tool_outputs", "tool"],
-];
-const TOOLS: readonly Name[] = ["tools", "functions", "toolconfig"];
-/** Objects whose fields count like those of the body. */
-const INSIDE: readonly Name[] = [
-  "inferenceconfig",
-  "generationconfig",
-  "generation_config",
-  "textgenerationconfig",
-  "options",
-  "parameters",
-  "input",
-];
-const MOST: readonly Name[] = [
-  "max_tokens",
-  "max_completion_tokens",
-  "max_output_tokens",
-  "maxtokens",
-  "maxoutputtokens",
-  "max_tokens_to_sample",
-  "max_new_tokens",
-  "max_gen_len",
-  "maxtokencount",
-  "num_predict",
-  "n_predict",
-  "maximum_tokens",
-  "max_length",
-];
-const ANSWERS: readonly Name[] = [
-  "n",
-  "candidatecount",
-  "candidate_count",
-  "num_generations",
-  "num_outputs",
-  "numresults",
-];
+]);
+const USES: ReadonlyMap<Name, Use> = new Map<Name, Use>([
+  ["system", "system"],
+  ["system_prompt", "system"],
+  ["systeminstruction", "system"],
+  ["system_instruction", "system"],
+  ["preamble", "system"],
+  ["instructions", "system"],
+  ["tools", "tools"],
+  ["functions", "tools"],
+  ["toolconfig", "tools"],
+  ["images", "images"],
+  ["inferenceconfig", "inside"],
+  ["generationconfig", "inside"],
+  ["generation_config", "inside"],
+  ["textgenerationconfig", "inside"],
+  ["options", "inside"],
+  ["parameters", "inside"],
+  ["input", "inside"],
+  ["max_tokens", "most"],
+  ["max_completion_tokens", "most"],
+  ["max_output_tokens", "most"],
+  ["maxtokens", "most"],
+  ["maxoutputtokens", "most"],
+  ["max_tokens_to_sample", "most"],
+  ["max_new_tokens", "most"],
+  ["max_gen_len", "most"],
+  ["maxtokencount", "most"],
+  ["num_predict", "most"],
+  ["n_predict", "most"],
+  ["maximum_tokens", "most"],
+  ["max_length", "most"],
+  ["n", "answers"],
+  ["candidatecount", "answers"],
+  ["candidate_count", "answers"],
+  ["num_generations", "answers"],
+  ["num_outputs", "answers"],
+  ["numresults", "answers"],
+]);
 
-/** Null: no call of a model. `ambiguous`: keys that differ in case only. */
-export function readLlm(question: Question, tape: JsonTape): Llm | null | "ambiguous" {
-  const mcp = readMcp(tape);
-  if (mcp !== null) return mcp;
-  if (tape.kind[0] !== OBJECT) return null;
+/** What the fields of one object come to, and of those inside it. */
+interface Reading extends Heard {
+  readonly tools: string[];
+  /** Bytes of what describes the tools. */
+  schemas: number;
+  most: number;
+  answers: number;
+}
+
+/** Nodes of one message, and between two yields: more cannot be read without being felt. */
+const MOST_AT_ONCE = 64 * 1024;
+const SLICE = 8 * 1024;
+
+/** Null: no call of a model. `ambiguous`: keys that differ in case only. `too_many`: values in one message. */
+export function* readLlm(question: Question, tape: JsonTape): Generator<void, Llm | null | "ambiguous" | "too_many"> {
+  if (tape.kind[0] !== OBJECT) return yield* readMcp(tape, null);
   const fields = fieldsOf(tape, 0);
   if (fields === null) return "ambiguous";
+  if (fields.has("jsonrpc")) return yield* readMcp(tape, fields);
   const call: Call = {
     tape,
     fields,
@@ -88,78 +100,111 @@ export function readLlm(question: Question, tape: JsonTape): Llm | null | "ambig
     header: (name) => headerOf(question, name),
   };
   const shape = recognise(call);
-  return shape === null ? null : read(tape, fields, shape);
+  return shape === null ? null : yield* read(tape, fields, shape);
 }
 
-function read(tape: JsonTape, fields: Fields, shape: Shape): Llm {
-  const heard: Heard = { messages: [], toolCalls: [], system: [], images: 0, files: 0 };
-  const tools: string[] = [];
-  hearFields(tape, fields, heard);
-  if (shape.dialect === "replicate") hearInside(tape, fields.get("input"), heard);
-  hearBatch(tape, fields.get("requests"), heard);
-  let schemas = 0;
-  for (const name of TOOLS) {
-    const node = fields.get(name);
-    if (node === undefined) continue;
-    const list = tape.kind[node] === OBJECT ? member(tape, node, "tools") : node;
-    if (list !== -1) toolNames(tape, list, tools);
-    schemas += (tape.end[node] as number) - (tape.start[node] as number);
-  }
-  const model = shape.model ?? modelOf(tape, fields);
-  const { messages, toolCalls, system, images, files } = heard;
+function* read(tape: JsonTape, fields: Fields, shape: Shape): Generator<void, Llm | "too_many"> {
+  const reading: Reading = {
+    ...{ messages: [], toolCalls: [], system: [], images: 0, files: 0, numbers: 0 },
+    ...{ tools: [], schemas: 0, most: 0, answers: 1 },
+  };
+  if (!(yield* take(tape, fields, reading))) return "too_many";
+  if (shape.dialect === "replicate") takeSystem(tape, fields.get("input"), reading);
+  if (!(yield* takeBatch(tape, fields.get("requests"), reading))) return "too_many";
+  const { messages, toolCalls, system, images, files, tools, most, answers } = reading;
   return {
     dialect: shape.dialect,
     operation: shape.operation,
-    model,
+    model: shape.model ?? modelOf(tape, fields),
     stream: shape.stream || isTrue(tape, fields.get("stream") ?? -1),
     system,
     messages,
     tools,
     toolCalls,
-    maxTokens: mostTokens(tape, fields),
+    maxTokens: most === 0 ? null : most * answers,
     images,
     files,
     get inputTokens() {
-      return estimate(tape, this, schemas);
+      return estimate(tape, reading);
     },
   };
 }
 
-function hearFields(tape: JsonTape, fields: Fields, heard: Heard): void {
-  for (const name of SYSTEM) {
-    const node = fields.get(name);
-    if (node !== undefined) hearSystem(tape, node, heard);
+/** All fields that any dialect has, in the order of the body: which of them a server reads is its own affair. */
+function* take(tape: JsonTape, fields: Fields, into: Reading): Generator<void, boolean> {
+  for (const [name, node] of fields) {
+    const role = SAID.get(name);
+    if (role !== undefined && !(yield* hearAll(tape, node, role, into))) return false;
+    const use = USES.get(name);
+    const whole = use === "system" || use === "tools" || (use === "inside" && tape.kind[node] === OBJECT);
+    if (whole && !fits(tape, node)) return false;
+    if (use === "system") hearSystem(tape, node, into);
+    else if (use === "tools") {
+      const list = tape.kind[node] === OBJECT ? member(tape, node, "tools") : node;
+      if (list !== -1) toolNames(tape, list, into.tools);
+      into.schemas += (tape.end[node] as number) - (tape.start[node] as number);
+    } else if (use === "images" && tape.kind[node] === ARRAY) {
+      for (let each = first(tape, node); each !== -1; each = sibling(tape, each)) into.images += 1;
+    } else if (use === "inside" && tape.kind[node] === OBJECT) {
+      for (let key = first(tape, node); key !== -1; key = sibling(tape, key + 1)) {
+        takeNumber(tape, nameAt(tape, key), key + 1, into);
+      }
+    } else takeNumber(tape, name, node, into);
   }
-  for (const [name, role] of SAID) {
-    const node = fields.get(name);
-    if (node !== undefined && tape.kind[node] !== NULL) hearMessages(tape, node, role, heard);
+  return true;
+}
+
+/** A message at a time. */
+function* hearAll(tape: JsonTape, node: number, role: string, into: Heard): Generator<void, boolean> {
+  if (tape.kind[node] !== ARRAY) {
+    if (!fits(tape, node)) return false;
+    hearMessages(tape, node, role, into);
+    return true;
   }
-  const pictures = fields.get("images");
-  if (pictures !== undefined && tape.kind[pictures] === ARRAY) {
-    for (let each = first(tape, pictures); each !== -1; each = sibling(tape, each)) heard.images += 1;
+  let turn = node;
+  for (let each = first(tape, node); each !== -1; each = sibling(tape, each)) {
+    if (!fits(tape, each)) return false;
+    hearMessages(tape, each, role, into);
+    if (each - turn < SLICE) continue;
+    turn = each;
+    yield;
   }
+  return true;
+}
+
+function fits(tape: JsonTape, node: number): boolean {
+  return (tape.next[node] as number) - node <= MOST_AT_ONCE;
+}
+
+function takeNumber(tape: JsonTape, name: Name | "", node: number, into: Reading): void {
+  const use = name === "" ? undefined : USES.get(name);
+  if (use !== "most" && use !== "answers") return;
+  const found = numberAt(tape, node);
+  if (found === null || !(found > 0) || !Number.isFinite(found)) return;
+  into[use] = Math.max(into[use], Math.ceil(found));
 }
 
 /** The `input` of Replicate has the fields of a body. */
-function hearInside(tape: JsonTape, node: number | undefined, heard: Heard): void {
-  const fields = node === undefined || tape.kind[node] !== OBJECT ? null : fieldsOf(tape, node);
-  const system = fields?.get("system_prompt");
-  if (system !== undefined) hearSystem(tape, system, heard);
+function takeSystem(tape: JsonTape, node: number | undefined, into: Heard): void {
+  const found = node === undefined ? -1 : member(tape, node, "system_prompt");
+  if (found !== -1) hearSystem(tape, found, into);
 }
 
-/** Calls for later: each is a body of its own under `params` or `request`. */
-function hearBatch(tape: JsonTape, node: number | undefined, heard: Heard): void {
+/** Calls for later: each is a body of its own under `params`. */
+function* takeBatch(tape: JsonTape, node: number | undefined, into: Reading): Generator<void, boolean> {
   for (let each = first(tape, node ?? -1); each !== -1; each = sibling(tape, each)) {
     const params = member(tape, each, "params");
     const fields = fieldsOf(tape, params === -1 ? each : params);
-    if (fields !== null) hearFields(tape, fields, heard);
+    if (fields !== null && !(yield* take(tape, fields, into))) return false;
+    yield;
   }
+  return true;
 }
 
-function hearSystem(tape: JsonTape, node: number, heard: Heard): void {
-  const apart: Heard = { messages: [], toolCalls: heard.toolCalls, system: [], images: 0, files: 0 };
+function hearSystem(tape: JsonTape, node: number, into: Heard): void {
+  const apart: Heard = { messages: [], toolCalls: into.toolCalls, system: [], images: 0, files: 0, numbers: 0 };
   hearMessages(tape, node, "system", apart);
-  for (const message of apart.messages) heard.system.push(...message.texts);
+  for (const message of apart.messages) into.system.push(...message.texts);
 }
 
 function modelOf(tape: JsonTape, fields: Fields): string | null {
@@ -170,74 +215,27 @@ function modelOf(tape: JsonTape, fields: Fields): string | null {
   return null;
 }
 
-function mostTokens(tape: JsonTape, fields: Fields): number | null {
-  let most: number | null = null;
-  let answers = 1;
-  const look = (inside: Fields): void => {
-    for (const name of MOST) {
-      const found = numberAt(tape, inside.get(name) ?? -1);
-      if (found !== null && found > 0 && Number.isFinite(found)) most = Math.max(most ?? 0, Math.ceil(found));
-    }
-    for (const name of ANSWERS) {
-      const found = numberAt(tape, inside.get(name) ?? -1);
-      if (found !== null && found > 1 && Number.isFinite(found)) answers = Math.max(answers, Math.ceil(found));
-    }
-  };
-  look(fields);
-  for (const name of INSIDE) {
-    const node = fields.get(name);
-    if (node !== undefined && tape.kind[node] === OBJECT) {
-      const inside = fieldsOf(tape, node);
-      if (inside !== null) look(inside);
-    }
-  }
-  return most === null ? null : most * answers;
+function eachText({ system, messages, toolCalls }: Heard, visit: (range: TextRange) => void): void {
+  for (const range of system) visit(range);
+  for (const { texts } of messages) for (const range of texts) visit(range);
+  for (const call of toolCalls) if (call.arguments !== null) visit(call.arguments);
 }
 
-/** JSON-RPC of the Model Context Protocol: one message, or an array of them. */
-function readMcp(tape: JsonTape): Llm | null {
-  const calls: LlmToolCall[] = [];
-  let known = false;
-  let tool = false;
-  const one = (object: number): void => {
-    const method = mcpMethod(tape, object);
-    if (method === null) return;
-    known = true;
-    const params = member(tape, object, "params");
-    if (method === "tools/call") {
-      tool = true;
-      if (params !== -1) calls.push(callOf(tape, params));
-    } else if (params !== -1 && (method === "prompts/get" || method === "resources/read")) {
-      const name =
-        stringAt(tape, member(tape, params, "name"), 512) ?? stringAt(tape, member(tape, params, "uri"), 4096);
-      calls.push({ name: `${method} ${name ?? ""}`, id: null, arguments: rangeOf(tape, params) });
-    }
-  };
-  if (tape.kind[0] === OBJECT) one(0);
-  else for (let each = first(tape, 0); each !== -1; each = sibling(tape, each)) one(each);
-  if (!known) return null;
-  return {
-    ...EMPTY,
-    dialect: "mcp",
-    operation: tool ? "tool" : "other",
-    toolCalls: calls,
-  };
-}
+/** Of more bytes only every second, third, … is looked at. */
+const SAMPLES = 256 * 1024;
 
-function estimate(
-  tape: JsonTape,
-  llm: Pick<Llm, "system" | "messages" | "toolCalls" | "images" | "files">,
-  schemas: number,
-): number {
-  let quarters = schemas;
-  const add = ({ start, end }: TextRange): void => {
-    quarters += end - start;
-    for (let i = start; i < end; i++) if ((tape.bytes[i] as number) > 0x7f) quarters += 1;
+function estimate(tape: JsonTape, llm: Reading): number {
+  let bytes = llm.schemas;
+  let wide = 0;
+  let stride = 0;
+  const look = ({ start, end }: TextRange): void => {
+    if (stride === 0) bytes += end - start;
+    else for (let i = start; i < end; i += stride) if ((tape.bytes[i] as number) > 0x7f) wide += stride;
   };
-  for (const range of llm.system) add(range);
-  for (const { texts } of llm.messages) for (const range of texts) add(range);
-  for (const call of llm.toolCalls) if (call.arguments !== null) add(call.arguments);
-  return Math.ceil(quarters / 4) + 4 * llm.messages.length + 1000 * (llm.images + llm.files);
+  eachText(llm, look);
+  stride = Math.max(1, Math.floor(bytes / SAMPLES));
+  eachText(llm, look);
+  return llm.numbers + Math.ceil((bytes + wide) / 4) + 4 * llm.messages.length + 1000 * (llm.images + llm.files);
 }
 
 function headerOf({ headers }: Question, wanted: string): string | null {
@@ -264,7 +262,7 @@ export function readFormLlm(question: Question, { bytes, parts }: Pick<Body, "by
   const prompt = parts.find(({ name }) => name === "prompt");
   const texts = prompt === undefined ? [] : [{ node: -1, start: prompt.start, end: prompt.end, escaped: false }];
   return {
-    ...EMPTY,
+    ...NO_CALL,
     dialect: audio ? "openai-audio" : "openai-images",
     operation: audio ? "audio" : "image",
     model,
@@ -275,19 +273,6 @@ export function readFormLlm(question: Question, { bytes, parts }: Pick<Body, "by
     inputTokens: 1000 * files + Math.ceil(((prompt?.end ?? 0) - (prompt?.start ?? 0)) / 2),
   };
 }
-
-const EMPTY: Omit<Llm, "dialect" | "operation"> = {
-  model: null,
-  stream: false,
-  system: [],
-  messages: [],
-  tools: [],
-  toolCalls: [],
-  maxTokens: null,
-  images: 0,
-  files: 0,
-  inputTokens: 0,
-};
 
 /** String values and keys below a node, in the order of the text: of a tool call's arguments, for whoever looks at them. */
 export function textsBelow(tape: JsonTape, node: number, most = 10_000): TextRange[] {

@@ -81,7 +81,7 @@ export interface Llm {
   readonly maxTokens: number | null;
   /**
    * Tokens of what is sent, estimated: a quarter of the bytes of ASCII text, half of those of other text, rounded up, for every
-   * text of the call (tools and schemas too), 4 a message, 1,000 an image or file.
+   * text of the call (tools and schemas too; of more than 256 KiB a sample), 4 a message, 1,000 an image or file, 1 a token sent as a number.
    */
   readonly inputTokens: number;
   readonly images: number;

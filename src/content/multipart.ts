@@ -27,6 +27,8 @@ const MAX_HEAD = 16 * 1024;
 /** RFC 2046 section 5.1.1. */
 const BOUNDARY = /^[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]$/;
 
+const SLICE = 32 * 1024;
+
 const CR = 0x0d;
 const LF = 0x0a;
 const DASH = 0x2d;
@@ -37,7 +39,7 @@ export function* readMultipart(bytes: Uint8Array, media: MediaType): Generator<v
   if (!BOUNDARY.test(boundary)) return failed("invalid", "no usable boundary");
   const mark = new TextEncoder().encode(`--${boundary}`);
   if (!matches(bytes, 0, mark)) {
-    const inside = findMark(bytes, mark, 0);
+    const inside = yield* findMark(bytes, mark, 0);
     return inside === -1 ? failed("invalid", "no part") : failed("ambiguous", "text before the first part");
   }
   const parts: Part[] = [];
@@ -54,7 +56,7 @@ export function* readMultipart(bytes: Uint8Array, media: MediaType): Generator<v
     if (parts.length === MAX_PARTS) return failed("too_many", "too many parts");
     const head = readHead(bytes, at + 2);
     if (typeof head === "string") return failed("ambiguous", head);
-    const close = findMark(bytes, mark, head.end);
+    const close = yield* findMark(bytes, mark, head.end);
     if (close === -1) return failed("invalid", "the last part has no end");
     // An empty part may share its line end with its head.
     const end = close - 2;
@@ -130,9 +132,13 @@ function named(disposition: MediaType | null): { name: string; filename: string 
 }
 
 /** The next boundary at the beginning of a line, or -1. A line that only begins like it counts: readers differ on those. */
-function findMark(bytes: Uint8Array, mark: Uint8Array, from: number): number {
+function* findMark(bytes: Uint8Array, mark: Uint8Array, from: number): Generator<void, number> {
+  let turn = from;
   for (let at = bytes.indexOf(LF, Math.max(from - 1, 0)); at !== -1; at = bytes.indexOf(LF, at + 1)) {
     if (matches(bytes, at + 1, mark)) return at + 1;
+    if (at - turn < SLICE) continue;
+    turn = at;
+    yield;
   }
   return -1;
 }

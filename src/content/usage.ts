@@ -20,7 +20,7 @@ export class UsageReader {
   constructor(contentType: string | null) {
     const type = (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
     const sink = (bytes: Uint8Array): boolean => this.#fold(bytes);
-    if (type === "text/event-stream") this.#framer = lineFramer(sink, true);
+    if (type === "text/event-stream") this.#framer = lineFramer((bytes) => this.#foldEvent(bytes), true);
     else if (type === "application/vnd.amazon.eventstream") this.#framer = amazonFramer(sink);
     else if (/ndjson|jsonl|json-seq|stream\+json/.test(type)) this.#framer = lineFramer(sink, false);
     else this.#framer = wholeFramer(sink);
@@ -57,6 +57,11 @@ export class UsageReader {
     return this.usage;
   }
 
+  /** Nearly every event of a stream is a word of the answer: what cannot hold a count is not read. */
+  #foldEvent(bytes: Uint8Array): void {
+    if (this.#counted.model === null || mayCount(bytes)) this.#fold(bytes);
+  }
+
   #fold(bytes: Uint8Array): boolean {
     const tape = this.#tape.read(bytes, LIMITS);
     if (tape.outcome !== "ok") return false;
@@ -84,4 +89,12 @@ function fromBase64(text: string): Uint8Array | null {
   } catch {
     return null;
   }
+}
+
+/** Every count's name, in an event, has `oken` in it. */
+function mayCount(bytes: Uint8Array): boolean {
+  for (let at = bytes.indexOf(0x6b); at !== -1; at = bytes.indexOf(0x6b, at + 1)) {
+    if (bytes[at - 1] === 0x6f && bytes[at + 1] === 0x65 && bytes[at + 2] === 0x6e) return true;
+  }
+  return false;
 }

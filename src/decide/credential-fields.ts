@@ -39,11 +39,16 @@ export function namesCredentialParameter(name: string): boolean {
 export function headerFields(headers: HeaderList, fingerprint: Fingerprint): Field[] {
   const fields: Field[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i] as string;
-    const value = headers[i + 1] as string;
-    if (namesCredential(name)) fields.push([name, headerCredential(name, value, fingerprint)]);
-    else tell(fields, name, { value, plain: value }, fingerprint);
+    for (const field of tellHeader(headers[i] as string, headers[i + 1] as string, fingerprint)) fields.push(field);
   }
+  return fields;
+}
+
+/** One header, which may be several fields when a credential stands in it among other things. */
+export function tellHeader(name: string, value: string, fingerprint: Fingerprint): readonly Field[] {
+  if (namesCredential(name)) return [[name, headerCredential(name, value, fingerprint)]];
+  const fields: Field[] = [];
+  tell(fields, name, { value, plain: value }, fingerprint);
   return fields;
 }
 

@@ -1,7 +1,7 @@
-import { redactPath } from "../dlp/redact-path.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { Field, Question } from "../model/question.ts";
 import { type Fingerprint, headerFields, queryFields } from "./credential-fields.ts";
+import type { HeadMemo } from "./head-memo.ts";
 
 /** What every question of a relay says of it. */
 export interface Asking {
@@ -20,16 +20,17 @@ export class EgressQuestion implements Question {
   readonly #egress: Egress;
   readonly #held: HeldBody | null;
   readonly #asking: Asking;
-  #path: string | null = null;
+  readonly #memo: HeadMemo;
   #query: readonly Field[] | null = null;
   #headers: readonly Field[] | null = null;
 
   /** `body`: of `held`, with its codings undone. */
-  constructor(asking: Asking, egress: Egress, held: HeldBody | null, body: Uint8Array | null) {
+  constructor(asking: Asking, egress: Egress, held: HeldBody | null, body: Uint8Array | null, memo: HeadMemo) {
     this.#asking = asking;
     this.#egress = egress;
     this.#held = held;
     this.body = body;
+    this.#memo = memo;
     this.at = asking.now();
   }
 
@@ -78,8 +79,7 @@ export class EgressQuestion implements Question {
   }
 
   get path(): string {
-    this.#path ??= redactPath(this.#egress.path);
-    return this.#path;
+    return this.#memo.pathOf(this.#egress.path);
   }
 
   get query(): readonly Field[] {
@@ -92,7 +92,7 @@ export class EgressQuestion implements Question {
   }
 
   get headers(): readonly Field[] {
-    this.#headers ??= headerFields(this.#egress.headers, this.#asking.fingerprint);
+    this.#headers ??= this.#memo.fieldsOf(this.#egress);
     return this.#headers;
   }
 

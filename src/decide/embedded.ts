@@ -5,13 +5,15 @@ import { prepareLikenesses } from "../detect/look-alikes.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import type { Ruling } from "../engine/ruling.ts";
 import { type Decision, failClosed } from "../model/decision.ts";
-import { type Egress, type HeldBody, SHORT_VALUE } from "../model/egress.ts";
+import type { Destination, Egress, HeldBody } from "../model/egress.ts";
+import type { HeaderList } from "../model/headers.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import type { Fingerprint } from "./credential-fields.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
-import { HiddenText } from "./hidden-text.ts";
+import { HeadMemo } from "./head-memo.ts";
+import { inspectHidden } from "./hidden-text.ts";
 import { inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import type { Policy } from "./policy.ts";
 import { decisionOf } from "./ruling.ts";
@@ -31,15 +33,12 @@ export function embeddedDecider(
   const work = WORK_PER_BYTE * decodedCap(config.maxBody);
   const unhurried = { deadline: Number.POSITIVE_INFINITY, clock, work };
   const asking = { org: config.orgId, fingerprint, now: () => runtime.now() };
+  const memos = new WeakMap<Destination, HeadMemo>();
   /** Of the last long body: those up to it are ruled on in one go. */
   let size = new SliceSize();
   /** Most requests of a deployment are let go by the same rule as the one before. */
   let lastRuling: Ruling | null = null;
   let lastDecision: Decision | null = null;
-  /** The last path in which nothing was found, and the engine that read it. */
-  let quietPath = "";
-  let quietEngine: Engine | null = null;
-  const hidden = new HiddenText();
   let prepared = false;
 
   /** From the first body on: a gateway that only idles needs no tables, and starts without waiting for them. */
@@ -52,39 +51,48 @@ export function embeddedDecider(
     setTimeout(step, 0);
   }
 
-  function conclude(ruled: Ruled, engine: Engine, egress: Egress, held: HeldBody | null): Decision {
+  function conclude(ruled: Ruled, { engine, memo, egress, held }: Case): Decision {
     if (ruled === "exhausted") {
       const { policyVersion } = engine;
       return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
     }
-    if (ruled === lastRuling && lastDecision !== null) return lastDecision;
-    const decision = decisionOf(ruled, { egress, held, attestationHash: null });
-    if (ruled.verdict === "allow") {
-      quietPath = egress.path;
-      quietEngine = engine;
+    if (ruled.verdict === "allow" && ruled.findings.length === 0) {
+      if (egress.wordy || !memo.knowsPath(egress.path, engine)) memo.quiet(egress, engine);
+      if (ruled === lastRuling && lastDecision !== null) return lastDecision;
       lastRuling = ruled;
-      lastDecision = decision;
+      lastDecision = decisionOf(ruled, { egress, held, attestationHash: null });
+      return lastDecision;
     }
-    return decision;
+    return decisionOf(ruled, { egress, held, attestationHash: null });
   }
 
-  /** What the engine is not told; null when there is nothing in it. */
-  function vetoHidden(egress: Egress, held: HeldBody | null, engine: Engine): Decision | null {
+  function memoOf(destination: Destination): HeadMemo {
+    let memo = memos.get(destination);
+    if (memo === undefined) {
+      memo = new HeadMemo(fingerprint);
+      memos.set(destination, memo);
+    }
+    return memo;
+  }
+
+  /** `body`: of `held`, with its codings undone. */
+  function rule(body: Uint8Array | null, layers: readonly Uint8Array[], about: Case): Decision | Promise<Decision> {
+    const { engine, memo, egress, held } = about;
+    const { wordy, headers, path } = egress;
     const trailers = held === null ? null : held.trailers;
-    const found = hidden.inspect(egress, trailers);
-    return found === null ? null : conclude(found === "exhausted" ? found : engine.vetoed(found), engine, egress, held);
-  }
-
-  /** Nearly every request of an agent goes to the path of the one before. */
-  function isQuiet({ wordy, path }: Egress, held: HeldBody | null, engine: Engine): boolean {
-    if (wordy || (held !== null && held.trailers !== null)) return false;
-    return path.length <= SHORT_VALUE || (path === quietPath && engine === quietEngine);
-  }
-
-  function isLongHead({ headers, path }: Egress): boolean {
-    let length = path.length;
-    for (let i = 1; i < headers.length; i += 2) length += (headers[i] as string).length;
-    return length > WHOLE_BYTES;
+    const fresh = wordy ? memo.unread(egress, engine) : NO_FIELDS;
+    const url = !memo.knowsPath(path, engine);
+    if (url || fresh.raw.length > 0 || trailers !== null) {
+      const found = inspectHidden(fresh.raw, url ? path : "", trailers);
+      const veto = found === null || found === "exhausted" ? found : engine.vetoed(found);
+      if (veto !== null) return conclude(veto, about);
+    }
+    const question = new EgressQuestion(asking, egress, held, body, memo);
+    const asked = { question, unread: { url, headers: fresh.fields }, layers };
+    const long = wordy && fresh.raw.length > 0 && isLong(headers, path);
+    if (!long && Engine.isShort(asked, size.bytes))
+      return conclude(engine.rule({ ...asked, budget: unhurried }), about);
+    return inSteps(asked, engine).then((ruled) => conclude(ruled, about));
   }
 
   async function inSteps(asked: Omit<Asked, "budget">, engine: Engine): Promise<Ruled> {
@@ -98,20 +106,11 @@ export function embeddedDecider(
    * Every layer is read, the bytes as they came too: decoders skip what a peer that does not decode may read, such as
    * the names and comments of gzip and the skippable frames of zstd.
    */
-  async function decideCoded(
-    egress: Egress,
-    held: HeldBody,
-    codings: readonly ContentCoding[],
-    engine: Engine,
-  ): Promise<Decision> {
-    const layers = [held.bytes];
-    const decoded = await decode(held.bytes, codings, layers);
-    if (!(decoded instanceof Uint8Array)) return { ...decoded, policyVersion: engine.policyVersion };
-    const question = new EgressQuestion(asking, egress, held, decoded);
-    const quietHead = isQuiet(egress, held, engine);
-    const veto = quietHead ? null : vetoHidden(egress, held, engine);
-    if (veto !== null) return veto;
-    return conclude(await inSteps({ question, quietHead, layers }, engine), engine, egress, held);
+  async function ruleCoded(bytes: Uint8Array, codings: readonly ContentCoding[], about: Case): Promise<Decision> {
+    const layers = [bytes];
+    const decoded = await decode(bytes, codings, layers);
+    if (!(decoded instanceof Uint8Array)) return { ...decoded, policyVersion: about.engine.policyVersion };
+    return rule(decoded, layers, about);
   }
 
   return {
@@ -121,25 +120,37 @@ export function embeddedDecider(
     reload: () => policy.reload(),
     opaque: (host, port) => policy.opaque(host, port),
     decide(egress, held) {
-      // Taken once an egress: a policy that is read again while its body is inspected is the next one's.
       const { engine } = policy;
-      if (held !== null && held.bytes.length > 0) {
+      const about = { engine, memo: memoOf(egress.destination), egress, held };
+      if (held === null) return rule(null, NO_LAYERS, about);
+      const { bytes } = held;
+      if (bytes.length > 0) {
         if (!prepared) prepare();
         if (egress.coded) {
           const codings = contentCodings(egress.headers);
           if (isVeto(codings)) return { ...codings, policyVersion: engine.policyVersion };
-          if (codings.length > 0) return decideCoded(egress, held, codings, engine);
+          if (codings.length > 0) return ruleCoded(bytes, codings, about);
         }
       }
-      const quietHead = isQuiet(egress, held, engine);
-      const veto = quietHead ? null : vetoHidden(egress, held, engine);
-      if (veto !== null) return veto;
-      const question = new EgressQuestion(asking, egress, held, held === null ? null : held.bytes);
-      const asked = { question, quietHead, layers: NO_LAYERS };
-      if (Engine.isShort(asked, size.bytes) && (asked.quietHead || !isLongHead(egress))) {
-        return conclude(engine.rule({ ...asked, budget: unhurried }), engine, egress, held);
-      }
-      return inSteps(asked, engine).then((ruled) => conclude(ruled, engine, egress, held));
+      return rule(bytes, NO_LAYERS, about);
     },
   };
+}
+
+/** One egress, with what rules on it. */
+interface Case {
+  /** Taken once: a policy that is read again while the body is inspected is the next egress's. */
+  readonly engine: Engine;
+  readonly memo: HeadMemo;
+  readonly egress: Egress;
+  readonly held: HeldBody | null;
+}
+
+const NO_FIELDS = { fields: [], raw: [] } as const;
+
+/** A head larger than any but a few. */
+function isLong(headers: HeaderList, path: string): boolean {
+  let length = path.length;
+  for (let i = 1; i < headers.length; i += 2) length += (headers[i] as string).length;
+  return length > WHOLE_BYTES;
 }

@@ -11,7 +11,8 @@ import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import type { DecisionAnswer } from "./governance-schema.ts";
-import { HiddenText } from "./hidden-text.ts";
+import { HeadMemo } from "./head-memo.ts";
+import { inspectHidden } from "./hidden-text.ts";
 import { ANSWER_ROOM, readAnswer } from "./plane-answer.ts";
 import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
@@ -55,7 +56,6 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   const circuit = breaker({ ...BREAKER, clock });
   const room = new QuestionRoom(Math.max(decodedCap(config.maxBody), Math.floor(config.maxHeld / 2)));
   const maxAnswer = config.maxBody * 2 + ANSWER_ROOM;
-  const hidden = new HiddenText();
   let inFlight = 0;
   let policyVersion: string | null = null;
 
@@ -92,7 +92,11 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const unused = taken - Math.min(taken, decoded?.length ?? 0);
       taken -= unused;
       room.give(unused);
-      const about = describe(egress, new EgressQuestion(asking, egress, held, null), `req_${runtime.randomHex(8)}`);
+      const about = describe(
+        egress,
+        new EgressQuestion(asking, egress, held, null, new HeadMemo(asking.fingerprint)),
+        `req_${runtime.randomHex(8)}`,
+      );
       const body = held === null || decoded === undefined ? null : { held, decoded, codings };
       const question = await questionBytes(about, body);
       if (abort.signal.aborted) throw late();
@@ -130,9 +134,10 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
-      const found = hidden.inspect(egress, body === null ? null : body.trailers);
+      const found = inspectHidden(egress.headers, egress.path, body === null ? null : body.trailers);
       if (found === "exhausted") return failClosed("the inspection ran out of its budget", "inspection_exhausted");
-      if (found !== null) return decisionOf(policy.engine.vetoed(found), { egress, held: body, attestationHash: null });
+      const veto = found === null ? null : policy.engine.vetoed(found);
+      if (veto !== null) return decisionOf(veto, { egress, held: body, attestationHash: null });
       const codings = body === null ? [] : contentCodings(egress.headers);
       if (isVeto(codings)) return codings;
       if (inFlight >= MAX_IN_FLIGHT) {

@@ -6,6 +6,7 @@ import { Asked } from "../policy/asked.ts";
 import { type Sequence, SequenceState } from "../policy/sequences.ts";
 import type { Decider } from "./decider.ts";
 import { type Asking, EgressQuestion } from "./egress-question.ts";
+import { HeadMemo } from "./head-memo.ts";
 import { nextTurn, TURN_MS } from "./inspect-in-turns.ts";
 
 export interface SequencedOptions extends Asking {
@@ -28,7 +29,13 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider {
     const { sequences, version } = policy;
     if (sequences.length === 0) return decision;
     // Its codings are not undone here: of such a body nothing can be told, and what cannot be told counts as looked for.
-    const question = new EgressQuestion(options, egress, held, held === null ? null : held.bytes);
+    const question = new EgressQuestion(
+      options,
+      egress,
+      held,
+      held === null ? null : held.bytes,
+      new HeadMemo(options.fingerprint),
+    );
     const facts = factsOf(question);
     const conclude = (): Decision => {
       const asked = new Asked(question, facts, decision.findings);

@@ -1,8 +1,10 @@
 /** Runs inspectors over a decoded body in slices, under a deadline and a work budget checked between them. */
+import type { Finding } from "../model/finding.ts";
+import type { Budget } from "./effort.ts";
 import { MAX_INSPECTED } from "./letters.ts";
 import { type Inspection, inspectBytes, isJson, MIN_LETTERS } from "./pillar128.ts";
 
-export type { Inspection };
+export type { Budget, Inspection };
 
 /**
  * Looks at one slice of a decoded body, or at one text of a head: a path, a query, the value of a field or trailer. Pure,
@@ -12,19 +14,10 @@ export interface Inspector {
   readonly name: string;
   /** Bytes: in less it finds nothing. Above `SHORT_VALUE`, or what is passed over as short would be hidden from it. */
   readonly shortest: number;
-  inspect(slice: Uint8Array, cutJson: boolean): Inspection;
+  inspect(slice: Uint8Array, cutJson: boolean, budget?: Budget): Inspection;
 }
 
 export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", shortest: MIN_LETTERS, inspect: inspectBytes }];
-
-/** What an inspection may cost. Running out is never a pass: the decision then fails closed. */
-export interface Budget {
-  /** Monotonic milliseconds. */
-  readonly deadline: number;
-  readonly clock: () => number;
-  /** Bytes times inspectors. */
-  readonly work: number;
-}
 
 const SLICE = MAX_INSPECTED;
 /** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
@@ -52,7 +45,7 @@ export class SliceSize {
 export function inspectWhole(bytes: Uint8Array, inspectors: readonly Inspector[], budget: Budget): Inspection {
   if (bytes.length * inspectors.length > budget.work) return "exhausted";
   for (const inspector of inspectors) {
-    const found = inspector.inspect(bytes, false);
+    const found = inspector.inspect(bytes, false, budget);
     if (found !== null) return found;
   }
   return null;
@@ -73,11 +66,17 @@ export function* inspectSlices(
     for (const inspector of inspectors) {
       left -= slice.length;
       if (left < 0 || budget.clock() > budget.deadline) return "exhausted";
-      const found = inspector.inspect(slice, json && at > 0);
-      if (found !== null) return found;
+      const found = inspector.inspect(slice, json && at > 0, budget);
+      if (found !== null) return moved(found, at);
     }
     if (end >= bytes.length) return null;
     at = end - OVERLAP;
     yield;
   }
+}
+
+/** A finding of a slice as one of the whole. */
+function moved(found: Finding | "exhausted", by: number): Inspection {
+  if (found === "exhausted" || by === 0) return found;
+  return { ...found, start: found.start + by, end: found.end + by };
 }

@@ -3,9 +3,10 @@
  * and decorated letters are the letters they look like, everything else is gone.
  */
 import { afterBackslashes, BAD, backslashAt, byteAt, CODE_MASK, LENGTH_SHIFT, percentAt, utf8At } from "./escapes.ts";
-import { expansionOf, likenessOf } from "./look-alikes.ts";
+import { isTurned, mayHide } from "./hidden.ts";
+import { expansionOf, FOREIGN, likenessOf } from "./look-alikes.ts";
 
-/** Classes of bytes that are no letters; `DROP` is nothing, the others are above every letter. */
+/** Classes of bytes that are no letters; `DROP` is nothing, the others are above every Latin letter. */
 const DROP = 0;
 const QUOTE = 0x80;
 const DOUBLE_QUOTE = 0x81;
@@ -27,8 +28,8 @@ function byteClasses(): Uint8Array {
   for (const quote of [0x27, 0x60]) table[quote] = QUOTE;
   table[0x22] = DOUBLE_QUOTE;
   table.fill(LEAD, 0xc2, 0xf5);
-  // Lead bytes of Han, Hangul, private use and empty planes: nothing there is like a letter, so nothing is decoded.
-  for (const lead of [0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xeb, 0xec, 0xed, 0xee, 0xf1, 0xf2, 0xf4]) table[lead] = DROP;
+  // Lead bytes of private use and empty planes: nothing there is a letter, so nothing is decoded.
+  for (const lead of [0xee, 0xf1, 0xf2, 0xf4]) table[lead] = DROP;
   return table;
 }
 
@@ -54,6 +55,11 @@ export interface Letters {
   readonly masked: boolean;
   /** Bytes that are no UTF-8, as far as they were looked at. */
   readonly bad: number;
+  /** Invisible characters that may spell something, and letters on their head. */
+  readonly invisible: number;
+  readonly turned: number;
+  /** Bytes that were read: all of them, or up to the last of `limit` letters. */
+  readonly end: number;
 }
 
 /** Linear; reads at most `MAX_LETTERS_INPUT` bytes, and stops as soon as there are `limit` letters. */
@@ -65,7 +71,10 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
   let foreign = false;
   let masked = false;
   let bad = 0;
-  for (let i = 0; i < length && count < limit; i++) {
+  let invisible = 0;
+  let turned = 0;
+  let i = 0;
+  for (; i < length && count < limit; i++) {
     const found = CLASS[bytes[i] as number] as number;
     // Without a branch: whether a byte is a letter is more than a processor can guess.
     scratch[count] = found;
@@ -85,7 +94,15 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
       i += (read >> LENGTH_SHIFT) - 1;
       const code = read & CODE_MASK;
       const like = code < 0x80 ? code : likenessOf(code);
-      if (like >= 0x80) {
+      if (code >= 0x1dd) {
+        if (mayHide(code)) invisible += 1;
+        else if (isTurned(code)) turned += 1;
+      }
+      if (like >= FOREIGN) {
+        foreign = true;
+        scratch[count] = like & 0xff;
+        count += 1;
+      } else if (like >= 0x80) {
         foreign = true;
         count = spell(expansionOf(like), count);
       } else if (like !== 0x20) {
@@ -100,7 +117,26 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
       }
     }
   }
-  return { letters: scratch, count, quotes, doubles, foreign, masked, bad };
+  return {
+    letters: scratch,
+    count,
+    quotes,
+    doubles,
+    foreign,
+    masked,
+    bad,
+    invisible,
+    turned,
+    end: Math.min(i, length),
+  };
+}
+
+const encoder = new TextEncoder();
+
+/** A text of the program's own, such as a phrase to look for, as letters; a copy. */
+export function lettersOf(text: string): Uint8Array {
+  const { letters, count } = readLetters(encoder.encode(text));
+  return letters.slice(0, count);
 }
 
 function spell(text: string, from: number): number {
@@ -162,17 +198,19 @@ export const ASCII_ROOM = 64;
  * The text as ASCII in `out`, which has room for twice as much: characters beyond ASCII are what they look like or a
  * space, and so are `\u` escapes. Returns the length. What delimits in JSON stays as it was: text never turns into structure.
  */
-export function asciiOf(bytes: Uint8Array, out: Uint8Array): number {
+export function asciiOf(bytes: Uint8Array, out: Uint8Array, limit = EVERYTHING): number {
   const { length } = bytes;
   let count = 0;
-  for (let i = 0; i < length; ) {
+  let i = 0;
+  while (i < length && count < limit) {
     let byte = bytes[i] as number;
     while (byte < 0x80 && byte !== 0x5c) {
       out[count++] = byte;
       i += 1;
-      if (i === length) return count;
+      if (i === length || count === limit) break;
       byte = bytes[i] as number;
     }
+    if (i === length || count >= limit) break;
     if (byte === 0x5c) {
       const next = afterBackslashes(bytes, i);
       const read = byteAt(bytes, next) === 0x75 ? backslashAt(bytes, i) : 0;
@@ -195,18 +233,29 @@ export function asciiOf(bytes: Uint8Array, out: Uint8Array): number {
       i += 1;
     }
   }
+  asciiEnd = i;
   return count;
 }
 
+let asciiEnd = 0;
+
+/** Where in `bytes` the character behind the one that `asciiOf` puts at `at` begins. */
+export function asciiOrigin(bytes: Uint8Array, out: Uint8Array, at: number): number {
+  asciiOf(bytes, out, at + 1);
+  return asciiEnd;
+}
+
+const SPACE = 0x20;
+
 function space(out: Uint8Array, at: number): number {
-  out[at] = 0x20;
+  out[at] = SPACE;
   return at + 1;
 }
 
 function putLikeness(code: number, out: Uint8Array, at: number): number {
   const like = code < 0x80 ? code : likenessOf(code);
-  if (like < 0x80) {
-    out[at] = like;
+  if (like < 0x80 || like >= FOREIGN) {
+    out[at] = like < 0x80 ? like : SPACE;
     return at + 1;
   }
   let count = at;

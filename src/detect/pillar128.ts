@@ -1,77 +1,100 @@
-/**
- * Pillar 128, first version: deliberately small and precise. It finds stock phrases that order a model to drop its
- * instructions, however spaced, escaped or disguised, and the same phrases assembled from pieces.
- */
-import { assembles } from "./assembly.ts";
-import {
-  ASCII_ROOM,
-  asciiOf,
-  type Letters,
-  MAX_LETTERS_INPUT,
-  quotedBetween,
-  readLetters,
-  textualPart,
-} from "./letters.ts";
-import { findPhrase } from "./phrases.ts";
+/** Pillar 128: attacks on models in the text of a request, under whatever disguise can be undone. */
+import type { Finding } from "../model/finding.ts";
+import { type Budget, Effort, UNLIMITED } from "./effort.ts";
+import { explore, MAX_DEPTH, MIN_LETTERS, type Sighting } from "./lattice.ts";
+import { isJson, leafOrigin, nestedLeaf, nestedLeaves, readLeaves } from "./leaves.ts";
+import { MAX_INSPECTED, readLetters, textualPart } from "./letters.ts";
 
-/** A reason for a veto. Vectors: 701 override, 702 prompt extraction, 703 persona, 706 symbolic assembly. */
-export interface Finding {
-  readonly pillar: string;
-  readonly vector: string;
-  readonly reason: string;
-}
+export { isJson, MIN_LETTERS };
 
 /** `null`: inspected whole, nothing found. "exhausted": the input asks for more work than any honest one. */
 export type Inspection = Finding | "exhausted" | null;
 
-const REASONS: Readonly<Record<string, string>> = {
-  "701": "the content orders a model to drop its instructions",
-  "702": "the content orders a model to give its system prompt away",
-  "703": "the content gives a model a persona without restraint",
-  "706": "the content assembles a forbidden instruction from pieces",
-};
-
-/** An assembled phrase needs two literals at the least. */
-const MIN_QUOTES = 4;
-/** The shortest phrase has as many letters; fewer bytes are never read at all. */
-export const MIN_LETTERS = 16;
-
-const plain = new Uint8Array(MAX_LETTERS_INPUT + ASCII_ROOM);
+const leaves = new Uint8Array(MAX_INSPECTED + 64);
+const inner = new Uint8Array(MAX_INSPECTED + 64);
+/** JSON of which less than this share is text is read as it stands, too. */
+const THIN = 2;
 
 /**
  * UTF-8 (or anything ASCII-like) of at most `MAX_INSPECTED` bytes; `inspectSlices` slices what is longer. Pure, linear.
  * `cutJson`: the bytes are from the middle of a JSON text.
  */
-export function inspectBytes(bytes: Uint8Array, cutJson = false): Inspection {
+export function inspectBytes(bytes: Uint8Array, cutJson = false, budget: Budget = UNLIMITED): Inspection {
   if (bytes.length < MIN_LETTERS) return null;
-  let source = bytes;
-  let read = readLetters(source);
-  if (read.masked) {
-    source = ascii(source);
-    read = readLetters(source);
+  const effort = new Effort(bytes.length, budget);
+  if (!cutJson && !isJson(bytes)) return inspectText(bytes, effort);
+  return inspectJson(bytes, cutJson, effort);
+}
+
+function inspectText(bytes: Uint8Array, effort: Effort): Inspection {
+  if (readBad(bytes) <= bytes.length / 16) return finding(explore(bytes, effort), "");
+  // A recipe or a code is text: in a body that is mostly none, only the parts that are text are read as such.
+  const plain = explore(bytes, effort, MAX_DEPTH);
+  if (plain !== null) return finding(plain, "");
+  const found = explore(textualPart(bytes), effort);
+  return finding(found === null || found === "exhausted" ? found : { ...found, start: 0, end: bytes.length }, "");
+}
+
+const BAD_SAMPLE = 4096;
+
+/** Bytes that are no UTF-8, told from the beginning of a long text. */
+function readBad(bytes: Uint8Array): number {
+  if (bytes.length <= BAD_SAMPLE) return readLetters(bytes).bad;
+  return (readLetters(bytes.subarray(0, BAD_SAMPLE)).bad * bytes.length) / BAD_SAMPLE;
+}
+
+function inspectJson(bytes: Uint8Array, cutJson: boolean, effort: Effort): Inspection {
+  const length = readLeaves(bytes, cutJson, leaves);
+  // Kept before anything is read again.
+  const places = Array.from({ length: nestedLeaves() }, (_, i) => nestedLeaf(i));
+  const text = leaves.subarray(0, length);
+  const seen = explore(text, effort);
+  if (seen === "exhausted") return seen;
+  if (seen !== null) return finding(inJson(seen, bytes, cutJson), "");
+  for (const place of places) {
+    const found = inspectNested(bytes, cutJson, place, effort);
+    if (found !== null) return found;
   }
-  const match = findPhrase(read.letters, 0, read.count);
-  // Quotes inside one phrase: pieces that touch once quotes and joints are gone.
-  if (match !== null) return finding(quotedBetween(source, match.start, match.end) ? "706" : match.vector);
-  if (read.count < MIN_LETTERS || !mayAssemble(read, cutJson || isJson(source))) return null;
-  // A recipe is text: in a body that is mostly none, only the parts that are text are read as one.
-  if (read.bad > source.length / 16) source = textualPart(source);
-  const assembled = assembles(read.foreign ? ascii(source) : source, cutJson);
-  return assembled === true ? finding("706") : assembled === false ? null : "exhausted";
+  // Keys, names and numbers between the pieces of a text may be part of it.
+  if (length * THIN > bytes.length) return null;
+  if (!effort.spend(bytes.length)) return "exhausted";
+  return finding(explore(bytes, effort), "");
 }
 
-function mayAssemble({ quotes, doubles }: Letters, json: boolean): boolean {
-  return quotes + (json ? 0 : doubles) >= MIN_QUOTES;
+type Place = ReturnType<typeof nestedLeaf>;
+
+/** JSON in a string of JSON. */
+function inspectNested(bytes: Uint8Array, cutJson: boolean, { from, to }: Place, effort: Effort): Inspection {
+  const source = leaves.subarray(from, to);
+  if (!isJson(source)) return null;
+  if (!effort.spend(source.length)) return "exhausted";
+  const size = readLeaves(source, false, inner);
+  const seen = explore(inner.subarray(0, size), effort);
+  if (seen === null || seen === "exhausted") return seen;
+  const start = leafOrigin(source, false, inner, seen.start);
+  const end = leafOrigin(source, false, inner, Math.max(seen.start, seen.end - 1)) + 1;
+  return finding(inJson({ ...seen, start: from + start, end: from + end }, bytes, cutJson), "json");
 }
 
-export function isJson(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x7b || bytes[0] === 0x5b;
+function inJson(seen: Sighting, bytes: Uint8Array, cutJson: boolean): Sighting {
+  const start = leafOrigin(bytes, cutJson, leaves, seen.start);
+  const end = leafOrigin(bytes, cutJson, leaves, Math.max(seen.start, seen.end - 1)) + 1;
+  return { ...seen, start, end };
 }
 
-function ascii(bytes: Uint8Array): Uint8Array {
-  return plain.slice(0, Math.min(asciiOf(bytes, plain), MAX_LETTERS_INPUT));
-}
-
-function finding(vector: string): Finding {
-  return { pillar: "128", vector, reason: REASONS[vector] ?? "" };
+function finding(seen: Sighting | "exhausted" | null, around: string): Inspection {
+  if (seen === null || seen === "exhausted") return seen;
+  const { vector, name, severity, reason } = seen.match;
+  const view = [around, seen.view].filter((part) => part !== "").join(" > ");
+  return {
+    pillar: "128",
+    vector,
+    name,
+    severity,
+    view: view === "" ? "plain" : view,
+    where: "body",
+    start: seen.start,
+    end: seen.end,
+    reason,
+  };
 }

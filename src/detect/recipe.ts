@@ -171,7 +171,7 @@ export class Recipe {
 
   #isTemplate(open: number, close: number): boolean {
     if (this.#names.count === 0) return false;
-    for (let i = open + 1; i < close; i++) if (this.#text[i] === 0x7b) return true;
+    for (let i = open + 1; i < close; i++) if (this.#text[i] === 0x7b || this.#text[i] === 0x24) return true;
     return false;
   }
 

@@ -1,10 +1,16 @@
 /** Telling credentials by their looks: vendors' prefixes, and strings too random to be words. */
 
-/** Longer prefixes before the shorter ones they start with. */
-const PREFIXES: readonly (readonly [prefix: string, issuer: string])[] = [
+/**
+ * Longer prefixes before the shorter ones they start with. Null: a key, but several issue such keys (many a server that
+ * speaks OpenAI's dialect hands out `sk-…` of its own).
+ */
+const PREFIXES: readonly (readonly [prefix: string, issuer: string | null])[] = [
   ["sk-ant-", "anthropic"],
   ["sk-or-", "openrouter"],
-  ["sk-", "openai"],
+  ["sk-proj-", "openai"],
+  ["sk-svcacct-", "openai"],
+  ["sk-admin-", "openai"],
+  ["sk-", null],
   ["sk_live_", "stripe"],
   ["sk_test_", "stripe"],
   ["rk_live_", "stripe"],
@@ -42,12 +48,20 @@ const PREFIXES: readonly (readonly [prefix: string, issuer: string])[] = [
 const INITIALS = new Set(PREFIXES.map(([prefix]) => prefix.charCodeAt(0)));
 const MIN_TAIL = 12;
 
-/** Who issued a token, by its prefix; null when it has none of the known. */
+/** In the middle of every key that OpenAI made before keys said what they belong to. */
+const OPENAI_MARK = "T3BlbkFJ";
+
+/** Who issued a token, by its prefix; null when it has none of the known, or one that is not one issuer's. */
 export function issuerOf(token: string): string | null {
+  const row = rowOf(token);
+  if (row === null) return null;
+  return row[1] ?? (token.includes(OPENAI_MARK) ? "openai" : null);
+}
+
+function rowOf(token: string): (typeof PREFIXES)[number] | null {
   if (!INITIALS.has(token.charCodeAt(0))) return null;
-  for (const [prefix, issuer] of PREFIXES) {
-    if (token.startsWith(prefix)) return token.length >= prefix.length + MIN_TAIL ? issuer : null;
-  }
+  for (const row of PREFIXES)
+    if (token.startsWith(row[0])) return token.length >= row[0].length + MIN_TAIL ? row : null;
   return null;
 }
 
@@ -67,7 +81,7 @@ function looksRandom(text: string): boolean {
 
 /** Something in the text that has a known issuer or looks random. */
 export function looksSecret(text: string): boolean {
-  return issuerOf(text) !== null || looksRandom(text);
+  return rowOf(text) !== null || looksRandom(text);
 }
 
 function entropy(text: string): number {

@@ -1,7 +1,12 @@
 /**
  * The governance engine: a question in, a ruling out. Pure, and linear in the question. It is the same object in the relay
  * (decide/embedded.ts) and behind the decision API (plane/), so a relay cannot tell the difference.
+ *
+ * Pillar 128 comes first and its veto ends the ruling; then secrets and personal data; then the rules, of which the most
+ * severe wins. Whatever is only watched says what it would have done.
  */
+import { calledInternalUrls } from "../content/called-urls.ts";
+import { type Facts, factsOf } from "../content/facts.ts";
 import {
   type Budget,
   INSPECTORS,
@@ -11,10 +16,16 @@ import {
   WHOLE_BYTES,
 } from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
+import type { DlpFinding } from "../dlp/dlp.ts";
+import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
-import { evaluateHost, type Program } from "../policy/program.ts";
-import { headTexts, readField } from "./head.ts";
+import { evaluateRules } from "../policy/evaluate.ts";
+import type { Program } from "../policy/program.ts";
+import { kindOf, mayCallTools } from "./body-kind.ts";
+import { headTexts, readField, type Unread } from "./head.ts";
+import { type Profile, profileOf } from "./profile.ts";
 import { type Ruling, ruling } from "./ruling.ts";
+import { type Reason, Tally } from "./tally.ts";
 
 /** "exhausted": the question asks for more work than any honest one. Never a pass. */
 export type Ruled = Ruling | "exhausted";
@@ -22,8 +33,8 @@ export type Ruled = Ruling | "exhausted";
 export interface Asked {
   readonly question: Question;
   readonly budget: Budget;
-  /** Nothing of the head is worth reading: whoever asks has just seen it read. */
-  readonly quietHead: boolean;
+  /** What of the head has to be read. The rest is as this engine has read it before, to no effect. */
+  readonly unread: Unread;
   /** Other readings of the body's bytes, such as before its codings were undone. Inspected, never redacted. */
   readonly layers: readonly Uint8Array[];
 }
@@ -32,13 +43,16 @@ const UNRULED = ruling("allow", "no policy is configured");
 
 export class Engine {
   readonly policyVersion: string | null;
-  readonly #program: Program | null;
+  readonly program: Program | null;
+  readonly #profile: Profile;
   /** Most questions are answered with the same object as the one before. */
-  #last = UNRULED;
+  #last: Ruling = UNRULED;
 
+  /** Throws Fault `policy_invalid` for settings of inspection that cannot be obeyed. */
   constructor(program: Program | null) {
-    this.#program = program;
+    this.program = program;
     this.policyVersion = program?.version ?? null;
+    this.#profile = profileOf(program);
   }
 
   /** True when `rule` does it in one go without holding an event loop. */
@@ -47,59 +61,227 @@ export class Engine {
   }
 
   /** In one go; for what `isShort`. */
-  rule({ question, budget, quietHead }: Asked): Ruled {
-    if (!quietHead) {
-      for (const text of headTexts(question)) {
-        const found = readField(text, INSPECTORS);
-        if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
+  rule(asked: Asked): Ruled {
+    const { question, budget, unread } = asked;
+    const tally = new Tally();
+    if (this.#profile.detects) {
+      for (const text of headTexts(question, unread)) {
+        const veto = this.#attacked(readField(text.text, INSPECTORS), text.where, tally);
+        if (veto !== null) return veto;
+      }
+      const { body } = question;
+      if (body !== null && body.length > 0) {
+        const veto = this.#attacked(inspectWhole(body, INSPECTORS, budget), "body", tally);
+        if (veto !== null) return veto;
       }
     }
-    const { body } = question;
-    if (body !== null && body.length > 0) {
-      const found = inspectWhole(body, INSPECTORS, budget);
-      if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
-    }
-    return this.#conclude(question);
+    return finish(this.#afterAttacks(asked, tally));
   }
 
   /** For a question of any length: yields after a millisecond or so of work. `size` is asked before every slice. */
-  *ruleInSteps({ question, budget, quietHead, layers }: Asked, size: SliceSize): Generator<void, Ruled> {
-    if (!quietHead) {
-      for (const text of headTexts(question)) {
-        const found = readField(text, INSPECTORS);
-        if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
+  *ruleInSteps(asked: Asked, size: SliceSize): Generator<void, Ruled> {
+    const { question, budget, unread, layers } = asked;
+    const tally = new Tally();
+    if (this.#profile.detects) {
+      for (const text of headTexts(question, unread)) {
+        const veto = this.#attacked(readField(text.text, INSPECTORS), text.where, tally);
+        if (veto !== null) return veto;
         yield;
       }
+      for (const bytes of question.body === null ? layers : [question.body, ...layers]) {
+        if (bytes.length === 0) continue;
+        const veto = this.#attacked(yield* inspectSlices(bytes, INSPECTORS, budget, size), "body", tally);
+        if (veto !== null) return veto;
+      }
     }
-    const { body } = question;
-    for (const bytes of body === null ? layers : [body, ...layers]) {
-      if (bytes.length === 0) continue;
-      const found = yield* inspectSlices(bytes, INSPECTORS, budget, size);
-      if (found !== null) return found === "exhausted" ? found : this.vetoed(found);
-    }
-    return this.#conclude(question);
+    return yield* this.#afterAttacks(asked, tally);
   }
 
-  /** The ruling on what an inspection of any part of the request found. */
-  vetoed(found: Exclude<Inspection, null | "exhausted">): Ruling {
-    const { pillar, vector, reason } = found;
-    return ruling("deny", reason, { pillar, vector, policyVersion: this.policyVersion });
+  /** The ruling on what Pillar 128 found where only the relay can look; null when the policy does not enforce it. */
+  vetoed(found: Finding): Ruling | null {
+    const tally = new Tally();
+    const veto = this.#attacked(found, found.where, tally);
+    return veto === "exhausted" ? null : veto;
   }
 
-  #conclude({ host, port, literal }: Question): Ruling {
-    const program = this.#program;
-    if (program === null) return UNRULED;
-    const { allowed, rule } = evaluateHost(program, { host, port, literal });
-    const { version: policyVersion } = program;
-    if (allowed) {
-      if (this.#last.rule !== rule) this.#last = ruling("allow", "allowed by policy", { rule, policyVersion });
+  /** Null: go on. */
+  #attacked(found: Inspection, where: string, tally: Tally): Ruled | null {
+    if (found === null || found === "exhausted") return found;
+    const action = this.#profile.attack(found);
+    if (action === "ignore") return null;
+    const finding = found.where === where ? found : { ...found, where };
+    tally.note(finding);
+    if (action === "note") return null;
+    const { pillar, vector, name, reason } = finding;
+    tally.add(
+      { verdict: "deny", reason, pillar, vector, rule: `detect.${vector} ${name}`, controls: [] },
+      action === "watch",
+    );
+    return action === "watch" ? null : this.#ruled(tally, null, null);
+  }
+
+  *#afterAttacks(asked: Asked, tally: Tally): Generator<void, Ruled> {
+    const { question, budget, unread, layers } = asked;
+    const { dlp } = this.#profile;
+    const { body, host } = question;
+    const inHead = dlp.scanHead(question, unread);
+    if (inHead.length > 0) this.#data(inHead, tally);
+    const bytes = body === null || body.length === 0 ? null : body;
+    const kind = bytes === null ? "text" : kindOf(question, bytes);
+    if (bytes !== null) {
+      const found = yield* dlp.scanBody(bytes, { kind, host, budget });
+      if (found === "exhausted") return found;
+      if (found.length > 0) this.#data(found, tally);
+    }
+    for (const layer of layers) {
+      const found = yield* dlp.scanBody(layer, { kind: kindOf(question, layer), host, budget });
+      if (found === "exhausted") return found;
+      this.#data(
+        found.map((finding) => ({ ...finding, redactable: false, where: "coded body" })),
+        tally,
+      );
+    }
+    const { program } = this;
+    const tools = bytes !== null && kind === "json" && (yield* mayCallTools(bytes));
+    const quiet = tally.findings.length === 0 && !tools;
+    if (quiet && program === null) return UNRULED;
+    const facts = factsOf(question);
+    try {
+      if (bytes !== null && bytes.length > WHOLE_BYTES && (tools || asksFacts(program))) yield* facts.prepare("llm");
+      if (tools) this.#called(facts, tally);
+      const policy = program === null ? null : this.#policy(program, question, facts, tally);
+      if (tally.enforced?.verdict !== "sanitize" || bytes === null) return this.#ruled(tally, policy, null);
+      return yield* this.#sanitized(asked, tally, policy);
+    } finally {
+      facts.release();
+    }
+  }
+
+  /** Data on its way out, and what the policy makes of it. */
+  #data(findings: readonly DlpFinding[], tally: Tally): void {
+    for (const finding of findings) {
+      const action = this.#profile.data(finding, findings);
+      if (action === "ignore") continue;
+      tally.note(finding);
+      if (action === "note") continue;
+      const { pillar, vector, name, reason, redactable } = finding;
+      const sanitize = action === "sanitize" && redactable;
+      const verdict = sanitize ? "sanitize" : "deny";
+      tally.add({ verdict, reason, pillar, vector, rule: `dlp.${name}`, controls: [] }, action === "watch");
+    }
+  }
+
+  /** What a tool is asked to fetch. Metadata of a cloud is nobody's to fetch; the rest is told. */
+  #called(facts: Facts, tally: Tally): void {
+    const llm = facts.llm();
+    const { tape } = facts.body();
+    if (!llm.known || llm.value === null || tape === null) return;
+    for (const finding of calledInternalUrls(tape, llm.value)) {
+      tally.note(finding);
+      if (finding.severity !== "critical") continue;
+      const { pillar, vector, name, reason } = finding;
+      tally.add({ verdict: "deny", reason, pillar, vector, rule: `detect.${name}`, controls: [] }, false);
+    }
+  }
+
+  /** What the rules say. Allowing is no reason against anything, so it joins the tally only as the ruling's last word. */
+  #policy(program: Program, question: Question, facts: Facts, tally: Tally): Allowed {
+    const said = evaluateRules(program, question, facts, tally.findings);
+    const { verdict, reason, rule, controls, would, ttlS, message } = said;
+    const by = { pillar: "CoreGuard", vector: VECTOR[verdict], rule, controls };
+    if (verdict !== "allow") tally.add({ ...by, verdict, reason: message ?? reason }, false);
+    if (would !== null && would.verdict !== "allow") {
+      const watched: Reason = {
+        ...by,
+        verdict: would.verdict,
+        vector: VECTOR[would.verdict],
+        reason: would.reason,
+        rule: would.rule,
+      };
+      tally.add(watched, true);
+    }
+    return { rule, reason, controls, ttlS: ttlS ?? 0 };
+  }
+
+  *#sanitized({ question, budget }: Asked, tally: Tally, policy: Allowed | null): Generator<void, Ruled> {
+    const { host } = question;
+    const body = question.body as Uint8Array;
+    const kind = kindOf(question, body);
+    const byRule = tally.enforced?.vector === VECTOR.sanitize;
+    const { dlp } = this.#profile;
+    const wanted = (finding: DlpFinding): boolean => {
+      const action = this.#profile.data(finding, [finding]);
+      // A rule that has something redacted means all that was found in the body and is not too unsure to act on.
+      return action === "sanitize" || (byRule && action !== "ignore" && finding.confidence !== "low");
+    };
+    const done = yield* dlp.sanitize(body, { kind, host, budget, wanted });
+    if (done === "exhausted") return done;
+    if (done.left.length > 0) {
+      const reason = "what has to be removed cannot be taken out without changing the request's meaning";
+      const by = tally.enforced as Reason;
+      tally.add({ ...by, verdict: "deny", vector: "sanitize_unredactable", reason }, false);
+      return this.#ruled(tally, policy, null);
+    }
+    // Nothing was there to take out: what was decided is what is sent.
+    if (done.bytes === body) tally.enforced = null;
+    return this.#ruled(tally, policy, done.bytes === body ? null : done.bytes);
+  }
+
+  #ruled({ enforced, every, findings }: Tally, policy: Allowed | null, replacement: Uint8Array | null): Ruling {
+    const { policyVersion } = this;
+    if (enforced !== null) {
+      const { verdict, reason, pillar, vector, rule, controls } = enforced;
+      const would = every === null || every.verdict === verdict ? null : every.verdict;
+      return ruling(verdict, reason, { pillar, vector, rule, controls, would, policyVersion, replacement, findings });
+    }
+    const rule = policy?.rule ?? null;
+    const reason = policy === null ? UNRULED.reason : policy.reason;
+    if (every === null && findings.length === 0) {
+      if (policy === null) return UNRULED;
+      const { controls, ttlS } = policy;
+      const last = this.#last;
+      if (last.rule === rule && last.reason === reason && last.ttlS === ttlS && last.controls === controls) return last;
+      this.#last = ruling("allow", reason, { rule, controls, ttlS, policyVersion });
       return this.#last;
     }
-    return ruling("deny", `policy denies host "${host}"`, {
-      pillar: "CoreGuard",
-      vector: "policy_deny",
-      rule,
+    if (every === null)
+      return ruling("allow", reason, { rule, controls: policy?.controls ?? [], policyVersion, findings });
+    // What was only watched is what the certificate tells.
+    const { verdict: would, pillar, vector } = every;
+    return ruling("allow", every.reason, {
+      would,
+      pillar,
+      vector,
+      rule: every.rule,
+      controls: every.controls,
       policyVersion,
+      findings,
     });
+  }
+}
+
+/** What lets a request go when nothing speaks against it. */
+interface Allowed {
+  readonly rule: string | null;
+  readonly reason: string;
+  readonly controls: readonly string[];
+  readonly ttlS: number;
+}
+
+const VECTOR = {
+  allow: null,
+  deny: "policy_deny",
+  sanitize: "policy_sanitize",
+  approval_needed: "approval_needed",
+} as const;
+
+function asksFacts(program: Program | null): boolean {
+  return program !== null && program.rules.length > 0;
+}
+
+function finish<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
   }
 }

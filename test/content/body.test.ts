@@ -3,6 +3,7 @@ import { type Body, readBody } from "../../src/content/body.ts";
 import { decodeText } from "../../src/content/coding.ts";
 import { factsOf } from "../../src/content/facts.ts";
 import { JsonTape } from "../../src/content/json.ts";
+import { parsePath } from "../../src/content/json-path.ts";
 import { questionOf } from "./_question.ts";
 
 const decoder = new TextDecoder();
@@ -175,6 +176,14 @@ describe("Facts.json", () => {
     expect(factsOf(questionOf('{"a":1,"\\u0061":2}')).json(["a"])).toMatchObject({ known: false, reason: "ambiguous" });
     expect(factsOf(questionOf('{"a":')).json(["a"])).toMatchObject({ known: false, reason: "invalid" });
     expect(factsOf(questionOf("hello", { type: null })).json(["a"])).toEqual({ known: true, value: [] });
+  });
+  test("a path that leads to more than can be answered is not cut short in silence", () => {
+    const facts = factsOf(questionOf({ a: new Array(10_001).fill(1) }));
+    expect(facts.json(["a"]).known).toBe(true);
+    const every = parsePath("a[*]") ?? [];
+    expect(facts.json(every)).toMatchObject({ known: false, reason: "too_many" });
+    const far = factsOf(questionOf({ a: new Array(300_000).fill(1) })).json(parsePath("a[*].b") ?? []);
+    expect(far).toMatchObject({ known: false, reason: "too_many" });
   });
   test("a large body is read in many steps, and the answers are those of one", () => {
     const question = questionOf({ a: "x".repeat(1_000_000), b: 7 });

@@ -307,6 +307,29 @@ describe("messages, tools and calls", () => {
     expect(chinese?.inputTokens).toBe(154);
   });
 
+  test("tokens sent as numbers are counted, a million of them too", () => {
+    expect(llmOf({ model: "m", input: [[1, 2], [3]] }, "/v1/embeddings")?.inputTokens).toBe(3);
+    expect(llmOf({ model: "m", input: new Array(500_000).fill(7) }, "/v1/embeddings")?.inputTokens).toBe(500_000);
+  });
+
+  test("a message of more values than can be read at once is not known", () => {
+    const content = new Array(70_000).fill("x");
+    const fact = factsOf(
+      questionOf({ model: "m", messages: [{ role: "user", content }] }, { path: "/v1/chat/completions" }),
+    ).llm();
+    expect(fact).toMatchObject({ known: false, reason: "too_many" });
+  });
+
+  test("a large call is read in many steps, to the same answer", () => {
+    const messages = Array.from({ length: 30_000 }, (_, i) => ({ role: "user", content: `message ${i}` }));
+    const question = questionOf({ model: "m", messages }, { path: "/v1/chat/completions" });
+    const facts = factsOf(question);
+    const steps = [...facts.prepare()].length;
+    expect([...facts.prepare("llm")].length).toBeGreaterThan(10);
+    expect(steps).toBeGreaterThan(10);
+    expect(JSON.stringify(facts.llm())).toBe(JSON.stringify(factsOf(question).llm()));
+  });
+
   test("ten thousand messages", () => {
     const messages = Array.from({ length: 10_000 }, (_, i) => ({
       role: i % 2 ? "tool" : "user",

@@ -158,7 +158,7 @@ describe("embeddedDecider vetoes", () => {
     expect(decide(egress({ path: `/?q=${key}+${BAD.replaceAll(" ", "+")}` }), null)).toMatchObject(vetoed);
   });
 
-  test("no head that is only usual, nor a phrase in two fields", async () => {
+  test("nothing in a head that is only usual, nor a phrase in two fields", async () => {
     const { decide } = await decider();
     const usual = [
       ...["Authorization", `Bearer ${"sk-proj-aB3".repeat(12)}`, "User-Agent", "OpenAI/Python 1.52.0 (Linux; x86_64)"],
@@ -172,7 +172,13 @@ describe("embeddedDecider vetoes", () => {
       ...["X-A", "ignore all previous", "X-B", "instructions of the user"],
     ];
     const path = "/v1/organizations/instructions/previous?ignore=all";
-    expect(decide(egress({ headers: usual, path }), body("{}"))).toMatchObject({ verdict: "allow" });
+    expect(decide(egress({ host: "api.openai.com", headers: usual, path }), body("{}"))).toMatchObject({
+      verdict: "allow",
+    });
+    expect(decide(egress({ headers: usual, path }), body("{}"))).toMatchObject({
+      verdict: "block",
+      vector: "dlp_secret",
+    });
   });
 
   test("an attack in a trailer", async () => {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const installed = join(home, "node_modules/sallyport");
   mkdirSync(join(installed, "dist"), { recursive: true });
   for (const name of ["src", "package.json"]) cpSync(join(root, name), join(installed, name), { recursive: true });
-  for (const name of ["@noble", "yaml", "zod"])
+  for (const name of Object.keys(manifest.dependencies).map((path) => path.split("/")[0] as string))
     symlinkSync(join(root, "node_modules", name), join(home, "node_modules", name));
   cpSync(join(import.meta.dir, "body.mjs"), join(home, "body.mjs"));
   writeFileSync(join(home, "package.json"), '{"type":"module","private":true}');

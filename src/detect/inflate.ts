@@ -1,0 +1,43 @@
+/** Packed bytes unpacked, to a bound: what is beyond it is never made. */
+import { Inflate } from "fflate";
+
+/** More than this is text for no model, or made to be a burden. */
+export const MAX_INFLATED = 64 * 1024;
+const STEP = 1024;
+
+/** The beginning of what gzip or zlib holds, or null when it is neither. The caller is told by its length that it was cut. */
+export function inflated(bytes: Uint8Array): Uint8Array | null {
+  const from = bytes[0] === 0x1f ? gzipHeader(bytes) : 2;
+  if (from === -1) return null;
+  const out = new Uint8Array(MAX_INFLATED);
+  let count = 0;
+  const inflate = new Inflate((chunk) => {
+    const part = chunk.subarray(0, MAX_INFLATED - count);
+    out.set(part, count);
+    count += part.length;
+  });
+  try {
+    // In steps: a few bytes may stand for thousands each.
+    for (let at = from; at < bytes.length && count < MAX_INFLATED; at += STEP) {
+      inflate.push(bytes.subarray(at, at + STEP), at + STEP >= bytes.length);
+    }
+  } catch {
+    // What came before the damage is read: a reader may do the same.
+  }
+  return count === 0 ? null : out.subarray(0, count);
+}
+
+/** Where the packed bytes begin, or -1. */
+function gzipHeader(bytes: Uint8Array): number {
+  if (bytes.length < 18 || bytes[2] !== 8) return -1;
+  const flags = bytes[3] as number;
+  let at = 10;
+  if (flags & 4) at += 2 + (bytes[10] as number) + ((bytes[11] as number) << 8);
+  for (const flag of [8, 16]) {
+    if ((flags & flag) === 0) continue;
+    const end = bytes.indexOf(0, at);
+    if (end === -1) return -1;
+    at = end + 1;
+  }
+  return flags & 2 ? at + 2 : at;
+}

@@ -1,0 +1,74 @@
+/** How much like English letters are: told by which letters follow each other. */
+import { BIGRAMS } from "./_bigrams.ts";
+
+/** Index of what is no Latin letter. */
+const NONE = 26;
+const ROW = 32;
+
+/** Byte → 0 to 25, or `NONE`. */
+export const LETTER_INDEX = new Uint8Array(256).fill(NONE);
+for (let i = 0; i < 26; i++) {
+  LETTER_INDEX[0x61 + i] = i;
+  LETTER_INDEX[0x41 + i] = i;
+}
+
+/** `a * 32 + b` → quarters of a bit by which b follows a more often than by chance; with 26 for a word's edge. */
+export const FOLLOWS = new Int8Array(ROW * ROW);
+for (let a = 0; a < 27; a++) {
+  for (let b = 0; b < 27; b++) FOLLOWS[a * ROW + b] = (BIGRAMS[a] ?? "").charCodeAt(b) - "U".charCodeAt(0) + gap(a, b);
+}
+
+/** The rows are written in A–Z and a–z, between which the code points have a gap of six. */
+function gap(a: number, b: number): number {
+  return (BIGRAMS[a] ?? "").charCodeAt(b) >= 0x61 ? -6 : 0;
+}
+
+/** The same for letters as `readLetters` gives them, indexed by the low five bits of both; 0 beside another script's. */
+const PAIR = new Int8Array(ROW * ROW);
+/** How much more like language the pair is than the same pair turned round. */
+const FORWARD = new Int8Array(ROW * ROW);
+for (let a = 1; a <= 26; a++) {
+  for (let b = 1; b <= 26; b++) {
+    PAIR[a * ROW + b] = FOLLOWS[(a - 1) * ROW + b - 1] as number;
+    FORWARD[a * ROW + b] = (FOLLOWS[(a - 1) * ROW + b - 1] as number) - (FOLLOWS[(b - 1) * ROW + a - 1] as number);
+  }
+}
+
+/** Letters judged together. */
+export const BLOCK = 16;
+/** Quarters of a bit, of a block: English has about 100, its rotations and keys of noise are far below 0. */
+const UNLIKE = 28;
+const BACKWARD = -8;
+
+/**
+ * Marks in `odd` each block of letters that is unlike language, or like language turned round; returns how many there are.
+ * `odd` has room for a number for every block.
+ */
+export function oddBlocks(letters: Uint8Array, count: number, odd: Uint8Array): number {
+  let found = 0;
+  const blocks = Math.floor((count - 1) / BLOCK);
+  for (let block = 0; block < blocks; block++) {
+    let like = 0;
+    let forward = 0;
+    let before = ((letters[block * BLOCK] as number) & 31) * ROW;
+    for (let i = block * BLOCK + 1, end = i + BLOCK; i < end; i++) {
+      const letter = (letters[i] as number) & 31;
+      like += PAIR[before + letter] as number;
+      forward += FORWARD[before + letter] as number;
+      before = letter * ROW;
+    }
+    const is = like < UNLIKE || forward < BACKWARD ? 1 : 0;
+    odd[block] = is;
+    found += is;
+  }
+  return found;
+}
+
+/** Quarters of a bit a pair, of letters as `readLetters` gives them: English has about 7, noise below 0. */
+export function likeness(letters: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from + 1; i < to; i++) {
+    sum += PAIR[((letters[i - 1] as number) & 31) * ROW + ((letters[i] as number) & 31)] as number;
+  }
+  return sum / Math.max(1, to - from - 1);
+}

@@ -1,0 +1,186 @@
+/**
+ * The readings of a text: as it stands, and with every disguise undone that it can have, each of them read the same way
+ * again. A view is only made when something cheap says that there is something to undo.
+ */
+import { assembled } from "./assembly.ts";
+import { undoBase85, undoUu } from "./base85.ts";
+import { mayBeCipher, undoCiphers } from "./ciphers.ts";
+import { undoMorse, undoSpelling } from "./code-words.ts";
+import { Draft } from "./draft.ts";
+import type { Effort } from "./effort.ts";
+import { undoFormats } from "./formats.ts";
+import { undoHidden, undoTurned } from "./hidden.ts";
+import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, SLICES, WITHOUT } from "./hints.ts";
+import { judge } from "./judge.ts";
+import { undoLeet } from "./leet.ts";
+import { ASCII_ROOM, asciiOf, asciiOrigin, type Letters, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
+import { undoNumbers } from "./numbers.ts";
+import { undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
+import type { Match } from "./reading.ts";
+import { undoRuns } from "./runs.ts";
+import { signalsOf } from "./signals.ts";
+import { undoEscapes } from "./unescape.ts";
+
+/** Disguises over each other that are undone. */
+export const MAX_DEPTH = 4;
+/** The shortest phrase has as many letters; fewer are never read at all. */
+export const MIN_LETTERS = 16;
+/** An assembled phrase needs two literals at the least. */
+const MIN_QUOTES = 4;
+/** So many lines may begin with the letters of a phrase. */
+const MIN_LINES = 12;
+
+/** What was found, and where in the text. */
+export interface Sighting {
+  readonly match: Match;
+  /** What had to be undone, from the outside in; "" for nothing. */
+  readonly view: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+type Seen = Sighting | "exhausted" | null;
+
+class Level {
+  readonly draft = new Draft();
+  readonly ascii = new Uint8Array(MAX_LETTERS_INPUT + ASCII_ROOM);
+}
+
+const levels = Array.from({ length: MAX_DEPTH + 1 }, () => new Level());
+
+/** How far the way to a reading has come. */
+interface Path {
+  readonly effort: Effort;
+  readonly depth: number;
+  readonly puzzled: boolean;
+}
+
+/** A view fills a draft with what it undoes; most leave it empty. */
+type View = (text: Uint8Array, draft: Draft) => void;
+
+const forCiphers: View = (text, draft) => undoCiphers(text, draft, false);
+const forWordsTurned: View = (text, draft) => undoCiphers(text, draft, true);
+const forLines: View = (text, draft) => undoInitials(text, draft, "lines");
+const forWords: View = (text, draft) => undoInitials(text, draft, "words");
+const forWordEnds: View = (text, draft) => undoInitials(text, draft, "word ends");
+const forReversed: View = (text, draft) => undoReversed(text, draft, "text");
+const forWordsReversed: View = (text, draft) => undoReversed(text, draft, "words");
+const forPieces: View = (text, draft) => undoReversed(text, draft, "pieces");
+const forLeet: View = (text, draft) => undoLeet(text, draft, true);
+const forPlainLeet: View = (text, draft) => undoLeet(text, draft, false);
+
+/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it, one of them a puzzle if `puzzled`. */
+export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = false): Seen {
+  if (text.length < MIN_LETTERS) return null;
+  const level = levels[depth] as Level;
+  const read = readLetters(text);
+  const { count } = read;
+  const ascii = read.foreign ? level.ascii.subarray(0, asciiOf(text, level.ascii)) : text;
+  if (read.masked) return exploreMasked(text, ascii, effort, depth);
+  const match = judge({ letters: read.letters, count, text: ascii });
+  if (match !== null) return placed(match, read, text, ascii);
+  // Before anything else is read: letters are only kept until then.
+  const cipher = mayBeCipher(read.letters, count);
+  const hints = hintsIn(read.letters, count);
+  const { invisible, turned } = read;
+  if (read.quotes + read.doubles >= MIN_QUOTES) {
+    const found = assembled(ascii);
+    if (found === "exhausted") return found;
+    if (found !== null) return { match: found, view: "assembly", start: 0, end: text.length };
+  }
+  if (depth === MAX_DEPTH) return null;
+  const signals = signalsOf(ascii);
+  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, puzzled });
+  return (
+    (invisible >= MIN_QUOTES ? child(undoHidden, text) : null) ??
+    (turned >= MIN_QUOTES ? child(undoTurned, text) : null) ??
+    (signals.escapes ? child(undoEscapes, ascii) : null) ??
+    child(undoRuns, ascii) ??
+    child(undoBase85, ascii) ??
+    child(undoUu, ascii) ??
+    (signals.numbers ? child(undoNumbers, ascii) : null) ??
+    (signals.morse ? child(undoMorse, ascii) : null) ??
+    child(undoSpelling, ascii) ??
+    (signals.leet ? (child(forLeet, ascii) ?? child(forPlainLeet, ascii)) : null) ??
+    (signals.formats ? child(undoFormats, ascii) : null) ??
+    (cipher ? (child(forCiphers, ascii) ?? child(forWordsTurned, ascii)) : null) ??
+    (puzzled ? null : solved(ascii, hints | (signals.slices ? SLICES : 0), text, { effort, depth, puzzled: true }))
+  );
+}
+
+/** What a text says itself, or its lines, of how to read it: once a path, or each reading would say it again. */
+function solved(ascii: Uint8Array, hints: number, text: Uint8Array, path: Path): Seen {
+  const child = (view: View): Seen => undone(view, ascii, text, path);
+  const backwards = (hints & (BACKWARDS | SLICES)) !== 0;
+  return (
+    (hints & WITHOUT ? child(undoFillers) : null) ??
+    (backwards ? (child(forReversed) ?? child(forWordsReversed) ?? child(forPieces)) : null) ??
+    (hints & (EVERY_OTHER | SLICES) ? child(undoEveryOther) : null) ??
+    (hints & FIRST_LETTERS ? child(forWords) : null) ??
+    (hints & LAST_LETTERS ? child(forWordEnds) : null) ??
+    (linesIn(ascii) >= MIN_LINES ? child(forLines) : null)
+  );
+}
+
+/** Backslashes or percent signs in disguise: the text is read again once they are plain. */
+function exploreMasked(text: Uint8Array, ascii: Uint8Array, effort: Effort, depth: number): Seen {
+  if (!effort.spend(ascii.length)) return "exhausted";
+  const seen = explore(ascii.slice(0, MAX_LETTERS_INPUT), effort, depth);
+  if (seen === null || seen === "exhausted") return seen;
+  const room = (levels[depth] as Level).ascii;
+  return { ...seen, start: asciiOrigin(text, room, seen.start) - 1, end: asciiOrigin(text, room, seen.end - 1) };
+}
+
+function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, puzzled }: Path): Seen {
+  const { draft, ascii } = levels[depth] as Level;
+  draft.open(source);
+  view(source, draft);
+  if (draft.empty) return null;
+  draft.close();
+  if (!effort.spend(draft.count)) return "exhausted";
+  const kinds = draft.kinds.join(", ");
+  const seen = explore(draft.text, effort, depth + 1, puzzled);
+  if (seen === null) return draft.full ? "exhausted" : null;
+  if (seen === "exhausted") return seen;
+  let start = draft.origin(seen.start, false);
+  let end = draft.origin(Math.max(seen.start, seen.end - 1), true);
+  if (source !== text) {
+    end = asciiOrigin(text, ascii, end - 1);
+    start = start === 0 ? 0 : asciiOrigin(text, ascii, start - 1);
+  }
+  return { match: seen.match, view: seen.view === "" ? kinds : `${kinds} > ${seen.view}`, start, end };
+}
+
+/** A phrase with quotes in it is one in pieces. */
+function placed(match: Match, read: Letters, text: Uint8Array, ascii: Uint8Array): Sighting {
+  if (match.inText) {
+    const same = ascii === text;
+    const end = same ? match.end : asciiOrigin(text, ascii, match.end - 1);
+    return {
+      match,
+      view: "",
+      start: same || match.start === 0 ? match.start : asciiOrigin(text, ascii, match.start - 1),
+      end,
+    };
+  }
+  void read;
+  const { start: first, end: last } = match;
+  const start = first === 0 ? 0 : readLetters(text, first).end;
+  const end = readLetters(text, last).end;
+  const before = readLetters(text, first + 1);
+  const quotes = before.quotes + before.doubles;
+  const after = readLetters(text, last);
+  if (after.quotes + after.doubles === quotes) return { match, view: "", start, end };
+  return { match: asAssembly(match), view: "assembly", start, end };
+}
+
+/** What was found in pieces is a finding of its own. */
+export function asAssembly(match: Match): Match {
+  return { ...match, vector: "706", reason: "the content assembles a forbidden instruction from pieces" };
+}
+
+function linesIn(text: Uint8Array): number {
+  let lines = 0;
+  for (let at = text.indexOf(0x0a); at !== -1 && lines < MIN_LINES; at = text.indexOf(0x0a, at + 1)) lines += 1;
+  return lines;
+}

@@ -1,0 +1,188 @@
+/** Texts that say themselves how they are to be read: without a letter, every other one, first letters, backwards. */
+import type { Draft } from "./draft.ts";
+import { LETTER_INDEX } from "./language.ts";
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const MAX_PUZZLE = 32 * 1024;
+const MAX_FILLERS = 6;
+const LONGEST_FILLER = 12;
+/** From the word that says so to what is taken out. */
+const REACH = 64;
+
+interface Filler {
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
+}
+
+const NOTHING = new Uint8Array(0);
+const VERBS = ["replac", "remov", "strip", "delet", "without", "substitut", "swap", "tr -d", "s/"].map((verb) =>
+  Uint8Array.from(verb, (letter) => letter.charCodeAt(0)),
+);
+const MARKS = new Uint8Array(256);
+for (const mark of [0x22, 0x27, 0x60, 0x2f]) MARKS[mark] = 1;
+/** Words between the verb and what it is about. */
+const BETWEEN = new Set(
+  "all any each every the a an letter letters character characters char chars symbol symbols word words of occurrences occurrence instances instance from text and spaces in it this by with every everything".split(
+    " ",
+  ),
+);
+const latin1 = new TextDecoder("latin1");
+
+/** Undoes `"iXgXn".replace("X", "")`, "remove every * from …": what is to be taken out is, all over the text. */
+export function undoFillers(text: Uint8Array, draft: Draft): void {
+  const fillers = fillersOf(text);
+  if (fillers.length === 0) return;
+  let source = text.subarray(0, MAX_PUZZLE);
+  for (const { from, to } of fillers) source = substituted(source, from, to);
+  draft.undo(0, text.length, "letters taken out");
+  draft.putAll(source);
+}
+
+function fillersOf(text: Uint8Array): Filler[] {
+  const found: Filler[] = [];
+  for (let i = 0; i < text.length && found.length < MAX_FILLERS; i++) {
+    const first = (text[i] as number) | SPACE;
+    if (first !== 0x72 && first !== 0x73 && first !== 0x64 && first !== 0x77 && first !== 0x74) continue;
+    const verb = VERBS.find((one) => startsWith(text, i, one));
+    if (verb === undefined) continue;
+    const filler = fillerAt(text, i + verb.length);
+    if (filler !== null && !found.some((one) => same(one.from, filler.from))) found.push(filler);
+    i += verb.length - 1;
+  }
+  return found;
+}
+
+function startsWith(text: Uint8Array, at: number, word: Uint8Array): boolean {
+  if (at + word.length > text.length) return false;
+  for (let i = 0; i < word.length; i++)
+    if (((text[at + i] as number) | SPACE) !== ((word[i] as number) | SPACE)) return false;
+  return true;
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function fillerAt(text: Uint8Array, from: number): Filler | null {
+  const end = Math.min(text.length, from + REACH);
+  const quoted: Uint8Array[] = [];
+  for (let i = from - 1; i < end && quoted.length < 2; i++) {
+    const mark = text[i] as number;
+    if (mark === NEWLINE) break;
+    if (MARKS[mark] === 0) continue;
+    const close = text.subarray(i + 1, i + 2 + LONGEST_FILLER).indexOf(mark);
+    if (close === -1) break;
+    quoted.push(text.slice(i + 1, i + 1 + close));
+    // Between the two slashes of s/X/Y/ there is one mark, not two.
+    i += mark === 0x2f ? close : close + 1;
+  }
+  const [first, second] = quoted;
+  if (first !== undefined && first.length > 0) return { from: first, to: second ?? NOTHING };
+  return proseFiller(latin1.decode(text.subarray(from, end)));
+}
+
+/** The first word that may be meant, and what follows "with" or "by". */
+function proseFiller(text: string): Filler | null {
+  const words = text.replace(/^[a-z]+/i, "").split(/[\s,;]+/, 12);
+  const at = words.findIndex((word) => word !== "" && !BETWEEN.has(word.toLowerCase()));
+  const word = words[at];
+  if (word === undefined || word.length > 3) return null;
+  const by = words[at + 1]?.toLowerCase();
+  const to = by === "with" || by === "by" ? (words[at + 2] ?? "") : "";
+  return { from: bytesOf(word), to: bytesOf(to.length > LONGEST_FILLER ? "" : to.replace(/[.]$/, "")) };
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0) & 0xff);
+}
+
+function substituted(text: Uint8Array, from: Uint8Array, to: Uint8Array): Uint8Array {
+  const out = new Uint8Array(text.length * Math.max(1, Math.ceil(to.length / from.length)));
+  const first = from[0] as number;
+  let count = 0;
+  for (let i = 0; i < text.length; ) {
+    let matched = 0;
+    if (text[i] === first) while (matched < from.length && text[i + matched] === from[matched]) matched += 1;
+    if (matched === from.length) {
+      out.set(to, count);
+      count += to.length;
+      i += from.length;
+    } else {
+      out[count++] = text[i++] as number;
+    }
+  }
+  return out.subarray(0, Math.min(count, MAX_PUZZLE));
+}
+
+/** Every second to fifth character, from every place to begin with, counting all characters or letters only. */
+export function undoEveryOther(text: Uint8Array, draft: Draft): void {
+  const end = Math.min(text.length, MAX_PUZZLE / 8);
+  draft.undo(0, text.length, "every n-th letter");
+  for (const lettersOnly of [false, true]) {
+    const source = lettersOnly
+      ? text.subarray(0, end).filter((byte) => LETTER_INDEX[byte] !== 26)
+      : text.subarray(0, end);
+    for (let step = 2; step <= 5; step++) {
+      for (let first = 0; first < step; first++) {
+        for (let i = first; i < source.length; i += step) draft.put(source[i] as number);
+        draft.put(NEWLINE);
+      }
+    }
+  }
+}
+
+/** The first (`last`: the last) letters of words, or of lines. */
+export function undoInitials(text: Uint8Array, draft: Draft, of: "lines" | "words" | "word ends"): void {
+  draft.undo(0, text.length, of === "word ends" ? "last letters" : `first letters of ${of}`);
+  let inside = false;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text[i] as number;
+    const letter = LETTER_INDEX[byte] !== 26;
+    if (of === "lines") {
+      if (byte === NEWLINE) inside = false;
+      else if (letter && !inside) {
+        draft.put(byte);
+        inside = true;
+      }
+    } else {
+      if (of === "words" && letter && !inside) draft.put(byte);
+      if (of === "word ends" && !letter && inside) draft.put(text[i - 1] as number);
+      if (byte !== 0x27) inside = letter;
+    }
+  }
+  if (of === "word ends" && inside) draft.put(text[text.length - 1] as number);
+}
+
+/** The text from its last character to the first, its words from the last to the first, or what is in quotes turned round in place. */
+export function undoReversed(text: Uint8Array, draft: Draft, what: "text" | "words" | "pieces"): void {
+  const source = text.subarray(0, MAX_PUZZLE);
+  draft.undo(0, text.length, what === "text" ? "reversed" : `${what} reversed`);
+  if (what === "words") putWords(source, draft);
+  else if (what === "pieces") putPieces(source, draft);
+  else for (let i = source.length - 1; i >= 0; i--) draft.put(source[i] as number);
+}
+
+function putWords(text: Uint8Array, draft: Draft): void {
+  let end = text.length;
+  for (let i = text.length - 1; i >= -1; i--) {
+    if (i >= 0 && (text[i] as number) > SPACE) continue;
+    draft.putAll(text.subarray(i + 1, end));
+    draft.put(SPACE);
+    end = Math.max(0, i);
+  }
+}
+
+function putPieces(text: Uint8Array, draft: Draft): void {
+  for (let i = 0; i < text.length; i++) {
+    const mark = text[i] as number;
+    draft.put(mark);
+    if (mark !== 0x22 && mark !== 0x27 && mark !== 0x60) continue;
+    let close = i + 1;
+    while (close < text.length && text[close] !== mark && text[close] !== NEWLINE) close += 1;
+    if (text[close] !== mark) continue;
+    for (let j = close - 1; j > i; j--) draft.put(text[j] as number);
+    draft.put(mark);
+    i = close;
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * Text written in another alphabet of digits: base16, 32, 58, 64 and 85, and bits. Runs of such characters are found by
+ * leaps, a few of their characters are undone, and only what turns out to be text is undone whole.
+ */
+import { DIGITS, HEX, isText, LOWER, setOf, textEnd, UPPER, valuesOf } from "./_text.ts";
+import type { Draft } from "./draft.ts";
+import { inflated } from "./inflate.ts";
+
+const LEAST_RUN = 12;
+const SAMPLE = 16;
+const LONGEST_58 = 1024;
+const WRAPPED_LINE = 48;
+
+const ALPHABET_64 = `${UPPER}${LOWER}${DIGITS}+/`;
+const TOKEN = setOf(`${ALPHABET_64}-_`);
+const VALUE_64 = valuesOf(ALPHABET_64);
+VALUE_64[0x2d] = 62;
+VALUE_64[0x5f] = 63;
+const VALUE_32 = valuesOf(`${UPPER}234567`);
+for (let i = 0; i < 26; i++) VALUE_32[0x61 + i] = i;
+const VALUE_58 = valuesOf("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
+const EQUALS = 0x3d;
+
+/** Kinds of characters in a run, as bits. */
+const NOT_HEX = 1;
+const NOT_32 = 2;
+const NOT_58 = 4;
+const NOT_BIT = 8;
+const IS_LOWER = 16;
+const IS_UPPER = 32;
+const IS_DIGIT = 64;
+const NOT_DIGIT = 128;
+const ABOUT = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  const digit = byte >= 0x30 && byte <= 0x39;
+  ABOUT[byte] =
+    (HEX[byte] === 255 ? NOT_HEX : 0) |
+    (VALUE_32[byte] === 255 ? NOT_32 : 0) |
+    (VALUE_58[byte] === 255 ? NOT_58 : 0) |
+    (byte === 0x30 || byte === 0x31 ? 0 : NOT_BIT) |
+    (byte >= 0x61 && byte <= 0x7a ? IS_LOWER : 0) |
+    (byte >= 0x41 && byte <= 0x5a ? IS_UPPER : 0) |
+    (digit ? IS_DIGIT : NOT_DIGIT);
+}
+
+/** Whatever one run may come to. */
+const out = new Uint8Array(96 * 1024);
+
+/** Undoes every run of ASCII `text` that stands for text. Linear. */
+export function undoRuns(text: Uint8Array, draft: Draft): void {
+  const { length } = text;
+  for (let start = 0; start + LEAST_RUN <= length; ) {
+    // From the back: the first character that is none of a run's lets all before it be passed over unread.
+    let i = start + LEAST_RUN - 1;
+    while (i >= start && TOKEN[text[i] as number] === 1) i -= 1;
+    if (i >= start) {
+      start = i + 1;
+      continue;
+    }
+    let end = start + LEAST_RUN;
+    while (end < length && TOKEN[text[end] as number] === 1) end += 1;
+    start = undoRun(text, start, wrapped(text, start, end), draft);
+  }
+}
+
+/** The end of a run that goes on over lines of one length. */
+function wrapped(text: Uint8Array, start: number, end: number): number {
+  if (end - start < WRAPPED_LINE) return end;
+  const line = end - start;
+  let last = end;
+  for (;;) {
+    let next = last;
+    while (
+      next < text.length &&
+      next - last < 3 &&
+      ((text[next] as number) === 0x0a || (text[next] as number) === 0x0d)
+    ) {
+      next += 1;
+    }
+    if (next === last) return last;
+    let stop = next;
+    while (stop < text.length && stop - next <= line && TOKEN[text[stop] as number] === 1) stop += 1;
+    // A shorter line is the last one; a word of prose is none.
+    if (stop - next === line) last = stop;
+    else
+      return stop - next < line && stop - next >= 2 && (stop === text.length || ends(text[stop] as number))
+        ? stop
+        : last;
+  }
+}
+
+function ends(byte: number): boolean {
+  return byte === EQUALS || byte <= 0x20 || byte === 0x22;
+}
+
+/** Returns where to go on. */
+function undoRun(text: Uint8Array, start: number, end: number, draft: Draft): number {
+  let about = 0;
+  const known = Math.min(end, start + 512);
+  for (let i = start; i < known; i++) about |= ABOUT[text[i] as number] as number;
+  let after = end;
+  while (after < text.length && text[after] === EQUALS && after - end < 8) after += 1;
+  if ((about & NOT_BIT) === 0) {
+    if (bits(text, start, end)) return take(draft, start, end, "binary");
+    return after;
+  }
+  if ((about & NOT_HEX) === 0) {
+    for (let shift = 0; shift < 2; shift++) if (hex(text, start + shift, end)) return take(draft, start, end, "base16");
+  }
+  if ((about & NOT_32) === 0 && (about & (IS_LOWER | IS_UPPER)) !== (IS_LOWER | IS_UPPER)) {
+    for (let shift = 0; shift < 8; shift++) {
+      if (based(text, start + shift, end, VALUE_32, 5)) return take(draft, start, after, "base32");
+    }
+  }
+  for (let shift = 0; shift < 4; shift++) {
+    if (!based(text, start + shift, end, VALUE_64, 6)) continue;
+    return take(draft, start, after, zipped ? "gzip" : "base64");
+  }
+  const otherwise = turnedRun(text, start, end);
+  if (otherwise !== null) return take(draft, start, after, otherwise);
+  const mixed = IS_LOWER | IS_UPPER | IS_DIGIT;
+  if ((about & NOT_58) === 0 && (about & mixed) === mixed && end - start <= LONGEST_58 && base58(text, start, end)) {
+    return take(draft, start, end, "base58");
+  }
+  return after;
+}
+
+const ROTATED_64 = VALUE_64.map((value) =>
+  value < 26 ? (value + 13) % 26 : value < 52 ? 26 + ((value - 13) % 26) : value,
+);
+const LONGEST_TURNED = 16 * 1024;
+const turned = new Uint8Array(LONGEST_TURNED);
+
+/** Base64 from its last character to the first, or with its letters rotated by thirteen. */
+function turnedRun(text: Uint8Array, start: number, end: number): string | null {
+  const size = Math.min(end - start, LONGEST_TURNED);
+  for (let shift = 0; shift < 4; shift++) if (based(text, start + shift, end, ROTATED_64, 6)) return "rot13 > base64";
+  // A look at the last characters before all of them are turned.
+  for (let shift = 0; shift < 4; shift++) {
+    const sample = Math.min(24, size);
+    for (let i = 0; i < sample; i++) turned[i] = text[end - 1 - i] as number;
+    if (!based(turned, shift, sample, VALUE_64, 6)) continue;
+    for (let i = 0; i < size; i++) turned[i] = text[end - 1 - i] as number;
+    if (based(turned, shift, size, VALUE_64, 6)) return "reversed > base64";
+  }
+  return null;
+}
+
+let written = 0;
+let zipped = false;
+
+function take(draft: Draft, from: number, to: number, kind: string): number {
+  if (kind === "gzip") draft.undo(from, to, "base64 > gzip");
+  else draft.undo(from, to, kind);
+  draft.putAll(out.subarray(0, written));
+  return to;
+}
+
+function hex(text: Uint8Array, start: number, end: number): boolean {
+  written = 0;
+  for (let i = start; i + 1 < end; i += 2) {
+    const value = ((HEX[text[i] as number] as number) << 4) | (HEX[text[i + 1] as number] as number);
+    if (value > 255) break;
+    out[written++] = value;
+    if (written === SAMPLE >> 1 && !isText(out, 0, written)) return unpacked();
+  }
+  return kept();
+}
+
+function bits(text: Uint8Array, start: number, end: number): boolean {
+  written = 0;
+  for (const width of [8, 7]) {
+    written = 0;
+    for (let i = start; i + width <= end; i += width) {
+      let value = 0;
+      for (let bit = 0; bit < width; bit++) value = (value << 1) | ((text[i + bit] as number) & 1);
+      out[written++] = value;
+    }
+    if (written >= 4 && isText(out, 0, written)) return true;
+  }
+  return false;
+}
+
+/** Base32 and base64, from any place where a group begins. */
+function based(text: Uint8Array, start: number, end: number, values: Uint8Array, width: 5 | 6): boolean {
+  let held = 0;
+  let count = 0;
+  written = 0;
+  zipped = false;
+  for (let i = start; i < end; i++) {
+    const value = values[text[i] as number] as number;
+    if (value === 255) continue;
+    held = ((held << width) | value) & 0xffff;
+    count += width;
+    if (count < 8) continue;
+    count -= 8;
+    out[written++] = (held >> count) & 0xff;
+    if (written === 4 && !isText(out, 0, 4) && !mayUnpack()) return false;
+    if (written === SAMPLE && !isText(out, 0, SAMPLE) && !mayUnpack()) return false;
+  }
+  return mayUnpack() && !isText(out, 0, Math.min(written, SAMPLE)) ? unpacked() : kept();
+}
+
+/** gzip, zlib, or every other byte nothing, as in UTF-16. */
+function mayUnpack(): boolean {
+  const [a = 0, b = 0, c = 0, d = 0] = out;
+  if (a === 0x1f && b === 0x8b) return true;
+  if (a === 0x78 && (b === 0x9c || b === 0xda || b === 0x01 || b === 0x5e)) return true;
+  return (b === 0 && d === 0 && a !== 0 && c !== 0) || (a === 0 && c === 0 && b !== 0 && d !== 0);
+}
+
+function unpacked(): boolean {
+  if (written < 8 || !mayUnpack()) return false;
+  if (out[0] === 0x1f || (out[0] === 0x78 && out[1] !== 0)) {
+    const plain = inflated(out.subarray(0, written));
+    if (plain === null) return false;
+    written = Math.min(plain.length, out.length);
+    out.set(plain.subarray(0, written));
+    zipped = true;
+    return kept();
+  }
+  const odd = out[0] === 0 ? 1 : 0;
+  let count = 0;
+  for (let i = odd; i < written; i += 2) out[count++] = out[i] as number;
+  written = count;
+  return kept();
+}
+
+/** Whether enough of what was written is text; the rest is let go. */
+function kept(): boolean {
+  const all = written;
+  if (all < 4) return false;
+  written = textEnd(out, 0, all);
+  if (written < all && written < 12) return false;
+  return written >= 4 && isText(out, 0, Math.min(written, SAMPLE));
+}
+
+/** Digits to base 58 are one number: four of them at a time into limbs of 24 bits. */
+const limbs = new Float64Array(LONGEST_58 / 4 + 2);
+
+function base58(text: Uint8Array, start: number, end: number): boolean {
+  let used = 1;
+  limbs[0] = 0;
+  for (let i = start; i < end; ) {
+    let chunk = 0;
+    let scale = 1;
+    for (const stop = Math.min(i + 4, end); i < stop; i++) {
+      chunk = chunk * 58 + (VALUE_58[text[i] as number] as number);
+      scale *= 58;
+    }
+    for (let limb = 0; limb < used; limb++) {
+      const value = (limbs[limb] as number) * scale + chunk;
+      chunk = Math.floor(value / 0x1000000);
+      limbs[limb] = value - chunk * 0x1000000;
+    }
+    if (chunk > 0) limbs[used++] = chunk;
+  }
+  written = 0;
+  for (let limb = used - 1; limb >= 0; limb--) {
+    const value = limbs[limb] as number;
+    for (const shift of [16, 8, 0]) {
+      const byte = (value >> shift) & 0xff;
+      if (written > 0 || byte !== 0) out[written++] = byte;
+    }
+  }
+  return written >= 8 && isText(out, 0, written);
+}

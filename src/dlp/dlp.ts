@@ -1,0 +1,155 @@
+/** The settings of data loss prevention, compiled: what is looked for, and what it leads to. */
+import { portableDigest } from "../crypto/digest.ts";
+import { Fault } from "../errors.ts";
+import type { Question } from "../model/question.ts";
+import { assignments } from "./assignment.ts";
+import { type BodyOptions, scanBody } from "./body.ts";
+import { Canaries, MIN_CANARY } from "./canary.ts";
+import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
+import { scanHead, type Unread } from "./head.ts";
+import { keyBlocks } from "./key-block.ts";
+import { type PatternSetting, Patterns } from "./patterns.ts";
+import { emailAt, numberAt } from "./personal.ts";
+import { redact } from "./redact.ts";
+import type { DlpClass } from "./rule.ts";
+import { Scanner } from "./scanner.ts";
+import { urls } from "./urls.ts";
+import { vendorKeys } from "./vendor-keys.ts";
+import { Dictionaries, type DictionarySetting } from "./words.ts";
+
+export interface DlpSettings {
+  /** What a class leads to; what is not named keeps `DEFAULT_MODES`. */
+  readonly modes?: Partial<Readonly<Record<DlpClass, Mode>>>;
+  /** The same for a pattern or dictionary by its name, above its class. */
+  readonly named?: Readonly<Record<string, Mode>>;
+  /** Exact tokens, 8 bytes or more each. */
+  readonly canaries?: readonly string[];
+  readonly patterns?: readonly PatternSetting[];
+  readonly dictionaries?: readonly DictionarySetting[];
+  readonly allow?: {
+    /** SHA-256 of a value, 64 hex digits: this very value is no finding. */
+    readonly fingerprints?: readonly string[];
+    /** Names of rules that are switched off: "email-address". */
+    readonly names?: readonly string[];
+  };
+}
+
+/** With no policy at all: secrets and canaries veto, personal data is told. */
+export const DEFAULT_MODES: Readonly<Record<DlpClass, Mode>> = {
+  secret: "enforce",
+  canary: "enforce",
+  personal: "shadow",
+  health: "shadow",
+  pattern: "enforce",
+  dictionary: "enforce",
+};
+
+/** What one scan may cost. Running out is never a pass. */
+export interface DlpBudget {
+  /** Monotonic milliseconds. */
+  readonly deadline: number;
+  readonly clock: () => number;
+}
+
+/** What the rooms of a scan share. */
+export interface Detectors {
+  readonly scanner: Scanner;
+  readonly canaries: Canaries | null;
+  readonly dictionaries: Dictionaries | null;
+  readonly patterns: Patterns | null;
+  readonly modes: Readonly<Record<DlpClass, Mode>>;
+  readonly named: Readonly<Record<string, Mode>>;
+  readonly allowedNames: ReadonlySet<string>;
+  /** SHA-256 of a value is on the list. */
+  readonly allowed: (value: Uint8Array) => boolean;
+}
+
+export interface Dlp {
+  /**
+   * Trailers, these headers and, when it has not been seen before, the URL. Credentials are judged by their issuer; nothing
+   * found here is redactable.
+   */
+  scanHead(question: Question, unread: Unread): DlpFinding[];
+  /** Yields after every slice. "exhausted" when the budget ran out. In the order of their starts. */
+  scanBody(bytes: Uint8Array, options: BodyOptions): Generator<void, DlpFinding[] | "exhausted">;
+  /** Replaces what is wanted, or else findings of a mode of `sanitize`, until none is left. */
+  sanitize(bytes: Uint8Array, options: SanitizeOptions): Generator<void, Sanitized | "exhausted">;
+}
+
+export interface SanitizeOptions extends BodyOptions {
+  readonly wanted?: (finding: DlpFinding) => boolean;
+}
+
+export interface Sanitized {
+  readonly bytes: Uint8Array;
+  /** All that was found the first time. */
+  readonly findings: readonly DlpFinding[];
+  /** What could not be taken out, and would still leave: a reason to veto. */
+  readonly left: readonly DlpFinding[];
+}
+
+const MAX_CANARIES = 1000;
+/** A replacement changes what stands side by side; after this many rounds what is left is told as left. */
+const MAX_ROUNDS = 4;
+
+/** @throws Fault `policy_invalid` for settings that cannot be obeyed. */
+export function compileDlp(settings: DlpSettings = {}): Dlp {
+  const detectors = detectorsOf(settings);
+  return {
+    scanHead: (question, unread) => scanHead(question, unread, detectors),
+    scanBody: (bytes, options) => scanBody(bytes, options, detectors),
+    *sanitize(bytes, options) {
+      let current = bytes;
+      let first: readonly DlpFinding[] | null = null;
+      for (let round = 0; ; round++) {
+        const findings = yield* scanBody(current, options, detectors);
+        if (findings === "exhausted") return "exhausted";
+        first ??= findings;
+        const wanted = findings.filter(options.wanted ?? isForSanitizing);
+        const next = round < MAX_ROUNDS ? redact(current, wanted, options.kind) : current;
+        if (next === current) return { bytes: current, findings: first, left: wanted };
+        current = next;
+        yield;
+      }
+    },
+  };
+}
+
+function isForSanitizing({ mode }: DlpFinding): boolean {
+  return mode === "sanitize";
+}
+
+function detectorsOf(settings: DlpSettings): Detectors {
+  const modes = { ...DEFAULT_MODES, ...settings.modes };
+  const { canaries = [], patterns = [], dictionaries = [] } = settings;
+  if (canaries.length > MAX_CANARIES) throw new Fault("policy_invalid", `more than ${MAX_CANARIES} canaries`);
+  for (const token of canaries) {
+    if (new TextEncoder().encode(token).length < MIN_CANARY)
+      throw new Fault("policy_invalid", `a canary is shorter than ${MIN_CANARY} bytes`);
+  }
+  const names = [...patterns, ...dictionaries].map(({ name }) => name);
+  for (const name of names)
+    if (!/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name)) throw new Fault("policy_invalid", `"${name}" is no kebab-case name`);
+  const personal = modes.personal !== "off" || modes.health !== "off";
+  const fingerprints = new Set(
+    (settings.allow?.fingerprints ?? []).map((print) => print.toLowerCase().replace(/^sha256[:-]/, "")),
+  );
+  for (const print of fingerprints)
+    if (!/^[0-9a-f]{64}$/.test(print)) throw new Fault("policy_invalid", "a fingerprint is 64 hex digits");
+  return {
+    scanner: new Scanner({
+      detectors: modes.secret === "off" ? [] : [...vendorKeys(), ...assignments(), ...urls(), ...keyBlocks()],
+      numbers: personal ? numberAt : null,
+      ats: personal ? emailAt : null,
+    }),
+    canaries: modes.canary === "off" || canaries.length === 0 ? null : new Canaries(canaries),
+    dictionaries: modes.dictionary === "off" || dictionaries.length === 0 ? null : new Dictionaries(dictionaries),
+    patterns: modes.pattern === "off" || patterns.length === 0 ? null : new Patterns(patterns),
+    modes,
+    named: settings.named ?? {},
+    allowedNames: new Set(settings.allow?.names ?? []),
+    allowed: (value) => fingerprints.size > 0 && fingerprints.has(portableDigest.sha256(value)),
+  };
+}
+
+export type { BodyKind, BodyOptions, DlpFinding, Mode, Unread };

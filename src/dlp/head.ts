@@ -1,0 +1,123 @@
+/** Host, path, query, headers and trailers. Credentials have been replaced by what they are: those are judged by issuer. */
+import type { Credential, Field, Question } from "../model/question.ts";
+import type { Detectors } from "./dlp.ts";
+import { type DlpFinding, VECTORS } from "./finding.ts";
+import { carriesData, decodedLabels } from "./host-labels.ts";
+import { ownership } from "./issuers.ts";
+import { findingsOf } from "./judge-hits.ts";
+import { Sink } from "./sink.ts";
+
+const encoder = new TextEncoder();
+/** Shorter texts hold nothing. */
+const SHORT = 8;
+/** What a client says of itself and of what it takes; numbers and random values are usual in it. */
+const PLAIN_HEADERS =
+  /^(?:accept(?:-.*)?|user-agent|content-(?:type|length|encoding|language|disposition|md5|range)|host|date|expect|te|via|traceparent|tracestate|x-request-id|x-correlation-id|idempotency-key|if-.*|range|etag|last-modified|connection|sec-.*|x-stainless-.*|x-amz-date|x-amz-content-sha256|anthropic-.*|openai-.*|boundary|digest|content-digest)$/;
+
+/** What of a head has to be read. The rest was read before, for the same place, to no effect. */
+export interface Unread {
+  /** Host, path and query. */
+  readonly url: boolean;
+  readonly headers: readonly Field[];
+}
+
+export function scanHead(question: Question, { url, headers }: Unread, detectors: Detectors): DlpFinding[] {
+  const { host } = question;
+  const findings: DlpFinding[] = [];
+  const text = (value: string, where: string): void => {
+    if (value.length >= SHORT) findings.push(...scanned(value, where, host, detectors));
+  };
+  const fields = (list: Question["headers"], kind: string): void => {
+    for (const [name, value] of list) {
+      const where = `${kind} ${name.slice(0, 80)}`;
+      if (typeof value !== "string") {
+        const found = detectors.modes.secret === "off" ? null : foreign(value, where, host, detectors);
+        if (found !== null) findings.push(found);
+      } else if (kind === "query") {
+        text(decoded(name), where);
+        text(decoded(value), where);
+      } else if (!PLAIN_HEADERS.test(name.toLowerCase())) text(value, where);
+    }
+  };
+  if (url) {
+    if (!question.literal) hostName(question, detectors, findings);
+    text(decoded(question.path), "path");
+    fields(question.query, "query");
+  }
+  fields(headers, "header");
+  fields(question.trailers, "trailer");
+  return findings;
+}
+
+/** A credential of a known issuer on its way to somebody else's host. */
+function foreign(credential: Credential, where: string, host: string, detectors: Detectors): DlpFinding | null {
+  const { issuer, kind } = credential;
+  if (ownership(issuer, host) !== "foreign" || detectors.allowedNames.has("foreign-credential")) return null;
+  const mode = detectors.modes.secret;
+  if (mode === "off") return null;
+  return {
+    pillar: "CoreGuard",
+    vector: VECTORS.secret,
+    name: "foreign-credential",
+    severity: "high",
+    view: "plain",
+    where,
+    start: 0,
+    end: 0,
+    reason: `a credential of ${issuer} (${kind}) is on its way to ${host}, which is not ${issuer}'s`,
+    class: "secret",
+    mode,
+    confidence: "high",
+    issuer,
+    redactable: false,
+  };
+}
+
+function hostName({ host }: Question, detectors: Detectors, findings: DlpFinding[]): void {
+  const mode = detectors.modes.secret;
+  if (mode === "off") return;
+  // What cannot be told by its shape may still say a secret.
+  const text = `${host}\n${decodedLabels(host)}`;
+  const inside = scanned(text, "host", host, detectors).filter(
+    (finding) => finding.class === "canary" || finding.class === "secret",
+  );
+  findings.push(...inside.map((finding) => ({ ...finding, start: 0, end: host.length })));
+  const reason = carriesData(host);
+  if (reason === null || detectors.allowedNames.has("data-in-host")) return;
+  findings.push({
+    pillar: "CoreGuard",
+    vector: VECTORS.secret,
+    name: "data-in-host",
+    severity: "high",
+    view: "plain",
+    where: "host",
+    start: 0,
+    end: host.length,
+    reason,
+    class: "secret",
+    mode,
+    confidence: "medium",
+    issuer: null,
+    redactable: false,
+  });
+}
+
+function scanned(value: string, where: string, host: string, detectors: Detectors): DlpFinding[] {
+  const bytes = encoder.encode(value);
+  const sink = new Sink();
+  detectors.scanner.scan(bytes, sink);
+  detectors.canaries?.scan(bytes, sink);
+  detectors.dictionaries?.scan(bytes, sink);
+  detectors.patterns?.scan(bytes, sink);
+  if (sink.hits.length === 0) return [];
+  return findingsOf(sink.hits, bytes, detectors, { where, host, tokenRequest: false });
+}
+
+function decoded(text: string): string {
+  if (!text.includes("%")) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

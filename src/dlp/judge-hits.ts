@@ -1,0 +1,89 @@
+/** From what detectors met to findings: of several readings of one place the strongest, with what it leads to. */
+import type { Detectors } from "./dlp.ts";
+import { type DlpFinding, type Mode, VECTORS } from "./finding.ts";
+import { ownership } from "./issuers.ts";
+import type { Hit } from "./rule.ts";
+
+/** Told by a name beside the value, not by the value's own shape: enforced only when it is as random as a key. */
+const GENERIC = new Set(["generic-secret", "password", "authorization"]);
+
+const CLASS_RANK = { canary: 5, pattern: 4, dictionary: 4, secret: 3, health: 2, personal: 1 } as const;
+const CONFIDENCE_RANK = { high: 2, medium: 1, low: 0 } as const;
+
+export interface Where {
+  readonly where: string;
+  readonly host: string;
+  /** True when the body asks for a token: credentials without an issuer are what it is there for. */
+  readonly tokenRequest: boolean;
+}
+
+/** Hits of one part, in any order, as findings in the order of their starts; none overlaps one of its own strength. */
+export function findingsOf(
+  hits: readonly Hit[],
+  bytes: Uint8Array,
+  detectors: Detectors,
+  { where, host, tokenRequest }: Where,
+): DlpFinding[] {
+  const findings: DlpFinding[] = [];
+  for (const hit of strongest(hits)) {
+    const { rule, start, end, confidence, view } = hit;
+    if (detectors.allowedNames.has(rule.name)) continue;
+    const mode = detectors.named[rule.name] ?? detectors.modes[rule.class];
+    if (mode === "off" || detectors.allowed(bytes.subarray(start, end))) continue;
+    if (rule.class === "secret" && ownership(rule.issuer, host) === "own") continue;
+    findings.push({
+      pillar: "CoreGuard",
+      vector: VECTORS[rule.class],
+      name: rule.name,
+      severity: rule.severity,
+      view,
+      where,
+      start,
+      end,
+      reason:
+        rule.issuer === null || rule.class !== "secret"
+          ? `${rule.reason} stands in the ${where}`
+          : `${rule.reason} is on its way to ${host}`,
+      class: rule.class,
+      mode: sure(hit, tokenRequest) ? mode : "shadow",
+      confidence,
+      issuer: rule.issuer,
+      redactable: where === "body",
+    });
+  }
+  return findings;
+}
+
+function sure({ rule, confidence }: Hit, tokenRequest: boolean): boolean {
+  if (confidence === "low") return false;
+  if (rule.class !== "secret") return true;
+  if (tokenRequest && (rule.issuer === null || rule.issuer === "jwt") && rule.name !== "private-key") return false;
+  return confidence === "high" || !GENERIC.has(rule.name);
+}
+
+function strongest(hits: readonly Hit[]): Hit[] {
+  const rank = (hit: Hit): number =>
+    CLASS_RANK[hit.rule.class] * 100 +
+    CONFIDENCE_RANK[hit.confidence] * 10 +
+    (GENERIC.has(hit.rule.name) ? 0 : 5) +
+    (hit.view === "plain" ? 1 : 0);
+  const ordered = [...hits].sort((a, b) => a.start - b.start || b.end - a.end);
+  const kept: Hit[] = [];
+  for (const hit of ordered) {
+    let beaten = false;
+    // What was kept and still reaches here; ranges are short, so few do.
+    for (let k = kept.length - 1; k >= 0 && k >= kept.length - 8; k--) {
+      const other = kept[k] as Hit;
+      if (other.end <= hit.start) continue;
+      if (rank(other) >= rank(hit)) {
+        beaten = true;
+        break;
+      }
+      kept.splice(k, 1);
+    }
+    if (!beaten) kept.push(hit);
+  }
+  return kept.sort((a, b) => a.start - b.start);
+}
+
+export type { Mode };

@@ -1,0 +1,77 @@
+/** Patterns of an operator, matched in linear time whatever they are. */
+import { RE2JS } from "re2js";
+import { Fault, messageOf } from "../errors.ts";
+import type { Severity } from "../model/finding.ts";
+import type { Rule } from "./rule.ts";
+import type { Sink } from "./sink.ts";
+
+export interface PatternSetting {
+  /** Kebab-case. */
+  readonly name: string;
+  /** RE2's syntax: no look-around, no back-references. */
+  readonly pattern: string;
+  readonly severity?: Severity;
+  /** One of these words has to stand within 100 bytes, in either case. */
+  readonly near?: readonly string[];
+}
+
+const NEAR = 100;
+
+/** Longer matches may be cut where a slice ends. */
+export const MAX_MATCH = 512;
+/** Bytes a slice: the engine is linear but slow, a few hundred nanoseconds a byte. */
+export const PATTERN_SLICE = 4096;
+const MAX_PATTERN = 1000;
+const MAX_PATTERNS = 64;
+
+export class Patterns {
+  readonly #compiled: readonly Compiled[];
+
+  /** @throws Fault `policy_invalid` when one is no pattern, too long, or matches nothing at all. */
+  constructor(settings: readonly PatternSetting[]) {
+    if (settings.length > MAX_PATTERNS) throw new Fault("policy_invalid", `more than ${MAX_PATTERNS} patterns`);
+    this.#compiled = settings.map(({ name, pattern, severity = "medium", near }) => ({
+      rule: { name, class: "pattern", severity, issuer: null, reason: `what the pattern ${name} describes` },
+      expression: compiled(name, pattern),
+      near: near === undefined ? null : near.map((word) => word.toLowerCase()),
+    }));
+  }
+
+  scan(bytes: Uint8Array, sink: Sink): void {
+    for (const { rule, expression, near } of this.#compiled) {
+      const matcher = expression.matcher(bytes);
+      while (matcher.find()) {
+        const start = matcher.start();
+        const end = matcher.end();
+        if (start === null || end === null || end <= start) continue;
+        if (near === null || standsNear(bytes, start, end, near)) sink.add(rule, start, end, "high");
+      }
+    }
+  }
+}
+
+interface Compiled {
+  readonly rule: Rule;
+  readonly expression: RE2JS;
+  readonly near: readonly string[] | null;
+}
+
+function standsNear(bytes: Uint8Array, start: number, end: number, words: readonly string[]): boolean {
+  const around = decoder.decode(bytes.subarray(Math.max(0, start - NEAR), end + NEAR)).toLowerCase();
+  return words.some((word) => around.includes(word));
+}
+
+const decoder = new TextDecoder();
+
+function compiled(name: string, pattern: string): RE2JS {
+  if (pattern.length > MAX_PATTERN)
+    throw new Fault("policy_invalid", `pattern ${name} is longer than ${MAX_PATTERN} characters`);
+  let expression: RE2JS;
+  try {
+    expression = RE2JS.compile(pattern);
+  } catch (thrown) {
+    throw new Fault("policy_invalid", `pattern ${name}: ${messageOf(thrown)}`);
+  }
+  if (expression.matcher("").find()) throw new Fault("policy_invalid", `pattern ${name} matches the empty text`);
+  return expression;
+}

@@ -1,0 +1,29 @@
+/** What the engine has to know of a body before it is read. */
+import type { BodyKind } from "../dlp/dlp.ts";
+import type { Question } from "../model/question.ts";
+
+const latin1 = new TextDecoder("latin1");
+const TOOLS = /tool|function_?call|jsonrpc/i;
+const WINDOW = 64 * 1024;
+const OVERLAP = 16;
+
+/** By its looks, and by its media type only when it does not look like JSON. */
+export function kindOf({ body, headers }: Pick<Question, "body" | "headers">, bytes: Uint8Array): BodyKind {
+  let first = 0;
+  while (first < bytes.length && (bytes[first] as number) <= 0x20) first += 1;
+  if (bytes[first] === 0x7b || bytes[first] === 0x5b || bytes[first] === 0x22) return "json";
+  if (bytes !== body) return "text";
+  const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1];
+  if (typeof type !== "string") return "text";
+  if (/^\s*application\/x-www-form-urlencoded/i.test(type)) return "form";
+  return /^\s*multipart\//i.test(type) ? "multipart" : "text";
+}
+
+/** Whether a JSON body may ask a tool for something: a word that every dialect's calls have stands in it. */
+export function* mayCallTools(bytes: Uint8Array): Generator<void, boolean> {
+  for (let at = 0; at < bytes.length; at += WINDOW) {
+    if (at > 0) yield;
+    if (TOOLS.test(latin1.decode(bytes.subarray(at, at + WINDOW + OVERLAP)))) return true;
+  }
+  return false;
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import { calledInternalUrls } from "../../src/content/called-urls.ts";
+import { factsOf } from "../../src/content/facts.ts";
+import { payloadOf } from "../../src/content/payload.ts";
+import { questionOf } from "./_question.ts";
+
+function findings(body: unknown): string[] {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const facts = factsOf(questionOf(text, { path: "/v1/chat/completions" }));
+  const fact = facts.llm();
+  const { tape, bytes } = facts.body();
+  if (!fact.known || fact.value === null || tape === null) throw new Error("no call");
+  return calledInternalUrls(tape, fact.value).map(
+    ({ name, view, start, end }) => `${name} ${view} ${new TextDecoder().decode(bytes.subarray(start, end))}`,
+  );
+}
+
+const mcp = (args: unknown) => ({
+  jsonrpc: "2.0",
+  id: 1,
+  method: "tools/call",
+  params: { name: "fetch", arguments: args },
+});
+const openai = (args: string) => ({
+  model: "m",
+  messages: [
+    {
+      role: "assistant",
+      content: null,
+      tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: args } }],
+    },
+  ],
+});
+
+describe("calledInternalUrls", () => {
+  test("in MCP's arguments, however deep, and as a key", () => {
+    expect(findings(mcp({ a: [{ b: "é http://10.0.0.1/x" }] }))).toEqual([
+      "internal-url-private plain http://10.0.0.1",
+    ]);
+    expect(findings(mcp({ "http://127.1/": 1 }))).toEqual(["internal-url-loopback plain http://127.1"]);
+  });
+  test("in arguments that are JSON in a string, covered whole with their escapes", () => {
+    expect(findings(openai('{"url":"http://169.254.169.254/"}'))).toEqual([
+      "internal-url-metadata plain http://169.254.169.254",
+    ]);
+    expect(findings(openai('{"url":"http:\\/\\/10.0.0.1/"}'))).toEqual([
+      "internal-url-private plain http:\\\\/\\\\/10.0.0.1",
+    ]);
+  });
+  test("behind escapes of the body, and behind escapes inside those", () => {
+    const inner = '{"url":"\\u0068ttp://10.0.0.1/"}';
+    expect(findings(JSON.stringify(openai("{}")).replace('"{}"', JSON.stringify(inner)))[0]).toStartWith(
+      "internal-url-private",
+    );
+    const coded = JSON.stringify(mcp({ u: "X" })).replace('"X"', '"\\u0068ttp://1\\u0030.0.0.1/"');
+    expect(findings(coded)).toEqual(["internal-url-private plain \\u0068ttp://1\\u0030.0.0.1"]);
+  });
+  test("public addresses, and what is said but not called, are let be", () => {
+    expect(findings(mcp({ url: "https://example.com/" }))).toEqual([]);
+    expect(
+      findings({ model: "m", messages: [{ role: "user", content: "why is http://localhost:3000 slow?" }] }),
+    ).toEqual([]);
+  });
+});
+
+describe("payloadOf", () => {
+  const of = (text: string) => payloadOf(new TextEncoder().encode(text), 0, text.length);
+  const BASE64 = "aB3/".repeat(40);
+  test("data URLs and long base64", () => {
+    expect(of("DATA:Image/PNG;base64,AAAA")).toEqual({
+      kind: "data-url",
+      type: "image/png",
+      start: 22,
+      end: 26,
+      base64: true,
+    });
+    expect(of("data:,a%20b")).toMatchObject({ kind: "data-url", base64: false });
+    expect(of(`${BASE64}aa==`)).toMatchObject({ kind: "base64", end: 164 });
+  });
+  test("nothing else", () => {
+    for (const text of [
+      "",
+      "data:",
+      "aGVsbG8=",
+      "a".repeat(500),
+      "0123456789abcdef".repeat(20),
+      `${BASE64} x`,
+      `${BASE64}=a`,
+      `${BASE64}===`,
+    ]) {
+      expect(of(text)).toBeNull();
+    }
+  });
+});

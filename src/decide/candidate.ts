@@ -95,6 +95,11 @@ export async function openCandidate(runtime: Machine, config: Settings, options:
   }
 
   function report({ decision: was, certificateId }: Compared, is: Decision): void {
+    // It had no time, or crashed: that says nothing of the policy.
+    if (is.verdict === "fail_closed") {
+      events.skipped();
+      return;
+    }
     const from = named(was);
     const to = named(is);
     if (from === to) events.same();

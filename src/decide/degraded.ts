@@ -5,7 +5,7 @@
 import { Fault } from "../errors.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
-import { type Fingerprint, headerFields, namesCredential } from "./credential-fields.ts";
+import { type Fingerprint, headerFields, namesCredential, queryFields } from "./credential-fields.ts";
 import type { Decider } from "./decider.ts";
 import { isPlainRead } from "./plain-read.ts";
 import { Recent } from "./recent.ts";
@@ -121,15 +121,20 @@ export function degradable(plane: Decider, engine: Decider, options: DegradedOpt
   };
 }
 
-/** Whose key is used, as far as the head tells. A cookie or a signature is another one each time. */
-function credentials({ headers }: Egress, fingerprint: Fingerprint): readonly unknown[] {
+/** Whose key is used, as far as head and URL tell. A cookie or a signature is another one each time. */
+function credentials({ headers, path }: Egress, fingerprint: Fingerprint): readonly unknown[] {
   const named: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (namesCredential(name) && !/^cookie$|signature|session/i.test(name)) named.push(name, headers[i + 1] as string);
+    if (namesCredential(name) && !PASSING.test(name)) named.push(name, headers[i + 1] as string);
   }
-  return named.length === 0 ? [] : headerFields(named, fingerprint);
+  const mark = path.indexOf("?");
+  const query = mark === -1 ? [] : queryFields(path.slice(mark + 1), fingerprint);
+  const inQuery = query.filter(([name, value]) => typeof value !== "string" && !PASSING.test(name));
+  return [...headerFields(named, fingerprint), ...inQuery];
 }
+
+const PASSING = /^cookie$|signature|session|^sig$/i;
 
 /** The path without its query, identifiers left out: the same place for other things. */
 export function pathTemplate(path: string): string {

@@ -100,6 +100,7 @@ describe("while the plane is down", () => {
       { ...READ, path: "/v1/items/17/secret" },
       { ...READ, headers: ["Authorization", "Bearer key-two"] },
       { ...READ, headers: [] },
+      { ...READ, path: "/v1/items/17?q=a&api_key=another-key-0123456789" },
       { ...READ, method: "POST" },
       { ...READ, method: "DELETE" },
       { ...READ, door: "tunnel" },

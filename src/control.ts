@@ -1,5 +1,6 @@
 /** What a parent and its workers say to each other: JSON, one object a line, over a Unix socket of their own. */
 import type { Endpoint } from "./decide/host.ts";
+import type { Adjustment, Need, Taken } from "./limits/store.ts";
 import type { Conn, ConnHandler } from "./model/conn.ts";
 import type { KillOrder } from "./model/kill-order.ts";
 import type { HealthSnapshot } from "./observe/health.ts";
@@ -18,16 +19,27 @@ export type Message =
   /** To a worker: of itself. To the parent: of all. */
   | { readonly kind: "ask"; readonly id: number; readonly what: Question }
   | { readonly kind: "kill"; readonly id: number; readonly order: KillOrder }
+  /** To the parent, which holds the counters of limits for all: what a LimitStore is asked. */
+  | { readonly kind: "take"; readonly id: number; readonly holder: string; readonly needs: readonly Need[] }
+  | { readonly kind: "adjust"; readonly holder: string; readonly adjustments: readonly Adjustment[] }
+  | { readonly kind: "renew"; readonly places: readonly Place[]; readonly leaseMs: number }
+  /** Null: the counters cannot be had. */
+  | { readonly kind: "taken"; readonly id: number; readonly taken: Taken | null }
   | { readonly kind: "health"; readonly id: number; readonly all: readonly HealthSnapshot[] }
   | { readonly kind: "metrics"; readonly id: number; readonly all: readonly MetricsSnapshot[] }
   | { readonly kind: "status"; readonly id: number; readonly all: readonly ProcessStatus[] }
   | { readonly kind: "reloaded"; readonly id: number; readonly ok: boolean; readonly message: string }
   | { readonly kind: "killed"; readonly id: number; readonly severed: number };
 
+interface Place {
+  readonly holder: string;
+  readonly key: string;
+}
+
 /** `reload` is one that wants to be told how it went. */
 export type Question = "health" | "metrics" | "status" | "reload";
 
-type Answer = Extract<Message, { readonly kind: "health" | "metrics" | "status" | "reloaded" | "killed" }>;
+type Answer = Extract<Message, { readonly kind: "health" | "metrics" | "status" | "reloaded" | "killed" | "taken" }>;
 
 /** A line is at most this long: the metrics of 256 workers fit. */
 const MAX_LINE = 64 * 1024 * 1024;
@@ -74,6 +86,11 @@ export class ControlLink implements ConnHandler {
   /** Null when the other side does not say in time that it obeys. */
   kill(order: KillOrder): Promise<Answer | null> {
     return this.#request((id) => ({ kind: "kill", id, order }), ASK_MS);
+  }
+
+  /** Null when the other side does not answer within `limitMs`. */
+  take(holder: string, needs: readonly Need[], limitMs: number): Promise<Answer | null> {
+    return this.#request((id) => ({ kind: "take", id, holder, needs }), limitMs);
   }
 
   #request(make: (id: number) => Message, limitMs: number): Promise<Answer | null> {
@@ -126,7 +143,14 @@ export class ControlLink implements ConnHandler {
   }
 }
 
-const ANSWERS: ReadonlySet<string> = new Set<Answer["kind"]>(["health", "metrics", "status", "reloaded", "killed"]);
+const ANSWERS: ReadonlySet<string> = new Set<Answer["kind"]>([
+  "health",
+  "metrics",
+  "status",
+  "reloaded",
+  "killed",
+  "taken",
+]);
 
 /** Null for what this program does not say. Beyond that its own processes are believed. */
 function messageOf(line: string): Message | null {

@@ -25,6 +25,7 @@ export type FaultCode =
   | "decode_failed"
   | "decode_too_large"
   | "policy_invalid"
+  | "redis_failed"
   | "head_unsafe"
   | "unsupported";
 

@@ -4,7 +4,9 @@ import { signerFromConfig } from "./crypto/keys.ts";
 import { addressGuard } from "./decide/address.ts";
 import type { Candidate } from "./decide/candidate.ts";
 import { VetoDamper } from "./decide/damper.ts";
-import { type Endpoint, type HostGate, hostGate, planeEndpoint, selfAddresses } from "./decide/host.ts";
+import { type Endpoint, type HostGate, hostGate, planeEndpoint, redisEndpoint, selfAddresses } from "./decide/host.ts";
+import type { Limiter } from "./decide/limits.ts";
+import { openLimiter } from "./decide/limits-open.ts";
 import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
 import { LiveSet } from "./enforce/live.ts";
@@ -13,6 +15,7 @@ import { directRoute, proxyRoute, type Route } from "./enforce/route.ts";
 import type { TunnelEnv } from "./enforce/tunnel.ts";
 import { messageOf } from "./errors.ts";
 import { type Evidence, openEvidence } from "./evidence/evidence.ts";
+import type { LimitStore } from "./limits/store.ts";
 import { ForwardDoor } from "./listen/forward.ts";
 import { localAnswers, type Vitals } from "./listen/local.ts";
 import { LocalRecord } from "./local-record.ts";
@@ -45,6 +48,8 @@ export interface GatewayOptions {
   readonly vitals: Vitals | null;
   /** Where this gateway's admin surface was bound, whichever process did it. */
   readonly admin: Endpoint | null;
+  /** Who holds the counters of limits when no Redis does; null: this process. */
+  readonly counters: LimitStore | null;
 }
 
 export class Gateway {
@@ -58,13 +63,14 @@ export class Gateway {
   #evidence: Evidence | null = null;
   #record: LocalRecord | null = null;
   #decider: OpenedDecider | null = null;
+  #limiter: Limiter | null = null;
   #door: ForwardDoor | null = null;
   #pool: Pool | null = null;
   #pipeline: Pipeline | null = null;
   #order = KILL_OFF;
   #reloadAsked = false;
   #recheckUntil = 0;
-  #learnPlane: (() => Promise<void>) | null = null;
+  #learnServices: (() => Promise<void>) | null = null;
   #vitalsTimer: ReturnType<typeof setInterval> | null = null;
   #drained: Promise<void> | null = null;
 
@@ -93,9 +99,16 @@ export class Gateway {
     this.#evidence = evidence;
 
     const names = openNames(runtime, config);
-    // Now, so that the gate knows the plane's address before anybody is served.
-    const plane = planeEndpoint(config);
-    const planeAddresses = plane === null ? [] : await addressesOf(names, plane);
+    const limiter = await openLimiter(runtime, config, {
+      program: () => decider.limits(),
+      counters: options.counters,
+      counted: (limit, result) => this.metrics.limits.with(limit, result).inc(),
+      log: this.#log,
+    });
+    this.#limiter = limiter;
+    // Now, so that the gate knows where plane and Redis are before anybody is served.
+    const known = [planeEndpoint(config), redisEndpoint(config)].filter((service) => service !== null);
+    const found = await Promise.all(known.map((service) => addressesOf(names, service)));
     const via = `1.1 sallyport-${options.instance ?? runtime.randomHex(8)}`;
     const pool = new Pool(deadlines, config.poolIdle, config.poolIdleTimeoutMs);
     this.#pool = pool;
@@ -138,13 +151,15 @@ export class Gateway {
     // The configuration may have named the admin surface by a name; this is its address.
     const services = options.admin === null ? own.services : [...own.services, options.admin];
     gate = hostGate(config.blockedHosts, { ...own, services });
-    if (plane !== null) this.#watchPlane(gate, names, plane, planeAddresses);
+    for (const [i, service] of known.entries()) gate.learn(service, found[i] ?? [], "shared");
+    if (known.length > 0) this.#watchServices(gate, names, known);
     const guard = addressGuard({ allow: config.allowAddresses, gate, policy: decider });
     pipeline = new Pipeline({
       runtime,
       config,
       gate,
       decider,
+      limiter,
       names,
       guard,
       evidence,
@@ -217,16 +232,17 @@ export class Gateway {
     return cut.length;
   }
 
-  /** The plane is nobody's destination, under other names neither: its address is looked up for as long as this runs. */
-  #watchPlane(gate: HostGate, names: Names, plane: Endpoint, addresses: readonly string[]): void {
-    gate.learn(plane, addresses, "shared");
-    this.#learnPlane = async () => gate.learn(plane, await addressesOf(names, plane), "shared");
+  /** They are nobody's destination, under other names neither: their addresses are looked up for as long as this runs. */
+  #watchServices(gate: HostGate, names: Names, services: readonly Endpoint[]): void {
+    this.#learnServices = async () => {
+      for (const service of services) gate.learn(service, await addressesOf(names, service), "shared");
+    };
   }
 
   #watchVitals(): void {
     const { metrics, health } = this;
     const look = () => {
-      void this.#learnPlane?.();
+      void this.#learnServices?.();
       // What was let go before a reload may have waited for a name or its evidence, and carry bytes only now.
       if (this.#decider !== null && this.#runtime.monotonic() < this.#recheckUntil) this.#cutDenied(this.#decider);
       const down = this.#evidence?.writable === false;
@@ -250,6 +266,7 @@ export class Gateway {
       metrics.heldBytes.set(this.#door?.budget.used ?? 0);
       metrics.evidenceWritable.set(this.#evidence?.writable === false ? 0 : 1);
       metrics.policyStale.set(health.policyStale ? 1 : 0);
+      metrics.limitsUp.set(this.#limiter?.up === false ? 0 : 1);
       metrics.planeDown.set(health.planeDown ? 1 : 0);
       metrics.memoryBytes.set(this.#runtime.memory());
       metrics.cpuSeconds.value = this.#runtime.cpuMicros() / 1e6;
@@ -306,6 +323,7 @@ export class Gateway {
     await this.#evidence?.close();
     this.#decider?.close();
     await this.#record?.close();
+    this.#limiter?.close();
     this.#log.info("drained");
     this.#log.flush();
   }

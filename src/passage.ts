@@ -1,3 +1,4 @@
+import type { Reservation } from "./decide/limits-reservation.ts";
 import type { Fault } from "./errors.ts";
 import type { Committed, Waiting } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
@@ -25,6 +26,8 @@ export class Passage implements Waiting {
   decision: Decision | null = null;
   /** What the decider said, whatever was made of it afterwards; null when it was not asked. */
   ruled: Decision | null = null;
+  /** What it has taken from the limits; settled or released at every end. */
+  reservation: Reservation | null = null;
   draft: CertificateDraft | null = null;
   /** sha256 hex of what replaces the body; null when nothing does. */
   forwarded: string | null = null;

@@ -8,12 +8,13 @@ import type { AddressGuard } from "./decide/address.ts";
 import type { VetoDamper } from "./decide/damper.ts";
 import type { Decider } from "./decide/decider.ts";
 import type { HostGate } from "./decide/host.ts";
+import type { Limited, Limiter } from "./decide/limits.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
 import { Drafts, NOTHING_FOUND } from "./drafts.ts";
 import { badGateway, refuse } from "./enforce/answers.ts";
-import { type Ended, NOTHING } from "./enforce/ended.ts";
-import { type Carried, forward } from "./enforce/forward.ts";
+import { type Ended, NOTHING, type Settled } from "./enforce/ended.ts";
+import { forward } from "./enforce/forward.ts";
 import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
@@ -32,6 +33,7 @@ export interface PipelineParts {
   readonly config: Config;
   readonly gate: HostGate;
   readonly decider: Decider;
+  readonly limiter: Limiter;
   readonly names: Names;
   readonly guard: AddressGuard;
   readonly evidence: Evidence;
@@ -101,8 +103,15 @@ export class Pipeline {
   }
 
   #decided(passage: Passage, decision: Decision): void {
-    passage.decision = decision;
     passage.ruled = decision;
+    if (!permits(decision)) this.#prove(passage, decision);
+    else
+      this.#then(passage, this.#parts.limiter.reserve(passage.exchange.egress, passage.body, decision), this.#limited);
+  }
+
+  #limited(passage: Passage, { decision, reservation }: Limited): void {
+    passage.decision = decision;
+    passage.reservation = reservation;
     const { replacement } = decision;
     if (!permits(decision)) this.#prove(passage, decision);
     else if (replacement === null) this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);
@@ -128,6 +137,7 @@ export class Pipeline {
     const killed = this.#killed !== null && permits(decided);
     const decision = killed ? (this.#killed as Decision) : decided;
     if (killed) passage.way = null;
+    if (!permits(decision)) passage.reservation?.release();
     passage.decision = decision;
     passage.draft = this.#drafts.draft(passage.exchange, decision, passage);
     this.#parts.evidence.submit(passage.draft, passage);
@@ -142,22 +152,23 @@ export class Pipeline {
       this.#parts.observer.decided(draft);
       this.#parts.certified(passage, committed.id);
       if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
-      else if (this.#killed !== null) this.#revoked(exchange, draft, committed);
-      else if (way.fault !== null) this.#unreachable(exchange, draft, committed, way.fault);
+      else if (this.#killed !== null) this.#revoked(passage, draft, committed);
+      else if (way.fault !== null) this.#unreachable(passage, draft, committed, way.fault);
       else this.#carryOut(passage, decision, way, draft, committed);
     } catch (thrown) {
       // What is certified stays so: there is no second certificate, only an end.
       this.#parts.observer.fault("pipeline_crashed", thrown);
       if (way !== null && permits(decision)) {
         const cut = { ...NOTHING, severed: true, error: "pipeline_crashed" };
-        this.settle({ exchange, draft, certificateId: committed.id }, cut);
+        this.settle({ exchange, draft, certificateId: committed.id, reservation: passage.reservation }, cut);
       }
       exchange.responder.sever();
     }
   }
 
   /** Called by evidence: no evidence, no egress. Never throws. */
-  unproven({ exchange, body, draft }: Passage, fault: Fault): void {
+  unproven({ exchange, body, draft, reservation }: Passage, fault: Fault): void {
+    reservation?.release();
     const { mode, policy_version } = draft as CertificateDraft;
     const refusing = async () => {
       const decision = failClosed("the decision's evidence could not be written", fault.code, { mode });
@@ -260,22 +271,23 @@ export class Pipeline {
   }
 
   /** Allowed and proven, but stopped while the proof was written. */
-  #revoked(exchange: Exchange, draft: CertificateDraft, committed: Committed): void {
+  #revoked({ exchange, reservation }: Passage, draft: CertificateDraft, committed: Committed): void {
     exchange.release();
     const cut = { ...NOTHING, severed: true, error: "killed" };
-    this.settle({ exchange, draft, certificateId: committed.id }, cut);
+    this.settle({ exchange, draft, certificateId: committed.id, reservation }, cut);
     exchange.responder.sever();
   }
 
   /** Allowed and proven, but the name leads nowhere. */
-  #unreachable(exchange: Exchange, draft: CertificateDraft, committed: Committed, fault: Fault): void {
+  #unreachable({ exchange, reservation }: Passage, draft: CertificateDraft, committed: Committed, fault: Fault): void {
     exchange.release();
-    this.settle({ exchange, draft, certificateId: committed.id }, { ...NOTHING, answered: 502, error: fault.code });
+    const end = { ...NOTHING, answered: 502, error: fault.code };
+    this.settle({ exchange, draft, certificateId: committed.id, reservation }, end);
     badGateway(exchange.responder, committed, fault.message, exchange.egress.phase === "tunnel");
   }
 
   #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
-    const { exchange, body } = passage;
+    const { exchange, body, reservation } = passage;
     const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
     const { egress } = exchange;
     if (egress.phase === "request") {
@@ -288,6 +300,7 @@ export class Pipeline {
         certificate: committed,
         certificateId: committed.id,
         draft,
+        reservation,
       });
       return;
     }
@@ -297,6 +310,7 @@ export class Pipeline {
       certificateId: committed.id,
       certificate: committed,
       draft,
+      reservation,
       opaque: passage.opaque,
       veto: (veto) => this.#vetoInside(exchange, veto, committed.id),
     });
@@ -326,6 +340,7 @@ export class Pipeline {
     this.#parts.observer.fault("pipeline_crashed", thrown);
     // Whatever the passage still waits for must not carry it on.
     const first = passage.end();
+    passage.reservation?.release();
     if (!first || exchange.responder.started) {
       exchange.responder.sever();
       return;
@@ -339,8 +354,9 @@ export class Pipeline {
   }
 
   /** How an allowed egress ended; what enforce tells. */
-  settle({ exchange, certificateId, draft }: Pick<Carried, "exchange" | "certificateId" | "draft">, end: Ended): void {
+  settle({ exchange, certificateId, draft, reservation }: Settled, end: Ended): void {
     exchange.release();
+    reservation?.settle({ ...end, sent: end.address !== null });
     const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
     this.#parts.evidence.settle({
       certificate_id: certificateId,

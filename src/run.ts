@@ -3,6 +3,7 @@ import { openAdmin, statusFacts } from "./admin.ts";
 import type { Config } from "./config/config.ts";
 import { workerAuditPath } from "./config/worker-log.ts";
 import { ControlLink, type Message, type Question } from "./control.ts";
+import { parentCounters } from "./counters.ts";
 import type { Endpoint } from "./decide/host.ts";
 import { Gateway } from "./gateway.ts";
 import { KillSwitch, watchKillSources } from "./kill.ts";
@@ -48,7 +49,7 @@ async function runAlone(runtime: Runtime, config: Config, log: Log): Promise<num
   };
   const unwatch = await watchKillSources(runtime, config, { kill, log });
   const admin = await openAdmin(runtime, config, operated, log);
-  const listener = await gateway.start({ reusePort: false, instance: null, vitals: null, admin });
+  const listener = await gateway.start({ reusePort: false, instance: null, vitals: null, admin, counters: null });
   log.info("listening", { host: listener.address, port: listener.port });
   runtime.onSignal("SIGTERM", stop);
   runtime.onSignal("SIGINT", stop);
@@ -113,7 +114,8 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   link.send({ kind: "hello", worker: number, token });
   const known = await Promise.race([welcomed, code]);
   if (typeof known === "number") return known;
-  await gateway.start({ reusePort: true, instance, vitals, admin: known.admin });
+  const counters = config.redis === null ? parentCounters(link, config.enforceTimeoutMs / 2) : null;
+  await gateway.start({ reusePort: true, instance, vitals, admin: known.admin, counters });
   link.send({ kind: "ready" });
   return code;
 }

@@ -2,7 +2,9 @@
 import { openAdmin, statusFacts } from "./admin.ts";
 import type { Config } from "./config/config.ts";
 import { ControlLink, type Message, type Question } from "./control.ts";
+import { count } from "./counters.ts";
 import { constantTimeEqual } from "./crypto/digest.ts";
+import { MemoryLimits } from "./decide/limits-memory.ts";
 import { messageOf } from "./errors.ts";
 import { KillSwitch, watchKillSources } from "./kill.ts";
 import type { Operated } from "./listen/admin.ts";
@@ -52,6 +54,8 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   const path = `${directory}/control.sock`;
   const token = runtime.randomHex(32);
   const workers: Worker[] = [];
+  /** Of all workers together, unless a Redis holds them. */
+  const counters = new MemoryLimits(runtime);
   let stopping = false;
   let everReady = false;
   let firstReady: () => void = () => {};
@@ -106,6 +110,8 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
     if (message.kind === "ready") {
       worker.ready = true;
       if (workers.every((each) => each.ready)) firstReady();
+    } else if (message.kind === "take" || message.kind === "adjust" || message.kind === "renew") {
+      count(counters, message, link);
     } else if (message.kind === "ask" && message.what === "health") {
       void health().then((all) => link.send({ kind: "health", id: message.id, all }));
     } else if (message.kind === "ask" && message.what === "metrics") {

@@ -3,6 +3,7 @@ import { Fault } from "../errors.ts";
 import { readLines } from "../evidence/lines.ts";
 import { readCertificate } from "../evidence/read-certificate.ts";
 import type { Certificate } from "../model/certificate.ts";
+import { placeOfRule } from "../policy/explain.ts";
 import type { Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
@@ -42,15 +43,25 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   const findings = await findingsFor(runtime, kept, certificate.certificate_id);
   if (given.findings !== null && findings === null)
     throw new Fault("usage", `there is no file ${quote(given.findings)}`);
-  const rule = given.program?.rules.find(({ name }) => name === certificate.rule) ?? null;
+  const { program } = given;
+  const place = program === null || certificate.rule === null ? null : placeOfRule(program, certificate.rule);
+  const controls = program?.rules.find(({ name }) => name === certificate.rule)?.controls ?? [];
   const samePolicy = given.program !== null && given.program.version === certificate.policy_version;
   const { what, help } = wordsOf(certificate.matched_vector);
   if (given.json) {
     const { certificate_id, verdict, would, mode, reason, matched_pillar, matched_vector, policy_version } =
       certificate;
     const told = { certificate_id, verdict, would, mode, reason, matched_pillar, matched_vector, policy_version };
-    const place = rule === null ? null : { at: rule.at(), text: rule.source(), controls: rule.controls };
-    const out = { ...told, rule: certificate.rule, what, help, rule_place: place, same_policy: samePolicy, findings };
+    const out = {
+      ...told,
+      rule: certificate.rule,
+      what,
+      help,
+      rule_place: place,
+      controls,
+      same_policy: samePolicy,
+      findings,
+    };
     runtime.stdout(`${JSON.stringify(out, null, 2)}\n`);
     return EXIT.ok;
   }
@@ -59,11 +70,10 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
     lines.push(`  why: ${what} (${certificate.matched_vector}, pillar ${certificate.matched_pillar})`);
   }
   if (certificate.rule !== null) lines.push(`  rule: ${certificate.rule}, policy ${certificate.policy_version}`);
-  if (rule !== null) {
-    if (!samePolicy)
-      lines.push(`  the policy here is another one (${given.program?.version}); the rule may have changed:`);
-    lines.push(`  at ${rule.at()}`, ...indented(rule.source(), "    "));
-    if (rule.controls.length > 0) lines.push(`  controls: ${rule.controls.join(", ")}`);
+  if (place !== null) {
+    if (!samePolicy) lines.push(`  the policy here is another one (${program?.version}); the rule may have changed:`);
+    lines.push(`  at ${place.at}`, ...indented(place.text, "    "));
+    if (controls.length > 0) lines.push(`  controls: ${controls.join(", ")}`);
   } else if (given.program !== null && certificate.rule?.startsWith("rules.") === true) {
     lines.push(`  the policy here (${given.program.version}) has no such rule`);
   }

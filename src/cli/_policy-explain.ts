@@ -1,7 +1,7 @@
 import { factsOf } from "../content/facts.ts";
 import type { Question } from "../model/question.ts";
 import { Asked } from "../policy/asked.ts";
-import { type ExplainedRule, type Explanation, explain } from "../policy/explain.ts";
+import { type ExplainedRule, type Explanation, explain, placeOfRule } from "../policy/explain.ts";
 import type { Program } from "../policy/program.ts";
 import { findingsOf, questionOf, questionOfJson } from "../policy/spoken-request.ts";
 import type { Runtime } from "../runtime/contract.ts";
@@ -104,8 +104,8 @@ async function questionFrom(runtime: Runtime, parsed: Arguments): Promise<Questi
 
 function toText(program: Program, { ruling, rules }: Explanation, all: boolean): string {
   const lines = [`${ruling.verdict}: ${ruling.reason}`, `  by ${ruling.rule}, policy ${program.version}`];
-  const winner = rules.find(({ rule }) => rule.name === ruling.rule);
-  if (winner !== undefined) lines.push(`  at ${winner.rule.at()}`, ...indented(winner.rule.source(), "    "));
+  const place = placeOfRule(program, ruling.rule);
+  if (place !== null) lines.push(`  at ${place.at}`, ...indented(place.text, "    "));
   if (ruling.message !== null) lines.push(`  message: ${ruling.message}`);
   if (ruling.controls.length > 0) lines.push(`  controls: ${ruling.controls.join(", ")}`);
   if (ruling.would !== null) {

@@ -17,6 +17,13 @@ export interface GovernanceConfig {
   readonly key: string | null;
 }
 
+export interface RedisConfig {
+  /** Secret. */
+  readonly url: string;
+  /** PEM text, or null. */
+  readonly ca: string | null;
+}
+
 export type AuditSync = "none" | "batch" | "each";
 
 export type LogLevel = "error" | "warn" | "info" | "debug";
@@ -54,6 +61,8 @@ export interface Config {
   readonly failClosed: boolean;
   readonly connectPassthrough: boolean;
   readonly governance: GovernanceConfig | null;
+  /** Null: counters of limits are kept in memory. */
+  readonly redis: RedisConfig | null;
   readonly policyPath: string | null;
   /** A policy that is only compared with the one in force. */
   readonly candidatePath: string | null;

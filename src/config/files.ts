@@ -11,6 +11,7 @@ import type { SettingName, Settings } from "./schema.ts";
 export interface Files {
   readonly signingKey: string | null;
   readonly upstreamRoots: string | null;
+  readonly redisCa: string | null;
   readonly ca: string | null;
   readonly cert: string | null;
   readonly key: string | null;
@@ -70,6 +71,7 @@ export async function readFiles(runtime: Runtime, settings: Settings, problems: 
       problems,
     }),
     upstreamRoots: await at("EVE_PROXY_UPSTREAM_CA", settings.EVE_PROXY_UPSTREAM_CA, CERTIFICATE),
+    redisCa: await at("EVE_PROXY_REDIS_CA", settings.EVE_PROXY_REDIS_CA, CERTIFICATE),
     ca: await at("EVE_PROXY_GOVERNANCE_CA", settings.EVE_PROXY_GOVERNANCE_CA, CERTIFICATE),
     cert: await at("EVE_PROXY_GOVERNANCE_CERT", settings.EVE_PROXY_GOVERNANCE_CERT, CERTIFICATE),
     key: await at("EVE_PROXY_GOVERNANCE_KEY", settings.EVE_PROXY_GOVERNANCE_KEY, "-----BEGIN"),

@@ -69,6 +69,12 @@ const RULES: readonly Rule[] = [
     problem: "is set without EVE_PROXY_GOVERNANCE_URL: there is no plane that could be down",
     hint: "set the URL of the plane, or unset this",
   },
+  {
+    about: ["EVE_PROXY_REDIS_CA", "EVE_PROXY_REDIS_URL"],
+    broken: (s) => s.EVE_PROXY_REDIS_CA !== undefined && !(s.EVE_PROXY_REDIS_URL ?? "").startsWith("rediss:"),
+    problem: "is set, but EVE_PROXY_REDIS_URL is not a rediss URL and no certificate is ever exchanged",
+    hint: "use rediss in EVE_PROXY_REDIS_URL, or unset this",
+  },
   ...GOVERNANCE_PARTS.map(
     (name): Rule => ({
       about: [name, "EVE_PROXY_GOVERNANCE_URL"],
@@ -130,6 +136,11 @@ export function remarks(settings: Settings): string[] {
   }
   if (settings.EVE_PROXY_GOVERNANCE_TOKEN !== undefined && settings.EVE_PROXY_GOVERNANCE_URL?.startsWith("http:")) {
     warnings.push("EVE_PROXY_GOVERNANCE_TOKEN is sent to the plane over http, readable on the way");
+  }
+  if (settings.EVE_PROXY_REDIS_URL?.startsWith("redis:") && settings.EVE_PROXY_REDIS_URL.includes("@")) {
+    warnings.push(
+      "EVE_PROXY_REDIS_URL carries a password over an unencrypted connection; use rediss where it leaves the host",
+    );
   }
   const open = settings.EVE_PROXY_ALLOW_ADDRESSES.filter((cidr) => cidr.prefix === 0);
   if (open.length > 0) {

@@ -227,3 +227,25 @@ export const proxyUrl: Kind<UpstreamProxy> = {
     return { tls, host: found.host, port: url.port === "" ? (tls ? 443 : 80) : Number(url.port), authorization };
   },
 };
+
+/** The URL of a Redis as its clients read it. Never quoted. */
+export const redisUrl: Kind<string> = {
+  name: "URL",
+  read(value) {
+    const hint = "give redis://host:port or rediss://user:password@host:port/0";
+    const url = URL.parse(value);
+    if (url === null || (url.protocol !== "redis:" && url.protocol !== "rediss:")) {
+      return refuse(value === "" ? EMPTY : "is not a redis or rediss URL", hint);
+    }
+    if (normalizeHost(url.hostname) === null || url.port === "0") return refuse("has no usable host and port", hint);
+    if (url.search !== "" || url.hash !== "") return refuse("has a query or a fragment", hint);
+    if (!/^(?:\/?|\/[0-9]{1,4})$/.test(url.pathname)) return refuse("has a path that is no database number", hint);
+    try {
+      decodeURIComponent(url.username);
+      decodeURIComponent(url.password);
+    } catch {
+      return refuse("has credentials that do not percent-decode", hint);
+    }
+    return value;
+  },
+};

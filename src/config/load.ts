@@ -128,6 +128,7 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
       url === undefined
         ? null
         : { url, token: from.EVE_PROXY_GOVERNANCE_TOKEN ?? null, ca: files.ca, cert: files.cert, key: files.key },
+    redis: from.EVE_PROXY_REDIS_URL === undefined ? null : { url: from.EVE_PROXY_REDIS_URL, ca: files.redisCa },
     policyPath: from.EVE_PROXY_POLICY ?? null,
     candidateLog: from.EVE_PROXY_AUDIT_PATH === "-" ? null : beside(from.EVE_PROXY_AUDIT_PATH, "candidate.jsonl"),
     candidatePath: from.EVE_PROXY_POLICY_CANDIDATE ?? null,

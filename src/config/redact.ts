@@ -17,6 +17,7 @@ export function redact(config: Config): Readonly<Record<string, Plain>> {
     signingKey: hide(config.signingKey),
     adminToken: hide(config.adminToken),
     governance: governance && { ...governance, token: hide(governance.token), key: hide(governance.key) },
+    redis: config.redis && { ...config.redis, url: HIDDEN },
     upstreamProxy: upstreamProxy && { ...upstreamProxy, authorization: hide(upstreamProxy.authorization) },
     allowAddresses: config.allowAddresses.map((cidr) => cidr.text),
     clients: config.clients?.map((cidr) => cidr.text) ?? null,

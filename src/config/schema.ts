@@ -17,6 +17,7 @@ import {
   path,
   port,
   proxyUrl,
+  redisUrl,
   seconds,
   secret,
   serviceUrl,
@@ -121,6 +122,12 @@ const decisions = {
   EVE_PROXY_GOVERNANCE_CA: optional(path, "PEM file of the roots the plane's certificate must chain to."),
   EVE_PROXY_GOVERNANCE_CERT: optional(path, "PEM file of the client certificate shown to the plane."),
   EVE_PROXY_GOVERNANCE_KEY: optional(path, "PEM file of the key of that certificate.", "alias"),
+  EVE_PROXY_REDIS_URL: optional(
+    redisUrl,
+    "Redis or Valkey that holds the counters of a policy's limits for several gateways: `redis://` or `rediss://`, with `user:password@` and `/database` where needed. Unset: this gateway counts for itself.",
+    "content",
+  ),
+  EVE_PROXY_REDIS_CA: optional(path, "PEM file of the roots that Redis's certificate must chain to."),
   EVE_PROXY_ORG_ID: setting(text, "default", "Organisation named in every certificate."),
 };
 
@@ -246,6 +253,4 @@ export const RESERVED_NAMES: readonly string[] = [
   "EVE_PROXY_CA_KEY",
   "EVE_PROXY_CA_KEY_FILE",
   "EVE_PROXY_EXT_AUTHZ_LISTEN",
-  "EVE_PROXY_REDIS_URL",
-  "EVE_PROXY_REDIS_URL_FILE",
 ];

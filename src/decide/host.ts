@@ -46,14 +46,23 @@ export function planeEndpoint({ governance }: Pick<Config, "governance">): Endpo
   return { host: normalizeHost(url.hostname)?.host ?? url.hostname, port };
 }
 
+/** Where the counters of limits are kept for many gateways; null when they are kept here. */
+export function redisEndpoint({ redis }: Pick<Config, "redis">): Endpoint | null {
+  const url = redis === null ? null : URL.parse(redis.url);
+  if (url === null) return null;
+  return { host: normalizeHost(url.hostname)?.host ?? url.hostname, port: url.port === "" ? 6379 : Number(url.port) };
+}
+
 /** The services of a configuration, and the doors as they were bound. */
 export function selfAddresses(
-  config: Pick<Config, "governance" | "upstreamProxy" | "adminListen">,
+  config: Pick<Config, "governance" | "redis" | "upstreamProxy" | "adminListen">,
   bound: Pick<SelfAddresses, "listeners" | "localAddresses">,
 ): SelfAddresses {
   const services: Endpoint[] = [];
   const plane = planeEndpoint(config);
   if (plane !== null) services.push(plane);
+  const redis = redisEndpoint(config);
+  if (redis !== null) services.push(redis);
   if (config.upstreamProxy !== null) services.push(config.upstreamProxy);
   if (config.adminListen !== null) services.push(config.adminListen);
   return { listeners: bound.listeners, localAddresses: bound.localAddresses, services };

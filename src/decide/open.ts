@@ -1,5 +1,6 @@
 /** The decider a configuration asks for, and what else of the policy the gateway needs. */
 import type { Config } from "../config/config.ts";
+import type { LimitProgram } from "../limits/compile.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
 import type { CacheTerms } from "../policy/cache-terms.ts";
@@ -25,6 +26,8 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   forget(): void;
   /** What the local policy says of a destination now; null when it has nothing against it. For what already runs. */
   recheck(egress: Egress): Decision | null;
+  /** Of the local policy in force; null without one. */
+  limits(): LimitProgram | null;
   /** Lets go of connections to the plane. */
   close(): void;
 }
@@ -121,6 +124,7 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
       return { ok: result.ok, message: `${result.message}; ${said}` };
     },
     opaque: (host, port) => decider.opaque(host, port),
+    limits: () => policy.limits(),
     deniedAddress: (address, port) => policy.deniedAddress(address, port),
     close: () => plane?.close(),
   };

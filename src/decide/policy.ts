@@ -1,5 +1,6 @@
 /** What a policy says of places, wherever it was read from. */
 import type { Engine } from "../engine/engine.ts";
+import type { LimitProgram } from "../limits/compile.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
 import type { CacheTerms } from "../policy/cache-terms.ts";
@@ -10,6 +11,8 @@ import type { AddressPolicy } from "./address.ts";
 
 /** A policy's verdicts. Without a policy nothing is denied and nothing opaque. */
 export interface PolicyVerdicts extends AddressPolicy {
+  /** Of the program in force; null without a policy. */
+  limits(): LimitProgram | null;
   /** The veto for a destination, or the name of the rule that lets it go (null without a policy). */
   judge(destination: Destination): Decision | string | null;
   opaque(host: string, port: number): boolean;
@@ -31,6 +34,7 @@ export interface Policy extends PolicyVerdicts {
 /** `current` is asked every time: the program in force may be replaced. */
 export function verdictsOf(current: () => Program | null): PolicyVerdicts {
   return {
+    limits: () => current()?.limits ?? null,
     judge({ host, port, literal }) {
       const program = current();
       if (program === null) return null;

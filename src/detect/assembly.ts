@@ -3,10 +3,13 @@
  * recipe says (concatenation, variables, templates, lists) and once more simply in their order.
  */
 import { judge } from "./judge.ts";
+import { LETTER_INDEX } from "./language.ts";
+import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
 import type { Match } from "./reading.ts";
 import { Recipe } from "./recipe.ts";
 
 const MIN_LETTERS = 16;
+const REASON = "the content assembles a forbidden instruction from pieces";
 
 const recipe = new Recipe();
 
@@ -15,14 +18,59 @@ const recipe = new Recipe();
  * make more of it than any honest recipe does.
  */
 export function assembled(text: Uint8Array): Match | "exhausted" | null {
+  if (!isRecipe(text)) return inOrder(text);
   recipe.clear();
   recipe.read(text);
   const { letters, ordered, builtFrom, built, exhausted } = recipe;
   const found = judged(letters.subarray(0, ordered)) ?? judged(letters.subarray(builtFrom, built));
   if (found !== null) {
-    return { ...found, vector: "706", reason: "the content assembles a forbidden instruction from pieces" };
+    return { ...found, vector: "706", reason: REASON };
   }
   return exhausted ? "exhausted" : null;
+}
+
+const MARK = new Uint8Array(256);
+for (const mark of [0x22, 0x27, 0x60]) MARK[mark] = 1;
+/** Before a literal: it is given a name, or joined; `s` and `e` end "is" and "be". */
+const GIVES = new Uint8Array(256);
+for (const mark of "=:+&") GIVES[mark.charCodeAt(0)] = 1;
+const S = 0x73;
+const E = 0x65;
+
+/** Whether a literal is given a name or joined to anything: else literals in their order are all there is. */
+function isRecipe(text: Uint8Array): boolean {
+  for (let i = 1; i < text.length; i++) {
+    if (MARK[text[i] as number] === 0) continue;
+    const spaced = text[i - 1] === 0x20 && i > 2;
+    const before = text[spaced ? i - 2 : i - 1] as number;
+    if (GIVES[before] === 1) return true;
+    if (spaced && ((before === S && text[i - 3] === 0x69) || (before === E && text[i - 3] === 0x62))) return true;
+  }
+  return false;
+}
+
+const MAX_LITERAL = 256;
+const pieces = new Uint8Array(MAX_LETTERS_INPUT + 16);
+
+/** What is in quotes, one after the other. */
+function inOrder(text: Uint8Array): Match | null {
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const mark = text[i] as number;
+    if (MARK[mark] === 0 || (i > 0 && isWord(text[i - 1] as number))) continue;
+    let close = i + 1;
+    const last = Math.min(text.length, close + MAX_LITERAL);
+    while (close < last && text[close] !== mark && text[close] !== 0x0a) close += 1;
+    if (close >= last || text[close] !== mark) continue;
+    count = putLetters(text, i + 1, close, pieces, count);
+    i = close;
+  }
+  const found = judged(pieces.subarray(0, count));
+  return found === null ? null : { ...found, vector: "706", reason: REASON };
+}
+
+function isWord(byte: number): boolean {
+  return LETTER_INDEX[byte] !== 26 || (byte >= 0x30 && byte <= 0x39);
 }
 
 function judged(letters: Uint8Array): Match | null {

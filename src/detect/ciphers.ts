@@ -1,7 +1,7 @@
 /** Rotated, mirrored and reversed letters: found by how unlike language they are, undone as is most like it. */
 import type { Draft } from "./draft.ts";
-import { BLOCK, LETTER_INDEX, likeness, oddBlocks } from "./language.ts";
-import { MAX_LETTERS_INPUT } from "./letters.ts";
+import { BLOCK, backwardLikeness, LETTER_INDEX, likeness, oddBlocks } from "./language.ts";
+import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
 
 /** Letters of a region that are weighed. */
 const SAMPLE = 192;
@@ -10,6 +10,7 @@ const GAP = 3;
 /** In a text of so few letters one odd block is enough. */
 const SHORT = 64;
 const LEAST = 12;
+const LEAST_LETTERS = 7;
 /** Quarters of a bit a pair. */
 const LIKE_LANGUAGE = 3.2;
 const GAIN = 2.5;
@@ -18,45 +19,43 @@ const GAIN = 2.5;
 const FREQUENCY = [82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1];
 const WEIGHT = Float64Array.from(FREQUENCY, (share) => Math.log2((share + 0.5) / 38));
 const MIRROR = 26;
-const CANDIDATES = 4;
+const KEYS = 27;
+/** Bits a letter. */
+const MARGIN = 0.15;
+const CANDIDATES = 6;
+/** Letters of a text in which every key is tried. */
+const FEW = 160;
 
-const letterAt = new Int32Array(MAX_LETTERS_INPUT + 1);
-const letters = new Uint8Array(MAX_LETTERS_INPUT + 1);
+/** Letters before every so many bytes. */
+const STEP = 256;
+const lettersAt = new Int32Array(MAX_LETTERS_INPUT / STEP + 2);
+const letters = new Uint8Array(MAX_LETTERS_INPUT + 16);
 const odd = new Uint8Array(MAX_LETTERS_INPUT / BLOCK + 2);
 const counts = new Int32Array(26);
 const sample = new Uint8Array(SAMPLE);
 const tried = new Uint8Array(SAMPLE);
-const scores = new Float64Array(27);
+const scores = new Float64Array(KEYS);
 
 /** Whether there is anything to look at, told from letters alone. */
 export function mayBeCipher(text: Uint8Array, count: number): boolean {
   if (count < LEAST) return false;
-  const few = count <= SHORT;
-  if (count <= 2 * BLOCK) return likeness(text, 0, count) < LIKE_LANGUAGE || oddBlocks(text, count, odd) > 0;
-  const found = oddBlocks(text, count, odd);
-  if (found < 2) return few && found > 0;
-  const blocks = Math.floor((count - 1) / BLOCK);
-  let last = -9;
-  for (let block = 0; block < blocks; block++) {
-    if (odd[block] === 0) continue;
-    if (block - last <= 2) return true;
-    last = block;
-  }
-  return few;
+  if (oddBlocks(text, count, odd) > 0) return true;
+  // In few letters the odd ones may fall on two blocks, half and half with plain ones.
+  return count <= SHORT && likeness(text, 0, count) < LIKE_LANGUAGE;
 }
 
 /** Undoes ciphers in ASCII `text`; `reversed`: what reads backwards, word for word in place. Linear. */
 export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): void {
   let count = 0;
-  for (let i = 0; i < text.length && count < MAX_LETTERS_INPUT; i++) {
-    const index = LETTER_INDEX[text[i] as number] as number;
-    letters[count] = 0x61 + index;
-    letterAt[count] = i;
-    count += index < 26 ? 1 : 0;
+  for (let at = 0; at < text.length; at += STEP) {
+    lettersAt[at / STEP] = count;
+    count = putLetters(text, at, Math.min(at + STEP, text.length), letters, count);
   }
   if (count < LEAST) return;
-  if (count <= 3 * BLOCK) {
-    undoRegion(text, 0, count, { draft, inPlace, whole: true });
+  if (count <= SHORT) {
+    // Whole, and what is odd in it: the one or the other is not diluted.
+    const whole = oddBlocks(letters, count, odd) === 0 || count <= 3 * BLOCK;
+    undoRegion(text, 0, count, { draft, inPlace, whole, few: true });
     return;
   }
   oddBlocks(letters, count, odd);
@@ -64,17 +63,10 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
   for (let block = 0; block < blocks; block++) {
     if (odd[block] === 0) continue;
     let last = block;
-    let found = 1;
-    for (let next = block + 1; next < blocks && next - last <= GAP; next++) {
-      if (odd[next] === 0) continue;
-      last = next;
-      found += 1;
-    }
-    if (found > 1 || count <= SHORT) {
-      // The last letters may be too few for a block of their own.
-      const to = last + 3 >= blocks ? count : (last + 2) * BLOCK;
-      undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false });
-    }
+    for (let next = block + 1; next < blocks && next - last <= GAP; next++) if (odd[next] === 1) last = next;
+    // The last letters may be too few for a block of their own.
+    const to = last + 3 >= blocks ? count : (last + 2) * BLOCK;
+    undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false, few: count <= FEW });
     block = last;
   }
 }
@@ -84,46 +76,82 @@ interface Manner {
   readonly inPlace: boolean;
   /** False: only odd blocks are weighed. */
   readonly whole: boolean;
+  /** True: every key is tried. */
+  readonly few: boolean;
 }
 
-function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace, whole }: Manner): void {
-  const size = whole ? sampled(from, to, 0) : oddSample(from, to);
+function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace, whole, few }: Manner): void {
+  const odds = whole ? sampled(from, to, 0) : oddSample(from, to);
   counts.fill(0);
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < odds; i++) {
     const index = (sample[i] as number) - 0x61;
     counts[index] = (counts[index] as number) + 1;
   }
+  // A few letters again and again are like anything.
+  if (counts.reduce((kinds, times) => kinds + (times > 0 ? 1 : 0), 0) < LEAST_LETTERS) return;
   weigh();
-  const plain = likeness(sample, 0, size);
+  const size = sampled(from, to, 0);
+  const candidates = few ? KEYS : CANDIDATES;
+  // Names and foreign words are odd, but made of the usual letters: nothing else is tried on them.
+  const least = few ? -1e8 : (scores[0] as number) - MARGIN * odds;
   let best = -1;
   let backwards = false;
-  let most = Math.max(LIKE_LANGUAGE, plain + GAIN);
-  for (let candidate = 0; candidate < CANDIDATES; candidate++) {
+  let most = 0;
+  for (let candidate = 0; candidate < candidates; candidate++) {
     let key = 0;
-    for (let other = 1; other < 27; other++) if ((scores[other] as number) > (scores[key] as number)) key = other;
+    for (let other = 1; other < KEYS; other++) if ((scores[other] as number) > (scores[key] as number)) key = other;
+    if ((scores[key] as number) < least) break;
     scores[key] = -1e9;
     for (let i = 0; i < size; i++) tried[i] = 0x61 + turned((sample[i] as number) - 0x61, key);
-    const forth = likeness(tried, 0, size);
-    if (forth > most && key !== 0) {
-      most = forth;
+    for (const back of [false, true]) {
+      if (key === 0 && !back) continue;
+      // Two disguises at once are believed less easily.
+      const gain = gainOf(size, back) * (back && key !== 0 ? 0.7 : 1);
+      if (gain < LEAST_GAIN) continue;
+      if (gain <= most) continue;
+      most = gain;
       best = key;
-      backwards = false;
-    }
-    tried.subarray(0, size).reverse();
-    const back = likeness(tried, 0, size);
-    if (back > most) {
-      most = back;
-      best = key;
-      backwards = true;
+      backwards = back;
     }
   }
   if (best === -1 || (inPlace && !backwards)) return;
-  const first = from === 0 ? 0 : (letterAt[from] as number);
-  const end = (letterAt[to - 1] as number) + 1;
+  const first = from === 0 ? 0 : placeOf(text, from);
+  const end = placeOf(text, to - 1) + 1;
   draft.undo(first, end, nameOf(best, backwards));
   if (inPlace) putWordsTurned(text, first, end, draft, best);
   else if (backwards) for (let i = end - 1; i >= first; i--) draft.put(undone(text[i] as number, best));
   else for (let i = first; i < end; i++) draft.put(undone(text[i] as number, best));
+}
+
+const PIECE = 8;
+const LEAST_GAIN = 56;
+
+/** By how much the pieces of the sample that a key makes more like language are so; 0 when that is not like language at all. */
+function gainOf(size: number, back: boolean): number {
+  let gain = 0;
+  let like = 0;
+  let letters = 0;
+  for (let at = 0; at < size; at += PIECE) {
+    const end = Math.min(size, at + PIECE);
+    const plain = likeness(sample, at, end);
+    const undone = back ? backwardLikeness(tried, at, end) : likeness(tried, at, end);
+    if (undone <= plain) continue;
+    gain += (undone - plain) * (end - at);
+    like += undone * (end - at);
+    letters += end - at;
+  }
+  return letters < LEAST || gain < GAIN * letters || like < LIKE_LANGUAGE * letters ? 0 : gain;
+}
+
+/** Where in the text a letter is. */
+function placeOf(text: Uint8Array, letter: number): number {
+  let step = 0;
+  while ((step + 1) * STEP < text.length && (lettersAt[step + 1] as number) <= letter) step += 1;
+  let count = lettersAt[step] as number;
+  for (let i = step * STEP; i < text.length; i++) {
+    if (LETTER_INDEX[text[i] as number] !== 26 && count++ === letter) return i;
+  }
+  return text.length - 1;
 }
 
 function sampled(from: number, to: number, at: number): number {
@@ -142,7 +170,7 @@ function oddSample(from: number, to: number): number {
 }
 
 function weigh(): void {
-  for (let key = 0; key < 27; key++) {
+  for (let key = 0; key < KEYS; key++) {
     let sum = 0;
     for (let letter = 0; letter < 26; letter++) {
       sum += (counts[letter] as number) * (WEIGHT[turned(letter, key)] as number);

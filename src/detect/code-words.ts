@@ -80,10 +80,11 @@ const MAX_GAP = 3;
 export function undoSpelling(text: Uint8Array, draft: Draft): void {
   for (let at = 0; at < text.length; at += LEAP) {
     let word = at;
+    const last = Math.min(text.length, at + LEAP);
     // The next word that begins here.
-    while (word < text.length && isLetter(text[word] as number)) word += 1;
-    while (word < text.length && !isLetter(text[word] as number)) word += 1;
-    if (word > at + LEAP || wordAt(text, word) === 0) continue;
+    while (word < last && isLetter(text[word] as number)) word += 1;
+    while (word < last && !isLetter(text[word] as number)) word += 1;
+    if (word === last || wordAt(text, word) === 0) continue;
     at = Math.max(at, spell(text, backFrom(text, Math.max(0, at - LEAP), word), draft) - LEAP);
   }
 }

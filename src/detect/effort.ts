@@ -9,7 +9,7 @@ export interface Budget {
 
 /** Readings of one text may come to this many times its bytes, and to this much anyway. */
 const WORK_PER_BYTE = 10;
-const LEAST_WORK = 32 * 1024;
+const LEAST_WORK = 128 * 1024;
 
 /** The work one text may still cause. */
 export class Effort {

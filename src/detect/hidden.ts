@@ -131,7 +131,38 @@ function bits(count: number): boolean {
       if (written >= 4 && isText(out, 0, written)) return true;
     }
   }
-  return false;
+  return unpadded(count, one, two) || unpadded(count, two, one);
+}
+
+/** Bits of each character without leading zeros: seven, or six of a mark or digit. Each begins with a one. */
+function unpadded(count: number, zero: number, set: number): boolean {
+  written = 0;
+  for (let i = 0; i < count; ) {
+    const code = codes[i] as number;
+    if (code !== zero && code !== set) {
+      out[written++] = 0x20;
+      i += 1;
+      continue;
+    }
+    if (code !== set) return false;
+    const width = beginsAt(i + 7, count, zero) && isLetterAt(i, count, set) ? 7 : beginsAt(i + 6, count, zero) ? 6 : 7;
+    let held = 0;
+    for (let bit = 0; bit < width && i < count; bit++, i++) held = (held << 1) | (codes[i] === set ? 1 : 0);
+    out[written++] = held;
+  }
+  return written >= 4 && isText(out, 0, written);
+}
+
+function beginsAt(at: number, count: number, zero: number): boolean {
+  return at >= count || codes[at] !== zero;
+}
+
+function isLetterAt(at: number, count: number, set: number): boolean {
+  let held = 0;
+  for (let bit = 0; bit < 7; bit++) held = (held << 1) | (at + bit < count && codes[at + bit] === set ? 1 : 0);
+  // A capital inside of a word is a mark, and what comes behind it.
+  const letter = written === 0 || out[written - 1] === 0x20 ? held | 0x20 : held;
+  return letter >= 0x61 && letter <= 0x7a;
 }
 
 const UPSIDE_DOWN = new Map(

@@ -14,12 +14,26 @@ const STEMS: readonly (readonly [string, number])[] = [
   ["righttoleft", BACKWARDS],
   ["mirrored", BACKWARDS],
   ["replac", WITHOUT],
-  ["remov", WITHOUT],
-  ["strip", WITHOUT],
-  ["delet", WITHOUT],
-  ["without", WITHOUT],
+  ["removin", WITHOUT],
+  ["removet", WITHOUT],
+  ["removea", WITHOUT],
+  ["removee", WITHOUT],
+  ["remove", WITHOUT],
+  ["omitth", WITHOUT],
+  ["stripp", WITHOUT],
+  ["striptext", WITHOUT],
+  ["stripall", WITHOUT],
+  ["stripth", WITHOUT],
+  ["delete", WITHOUT],
+  ["deleting", WITHOUT],
+  ["withoutth", WITHOUT],
+  ["ignoringth", WITHOUT],
+  ["skippingth", WITHOUT],
+  ["leaveout", WITHOUT],
   ["substitut", WITHOUT],
-  ["swap", WITHOUT],
+  ["swapout", WITHOUT],
+  ["swapall", WITHOUT],
+  ["swapevery", WITHOUT],
   ["everysecond", EVERY_OTHER],
   ["everyother", EVERY_OTHER],
   ["everythird", EVERY_OTHER],
@@ -38,35 +52,61 @@ const STEMS: readonly (readonly [string, number])[] = [
   ["finallett", LAST_LETTERS],
 ];
 
-/** Three letters → stems that end with them, or with them and one letter more: one of the two is at an even place. */
-const endings = new Uint8Array(1 << 15);
-const stemsOf = new Map<number, { readonly letters: string; readonly behind: number; readonly hint: number }[]>();
+/** Letters from one place that is looked at to the next: every stem has as many groups of four. */
+const STRIDE = 3;
+const GROUP = 4;
+const HASH_BITS = 14;
+
+/** Hash of four letters → 1 when a stem has them at its end, or up to two letters before it. */
+const endings = new Uint8Array(1 << HASH_BITS);
+const stemsOf = new Map<number, { readonly stem: string; readonly behind: number; readonly hint: number }[]>();
 for (const [stem, hint] of STEMS) {
-  for (const behind of [0, 1]) {
+  for (let behind = 0; behind < STRIDE; behind++) {
     const end = stem.length - behind;
-    const ending = triple(stem.charCodeAt(end - 3), stem.charCodeAt(end - 2), stem.charCodeAt(end - 1));
-    endings[ending] = 1;
-    stemsOf.set(ending, [...(stemsOf.get(ending) ?? []), { letters: stem, behind, hint }]);
+    const group = hashOf(
+      stem.charCodeAt(end - 4),
+      stem.charCodeAt(end - 3),
+      stem.charCodeAt(end - 2),
+      stem.charCodeAt(end - 1),
+    );
+    endings[group] = 1;
+    stemsOf.set(group, [...(stemsOf.get(group) ?? []), { stem, behind, hint }]);
   }
 }
 
-function triple(a: number, b: number, c: number): number {
-  return ((a & 31) << 10) | ((b & 31) << 5) | (c & 31);
+function hashOf(a: number, b: number, c: number, d: number): number {
+  return Math.imul((a << 24) | (b << 16) | (c << 8) | d, 0x9e3779b1) >>> (32 - HASH_BITS);
+}
+
+/** Where the last hint was, as a share of all letters. */
+let lastAt = 0;
+
+export function lastHint(): number {
+  return lastAt;
 }
 
 /** The hints in letters, as bits. Linear. */
 export function hintsIn(letters: Uint8Array, count: number): number {
   let hints = 0;
-  for (let i = 2; i < count; i += 2) {
-    const ending = triple(letters[i - 2] as number, letters[i - 1] as number, letters[i] as number);
-    if (endings[ending] === 1) hints |= hintAt(letters, count, i, ending);
+  lastAt = 0;
+  for (let i = GROUP - 1; i < count; i += STRIDE) {
+    const group = hashOf(
+      letters[i - 3] as number,
+      letters[i - 2] as number,
+      letters[i - 1] as number,
+      letters[i] as number,
+    );
+    if (endings[group] === 0) continue;
+    const found = hintAt(letters, count, i, group);
+    if (found !== 0) lastAt = i / count;
+    hints |= found;
   }
   return hints;
 }
 
-function hintAt(letters: Uint8Array, count: number, at: number, ending: number): number {
+function hintAt(letters: Uint8Array, count: number, at: number, group: number): number {
   let hints = 0;
-  for (const { letters: stem, behind, hint } of stemsOf.get(ending) ?? []) {
+  for (const { stem, behind, hint } of stemsOf.get(group) ?? []) {
     const start = at + 1 + behind - stem.length;
     if (start < 0 || start + stem.length > count) continue;
     let i = 0;

@@ -1,15 +1,18 @@
 /** Packed bytes unpacked, to a bound: what is beyond it is never made. */
-import { Inflate } from "fflate";
+import { Inflate, inflateSync } from "fflate/browser";
 
 /** More than this is text for no model, or made to be a burden. */
 export const MAX_INFLATED = 64 * 1024;
 const STEP = 1024;
+/** Up to this there is no need for steps: it cannot come to more than a few hundred kilobytes, of which the most go nowhere. */
+const SMALL = 512;
+const out = new Uint8Array(MAX_INFLATED);
 
-/** The beginning of what gzip or zlib holds, or null when it is neither. The caller is told by its length that it was cut. */
+/** The first `MAX_INFLATED` bytes of what gzip or zlib holds, valid until the next call, or null when it is neither. */
 export function inflated(bytes: Uint8Array): Uint8Array | null {
   const from = bytes[0] === 0x1f ? gzipHeader(bytes) : 2;
   if (from === -1) return null;
-  const out = new Uint8Array(MAX_INFLATED);
+  if (bytes.length <= SMALL) return smallInflated(bytes.subarray(from));
   let count = 0;
   const inflate = new Inflate((chunk) => {
     const part = chunk.subarray(0, MAX_INFLATED - count);
@@ -25,6 +28,15 @@ export function inflated(bytes: Uint8Array): Uint8Array | null {
     // What came before the damage is read: a reader may do the same.
   }
   return count === 0 ? null : out.subarray(0, count);
+}
+
+function smallInflated(bytes: Uint8Array): Uint8Array | null {
+  try {
+    const whole = inflateSync(bytes, { out });
+    return whole.length === 0 ? null : out.subarray(0, Math.min(whole.length, MAX_INFLATED));
+  } catch {
+    return null;
+  }
 }
 
 /** Where the packed bytes begin, or -1. */

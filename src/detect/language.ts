@@ -34,18 +34,23 @@ for (let a = 1; a <= 26; a++) {
   }
 }
 
-/** Letters judged together. */
+/** Letters summed up together; two such blocks are judged at once. */
 export const BLOCK = 16;
-/** Quarters of a bit, of a block: English has about 100, its rotations and keys of noise are far below 0. */
-const UNLIKE = 28;
-const BACKWARD = -8;
+/** Quarters of a bit, of two blocks: English has about 210, its rotations and keys of noise are far below 0. */
+const UNLIKE = 50;
+const BACKWARD = -12;
+/** One block alone. */
+const QUITE_UNLIKE = 0;
+const QUITE_BACKWARD = -36;
 
 /**
- * Marks in `odd` each block of letters that is unlike language, or like language turned round; returns how many there are.
- * `odd` has room for a number for every block.
+ * Marks in `odd` the blocks of letters that are, two by two, unlike language, or like language turned round; returns how
+ * many there are. `odd` has room for a number for every block.
  */
 export function oddBlocks(letters: Uint8Array, count: number, odd: Uint8Array): number {
   let found = 0;
+  let likeBefore = 1000;
+  let forwardBefore = 1000;
   const blocks = Math.floor((count - 1) / BLOCK);
   for (let block = 0; block < blocks; block++) {
     let like = 0;
@@ -57,9 +62,18 @@ export function oddBlocks(letters: Uint8Array, count: number, odd: Uint8Array): 
       forward += FORWARD[before + letter] as number;
       before = letter * ROW;
     }
-    const is = like < UNLIKE || forward < BACKWARD ? 1 : 0;
-    odd[block] = is;
-    found += is;
+    odd[block] = 0;
+    if (like + likeBefore < UNLIKE || forward + forwardBefore < BACKWARD) {
+      found += 2 - (odd[block - 1] as number);
+      odd[block - 1] = 1;
+      odd[block] = 1;
+    }
+    if (odd[block] === 0 && (like < QUITE_UNLIKE || forward < QUITE_BACKWARD)) {
+      odd[block] = 1;
+      found += 1;
+    }
+    likeBefore = like;
+    forwardBefore = forward;
   }
   return found;
 }
@@ -69,6 +83,15 @@ export function likeness(letters: Uint8Array, from: number, to: number): number 
   let sum = 0;
   for (let i = from + 1; i < to; i++) {
     sum += PAIR[((letters[i - 1] as number) & 31) * ROW + ((letters[i] as number) & 31)] as number;
+  }
+  return sum / Math.max(1, to - from - 1);
+}
+
+/** The same of the letters from the last to the first. */
+export function backwardLikeness(letters: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from + 1; i < to; i++) {
+    sum += PAIR[((letters[i] as number) & 31) * ROW + ((letters[i - 1] as number) & 31)] as number;
   }
   return sum / Math.max(1, to - from - 1);
 }

@@ -10,12 +10,13 @@ import { Draft } from "./draft.ts";
 import type { Effort } from "./effort.ts";
 import { undoFormats } from "./formats.ts";
 import { undoHidden, undoTurned } from "./hidden.ts";
-import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, SLICES, WITHOUT } from "./hints.ts";
+import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, lastHint, SLICES, WITHOUT } from "./hints.ts";
 import { judge } from "./judge.ts";
-import { undoLeet } from "./leet.ts";
-import { ASCII_ROOM, asciiOf, asciiOrigin, type Letters, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
+import { LETTER_INDEX } from "./language.ts";
+import { mayMeanMore, undoLeet } from "./leet.ts";
+import { ASCII_ROOM, asciiOf, asciiOrigin, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
-import { undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
+import { MAX_PUZZLE, undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
 import type { Match } from "./reading.ts";
 import { undoRuns } from "./runs.ts";
 import { signalsOf } from "./signals.ts";
@@ -52,8 +53,13 @@ const levels = Array.from({ length: MAX_DEPTH + 1 }, () => new Level());
 interface Path {
   readonly effort: Effort;
   readonly depth: number;
-  readonly puzzled: boolean;
+  readonly done: number;
 }
+
+/** Disguises that are undone once on the way to a reading. */
+const LEET = 1;
+const CIPHER = 2;
+const PUZZLE = 4;
 
 /** A view fills a draft with what it undoes; most leave it empty. */
 type View = (text: Uint8Array, draft: Draft) => void;
@@ -69,8 +75,8 @@ const forPieces: View = (text, draft) => undoReversed(text, draft, "pieces");
 const forLeet: View = (text, draft) => undoLeet(text, draft, true);
 const forPlainLeet: View = (text, draft) => undoLeet(text, draft, false);
 
-/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it, one of them a puzzle if `puzzled`. */
-export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = false): Seen {
+/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it; `done` are those that are no use twice. */
+export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): Seen {
   if (text.length < MIN_LETTERS) return null;
   const level = levels[depth] as Level;
   const read = readLetters(text);
@@ -78,10 +84,11 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = f
   const ascii = read.foreign ? level.ascii.subarray(0, asciiOf(text, level.ascii)) : text;
   if (read.masked) return exploreMasked(text, ascii, effort, depth);
   const match = judge({ letters: read.letters, count, text: ascii });
-  if (match !== null) return placed(match, read, text, ascii);
+  if (match !== null) return placed(match, text, ascii);
   // Before anything else is read: letters are only kept until then.
   const cipher = mayBeCipher(read.letters, count);
   const hints = hintsIn(read.letters, count);
+  const hintAt = lastHint();
   const { invisible, turned } = read;
   if (read.quotes + read.doubles >= MIN_QUOTES) {
     const found = assembled(ascii);
@@ -90,7 +97,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = f
   }
   if (depth === MAX_DEPTH) return null;
   const signals = signalsOf(ascii);
-  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, puzzled });
+  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, done });
   return (
     (invisible >= MIN_QUOTES ? child(undoHidden, text) : null) ??
     (turned >= MIN_QUOTES ? child(undoTurned, text) : null) ??
@@ -101,25 +108,72 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, puzzled = f
     (signals.numbers ? child(undoNumbers, ascii) : null) ??
     (signals.morse ? child(undoMorse, ascii) : null) ??
     child(undoSpelling, ascii) ??
-    (signals.leet ? (child(forLeet, ascii) ?? child(forPlainLeet, ascii)) : null) ??
+    (signals.leet && (done & LEET) === 0 ? leet(ascii, text, { effort, depth, done: done | LEET }) : null) ??
     (signals.formats ? child(undoFormats, ascii) : null) ??
-    (cipher ? (child(forCiphers, ascii) ?? child(forWordsTurned, ascii)) : null) ??
-    (puzzled ? null : solved(ascii, hints | (signals.slices ? SLICES : 0), text, { effort, depth, puzzled: true }))
+    (cipher && (done & CIPHER) === 0 ? deciphered(ascii, text, { effort, depth, done: done | CIPHER }) : null) ??
+    (done & PUZZLE
+      ? null
+      : solved(
+          { ascii, text, hints: hints | (signals.slices ? SLICES : 0), hintAt },
+          { effort, depth, done: done | PUZZLE },
+        ))
   );
 }
 
+function leet(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {
+  const seen = undone(forLeet, ascii, text, path);
+  return seen === null && mayMeanMore() ? undone(forPlainLeet, ascii, text, path) : seen;
+}
+
+function deciphered(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {
+  const seen = undone(forCiphers, ascii, text, path);
+  if (seen !== null) return seen;
+  // What reads backwards may be words turned round, each in its place.
+  const backwards = (levels[path.depth] as Level).draft.kinds.some((kind) => kind.startsWith("reversed"));
+  return backwards ? undone(forWordsTurned, ascii, text, path) : null;
+}
+
 /** What a text says itself, or its lines, of how to read it: once a path, or each reading would say it again. */
-function solved(ascii: Uint8Array, hints: number, text: Uint8Array, path: Path): Seen {
-  const child = (view: View): Seen => undone(view, ascii, text, path);
+function solved({ ascii, text, hints, hintAt }: Puzzle, path: Path): Seen {
+  const lines = linesIn(ascii) >= MIN_LINES;
+  if (hints === 0 && !lines) return null;
+  const from = Math.max(0, Math.min(ascii.length - MAX_PUZZLE, Math.floor(hintAt * ascii.length) - MAX_PUZZLE / 2));
+  const part = ascii.subarray(from, from + MAX_PUZZLE);
+  const child = (view: View): Seen => moved(undone(view, part, part, path), from, text, ascii);
+  // What is turned round or thinned out looks like a cipher, and is none.
+  const plain = { ...path, done: path.done | CIPHER | LEET };
+  const turned = (view: View): Seen => moved(undone(view, part, part, plain), from, text, ascii);
   const backwards = (hints & (BACKWARDS | SLICES)) !== 0;
   return (
     (hints & WITHOUT ? child(undoFillers) : null) ??
-    (backwards ? (child(forReversed) ?? child(forWordsReversed) ?? child(forPieces)) : null) ??
-    (hints & (EVERY_OTHER | SLICES) ? child(undoEveryOther) : null) ??
-    (hints & FIRST_LETTERS ? child(forWords) : null) ??
-    (hints & LAST_LETTERS ? child(forWordEnds) : null) ??
-    (linesIn(ascii) >= MIN_LINES ? child(forLines) : null)
+    (backwards ? (turned(forReversed) ?? turned(forWordsReversed) ?? turned(forPieces)) : null) ??
+    (hints & (EVERY_OTHER | SLICES) ? turned(undoEveryOther) : null) ??
+    (hints & FIRST_LETTERS ? turned(forWords) : null) ??
+    (hints & LAST_LETTERS ? turned(forWordEnds) : null) ??
+    (lines ? undone(forLines, ascii, text, plain) : null)
   );
+}
+
+interface Puzzle {
+  readonly ascii: Uint8Array;
+  readonly text: Uint8Array;
+  readonly hints: number;
+  /** Where the last hint is, as a share of the text. */
+  readonly hintAt: number;
+}
+
+/** What was found in a part of ASCII, as a place in the text. */
+function moved(seen: Seen, by: number, text: Uint8Array, ascii: Uint8Array): Seen {
+  if (seen === null || seen === "exhausted") return seen;
+  const start = seen.start + by;
+  const end = seen.end + by;
+  if (ascii === text) return { ...seen, start, end };
+  const room = new Uint8Array(ascii.length + ASCII_ROOM);
+  return {
+    ...seen,
+    start: start === 0 ? 0 : asciiOrigin(text, room, start - 1),
+    end: asciiOrigin(text, room, end - 1),
+  };
 }
 
 /** Backslashes or percent signs in disguise: the text is read again once they are plain. */
@@ -131,15 +185,15 @@ function exploreMasked(text: Uint8Array, ascii: Uint8Array, effort: Effort, dept
   return { ...seen, start: asciiOrigin(text, room, seen.start) - 1, end: asciiOrigin(text, room, seen.end - 1) };
 }
 
-function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, puzzled }: Path): Seen {
+function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, done }: Path): Seen {
   const { draft, ascii } = levels[depth] as Level;
   draft.open(source);
   view(source, draft);
-  if (draft.empty) return null;
+  if (draft.empty) return draft.full ? "exhausted" : null;
   draft.close();
   if (!effort.spend(draft.count)) return "exhausted";
   const kinds = draft.kinds.join(", ");
-  const seen = explore(draft.text, effort, depth + 1, puzzled);
+  const seen = explore(draft.text, effort, depth + 1, done);
   if (seen === null) return draft.full ? "exhausted" : null;
   if (seen === "exhausted") return seen;
   let start = draft.origin(seen.start, false);
@@ -152,7 +206,7 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, dept
 }
 
 /** A phrase with quotes in it is one in pieces. */
-function placed(match: Match, read: Letters, text: Uint8Array, ascii: Uint8Array): Sighting {
+function placed(match: Match, text: Uint8Array, ascii: Uint8Array): Sighting {
   if (match.inText) {
     const same = ascii === text;
     const end = same ? match.end : asciiOrigin(text, ascii, match.end - 1);
@@ -163,15 +217,20 @@ function placed(match: Match, read: Letters, text: Uint8Array, ascii: Uint8Array
       end,
     };
   }
-  void read;
   const { start: first, end: last } = match;
-  const start = first === 0 ? 0 : readLetters(text, first).end;
+  let start = first === 0 ? 0 : readLetters(text, first).end;
+  while (start < text.length && isBetween(text[start] as number)) start += 1;
   const end = readLetters(text, last).end;
   const before = readLetters(text, first + 1);
   const quotes = before.quotes + before.doubles;
   const after = readLetters(text, last);
   if (after.quotes + after.doubles === quotes) return { match, view: "", start, end };
   return { match: asAssembly(match), view: "assembly", start, end };
+}
+
+/** ASCII that is no letter and begins no escape. */
+function isBetween(byte: number): boolean {
+  return byte < 0x80 && LETTER_INDEX[byte] === 26 && byte !== 0x5c && byte !== 0x25;
 }
 
 /** What was found in pieces is a finding of its own. */

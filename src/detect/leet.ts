@@ -1,10 +1,11 @@
 /** Letters written as digits and marks that look like them: what each stands for is told by the letters beside it. */
 import type { Draft } from "./draft.ts";
-import { FOLLOWS, LETTER_INDEX } from "./language.ts";
+import { FOLLOWS, LETTER_INDEX, likeness } from "./language.ts";
+import { putLetters } from "./letters.ts";
 
 const NONE = 26;
 const REACH = 48;
-const LONGEST_WORD = 40;
+const LONGEST_WORD = 24;
 
 /** Marks of several characters before those they begin with. */
 const DRAWN = [
@@ -76,49 +77,93 @@ for (let byte = 0; byte < 256; byte++) {
 }
 for (const mark of "\\/_-)]}{[>*=") KIND[mark.charCodeAt(0)] = SIGN;
 
+/** Quarters of a bit a pair. */
+const GAIN = 0.8;
+const compared = new Uint8Array(64 * 1024 + 64);
 let weighing = true;
 const out = new Uint8Array(64 * 1024 + 64);
+
+/** Marks that are just marks at the end of a word. */
+const ENDS = new Uint8Array(256);
+for (const mark of "!(<|#^&") ENDS[mark.charCodeAt(0)] = 1;
+/** Marks that stand in a word for a letter, not for themselves. */
+const INSIDE = new Uint8Array(256);
+for (const mark of "@$!|+") INSIDE[mark.charCodeAt(0)] = 1;
+/** Of the words of a passage. */
+const MIXED_SHARE = 4;
+const LEAST_MIXED = 3;
 
 /** Undoes passages of ASCII `text` with words of digits and letters; without `weigh` each has its first meaning. Linear. */
 export function undoLeet(text: Uint8Array, draft: Draft, weigh: boolean): void {
   weighing = weigh;
+  ambiguous = false;
   let from = -1;
   let end = 0;
   let words = 0;
+  let mixed = 0;
+  let wordsAtEnd = 0;
   for (let i = 0; i < text.length; ) {
     if ((text[i] as number) <= 0x20) {
       i += 1;
       continue;
     }
     const start = i;
-    let kinds = 0;
-    let mixed = 0;
-    let before = 0;
-    for (; i < text.length && (text[i] as number) > 0x20; i++) {
-      const kind = KIND[text[i] as number] as number;
-      if (kind !== LETTER && before === LETTER) mixed |= 1;
-      if (kind === LETTER && before !== LETTER && before !== 0) mixed |= before;
-      if (kind === DIGIT) mixed |= (kinds & LETTER) >> 2;
-      kinds |= kind;
-      before = kind;
+    const is = mixedUpTo(text, start);
+    i = wordEnd;
+    words += 1;
+    if (from !== -1 && (i - end > REACH || i - start > LONGEST_WORD)) {
+      finish(text, { from, end, words: wordsAtEnd, mixed }, draft);
+      from = -1;
     }
-    const word = i - start <= LONGEST_WORD && mixed !== 0 && (kinds & LETTER) !== 0 && (kinds & (DIGIT | SIGN)) !== 0;
-    if (!word) {
-      // Signs alone may draw a word too, between words that are.
-      if (from !== -1 && (i - end > REACH || i - start > LONGEST_WORD)) {
-        if (words > 1) undo(text, from, end, draft);
-        from = -1;
-      }
-      continue;
-    }
+    if (!is || i - start > LONGEST_WORD) continue;
     if (from === -1) {
       from = start;
-      words = 0;
+      words = 1;
+      mixed = 0;
     }
-    words += 1;
+    mixed += 1;
     end = i;
+    wordsAtEnd = words;
   }
-  if (from !== -1 && (words > 1 || end - from > 15)) undo(text, from, end, draft);
+  if (from !== -1) finish(text, { from, end, words: wordsAtEnd, mixed }, draft);
+}
+
+let wordEnd = 0;
+
+/** Whether letters of the word that begins at `start` have digits or such marks among them; `wordEnd` is its end. */
+function mixedUpTo(text: Uint8Array, start: number): boolean {
+  let letters = 0;
+  let others = 0;
+  let i = start;
+  for (; i < text.length && (text[i] as number) > 0x20; i++) {
+    const kind = KIND[text[i] as number] as number;
+    if (kind === LETTER) letters += 1;
+    else if (kind === DIGIT) others += 1;
+    else if (INSIDE[text[i] as number] === 1 && i + 1 < text.length && (KIND[text[i + 1] as number] as number) !== 0)
+      others += 1;
+  }
+  wordEnd = i;
+  return letters > 0 && others > 0;
+}
+
+interface Passage {
+  readonly from: number;
+  readonly end: number;
+  readonly words: number;
+  readonly mixed: number;
+}
+
+function finish(text: Uint8Array, { from, end, words, mixed }: Passage, draft: Draft): void {
+  if (mixed * MIXED_SHARE < words || (mixed < LEAST_MIXED && end - from < LEAST_PASSAGE)) return;
+  undo(text, from, end, draft);
+}
+
+const LEAST_PASSAGE = 16;
+let ambiguous = false;
+
+/** Whether something in the last text might have been read otherwise. */
+export function mayMeanMore(): boolean {
+  return ambiguous;
 }
 
 function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
@@ -142,7 +187,7 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
       before = LETTER_INDEX[byte] as number;
       continue;
     }
-    const chosen = choose(choices, before, nextLetter(text, i, end), KIND[byte] === SIGN && lastOfWord(text, i));
+    const chosen = choose(choices, before, nextLetter(text, i, end), ENDS[byte] === 1 && lastOfWord(text, i));
     if (chosen === 0) {
       out[count++] = byte;
       before = NONE;
@@ -151,6 +196,11 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
       before = chosen - 0x61;
     }
   }
+  // Names and numbers of a program are as much like language as they stand.
+  const plain = putLetters(text, from, end, compared, 0);
+  const stood = likeness(compared, 0, plain);
+  const read = putLetters(out, 0, count, compared, 0);
+  if (likeness(compared, 0, read) < stood + GAIN) return;
   draft.undo(from, end, "leet");
   draft.putAll(out.subarray(0, count));
 }
@@ -192,5 +242,6 @@ function choose(choices: Uint8Array, before: number, next: number, mayBeMark: bo
       best = letter;
     }
   }
+  if (best !== choices[0]) ambiguous = true;
   return best;
 }

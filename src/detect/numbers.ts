@@ -31,14 +31,20 @@ export function undoNumbers(text: Uint8Array, draft: Draft): void {
   for (let i = 0; i < length; i++) {
     const byte = text[i] as number;
     if (HEX[byte] === 255) continue;
-    const fresh = i === 0 || IS_MARK[text[i - 1] as number] === 1 || !alnum(text, i - 2, i);
-    if (!fresh) continue;
+    // The x of 0x and \\x begins a number, and so does what is no letter or digit.
+    if (i > 0 && IS_MARK[text[i - 1] as number] === 0 && ((text[i - 1] as number) | 0x20) !== 0x78) continue;
     let kind: string | null = null;
     if (IS_DIGIT[byte] === 1 && i >= decimalFrom) {
       kind = decimals(text, i);
       decimalFrom = behind;
     }
-    if (kind === null && i >= hexFrom) {
+    if (
+      kind === null &&
+      i >= hexFrom &&
+      i + 2 < length &&
+      HEX[text[i + 1] as number] !== 255 &&
+      IS_MARK[text[i + 2] as number] === 1
+    ) {
       kind = hexes(text, i);
       hexFrom = Math.max(behind, i + 1);
     }
@@ -48,12 +54,6 @@ export function undoNumbers(text: Uint8Array, draft: Draft): void {
     i = behind - 1;
     decimalFrom = hexFrom = behind;
   }
-}
-
-/** Whether `at` goes on a word: the x of 0x and \\x begins a number. */
-function alnum(text: Uint8Array, _at: number, i: number): boolean {
-  const before = text[i - 1] as number;
-  return !(before === 0x78 || before === 0x58 || before === 0x75 || before === 0x55);
 }
 
 /** Reads a list of decimal, octal or binary numbers; `behind` is where it ends. */

@@ -4,9 +4,13 @@ import { LETTER_INDEX } from "./language.ts";
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
-const MAX_PUZZLE = 32 * 1024;
+/** Longest text that is read as one puzzle; of a longer one, what stands around its last hint. */
+export const MAX_PUZZLE = 4 * 1024;
 const MAX_FILLERS = 6;
+const MAX_TRIES = 8;
+const MAX_LOOKED_AT = 200;
 const LONGEST_FILLER = 12;
+const MIN_INSIDE = 5;
 /** From the word that says so to what is taken out. */
 const REACH = 64;
 
@@ -16,11 +20,27 @@ interface Filler {
 }
 
 const NOTHING = new Uint8Array(0);
-const VERBS = ["replac", "remov", "strip", "delet", "without", "substitut", "swap", "tr -d", "s/"].map((verb) =>
-  Uint8Array.from(verb, (letter) => letter.charCodeAt(0)),
-);
+const VERBS = [
+  "replac",
+  "remov",
+  "delet",
+  "without",
+  "ignoring",
+  "skipping",
+  "leave out",
+  "strip",
+  "tr -d",
+  "sed ",
+  "swap",
+  "substitut",
+].map((verb) => Uint8Array.from(verb, (letter) => letter.charCodeAt(0)));
 const MARKS = new Uint8Array(256);
 for (const mark of [0x22, 0x27, 0x60, 0x2f]) MARKS[mark] = 1;
+/** The first three characters of a verb, low five bits of each. */
+const BEGINS = new Uint8Array(1 << 15);
+for (const verb of VERBS) {
+  BEGINS[(((verb[0] as number) & 31) << 10) | (((verb[1] as number) & 31) << 5) | ((verb[2] as number) & 31)] = 1;
+}
 /** Words between the verb and what it is about. */
 const BETWEEN = new Set(
   "all any each every the a an letter letters character characters char chars symbol symbols word words of occurrences occurrence instances instance from text and spaces in it this by with every everything".split(
@@ -41,11 +61,14 @@ export function undoFillers(text: Uint8Array, draft: Draft): void {
 
 function fillersOf(text: Uint8Array): Filler[] {
   const found: Filler[] = [];
-  for (let i = 0; i < text.length && found.length < MAX_FILLERS; i++) {
-    const first = (text[i] as number) | SPACE;
-    if (first !== 0x72 && first !== 0x73 && first !== 0x64 && first !== 0x77 && first !== 0x74) continue;
+  const last = text.length - 2;
+  let tries = 0;
+  for (let i = 0; i < last && found.length < MAX_FILLERS && tries < MAX_TRIES; i++) {
+    const first = (((text[i] as number) & 31) << 10) | (((text[i + 1] as number) & 31) << 5);
+    if (BEGINS[first | ((text[i + 2] as number) & 31)] === 0) continue;
     const verb = VERBS.find((one) => startsWith(text, i, one));
     if (verb === undefined) continue;
+    tries += 1;
     const filler = fillerAt(text, i + verb.length);
     if (filler !== null && !found.some((one) => same(one.from, filler.from))) found.push(filler);
     i += verb.length - 1;
@@ -79,7 +102,22 @@ function fillerAt(text: Uint8Array, from: number): Filler | null {
   }
   const [first, second] = quoted;
   if (first !== undefined && first.length > 0) return { from: first, to: second ?? NOTHING };
-  return proseFiller(latin1.decode(text.subarray(from, end)));
+  const filler = proseFiller(latin1.decode(text.subarray(from, end)));
+  return filler !== null && isInsideWords(text, filler.from) ? filler : null;
+}
+
+/** What is to be taken out stands between letters, again and again, or taking it out would change nothing. */
+function isInsideWords(text: Uint8Array, filler: Uint8Array): boolean {
+  let found = 0;
+  let left = MAX_LOOKED_AT;
+  const first = filler[0] ?? 0;
+  for (let at = text.indexOf(first, 1); at !== -1 && found < MIN_INSIDE && left > 0; at = text.indexOf(first, at + 1)) {
+    left -= 1;
+    const after = at + filler.length;
+    if (after >= text.length || !startsWith(text, at, filler)) continue;
+    if (LETTER_INDEX[text[at - 1] as number] !== 26 && LETTER_INDEX[text[after] as number] !== 26) found += 1;
+  }
+  return found === MIN_INSIDE;
 }
 
 /** The first word that may be meant, and what follows "with" or "by". */
@@ -117,7 +155,7 @@ function substituted(text: Uint8Array, from: Uint8Array, to: Uint8Array): Uint8A
 
 /** Every second to fifth character, from every place to begin with, counting all characters or letters only. */
 export function undoEveryOther(text: Uint8Array, draft: Draft): void {
-  const end = Math.min(text.length, MAX_PUZZLE / 8);
+  const end = Math.min(text.length, MAX_PUZZLE / 4);
   draft.undo(0, text.length, "every n-th letter");
   for (const lettersOnly of [false, true]) {
     const source = lettersOnly
@@ -135,23 +173,30 @@ export function undoEveryOther(text: Uint8Array, draft: Draft): void {
 /** The first (`last`: the last) letters of words, or of lines. */
 export function undoInitials(text: Uint8Array, draft: Draft, of: "lines" | "words" | "word ends"): void {
   draft.undo(0, text.length, of === "word ends" ? "last letters" : `first letters of ${of}`);
+  if (of === "lines") putLineInitials(text, draft);
+  else putWordLetters(text, draft, of === "words");
+}
+
+function putLineInitials(text: Uint8Array, draft: Draft): void {
+  for (let line = 0; line < text.length; ) {
+    const found = text.indexOf(NEWLINE, line);
+    const end = found === -1 ? text.length : found;
+    let i = line;
+    while (i < end && LETTER_INDEX[text[i] as number] === 26) i += 1;
+    if (i < end) draft.put(text[i] as number);
+    line = end + 1;
+  }
+}
+
+function putWordLetters(text: Uint8Array, draft: Draft, first: boolean): void {
   let inside = false;
   for (let i = 0; i < text.length; i++) {
-    const byte = text[i] as number;
-    const letter = LETTER_INDEX[byte] !== 26;
-    if (of === "lines") {
-      if (byte === NEWLINE) inside = false;
-      else if (letter && !inside) {
-        draft.put(byte);
-        inside = true;
-      }
-    } else {
-      if (of === "words" && letter && !inside) draft.put(byte);
-      if (of === "word ends" && !letter && inside) draft.put(text[i - 1] as number);
-      if (byte !== 0x27) inside = letter;
-    }
+    const letter = LETTER_INDEX[text[i] as number] !== 26;
+    if (letter !== inside && letter === first) draft.put(text[first ? i : i - 1] as number);
+    // An apostrophe is inside of a word.
+    if (text[i] !== 0x27) inside = letter;
   }
-  if (of === "word ends" && inside) draft.put(text[text.length - 1] as number);
+  if (inside && !first) draft.put(text[text.length - 1] as number);
 }
 
 /** The text from its last character to the first, its words from the last to the first, or what is in quotes turned round in place. */

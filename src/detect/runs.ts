@@ -4,9 +4,12 @@
  */
 import { DIGITS, HEX, isText, LOWER, setOf, textEnd, UPPER, valuesOf } from "./_text.ts";
 import type { Draft } from "./draft.ts";
-import { inflated } from "./inflate.ts";
+import { inflated, MAX_INFLATED } from "./inflate.ts";
 
-const LEAST_RUN = 12;
+const LEAST_RUN = 8;
+const LONG_RUN = 24;
+/** Beside a run that was undone, base64 of a short word is told by its neighbour. */
+const SHORTEST = 3;
 const SAMPLE = 16;
 const LONGEST_58 = 1024;
 const WRAPPED_LINE = 48;
@@ -49,6 +52,8 @@ const out = new Uint8Array(96 * 1024);
 /** Undoes every run of ASCII `text` that stands for text. Linear. */
 export function undoRuns(text: Uint8Array, draft: Draft): void {
   const { length } = text;
+  packs = 0;
+  cutShort = false;
   for (let start = 0; start + LEAST_RUN <= length; ) {
     // From the back: the first character that is none of a run's lets all before it be passed over unread.
     let i = start + LEAST_RUN - 1;
@@ -61,6 +66,7 @@ export function undoRuns(text: Uint8Array, draft: Draft): void {
     while (end < length && TOKEN[text[end] as number] === 1) end += 1;
     start = undoRun(text, start, wrapped(text, start, end), draft);
   }
+  if (cutShort || packs === MAX_PACKS) draft.full = true;
 }
 
 /** The end of a run that goes on over lines of one length. */
@@ -90,39 +96,74 @@ function wrapped(text: Uint8Array, start: number, end: number): number {
 }
 
 function ends(byte: number): boolean {
-  return byte === EQUALS || byte <= 0x20 || byte === 0x22;
+  return byte === EQUALS || byte === 0x0a || byte === 0x0d || byte === 0x22;
 }
 
 /** Returns where to go on. */
 function undoRun(text: Uint8Array, start: number, end: number, draft: Draft): number {
   let about = 0;
   const known = Math.min(end, start + 512);
-  for (let i = start; i < known; i++) about |= ABOUT[text[i] as number] as number;
+  for (let i = start + 1; i < known; i++) about |= ABOUT[text[i] as number] as number;
+  // A word, as most of what is so long.
+  if ((about & (IS_UPPER | IS_DIGIT)) === 0 && end - start < LONG_RUN) return end;
+  about |= ABOUT[text[start] as number] as number;
   let after = end;
   while (after < text.length && text[after] === EQUALS && after - end < 8) after += 1;
   if ((about & NOT_BIT) === 0) {
     if (bits(text, start, end)) return take(draft, start, end, "binary");
     return after;
   }
+  // A long run may have been cut, and begin inside of a group.
+  const cut = end - start >= LONG_RUN;
   if ((about & NOT_HEX) === 0) {
     for (let shift = 0; shift < 2; shift++) if (hex(text, start + shift, end)) return take(draft, start, end, "base16");
   }
   if ((about & NOT_32) === 0 && (about & (IS_LOWER | IS_UPPER)) !== (IS_LOWER | IS_UPPER)) {
-    for (let shift = 0; shift < 8; shift++) {
+    for (let shift = 0; shift < (cut ? 8 : 1); shift++) {
       if (based(text, start + shift, end, VALUE_32, 5)) return take(draft, start, after, "base32");
     }
   }
-  for (let shift = 0; shift < 4; shift++) {
+  for (let shift = 0; shift < (cut ? 4 : 1); shift++) {
     if (!based(text, start + shift, end, VALUE_64, 6)) continue;
-    return take(draft, start, after, zipped ? "gzip" : "base64");
+    return neighbours(text, take(draft, start, after, zipped ? "gzip" : "base64"), draft);
   }
-  const otherwise = turnedRun(text, start, end);
+  const otherwise = cut ? turnedRun(text, start, end) : null;
   if (otherwise !== null) return take(draft, start, after, otherwise);
   const mixed = IS_LOWER | IS_UPPER | IS_DIGIT;
   if ((about & NOT_58) === 0 && (about & mixed) === mixed && end - start <= LONGEST_58 && base58(text, start, end)) {
     return take(draft, start, end, "base58");
   }
   return after;
+}
+
+/** Undoes the words behind one that was base64: each may be too short to be told alone. */
+function neighbours(text: Uint8Array, from: number, draft: Draft): number {
+  let end = from;
+  for (;;) {
+    let next = end;
+    while (next < text.length && next - end < 2 && TOKEN[text[next] as number] === 0) next += 1;
+    let stop = next;
+    while (stop < text.length && stop - next < LEAST_RUN * 4 && TOKEN[text[stop] as number] === 1) stop += 1;
+    let after = stop;
+    while (after < text.length && text[after] === EQUALS && after - stop < 3) after += 1;
+    if (next === end || stop - next < SHORTEST || (after - next) % 4 !== 0) return end;
+    decodeShort(text, next, stop);
+    if (written < 1 || !isText(out, 0, written) || marksIn(out, written) * 2 > written) return end;
+    end = take(draft, next, after, "base64");
+  }
+}
+
+function decodeShort(text: Uint8Array, from: number, to: number): void {
+  let held = 0;
+  let count = 0;
+  written = 0;
+  for (let i = from; i < to; i++) {
+    held = ((held << 6) | (VALUE_64[text[i] as number] as number)) & 0xffff;
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out[written++] = (held >> count) & 0xff;
+  }
 }
 
 const ROTATED_64 = VALUE_64.map((value) =>
@@ -146,6 +187,10 @@ function turnedRun(text: Uint8Array, start: number, end: number): string | null 
   return null;
 }
 
+/** What one text has packed runs, at the most: each takes its time. */
+const MAX_PACKS = 64;
+let packs = 0;
+let cutShort = false;
 let written = 0;
 let zipped = false;
 
@@ -212,9 +257,13 @@ function mayUnpack(): boolean {
 function unpacked(): boolean {
   if (written < 8 || !mayUnpack()) return false;
   if (out[0] === 0x1f || (out[0] === 0x78 && out[1] !== 0)) {
+    if (packs === MAX_PACKS) return false;
+    packs += 1;
     const plain = inflated(out.subarray(0, written));
     if (plain === null) return false;
-    written = Math.min(plain.length, out.length);
+    // As much as is ever unpacked: there is more, and nobody reads it.
+    if (plain.length === MAX_INFLATED) cutShort = true;
+    written = plain.length;
     out.set(plain.subarray(0, written));
     zipped = true;
     return kept();
@@ -226,13 +275,32 @@ function unpacked(): boolean {
   return kept();
 }
 
+const LEAST_BYTES = 6;
+const SURE = 16;
+
+/** Letters, digits and spaces, but for a few: what a short run comes to by chance has marks in it. */
+function isWords(bytes: Uint8Array, count: number): boolean {
+  const others = marksIn(bytes, count);
+  return count < SURE ? others === 0 : others * 4 <= count;
+}
+
+function marksIn(bytes: Uint8Array, count: number): number {
+  let marks = 0;
+  for (let i = 0; i < count; i++) {
+    const byte = bytes[i] as number;
+    if (byte !== 0x20 && TOKEN[byte] === 0) marks += 1;
+  }
+  return marks;
+}
+
 /** Whether enough of what was written is text; the rest is let go. */
 function kept(): boolean {
   const all = written;
-  if (all < 4) return false;
+  if (all < LEAST_BYTES) return false;
   written = textEnd(out, 0, all);
   if (written < all && written < 12) return false;
-  return written >= 4 && isText(out, 0, Math.min(written, SAMPLE));
+  if (written < LEAST_BYTES || !isText(out, 0, Math.min(written, SAMPLE))) return false;
+  return written >= SURE || isWords(out, written);
 }
 
 /** Digits to base 58 are one number: four of them at a time into limbs of 24 bits. */

@@ -80,6 +80,7 @@ export function undoEscapes(text: Uint8Array, draft: Draft): void {
   const { length } = text;
   for (let i = 0; i < length; i++) {
     if (BEGINS[text[i] as number] === 0) continue;
+    if (((text[i] as number) | 0x20) === SMALL_U && text[i + 1] !== PLUS) continue;
     const kind = escapeAt(text, i);
     if (kind !== null) i = undoPassage(text, i, kind, draft) - 1;
   }

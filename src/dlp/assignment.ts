@@ -48,10 +48,10 @@ export function assignments(): Detector[] {
 }
 
 const DASH = 0x2d;
-const QUOTES = "\"'`";
 
 /** A keyword stands at `at`: finds the sign and the value behind the rest of its name. */
 function assignedAt(bytes: Uint8Array, at: number, word: string, sort: Sort, sink: Sink): void {
+  if (at < sink.judged) return;
   let end = at + word.length;
   const limit = Math.min(bytes.length, end + MAX_NAME);
   while (end < limit && isName(bytes[end] as number)) end++;
@@ -93,17 +93,24 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   start = behindScheme(bytes, start);
   let end = start;
   const limit = Math.min(bytes.length, start + MAX_VALUE + 1);
+  let kinds = 0;
   while (end < limit) {
     const byte = bytes[end] as number;
     if (byte === 0x0a || byte === 0x0d || byte === 0x22 || byte === 0x5c) break;
-    if (quoted ? byte === quote : ((KIND[byte] as number) & SPACE) !== 0 || isEnd(byte)) break;
+    if (quoted ? byte === quote : ENDS[byte] === 1) break;
+    kinds |= KIND[byte] as number;
     end++;
   }
+  // Names within a value are no names of their own.
+  sink.judged = end;
   if (end === limit && end < bytes.length) return;
   if (!quoted && (bytes[end] === 0x28 || bytes[end] === 0x5b)) return;
   // A sentence's full stop.
   if (!quoted && bytes[end - 1] === 0x2e) end--;
   if (end - start < MIN_VALUE) return;
+  // Most values are words: told without making strings of them.
+  if ((kinds & DIGIT) === 0 && (named.sort === 1 ? !quoted : end - start < 20 || (kinds & LETTER) !== LETTER)) return;
+  if (sink.judgements-- <= 0) return;
   const value = latin1(bytes, start, end);
   const name = latin1(bytes, named.at + named.word.length, named.end);
   const before = latin1(bytes, Math.max(0, named.at - 16), named.at);
@@ -121,19 +128,20 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
 
 /** How sure a value is random; null when it is not. `weak`: the name alone says little. Every expression here is linear. */
 function randomness(value: string, quoted: boolean, weak: boolean): Confidence | null {
-  if (value.length < 10 || value.length > 400 || /[\s(){}[\]$<>|]/.test(value) || isPlaceholder(value)) return null;
-  if (/^(?:https?|file|ftp|s3|gs|arn|urn|projects|data|sha\d{1,3}|git):?[:/-]/i.test(value) || /^[./~]/.test(value))
-    return null;
+  if (value.length < 10 || value.length > 400) return null;
   const { digits, letters, humps, islands } = featuresOf(value);
   if (digits === 0 && !(value.length >= 20 && humps >= 4)) return null;
   if (digits < 2 && value.length < 16) return null;
+  if (/[\s(){}[\]$<>|]/.test(value)) return null;
+  if (/^(?:https?|file|ftp|s3|gs|arn|urn|projects|data|sha\d{1,3}|git):?[:/-]/i.test(value) || /^[./~]/.test(value))
+    return null;
   // Words with a number behind them, versions, dates, dotted names.
   if (digits < 5 && islands < 2 && /^[A-Za-z]+(?:[-_. ][A-Za-z]+)*[-_.]?\d{0,4}$/.test(value)) return null;
   if (letters < 3 && /^[\d.,:/T Z+-]+$/.test(value) && !/^\d{15,}$/.test(value)) return null;
   if (!quoted && /^[A-Za-z_]+(?:\.[A-Za-z_]\w*)+$/.test(value)) return null;
   const bits = entropy(value);
   const needed = /^[0-9a-f-]+$/i.test(value) ? 2.6 : value.length < 16 ? 2.9 : 3.1;
-  if (bits < needed) return null;
+  if (bits < needed || isPlaceholder(value)) return null;
   if (weak) return bits > 3.5 && value.length >= 20 && letters > 0 && digits >= 3 ? "medium" : null;
   return value.length >= 16 && digits >= 2 && letters >= 2 ? "high" : "medium";
 }
@@ -255,6 +263,9 @@ function isFlag(bytes: Uint8Array, at: number): boolean {
 }
 
 function behindScheme(bytes: Uint8Array, at: number): number {
+  const first = (bytes[at] ?? 0) | 0x20;
+  if ((first !== 0x62 && first !== 0x74 && first !== 0x61) || (bytes[at + 5] !== 0x20 && bytes[at + 6] !== 0x20))
+    return at;
   const text = latin1(bytes, at, Math.min(bytes.length, at + 8)).toLowerCase();
   for (const scheme of ["bearer ", "basic ", "token ", "apikey "])
     if (text.startsWith(scheme)) return at + scheme.length;
@@ -271,15 +282,6 @@ function isName(byte: number): boolean {
   return ((KIND[byte] as number) & ALNUM) !== 0 || byte === 0x5f || byte === DASH || byte === 0x2e;
 }
 
-function isEnd(byte: number): boolean {
-  return (
-    byte === 0x2c ||
-    byte === 0x3b ||
-    byte === 0x26 ||
-    byte === 0x3c ||
-    byte === 0x29 ||
-    byte === 0x7d ||
-    byte === 0x5d ||
-    QUOTES.includes(String.fromCharCode(byte))
-  );
-}
+const ENDS = new Uint8Array(256);
+for (const char of ",;&<)}]\"'`") ENDS[char.charCodeAt(0)] = 1;
+for (const char of " \t\r\n") ENDS[char.charCodeAt(0)] = 1;

@@ -5,11 +5,12 @@ import type { Question } from "../model/question.ts";
 import { assignments } from "./assignment.ts";
 import { type BodyOptions, scanBody } from "./body.ts";
 import { Canaries, MIN_CANARY } from "./canary.ts";
+import { emailAt } from "./email.ts";
 import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
 import { scanHead, type Unread } from "./head.ts";
 import { keyBlocks } from "./key-block.ts";
 import { type PatternSetting, Patterns } from "./patterns.ts";
-import { emailAt, numberAt } from "./personal.ts";
+import { numberAt } from "./personal.ts";
 import { redact } from "./redact.ts";
 import type { DlpClass } from "./rule.ts";
 import { Scanner } from "./scanner.ts";
@@ -20,8 +21,6 @@ import { Dictionaries, type DictionarySetting } from "./words.ts";
 export interface DlpSettings {
   /** What a class leads to; what is not named keeps `DEFAULT_MODES`. */
   readonly modes?: Partial<Readonly<Record<DlpClass, Mode>>>;
-  /** The same for a pattern or dictionary by its name, above its class. */
-  readonly named?: Readonly<Record<string, Mode>>;
   /** Exact tokens, 8 bytes or more each. */
   readonly canaries?: readonly string[];
   readonly patterns?: readonly PatternSetting[];
@@ -58,7 +57,6 @@ export interface Detectors {
   readonly dictionaries: Dictionaries | null;
   readonly patterns: Patterns | null;
   readonly modes: Readonly<Record<DlpClass, Mode>>;
-  readonly named: Readonly<Record<string, Mode>>;
   readonly allowedNames: ReadonlySet<string>;
   /** SHA-256 of a value is on the list. */
   readonly allowed: (value: Uint8Array) => boolean;
@@ -146,7 +144,6 @@ function detectorsOf(settings: DlpSettings): Detectors {
     dictionaries: modes.dictionary === "off" || dictionaries.length === 0 ? null : new Dictionaries(dictionaries),
     patterns: modes.pattern === "off" || patterns.length === 0 ? null : new Patterns(patterns),
     modes,
-    named: settings.named ?? {},
     allowedNames: new Set(settings.allow?.names ?? []),
     allowed: (value) => fingerprints.size > 0 && fingerprints.has(portableDigest.sha256(value)),
   };

@@ -7,7 +7,7 @@ import { MAX_HITS, Sink } from "./sink.ts";
 
 const MIN_PIECE = 4;
 const MAX_PIECE = 160;
-const MAX_PIECES = 8;
+const MAX_PIECES = 5;
 const MIN_JOINED = 18;
 const QUOTE = 0x22;
 

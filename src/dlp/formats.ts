@@ -207,6 +207,7 @@ export const FORMATS: readonly FormatRow[] = [
   ["new-relic-license-key", "new-relic", "<h36>NRAL"],
   ["sentry-user-token", "sentry", "sntryu_<h64>"],
   ["sentry-org-token", "sentry", "sntrys_eyJ<B80-400>_<b43>"],
+  ["posthog-project-key", "posthog", "phc_<a43>"],
   ["posthog-personal-key", "posthog", "phx_<w40-50>"],
   ["honeycomb-key", "honeycomb", "hcaik_<a58>"],
   ["logfire-token", "logfire", "pylf_v1_<s2>_<a43>"],

@@ -22,7 +22,10 @@ export function carriesData(host: string): string | null {
     if (UUID.test(label) || label.startsWith("xn--")) continue;
     const text = label.replaceAll("-", "");
     if (isEncoded(text)) encoded += text.length;
-    if (text.length >= MIN_RANDOM && /\d/.test(text) && /[a-z]/.test(text) && entropy(text) >= MIN_BITS) random++;
+    // Words with a short random end are how products are named.
+    const longest = label.split("-").reduce((most, part) => (part.length > most.length ? part : most), "");
+    if (longest.length >= MIN_RANDOM && /\d/.test(longest) && /[a-z]/.test(longest) && entropy(longest) >= MIN_BITS)
+      random++;
   }
   if (random > 0) return "a label of the host is long and random, as when data is carried in names";
   if (encoded >= 32) return "labels of the host spell an encoding, as when data is carried in names";

@@ -35,7 +35,7 @@ function isCard(digits: string): boolean {
   const known =
     (digits.startsWith("4") && (length === 13 || length === 16 || length === 19)) ||
     (length === 16 && ((two >= 51 && two <= 55) || (four >= 2221 && four <= 2720))) ||
-    (length === 15 && (two === 34 || two === 37)) ||
+    (length === 15 && (two === 34 || two === 37 || digits.startsWith("1"))) ||
     (length === 14 && (two === 30 || two === 36 || two === 38 || two === 39)) ||
     (length === 16 &&
       (two === 65 || four === 6011 || two === 35 || two === 62 || two === 60 || (four >= 6440 && four <= 6499))) ||

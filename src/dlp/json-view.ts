@@ -41,7 +41,7 @@ export class View {
     this.#from = from;
     this.#used = 0;
     this.end = to;
-    return text.subarray(from, to);
+    return from === 0 && to === text.length ? text : text.subarray(from, to);
   }
 
   unescaped(text: Uint8Array, from: number, to: number): Uint8Array {

@@ -28,7 +28,7 @@ export function findingsOf(
   for (const hit of strongest(hits)) {
     const { rule, start, end, confidence, view } = hit;
     if (detectors.allowedNames.has(rule.name)) continue;
-    const mode = detectors.named[rule.name] ?? detectors.modes[rule.class];
+    const mode = detectors.modes[rule.class];
     if (mode === "off" || detectors.allowed(bytes.subarray(start, end))) continue;
     if (rule.class === "secret" && ownership(rule.issuer, host) === "own") continue;
     findings.push({
@@ -65,7 +65,7 @@ function strongest(hits: readonly Hit[]): Hit[] {
   const rank = (hit: Hit): number =>
     CLASS_RANK[hit.rule.class] * 100 +
     CONFIDENCE_RANK[hit.confidence] * 10 +
-    (GENERIC.has(hit.rule.name) ? 0 : 5) +
+    (GENERIC.has(hit.rule.name) ? 0 : 25) +
     (hit.view === "plain" ? 1 : 0);
   const ordered = [...hits].sort((a, b) => a.start - b.start || b.end - a.end);
   const kept: Hit[] = [];

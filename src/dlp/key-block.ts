@@ -11,6 +11,7 @@ const MAX_BLOCK = 32 * 1024;
 const MIN_MATERIAL = 40;
 const DASHES = ascii("-----");
 const END = ascii("-----END ");
+const BEGIN = ascii("-----BEGIN ");
 
 export function keyBlocks(): Detector[] {
   return [{ literal: ascii("-----BEGIN "), fold: false, next: null, found: block }];
@@ -32,7 +33,7 @@ function block(bytes: Uint8Array, at: number, sink: Sink): void {
       end = standsAt(bytes, i, DASHES) ? i + 5 : i;
       break;
     }
-    if (byte === 0x22 || byte === 0x60) break;
+    if (byte === 0x22 || byte === 0x60 || (byte === 0x2d && standsAt(bytes, end, BEGIN))) break;
     if (((KIND[byte] as number) & TOKEN) !== 0) material++;
   }
   if (material >= MIN_MATERIAL) sink.add(RULE, at, end, "high");

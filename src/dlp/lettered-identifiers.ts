@@ -5,6 +5,10 @@ import type { Confidence, Rule } from "./rule.ts";
 
 export interface LetteredIdentifier {
   readonly rule: Rule;
+  /** Shortest and longest, separators gone. */
+  readonly lengths: readonly [least: number, most: number];
+  /** Fewest and most digits in it: what most tokens are told by. */
+  readonly digits: readonly [least: number, most: number];
   /** Over the token in capitals, separators gone. */
   readonly shape: RegExp;
   readonly check: (text: string) => boolean;
@@ -50,6 +54,8 @@ const kvnr = (text: string): boolean => {
 export const LETTERED: readonly LetteredIdentifier[] = [
   {
     rule: rule("uk-nino", "a UK national insurance number"),
+    lengths: [9, 9],
+    digits: [6, 6],
     shape: /^(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]$/,
     check: yes,
     near: /nino|national insurance|ni num/i,
@@ -57,6 +63,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("es-nif", "a Spanish DNI"),
+    lengths: [8, 9],
+    digits: [7, 8],
     shape: /^\d{7,8}[A-Z]$/,
     check: isNif,
     near: /dni|nif|identidad|spain/i,
@@ -64,6 +72,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("es-nie", "a Spanish NIE"),
+    lengths: [9, 9],
+    digits: [7, 7],
     shape: /^[XYZ]\d{7}[A-Z]$/,
     check: isNif,
     near: /nie|extranjero|spain/i,
@@ -71,6 +81,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("it-codice-fiscale", "an Italian codice fiscale"),
+    lengths: [16, 16],
+    digits: [0, 8],
     shape: /^[A-Z]{6}[0-9LMNP-V]{2}[ABCDEHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]$/,
     check: codice,
     near: /codice|fiscale|\bcf\b/i,
@@ -78,15 +90,19 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("fi-hetu", "a Finnish personal identity code"),
-    shape: /^\d{6}[A-FU-Y]\d{3}[0-9A-Y]$/,
+    lengths: [10, 11],
+    digits: [9, 10],
+    shape: /^\d{6}[A-FU-Y]?\d{3}[0-9A-Y]$/,
     check: (t) =>
       shortDay(n(t, 4, 6), n(t, 2, 4), n(t, 0, 2)) &&
-      FI.charAt(Number(t.slice(0, 6) + t.slice(7, 10)) % 31) === t.charAt(10),
+      FI.charAt(Number(t.slice(0, 6) + t.slice(-4, -1)) % 31) === t.slice(-1),
     near: /hetu|henkil|finnish/i,
     alone: "medium",
   },
   {
     rule: rule("in-pan", "an Indian PAN"),
+    lengths: [10, 10],
+    digits: [4, 4],
     shape: /^[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]$/,
     check: yes,
     near: /\bpan\b|income tax|permanent acc/i,
@@ -94,6 +110,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("in-gstin", "an Indian GSTIN"),
+    lengths: [15, 15],
+    digits: [6, 8],
     shape: /^(?:0[1-9]|[12]\d|3[0-7])[A-Z]{5}\d{4}[A-Z][1-9A-Z]Z[0-9A-Z]$/,
     check: yes,
     near: /gst/i,
@@ -101,6 +119,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("sg-nric", "a Singapore NRIC"),
+    lengths: [9, 9],
+    digits: [7, 7],
     shape: /^[STFG]\d{7}[A-Z]$/,
     check: nric,
     near: /nric|\bfin\b|singapore/i,
@@ -108,6 +128,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("us-mbi", "a US Medicare number", true),
+    lengths: [11, 11],
+    digits: [4, 8],
     shape: /^[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d[AC-HJKMNP-RT-Y]{2}\d{2}$/,
     check: yes,
     near: /mbi|medicare|beneficiary/i,
@@ -115,6 +137,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("us-dea", "a US DEA number", true),
+    lengths: [9, 9],
+    digits: [7, 8],
     shape: /^[ABFGHKLMPRSTUX][A-Z9]\d{7}$/,
     check: dea,
     near: /\bdea\b|prescri|certificate/i,
@@ -122,6 +146,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("de-kvnr", "a German health insurance number", true),
+    lengths: [10, 10],
+    digits: [9, 9],
     shape: /^[A-Z]\d{9}$/,
     check: kvnr,
     near: /kvnr|kranken|versicher|egk/i,
@@ -129,6 +155,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("icd-10", "a diagnosis code", true),
+    lengths: [3, 7],
+    digits: [1, 7],
     shape: /^[A-TV-Z]\d[0-9AB](?:\.?[0-9A-Z]{1,4})?$/,
     check: yes,
     near: /icd|diagnos|dx\b/i,
@@ -136,6 +164,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("passport", "a passport number"),
+    lengths: [7, 10],
+    digits: [1, 9],
     shape: /^[A-Z]{1,2}\d{6,8}$|^[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8}$/,
     check: yes,
     near: /pass(?:port|\b)|reisepass|passeport|pasaporte/i,
@@ -143,6 +173,8 @@ export const LETTERED: readonly LetteredIdentifier[] = [
   },
   {
     rule: rule("driving-licence", "a driving licence number"),
+    lengths: [8, 16],
+    digits: [4, 15],
     shape: /^[A-Z0-9]{8,16}$/,
     check: (t) => /[A-Z]/.test(t) && (t.match(/\d/g)?.length ?? 0) >= 4,
     near: /driv\w* ?(?:er'?s? )?licen[cs]e|f[üu]hrerschein|permis de conduire|patente/i,

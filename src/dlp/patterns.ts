@@ -11,11 +11,7 @@ export interface PatternSetting {
   /** RE2's syntax: no look-around, no back-references. */
   readonly pattern: string;
   readonly severity?: Severity;
-  /** One of these words has to stand within 100 bytes, in either case. */
-  readonly near?: readonly string[];
 }
-
-const NEAR = 100;
 
 /** Longer matches may be cut where a slice ends. */
 export const MAX_MATCH = 512;
@@ -25,43 +21,28 @@ const MAX_PATTERN = 1000;
 const MAX_PATTERNS = 64;
 
 export class Patterns {
-  readonly #compiled: readonly Compiled[];
+  readonly #compiled: readonly { readonly rule: Rule; readonly expression: RE2JS }[];
 
   /** @throws Fault `policy_invalid` when one is no pattern, too long, or matches nothing at all. */
   constructor(settings: readonly PatternSetting[]) {
     if (settings.length > MAX_PATTERNS) throw new Fault("policy_invalid", `more than ${MAX_PATTERNS} patterns`);
-    this.#compiled = settings.map(({ name, pattern, severity = "medium", near }) => ({
+    this.#compiled = settings.map(({ name, pattern, severity = "medium" }) => ({
       rule: { name, class: "pattern", severity, issuer: null, reason: `what the pattern ${name} describes` },
       expression: compiled(name, pattern),
-      near: near === undefined ? null : near.map((word) => word.toLowerCase()),
     }));
   }
 
   scan(bytes: Uint8Array, sink: Sink): void {
-    for (const { rule, expression, near } of this.#compiled) {
+    for (const { rule, expression } of this.#compiled) {
       const matcher = expression.matcher(bytes);
       while (matcher.find()) {
         const start = matcher.start();
         const end = matcher.end();
-        if (start === null || end === null || end <= start) continue;
-        if (near === null || standsNear(bytes, start, end, near)) sink.add(rule, start, end, "high");
+        if (start !== null && end !== null && end > start) sink.add(rule, start, end, "high");
       }
     }
   }
 }
-
-interface Compiled {
-  readonly rule: Rule;
-  readonly expression: RE2JS;
-  readonly near: readonly string[] | null;
-}
-
-function standsNear(bytes: Uint8Array, start: number, end: number, words: readonly string[]): boolean {
-  const around = decoder.decode(bytes.subarray(Math.max(0, start - NEAR), end + NEAR)).toLowerCase();
-  return words.some((word) => around.includes(word));
-}
-
-const decoder = new TextDecoder();
 
 function compiled(name: string, pattern: string): RE2JS {
   if (pattern.length > MAX_PATTERN)

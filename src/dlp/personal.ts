@@ -1,5 +1,6 @@
-/** Finds personal data where numbers and `@` stand. */
-import { ALNUM, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
+/** Finds personal data where numbers stand. */
+import { Automaton } from "./automaton.ts";
+import { ALNUM, ascii, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
 import { mod97 } from "./checks.ts";
 import { IDENTIFIERS, type Identifier } from "./identifiers.ts";
 import { IBAN_LENGTHS, IBAN_RULE, LETTERED, type LetteredIdentifier } from "./lettered-identifiers.ts";
@@ -19,7 +20,7 @@ const PHONE: Rule = {
   issuer: null,
   reason: "a telephone number",
 };
-const PHONE_WORDS = /phone|tel\b|tel[.:]|mobile|cell|fax|call|whatsapp|handy|t[ée]l|sms|contact/i;
+const PHONE_WORDS = /phone|\btel\b|\btel[.:]|mobile|\bfax|whatsapp|handynummer|t[ée]l[ée]phone|\bsms\b/i;
 const IP: Rule = {
   name: "ip-address",
   class: "personal",
@@ -27,24 +28,63 @@ const IP: Rule = {
   issuer: null,
   reason: "a public IP address",
 };
-const EMAIL: Rule = {
-  name: "email-address",
-  class: "personal",
-  severity: "low",
-  issuer: null,
-  reason: "an e-mail address",
-};
 
-const byGroups = new Map<string, Identifier[]>();
+/** Groups packed five bits each → who is written so. */
+const byGroups = new Map<number, Identifier[]>();
 for (const identifier of IDENTIFIERS) {
   for (const groups of identifier.groups) {
-    const list = byGroups.get(groups);
-    if (list === undefined) byGroups.set(groups, [identifier]);
+    const key = groups.split("-").reduce((sum, length) => sum * 32 + Number(length), 0);
+    const list = byGroups.get(key);
+    if (list === undefined) byGroups.set(key, [identifier]);
     else list.push(identifier);
   }
 }
-/** Lengths and groupings that any identifier has, packed, so that most numbers are told apart by a look. */
-const lettered: readonly LetteredIdentifier[] = LETTERED;
+/** No identifier has more. */
+const MAX_GROUPS = 7;
+const MIN_LETTERED = 8;
+const MAX_LETTERED = 16;
+/** Length without separators, and digits among them → who is so. */
+const byMix: LetteredIdentifier[][] = [];
+for (let length = 0; length <= MAX_LETTERED; length++) {
+  for (let digits = 0; digits < 32; digits++) {
+    byMix[length * 32 + digits] = LETTERED.filter(
+      (one) =>
+        length >= one.lengths[0] && length <= one.lengths[1] && digits >= one.digits[0] && digits <= one.digits[1],
+    );
+  }
+}
+/** What every word that tells what a number is has in it: the longest run of letters of each. */
+const words = new Automaton(
+  [
+    ...new Set(
+      [...IDENTIFIERS, ...LETTERED]
+        .flatMap(({ near }) => near.source.split("|"))
+        .concat(PHONE_WORDS.source.split("|"))
+        .map(core),
+    ),
+  ]
+    .filter((word) => word.length >= 2)
+    .map(ascii),
+  { anyDigit: false },
+);
+
+function core(alternative: string): string {
+  const runs = alternative.replace(/\\[bws]|\(\?:|\[[^\]]*\]\??|.\?/g, "|").match(/[A-Za-z]+/g) ?? [];
+  return runs.reduce((longest, run) => (run.length > longest.length ? run : longest), "").toLowerCase();
+}
+
+function hasWord(bytes: Uint8Array, start: number, end: number): boolean {
+  const { next, columns, shift, firstTelling } = words;
+  let state = 0;
+  for (let i = start; i < end; i++) {
+    state = next[(state << shift) | (columns[bytes[i] as number] as number)] as number;
+    if (state >= firstTelling) return true;
+  }
+  return false;
+}
+
+/** Looked at in one go for such a word. */
+const WINDOW = 512;
 
 const lengths = new Uint8Array(12);
 
@@ -67,11 +107,14 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
     end = i;
     const byte = bytes[i];
     if (byte !== 0x20 && byte !== 0x2d && byte !== 0x2e && byte !== 0x2f) break;
-    if (separator !== 0 && byte !== separator) break;
-    if (total >= 19) break;
+    if (separator !== 0 && byte !== separator && (separator === 0x2d || separator === 0x20 || byte === 0x2e)) break;
+    if (total >= 19 || groups > MAX_GROUPS) break;
     separator = byte;
     i++;
   }
+  if (groups > MAX_GROUPS) return end;
+  if (before === 0x20 && lengths[0] === 2 && groups >= 3 && ((KIND[bytes[at - 2] ?? 0] as number) & LETTER) !== 0)
+    letteredAt(bytes, at, sink);
   const next = bytes[end];
   if (next !== undefined && ((KIND[next] as number) & LETTER) !== 0) {
     return end - at <= 8 || separator !== 0 ? letteredAt(bytes, at, sink) : runEnd(bytes, end);
@@ -100,38 +143,45 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
 };
 
 function tryGroups(bytes: Uint8Array, at: number, end: number, groups: number, sink: Sink): number {
-  let key = `${lengths[0]}`;
-  for (let g = 1; g < groups; g++) key += `-${lengths[g]}`;
+  let key = 0;
+  for (let g = 0; g < groups; g++) key = key * 32 + (lengths[g] as number);
   const candidates = byGroups.get(key);
   if (candidates === undefined) return -1;
+  const silent = isSilent(bytes, at, sink);
+  if (silent && candidates.every(({ alone }) => alone === null)) return -1;
   const text = latin1(bytes, at, end);
   const digits = groups === 1 ? text : text.replace(/\D/g, "");
-  let around: string | null = null;
+  let around = silent ? "" : null;
   let best = -1;
   for (const { rule, check, near, alone } of candidates) {
-    if (!check(digits)) continue;
-    around ??= aroundOf(bytes, at, end);
+    if ((silent && alone === null) || !check(digits)) continue;
+    around ??= aroundOf(bytes, at, end, sink);
     const named = near.test(around);
     if (!named && alone === null) continue;
-    sink.add(
-      rule,
-      at,
-      end,
-      named
-        ? "high"
-        : alone === null
-          ? "low"
-          : groups > 1 && alone === "low" && rule.name === "us-ssn"
-            ? "medium"
-            : alone,
-    );
+    sink.add(rule, at, end, named ? "high" : groups > 1 && rule.name === "us-ssn" ? "medium" : (alone ?? "low"));
     best = end;
     if (named) break;
   }
   return best;
 }
 
-function aroundOf(bytes: Uint8Array, start: number, end: number): string {
+/** True when no word stands near that tells what a number is; found out for many numbers at once. */
+function isSilent(bytes: Uint8Array, at: number, sink: Sink): boolean {
+  if (at < sink.silentUntil) return true;
+  if (at < sink.spokenUntil) return false;
+  if (sink.looks <= 0) return true;
+  const end = Math.min(bytes.length, at + WINDOW);
+  if (hasWord(bytes, Math.max(0, at - NEAR_BEFORE), end)) {
+    sink.spokenUntil = at + WINDOW / 8;
+    return false;
+  }
+  sink.silentUntil = end === bytes.length ? end : end - NEAR_BEHIND;
+  return true;
+}
+
+function aroundOf(bytes: Uint8Array, start: number, end: number, sink: Sink): string {
+  if (sink.looks <= 0) return "";
+  sink.looks--;
   return `${latin1(bytes, Math.max(0, start - NEAR_BEFORE), start)}\n${latin1(bytes, end, Math.min(bytes.length, end + NEAR_BEHIND))}`;
 }
 
@@ -148,6 +198,7 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   const token = runEnd(bytes, at);
   if (at - start >= 8 || token - start > 34) return token;
   // "AB 12 34 56 C": the letters stand apart.
+  let apart = 0;
   if (
     start === at &&
     at >= 3 &&
@@ -155,8 +206,10 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
     ((KIND[bytes[at - 2] as number] as number) & LETTER) !== 0 &&
     ((KIND[bytes[at - 3] as number] as number) & LETTER) !== 0 &&
     ((KIND[bytes[at - 4] ?? 0] as number) & ALNUM) === 0
-  )
+  ) {
     start = at - 3;
+    apart = 1;
+  }
   const first = bytes[start] as number;
   if (
     ((KIND[first] as number) & LETTER) !== 0 &&
@@ -166,10 +219,10 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
     const iban = ibanAt(bytes, start, sink);
     if (iban !== -1) return iban;
   }
-  // Identifiers are eight characters or more: most tokens are told by their length.
-  if (token - start >= 6 && token - start <= 16 && letteredToken(bytes, start, token, sink)) return token;
+  const length = token - start - apart;
+  if (length >= 3 && length <= MAX_LETTERED && letteredToken(bytes, start, token, length, sink)) return token;
   let end = token;
-  let joined = 0;
+  let letters = length;
   while (
     end < bytes.length &&
     end - start < 20 &&
@@ -177,19 +230,28 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   ) {
     const next = runEnd(bytes, end + 1);
     if (next === end + 1 || next - end > 9 || next - start > 20) break;
+    letters += next - end - 1;
     end = next;
-    joined++;
-    if (end - start >= 9 && letteredToken(bytes, start, end, sink)) return end;
+    if (letters > MAX_LETTERED) break;
+    if (letters >= MIN_LETTERED && letteredToken(bytes, start, end, letters, sink)) return end;
   }
-  return joined > 0 ? token : token;
+  return token;
 }
 
-function letteredToken(bytes: Uint8Array, start: number, end: number, sink: Sink): boolean {
-  const text = latin1(bytes, start, end).replace(/[ .-]/g, "").toUpperCase();
-  let around: string | null = null;
-  for (const { rule, shape, check, near, alone } of lettered) {
+/** `length`: of the token without separators. */
+function letteredToken(bytes: Uint8Array, start: number, end: number, length: number, sink: Sink): boolean {
+  let digits = 0;
+  for (let i = start; i < end; i++) if (((KIND[bytes[i] as number] as number) & DIGIT) !== 0) digits++;
+  const candidates = byMix[length * 32 + digits];
+  if (candidates === undefined || candidates.length === 0) return false;
+  const silent = isSilent(bytes, start, sink);
+  let text: string | null = null;
+  let around = silent ? "" : null;
+  for (const { rule, shape, check, near, alone } of candidates) {
+    if (silent && alone === null) continue;
+    text ??= latin1(bytes, start, end).replace(/[ .-]/g, "").toUpperCase();
     if (!shape.test(text) || !check(text)) continue;
-    around ??= aroundOf(bytes, start, end);
+    around ??= aroundOf(bytes, start, end, sink);
     const named = near.test(around);
     if (!named && alone === null) continue;
     sink.add(rule, start, end, named ? "high" : (alone ?? "low"));
@@ -201,7 +263,8 @@ function letteredToken(bytes: Uint8Array, start: number, end: number, sink: Sink
 function ibanAt(bytes: Uint8Array, start: number, sink: Sink): number {
   const country = latin1(bytes, start, start + 2);
   const length = IBAN_LENGTHS[country];
-  if (length === undefined) return -1;
+  if (length === undefined || sink.looks <= 0) return -1;
+  sink.looks--;
   let text = "";
   let i = start;
   for (; i < bytes.length && text.length < length && i - start < MAX_SPAN; i++) {
@@ -219,7 +282,7 @@ function ibanAt(bytes: Uint8Array, start: number, sink: Sink): number {
 function ipv4(bytes: Uint8Array, at: number, end: number, sink: Sink): boolean {
   const parts = latin1(bytes, at, end).split(".").map(Number);
   const [a = 0, b = 0] = parts;
-  if (parts.some((part) => part > 255)) return false;
+  if (parts.length !== 4 || parts.some((part) => !(part <= 255))) return false;
   const inner =
     a === 10 ||
     a === 127 ||
@@ -239,37 +302,9 @@ function phone(bytes: Uint8Array, at: number, end: number, total: number, sink: 
     sink.add(PHONE, at - 1, end, "medium");
     return;
   }
+  if (total < 7 || total > 12 || isSilent(bytes, at, sink)) return;
   const text = latin1(bytes, at, end);
-  if (total < 7 || total > 12 || /^\d{4}-\d\d-\d\d|\//.test(text)) return;
-  if (PHONE_WORDS.test(aroundOf(bytes, at, end))) sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
+  if (/^\d{4}-\d\d-\d\d|\/|^(?:19|20)\d{6}$/.test(text)) return;
+  if (!isSilent(bytes, at, sink) && PHONE_WORDS.test(aroundOf(bytes, at, end, sink)))
+    sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
 }
-
-const LOCAL = /[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]/;
-const isLocal = new Uint8Array(256).map((_, code) => (code < 128 && LOCAL.test(String.fromCharCode(code)) ? 1 : 0));
-
-/** An `@`: the address around it. */
-export const emailAt: PlaceDetector = (bytes, at, sink) => {
-  let start = at;
-  while (start > 0 && at - start < 64 && isLocal[bytes[start - 1] as number] === 1) start--;
-  let end = at + 1;
-  let dot = -1;
-  for (; end < bytes.length && end - at < 255; end++) {
-    const byte = bytes[end] as number;
-    if (byte === 0x2e) dot = end;
-    else if (((KIND[byte] as number) & ALNUM) === 0 && byte !== 0x2d) break;
-  }
-  if (dot === end - 1) {
-    end--;
-    dot = latin1(bytes, at, end).lastIndexOf(".") + at;
-  }
-  if (start === at || dot <= at + 1 || end - dot < 3 || ((KIND[bytes[dot + 1] as number] as number) & LETTER) === 0)
-    return at + 1;
-  const host = latin1(bytes, at + 1, end).toLowerCase();
-  sink.add(
-    EMAIL,
-    start,
-    end,
-    /(?:^|\.)example\.|\.(?:test|invalid|local|png|jpe?g|gif|js|css)$/.test(host) ? "low" : "medium",
-  );
-  return end;
-};

@@ -61,6 +61,8 @@ function cutsOf(bytes: Uint8Array, findings: readonly DlpFinding[], kind: BodyKi
     const placed = places?.[i];
     if (placed !== undefined && (placed.place === "key" || placed.place === "structure")) return;
     const { start, end } = placed ?? finding;
+    // A sign that parts two parameters is in no value.
+    if (kind === "form" && bytes.subarray(start, end).includes(0x26)) return;
     const before = cuts.at(-1);
     if (before === undefined || start >= before.end) {
       cuts.push({ start, end, name: finding.name, quoted: placed?.place === "scalar" });

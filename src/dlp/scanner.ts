@@ -4,6 +4,7 @@
  */
 import { ALNUM, CAPITAL, DIGIT, HEX, KIND, SMALL, TOKEN } from "./bytes.ts";
 import { base64Into, hexInto, looksLikeText, percentInto } from "./decodings.ts";
+import { shapeAt } from "./shapes.ts";
 import type { Sink } from "./sink.ts";
 import { MARK, NUMBER, SORT, Trigrams } from "./trigrams.ts";
 import type { Detector } from "./vendor-keys.ts";
@@ -48,7 +49,7 @@ export class Scanner {
     this.#numbersFrom = this.#atsFrom = this.#escapesFrom = 0;
     if (this.#numbers !== null && ((KIND[bytes[0] ?? 0] as number) & DIGIT) !== 0) this.#number(bytes, 0, sink);
     this.#places(bytes, bytes.length, sink);
-    this.#runs(bytes, sink);
+    if (this.#detectors.length > 0) this.#runs(bytes, sink);
   }
 
   /** Only what is found by its own beginning. */
@@ -151,6 +152,7 @@ export class Scanner {
 
   /** A long run of what tokens are written in: what it says as hex or as base64. */
   #run(bytes: Uint8Array, start: number, end: number, sink: Sink): void {
+    shapeAt(bytes, start, end, sink);
     let at = start;
     while (at < end) {
       // The parts between signs that are in no alphabet: `key=…`, `a.b`.
@@ -169,7 +171,7 @@ export class Scanner {
         if (hex && length % 2 === 0 && length >= 36)
           this.#pieces(bytes, { start: at, end: stop, view: "hex", sink }, hexInto, 2);
         else if ((kinds & DIGIT) !== 0 || (kinds & (CAPITAL | SMALL)) === (CAPITAL | SMALL)) {
-          this.#pieces(bytes, { start: at, end: stop, view: "base64", sink }, base64Into, 4 / 3);
+          this.#pieces(bytes, { start: at, end: stop + padding(bytes, stop), view: "base64", sink }, base64Into, 4 / 3);
         }
       }
       at = stop + 1;
@@ -200,6 +202,11 @@ export class Scanner {
   }
 }
 
+/** Signs of equality that belong to what stands before them. */
+function padding(bytes: Uint8Array, at: number): number {
+  return bytes[at] !== 0x3d ? 0 : bytes[at + 1] === 0x3d ? 2 : 1;
+}
+
 interface Encoded {
   readonly start: number;
   readonly end: number;
@@ -208,5 +215,6 @@ interface Encoded {
 }
 
 function isEscapable(byte: number): boolean {
-  return ((KIND[byte] as number) & TOKEN) !== 0 || byte === 0x25;
+  // A sign of equality within would be escaped: one that stands parts a name from its value.
+  return (((KIND[byte] as number) & TOKEN) !== 0 && byte !== 0x3d) || byte === 0x25;
 }

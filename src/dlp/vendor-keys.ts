@@ -1,6 +1,7 @@
 /** Vendors' keys: every row of formats.ts, and JSON web tokens. */
 import { ascii, beginsAt, KIND, latin1, WORD } from "./bytes.ts";
 import { bech32, crc32Base62 } from "./checks.ts";
+import { base64Into } from "./decodings.ts";
 import { Format } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import { isPlaceholder } from "./placeholder.ts";
@@ -114,6 +115,7 @@ function jwt(): Detector {
       if (
         parts < 2 ||
         end - header < 8 ||
+        !endsObject(bytes, at, header) ||
         !isHeader(latin1(bytes, at, header), latin1(bytes, header + 1, Math.min(end, header + MAX_HEADER)))
       )
         return;
@@ -127,6 +129,15 @@ function wordEnd(bytes: Uint8Array, from: number, limit: number): number {
   const last = Math.min(limit, bytes.length);
   while (end < last && ((KIND[bytes[end] as number] as number) & WORD) !== 0) end++;
   return end;
+}
+
+const tail = new Uint8Array(8);
+
+/** True when the last group of the part says a closing brace: most of what is none is told by that. */
+function endsObject(bytes: Uint8Array, start: number, end: number): boolean {
+  const group = start + (((end - start - 1) >> 2) << 2);
+  const length = base64Into(bytes, group, end, tail);
+  return length > 0 && tail[length - 1] === 0x7d;
 }
 
 /** The first part says how it is signed; or it is an object that says nothing of that, and so is the second. */

@@ -1,6 +1,4 @@
 /** Dictionaries: thousands of words of an operator, found at word boundaries in one pass. */
-
-import type { Severity } from "../model/finding.ts";
 import { Automaton } from "./automaton.ts";
 import { ALNUM, KIND } from "./bytes.ts";
 import type { Rule } from "./rule.ts";
@@ -11,7 +9,6 @@ export interface DictionarySetting {
   readonly name: string;
   /** Words and phrases. ASCII letters count in either case; nothing else is folded. */
   readonly words: readonly string[];
-  readonly severity?: Severity;
 }
 
 const encoder = new TextEncoder();
@@ -23,11 +20,11 @@ export class Dictionaries {
 
   constructor(settings: readonly DictionarySetting[]) {
     const strings: Uint8Array[] = [];
-    for (const { name, words, severity = "medium" } of settings) {
+    for (const { name, words } of settings) {
       const rule: Rule = {
         name,
         class: "dictionary",
-        severity,
+        severity: "medium",
         issuer: null,
         reason: `a word of the dictionary ${name}`,
       };

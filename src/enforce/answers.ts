@@ -39,7 +39,8 @@ export function refuse(responder: Responder, decision: Decision, certificate: Ce
     "X-EVE-Decision-Cert",
     certificate.header,
   ];
-  if (status === 429) headers.push("Retry-After", "1");
+  if (decision.fields !== null) headers.push(...decision.fields);
+  else if (status === 429) headers.push("Retry-After", "1");
   responder.answer(status, REASONS[status], headers, bodyOf(status, verdict, decision, certificate), true);
 }
 

@@ -1,5 +1,6 @@
 import type { CertificateDraft } from "../model/certificate.ts";
 import type { Exchange } from "../model/exchange.ts";
+import type { HeaderList } from "../model/headers.ts";
 
 /** How the carrying out of a permit ended. */
 export interface Ended {
@@ -31,12 +32,25 @@ export const NOTHING: Ended = {
 /** Error of an egress that a defect of the gateway cut. */
 export const CRASHED = "enforce_crashed";
 
+/** Hears an answer go by; of the bytes it is given it keeps copies only. */
+export interface Tap {
+  head(fields: HeaderList): void;
+  body(bytes: Uint8Array): void;
+}
+
+/** What an egress has taken from the limits, for whoever is told how it ended. */
+export interface Reserved {
+  readonly tap: Tap | null;
+  settle(end: Ended & { readonly sent: boolean }): void;
+}
+
 /** What was carried out, for whoever is told how it ended. */
 export interface Settled {
   readonly exchange: Exchange;
   readonly certificateId: string;
   /** What was certified. */
   readonly draft: CertificateDraft;
+  readonly reservation: Reserved | null;
 }
 
 /** Told once how each permit's carrying out ended. */

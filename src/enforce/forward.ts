@@ -9,7 +9,7 @@ import { formatAuthority } from "../wire/authority.ts";
 import { endToEnd, type ResponseHead, requestLines } from "../wire/http1.ts";
 import { badGateway } from "./answers.ts";
 import type { Cancel } from "./dial.ts";
-import { CRASHED, type Ended, type Settle, type Settled } from "./ended.ts";
+import { CRASHED, type Ended, type Settle, type Settled, type Tap } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
 import { type Pool, poolKey } from "./pool.ts";
 import { type RelayEnv, relay } from "./relay.ts";
@@ -54,6 +54,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   /** Set by a dial under way: gives it up. */
   run: (() => void) | null = null;
   readonly #key: string;
+  readonly #tap: Tap | null;
   #upstream: UpstreamConn | null = null;
   #reused = false;
   /** A connection was found closed before anything was written. */
@@ -69,6 +70,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   constructor(env: ForwardEnv, carried: Carried) {
     this.#env = env;
     this.#carried = carried;
+    this.#tap = carried.reservation?.tap ?? null;
     this.egress = carried.exchange.egress;
     this.#gapMs = env.gapMs;
     this.#key = poolKey(carried.permit);
@@ -163,6 +165,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       return;
     }
     this.#status = head.status;
+    this.#tap?.head(head.headers);
     if (head.eventStream) this.#gapMs = this.#env.idleMs;
     const { responder } = this.#carried.exchange;
     responder.head(head.status, head.reason, passed(head), head.contentLength, this.#carried.certificate);
@@ -170,6 +173,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   body(bytes: Uint8Array): void {
     this.#bytesDown += bytes.length;
+    this.#tap?.body(bytes);
     this.#carried.exchange.responder.body(bytes);
   }
 

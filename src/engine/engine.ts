@@ -160,7 +160,7 @@ export class Engine {
   /** Data on its way out, and what the policy makes of it. */
   #data(findings: readonly DlpFinding[], tally: Tally): void {
     for (const finding of findings) {
-      const action = this.#profile.data(finding, findings);
+      const action = this.#profile.data(finding);
       if (action === "ignore") continue;
       tally.note(finding);
       if (action === "note") continue;
@@ -210,7 +210,7 @@ export class Engine {
     const byRule = tally.enforced?.vector === VECTOR.sanitize;
     const { dlp } = this.#profile;
     const wanted = (finding: DlpFinding): boolean => {
-      const action = this.#profile.data(finding, [finding]);
+      const action = this.#profile.data(finding);
       // A rule that has something redacted means all that was found in the body and is not too unsure to act on.
       return action === "sanitize" || (byRule && action !== "ignore" && finding.confidence !== "low");
     };

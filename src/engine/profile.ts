@@ -14,8 +14,8 @@ export interface Profile {
   readonly detects: boolean;
   /** Of a finding of Pillar 128. */
   attack(finding: Finding): Action;
-  /** Of a finding of secrets, personal data and the like, one of `all`. */
-  data(finding: DlpFinding, all: readonly DlpFinding[]): Action;
+  /** Of a finding of secrets, personal data and the like. */
+  data(finding: DlpFinding): Action;
 }
 
 const SEVERITY: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 };
@@ -27,17 +27,11 @@ export function profileOf(program: Program | null): Profile {
   const detect = program?.detect ?? {};
   const settings = dlpSettings(program?.dlp ?? {});
   const modes: Readonly<Record<DlpClass, Mode>> = { ...DEFAULT_MODES, ...settings.modes };
-  const named = settings.named ?? {};
-  const atLeast = Object.fromEntries((program?.dlp.dictionaries ?? []).map(({ name, min }) => [name, min ?? 1]));
   return {
     dlp: compileDlp(settings),
     detects: detect.mode !== "off" || Object.keys(detect.vectors ?? {}).length > 0,
     attack: (finding) => attackAction(detect, finding),
-    data(finding, all) {
-      const least = finding.class === "dictionary" ? (atLeast[finding.name] ?? 1) : 1;
-      if (least > 1 && all.filter(({ name }) => name === finding.name).length < least) return "note";
-      return dataAction(named[finding.name] ?? modes[finding.class], finding);
-    },
+    data: (finding) => dataAction(modes[finding.class], finding),
   };
 }
 
@@ -59,30 +53,25 @@ function dataAction(mode: Mode, finding: DlpFinding): Action {
   return finding.mode === "shadow" ? "note" : mode;
 }
 
-function dlpSettings({ secrets, personal, health, canaries, patterns, dictionaries }: DlpSection): DlpSettings {
+function dlpSettings({ secrets, personal, health, canaries, patterns, dictionaries, allow }: DlpSection): DlpSettings {
+  const said = {
+    secret: secrets,
+    personal,
+    health,
+    canary: canaries?.mode,
+    pattern: patterns?.mode,
+    dictionary: dictionaries?.mode,
+  };
   const modes: Partial<Record<DlpClass, Mode>> = {};
-  if (secrets !== undefined) modes.secret = secrets;
-  if (personal !== undefined) modes.personal = personal;
-  if (health !== undefined) modes.health = health;
-  if (canaries?.mode !== undefined) modes.canary = canaries.mode;
-  const named: Record<string, Mode> = {};
-  for (const { name, mode } of [...(patterns ?? []), ...(dictionaries ?? [])])
-    if (mode !== undefined) named[name] = mode;
+  for (const [name, mode] of Object.entries(said)) if (mode !== undefined) modes[name as DlpClass] = mode;
   return {
     modes,
-    named,
     canaries: listOf(canaries?.values),
-    patterns: (patterns ?? []).map(({ name, regex, severity, near }) => ({
-      name,
-      pattern: regex,
-      ...(severity === undefined ? {} : { severity }),
-      ...(near === undefined ? {} : { near: listOf(near) }),
-    })),
-    dictionaries: (dictionaries ?? []).map(({ name, words, severity }) => ({
-      name,
-      words: listOf(words),
-      ...(severity === undefined ? {} : { severity }),
-    })),
+    patterns: (patterns?.list ?? []).map(({ name, regex, severity }) =>
+      severity === undefined ? { name, pattern: regex } : { name, pattern: regex, severity },
+    ),
+    dictionaries: (dictionaries?.list ?? []).map(({ name, words }) => ({ name, words: listOf(words) })),
+    allow: { fingerprints: listOf(allow?.fingerprints), names: listOf(allow?.names) },
   };
 }
 

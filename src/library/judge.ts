@@ -79,6 +79,13 @@ function network(text: string): Cidr {
 
 function policyOf(text: string | null): Policy {
   const program = text === null ? null : compilePolicy([{ name: "policy", text }]);
+  // Read and not obeyed, they would be a budget nobody keeps.
+  if (program !== null && program.limits.limits.length > 0) {
+    throw new Fault(
+      "unsupported",
+      "the policy has limits, which only the gateway keeps: take them out, or use the gateway",
+    );
+  }
   return {
     version: program?.version ?? null,
     engine: new Engine(program),

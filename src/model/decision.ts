@@ -1,4 +1,5 @@
 import type { Finding } from "./finding.ts";
+import type { HeaderList } from "./headers.ts";
 
 /** What was decided. There is no default and no zero value: every decision is made by one of the functions below. */
 export type Verdict = "allow" | "sanitize" | "hold" | "block" | "fail_closed";
@@ -30,6 +31,8 @@ export interface Decision {
   readonly ttlS: number;
   /** What it rests on: for the local findings file, never for a certificate. */
   readonly findings: readonly Finding[];
+  /** More fields of the refusal's answer, or null. They are not certified. */
+  readonly fields: HeaderList | null;
 }
 
 const PLAIN = {
@@ -44,6 +47,7 @@ const PLAIN = {
   status: null,
   ttlS: 0,
   findings: [],
+  fields: null,
 } as const satisfies Partial<Decision>;
 
 type Detail = Partial<Omit<Decision, "verdict" | "reason" | "status">>;

@@ -44,6 +44,10 @@ export interface GatewayMetrics {
   readonly policyStale: Gauge;
   /** 1 while the governance plane cannot be reached. */
   readonly planeDown: Gauge;
+  /** Labels: limit, result (allowed, refused, shadow, unavailable). */
+  readonly limits: Family<Counter>;
+  /** 1 while the counters of limits can be asked. */
+  readonly limitsUp: Gauge;
   /** 1 while an operator has stopped everything. */
   readonly killSwitch: Gauge;
   readonly memoryBytes: Gauge;
@@ -95,6 +99,11 @@ export function gatewayMetrics(): GatewayMetrics {
     evidenceWritable: m.gauge("sallyport_evidence_writable", "1 while evidence can be written.", "min").with(),
     policyStale: m.gauge("sallyport_policy_stale", "1 while the policy in force is not the file's.", "max").with(),
     planeDown: m.gauge("sallyport_plane_down", "1 while the governance plane is out of reach.", "max").with(),
+    limits: m.counter("sallyport_limit_results_total", "What limits said of requests they matched.", {
+      labels: ["limit", "result"],
+      maxSeries: 1024,
+    }),
+    limitsUp: m.gauge("sallyport_limits_up", "1 while the counters of limits can be asked.", "min").with(),
     killSwitch: m.gauge("sallyport_kill_switch", "1 while the kill switch is on.", "max").with(),
     memoryBytes: m.gauge("process_resident_memory_bytes", "Resident memory.", "sum").with(),
     cpuSeconds: m.counter("process_cpu_seconds_total", "CPU time used.").with(),

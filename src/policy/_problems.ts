@@ -87,8 +87,12 @@ function schemaAt(schema: z.ZodType | undefined, path: Path): z.ZodType | undefi
 
 function unwrap(schema: z.ZodType | undefined): z.ZodType | undefined {
   let found = schema;
-  while (found instanceof z.ZodOptional || found instanceof z.ZodDefault) found = found.unwrap() as z.ZodType;
-  return found;
+  for (;;) {
+    if (found instanceof z.ZodOptional || found instanceof z.ZodDefault || found instanceof z.ZodPrefault) {
+      found = found.unwrap() as z.ZodType;
+    } else if (found instanceof z.ZodPipe) found = found.in as z.ZodType;
+    else return found;
+  }
 }
 
 export function valueAt(value: unknown, path: Path): unknown {

@@ -124,7 +124,7 @@ export function scriptEngines(): Engines {
   return { cel, regex };
 }
 
-const TUNNEL_FIELDS = new Set(["request.host", "request.port", "request.phase", "request.door", "request.org"]);
+const TUNNEL_FIELDS = new Set(["request.host", "request.port", "request.phase", "request.door"]);
 /** What a certificate says of a request. */
 const EVIDENCE = new Set([
   ...["agent", "tenant", "now"],

@@ -69,6 +69,8 @@ export function bodyConditions(when: Conditions, compiling: Compiling): Conditio
   return made;
 }
 
+const NO_TEXTS: readonly string[] = [];
+
 function rolesOf({ messages: list, system }: Llm): string[] {
   const roles = list.map(({ role }) => role);
   return system.length > 0 ? ["system", ...roles] : roles;
@@ -104,30 +106,24 @@ function messages(given: NonNullable<Conditions["messages"]>, compiling: Compili
   const matches = given.regex === undefined ? null : textTest({ regex: given.regex }, compiling, at);
   const { min = 1, max = Number.POSITIVE_INFINITY } = given;
   return ofLlm("messages", "as described", (llm, asked) => {
-    const list = llm.system.map((text) => ({ role: "system", texts: [text] })).concat(llm.messages.map(plain));
+    const needsText = contains.length > 0 || matches !== null;
+    const spoken = needsText ? asked.messages : rolesOf(llm).map((role) => ({ role, texts: NO_TEXTS }));
+    if (spoken === null) return UNKNOWN;
     let count = 0;
     let unsure = 0;
-    for (const { role, texts } of list) {
+    for (const { role, texts } of spoken) {
       if (roles !== null && !roles.some((pattern) => pattern.test(role))) continue;
-      if (contains.length > 0 || matches !== null) {
-        const read = texts.map((text) => asked.text(text));
-        const whole = read.join("\n").toLowerCase();
-        if (contains.length > 0 && !contains.some((text) => whole.includes(text))) continue;
-        const truths = matches === null ? [] : read.map(matches);
-        if (truths.length > 0 && !truths.includes(YES)) {
-          if (truths.includes(UNKNOWN)) unsure += 1;
-          continue;
-        }
+      if (contains.length > 0) {
+        const whole = texts.join("\n").toLowerCase();
+        if (!contains.some((text) => whole.includes(text))) continue;
       }
-      count += 1;
+      const truths = matches === null ? [] : texts.map(matches);
+      if (matches === null || truths.includes(YES)) count += 1;
+      else if (truths.includes(UNKNOWN)) unsure += 1;
     }
     const sure = count >= min && count <= max;
     return unsure === 0 || sure === (count + unsure >= min && count + unsure <= max) ? (sure ? YES : NO) : UNKNOWN;
   });
-}
-
-function plain({ role, texts }: Llm["messages"][number]): { role: string; texts: Llm["system"][number][] } {
-  return { role, texts: [...texts] };
 }
 
 function tools(given: NonNullable<Conditions["tools"]>, { path, words }: Compiling): Condition[] {

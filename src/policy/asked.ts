@@ -2,7 +2,7 @@
 import { decodeJsonText } from "../content/coding.ts";
 import type { Fact, Facts } from "../content/facts.ts";
 import type { GraphQl } from "../content/graphql.ts";
-import type { Llm, TextRange } from "../content/llm.ts";
+import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import { type PathReadings, readPath } from "./path-readings.ts";
@@ -32,6 +32,12 @@ export interface Known {
   readonly findings: boolean;
 }
 
+export interface SpokenMessage {
+  readonly role: string;
+  readonly texts: readonly string[];
+}
+
+const MAX_MESSAGES = 2 * 1024 * 1024;
 const ALL_KNOWN: Known = { content: true, findings: true };
 const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 const OVERRIDES: readonly string[] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -48,6 +54,7 @@ export class Asked {
   #class: "read" | "write" | "unknown" | undefined;
   #llm: Fact<Llm | null> | undefined;
   #graphql: Fact<GraphQl | null> | undefined;
+  #messages: readonly SpokenMessage[] | null | undefined;
 
   constructor(question: Question, facts: Facts, findings: readonly Finding[], known: Known = ALL_KNOWN) {
     this.question = question;
@@ -128,6 +135,27 @@ export class Asked {
     const { persisted, operations } = graphql.value;
     if (persisted) return "unknown";
     return operations.length > 0 && operations.every(({ kind }) => kind === "query") ? "read" : "write";
+  }
+
+  /**
+   * Role and texts of every message, system prompts first; null for more than 2 MiB of them, which nobody reads in one
+   * go. Only after `llm` is known to be a call.
+   */
+  get messages(): readonly SpokenMessage[] | null {
+    if (this.#messages !== undefined) return this.#messages;
+    const fact = this.llm;
+    const llm = fact.known ? fact.value : null;
+    const all: Pick<LlmMessage, "role" | "texts">[] = [
+      ...(llm?.system ?? []).map((range) => ({ role: "system", texts: [range] })),
+      ...(llm?.messages ?? []),
+    ];
+    let bytes = 0;
+    for (const { texts } of all) for (const { start, end } of texts) bytes += end - start;
+    this.#messages =
+      bytes > MAX_MESSAGES
+        ? null
+        : all.map(({ role, texts }) => ({ role, texts: texts.map((range) => this.text(range)) }));
+    return this.#messages;
   }
 
   /** The text of a range of the body. */

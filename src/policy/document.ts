@@ -50,6 +50,7 @@ export interface ParsedPolicy {
 const MAX_BYTES = 1024 * 1024;
 const MAX_PROBLEMS = 50;
 const MAX_OPAQUE = 4096;
+const MAX_RULES = 16_384;
 /** Longer lists are not given to the schema. */
 const SHORT = 64;
 
@@ -71,6 +72,7 @@ export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
   const problems = [...tree.problems];
   const checked = policySchema.safeParse(withoutLongLists(tree, problems));
   if (!checked.success) problems.push(...problemsOf(tree, policySchema, checked.error.issues));
+  const rules = rulesOf(tree, problems);
   const stated = valueAt(tree.value, ["default"]);
   const verdict =
     stated === "allow" || stated === "deny" ? ({ verdict: stated, at: tree.at(["default"]) } as const) : undefined;
@@ -87,7 +89,7 @@ export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
     named: new Map(
       Object.keys(isMapping(lists) ? lists : {}).map((each) => [each, entries(tree, ["lists", each])] as const),
     ),
-    rules: rulesOf(tree),
+    rules,
     sections: checked.success ? checked.data : null,
     tree,
   };
@@ -100,13 +102,17 @@ export function invalid(problems: readonly string[]): Fault {
   return new Fault("policy_invalid", shown.join("\n"));
 }
 
-/** Those rules that can be read: what else is wrong in them is told together with the rest. */
-function rulesOf(tree: PolicyTree): ParsedRule[] {
+/** Those rules that can be read: what is wrong in one of them leaves the others to be looked at. */
+function rulesOf(tree: PolicyTree, problems: string[]): ParsedRule[] {
   const rules = valueAt(tree.value, ["rules"]);
+  // Of anything else the schema of the whole has spoken.
   if (!Array.isArray(rules)) return [];
-  return rules.flatMap((rule: unknown, index) => {
+  if (rules.length > MAX_RULES) problems.push(`${tree.at(["rules"])}: rules: has more than ${MAX_RULES} entries`);
+  return rules.slice(0, MAX_RULES).flatMap((rule: unknown, index) => {
     const checked = ruleSchema.safeParse(rule);
-    return checked.success ? [{ entry: checked.data, index }] : [];
+    if (checked.success) return [{ entry: checked.data, index }];
+    problems.push(...problemsOf(tree, ruleSchema, checked.error.issues, ["rules", index]));
+    return [];
   });
 }
 
@@ -126,6 +132,8 @@ function withoutLongLists(tree: PolicyTree, problems: string[]): unknown {
       if (what !== null && !tree.mended(place)) problems.push(`${tree.at(place)}: ${spelled(place)}: ${what}`);
     }
   };
+  // One by one, below: nothing is read twice.
+  if (Array.isArray(copy.rules)) copy.rules = [];
   shorten(copy, ["opaque"], MAX_OPAQUE);
   for (const [section, most] of [
     ["hosts", MAX_ENTRIES],

@@ -27,7 +27,7 @@ export interface Engines {
   cel(text: string): CelProgram | CelProblem;
 }
 
-const ABSENT = "CEL and regular expressions are not loaded here: call loadEngines first";
+const ABSENT = "CEL and regular expressions are not to be had here (docs/policy.md)";
 const NONE: Engines = { regex: () => ABSENT, cel: () => ({ problem: ABSENT, line: 1, column: 1 }) };
 
 let loaded: Engines = NONE;

@@ -62,3 +62,18 @@ function explainedCondition(condition: Condition, asked: Asked, before: string):
 function told(truth: Truth): Told {
   return truth === NO ? "no" : truth === UNKNOWN ? "unknown" : truth === SOME ? "some" : "yes";
 }
+
+/** Where the rule that a certificate names stands, and its text; null for `default`, or when there is no such rule here. */
+export function placeOfRule(program: Program, name: string): { readonly at: string; readonly text: string } | null {
+  const found = program.rules.find((each) => each.name === name);
+  if (found !== undefined) return { at: found.at(), text: found.source() };
+  for (const file of program.files) {
+    const own = name.startsWith(`${file.name}: `) ? name.slice(file.name.length + 2) : name;
+    for (const list of ["hosts.allow", "hosts.deny"] as const) {
+      if (!own.startsWith(list)) continue;
+      const entry = file.lists[list].find(({ where, text }) => own === `${where} ${text}`);
+      if (entry !== undefined) return { at: entry.at(), text: entry.text };
+    }
+  }
+  return null;
+}

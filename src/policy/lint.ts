@@ -26,7 +26,7 @@ export interface Warning {
   readonly message: string;
 }
 
-/** Pairs of rules are compared up to this many; beyond it only rules with the same host are not. */
+/** Of more rules the pairs are not compared. */
 const MAX_PAIRED = 2000;
 
 export function lint(program: Program, now: number): Warning[] {
@@ -145,17 +145,19 @@ function sameDay({ times }: Conditions): boolean {
 
 /** Rules that decide nothing: one that is at least as severe holds whenever they do. */
 function shadowed(program: Program): Warning[] {
-  const rules = program.rules.filter(({ expires }) => expires === Number.POSITIVE_INFINITY);
+  const rules = program.rules.filter(({ expires }) => expires === Number.POSITIVE_INFINITY).map(comparable);
   if (rules.length > MAX_PAIRED) return [];
   const warnings: Warning[] = [];
-  for (const rule of rules) {
-    const over = rules.find((other) => {
-      if (other === rule || other.mode !== "enforce" || other.exceptions.length > 0) return false;
-      const severer = SEVERITY[other.verdict] - SEVERITY[rule.verdict];
-      if (severer < 0 || (severer === 0 && other.number > rule.number)) return false;
-      // A forbidding rule counts when it may hold; an allow only when it surely does.
-      return includes(other, rule);
+  for (const each of rules) {
+    const { rule } = each;
+    const found = rules.find((other) => {
+      const { verdict, mode, exceptions, number } = other.rule;
+      if (other === each || mode !== "enforce" || exceptions.length > 0) return false;
+      const severer = SEVERITY[verdict] - SEVERITY[rule.verdict];
+      if (severer < 0 || (severer === 0 && number > rule.number)) return false;
+      return includes(other, each);
     });
+    const over = found?.rule;
     if (over === undefined) continue;
     const what =
       over.verdict === rule.verdict ? "says the same of all it covers" : "is more severe and covers all of it";
@@ -168,20 +170,33 @@ function shadowed(program: Program): Warning[] {
   return warnings;
 }
 
-/** Whatever `inner` covers, `outer` does: every condition of the outer stands in the inner, as wide or wider. */
-function includes(outer: CompiledRule, inner: CompiledRule): boolean {
-  const wide = outer.entry.when ?? {};
-  const narrow = inner.entry.when ?? {};
-  // Of tunnels the inner may be asked where the outer is not.
-  if (inner.tunnel && !outer.tunnel) return false;
-  return Object.entries(wide).every(([key, value]) => {
-    const other = narrow[key as keyof Conditions];
-    if (other === undefined) return false;
-    if (JSON.stringify(value) === JSON.stringify(other)) return true;
-    if (!isWords(value) || !isWords(other)) return false;
-    const words = outer.words(key as keyof Conditions);
-    return inner.words(key as keyof Conditions).every((word) => words.includes(word) || words.includes("*"));
+interface Comparable {
+  readonly rule: CompiledRule;
+  /** Each condition as text, and the words of those that are words. */
+  readonly conditions: ReadonlyMap<string, { readonly text: string; readonly words: ReadonlySet<string> | null }>;
+}
+
+function comparable(rule: CompiledRule): Comparable {
+  const conditions = Object.entries(rule.entry.when ?? {}).map(([key, value]) => {
+    const words = isWords(value) ? new Set(rule.words(key as keyof Conditions)) : null;
+    return [key, { text: JSON.stringify(value), words }] as const;
   });
+  return { rule, conditions: new Map(conditions) };
+}
+
+/** Whatever `inner` covers, `outer` does: every condition of the outer stands in the inner, as wide or wider. */
+function includes(outer: Comparable, inner: Comparable): boolean {
+  // Of tunnels the inner may be asked where the outer is not.
+  if (inner.rule.tunnel && !outer.rule.tunnel) return false;
+  for (const [key, wide] of outer.conditions) {
+    const narrow = inner.conditions.get(key);
+    if (narrow === undefined) return false;
+    if (wide.text === narrow.text) continue;
+    if (wide.words === null || narrow.words === null) return false;
+    if (wide.words.has("*")) continue;
+    for (const word of narrow.words) if (!wide.words.has(word)) return false;
+  }
+  return true;
 }
 
 /** An exception that is as wide as the conditions it stands beside. */

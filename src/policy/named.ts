@@ -84,17 +84,12 @@ default: allow
 dlp: { secrets: enforce, personal: sanitize }
 rules:
   - id: pci-cards-in-clear
-    when: { schemes: http, findings: { names: ["payment-card*", "card-*"] } }
+    when: { schemes: http, findings: { names: payment-card } }
     verdict: deny
     reason: card data over a connection that is not encrypted
     controls: [PCI-4.2.1, LLM02]
-  - id: pci-card-security-codes
-    when: { findings: { names: ["card-security-code*", "card-track*"] } }
-    verdict: deny
-    reason: security codes and track data are never kept or sent on
-    controls: [PCI-3.3.1, LLM02]
   - id: pci-cards
-    when: { findings: { names: ["payment-card*", "card-*"] } }
+    when: { findings: { names: payment-card } }
     verdict: sanitize
     reason: card data is redacted
     controls: [PCI-3.4.1, LLM02]

@@ -110,7 +110,7 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
 
   const byDefault = defaultOf(sources, own, included, { unread: unread.length > 0, shadowFiles, problems });
   const access = (only: readonly ParsedPolicy[]): Access => accessOf(only, own);
-  const sections = mergeSections(files, { own, shadowFiles, problems });
+  const sections = mergeSections(files, { own, contexts, problems });
   const sequenceRules = files.flatMap((file) => {
     const context = contexts.get(file);
     const entries = file.sections?.sequences ?? [];

@@ -137,21 +137,22 @@ export function holds(rule: CompiledRule, asked: Asked): Truth {
   const { question } = asked;
   if (question.at >= rule.expires) return NO;
   if (question.phase === "tunnel" && !rule.tunnel) return NO;
-  let truth: Truth = YES;
-  for (const condition of rule.conditions) {
-    const each = condition.test(asked);
-    if (each === NO) return NO;
-    if (each < truth) truth = each;
-  }
+  let truth = together(rule.conditions, asked);
   for (const exception of rule.exceptions) {
-    const each = not(allHold(exception, asked));
-    if (each === NO) return NO;
-    if (each < truth) truth = each;
+    if (truth === NO) return NO;
+    truth = Math.min(truth, not(together(exception, asked))) as Truth;
   }
   return truth;
 }
 
-function allHold(conditions: readonly Condition[], asked: Asked): Truth {
+/** Conditions, and others that take them back when all of them hold. */
+export function allHold(conditions: readonly Condition[], exception: readonly Condition[] | null, asked: Asked): Truth {
+  const truth = together(conditions, asked);
+  if (truth === NO || exception === null) return truth;
+  return Math.min(truth, not(together(exception, asked))) as Truth;
+}
+
+function together(conditions: readonly Condition[], asked: Asked): Truth {
   let truth: Truth = YES;
   for (const condition of conditions) {
     const each = condition.test(asked);

@@ -1,5 +1,6 @@
 /** The schema of a policy file, version 1. `docs/policy.schema.json` is printed from it. */
 import { z } from "zod";
+import { limitsSection, pricesSection } from "../limits/schema.ts";
 import {
   choice,
   count,
@@ -13,7 +14,6 @@ import {
   words,
 } from "./_schema-parts.ts";
 import { notSchema, whenSchema } from "./_schema-when.ts";
-import { limitsSection, pricesSection } from "./limits-section.ts";
 
 /** Long lists are read by hand (document.ts): a schema needs longer for ten thousand words than a start may take. */
 const list = (of: string, max: number) =>
@@ -97,42 +97,48 @@ const dlp = strict(
       { mode: redaction.optional(), values: words("a canary", 4096) },
       "must be a map of mode and values",
     ).optional(),
-    patterns: z
-      .array(
-        strict(
-          {
-            name: identifier,
-            regex: word("a regular expression", 1000),
-            severity: severity.optional(),
-            mode: redaction.optional(),
-            /** Words one of which must stand near. */
-            near: words("a word", 64).optional(),
-          },
-          "must be a map of name, regex, severity, mode, near",
-        ),
-        { error: "must be a list" },
-      )
-      .max(256, "has more than 256 entries")
-      .optional(),
-    dictionaries: z
-      .array(
-        strict(
-          {
-            name: identifier,
-            words: words("a word", MAX_ENTRIES),
-            /** How many of them make a finding. */
-            min: count(1000).min(1, "must be at least 1").optional(),
-            severity: severity.optional(),
-            mode: redaction.optional(),
-          },
-          "must be a map of name, words, min, severity, mode",
-        ),
-        { error: "must be a list" },
-      )
-      .max(64, "has more than 64 entries")
-      .optional(),
+    patterns: strict(
+      {
+        mode: redaction.optional(),
+        list: z
+          .array(
+            strict(
+              { name: identifier, regex: word("a regular expression", 1000), severity: severity.optional() },
+              "must be a map of name, regex, severity",
+            ),
+            { error: "must be a list" },
+          )
+          .max(256, "has more than 256 entries"),
+      },
+      "must be a map of mode and list",
+    ).optional(),
+    dictionaries: strict(
+      {
+        mode: redaction.optional(),
+        list: z
+          .array(strict({ name: identifier, words: words("a word", MAX_ENTRIES) }, "must be a map of name and words"), {
+            error: "must be a list",
+          })
+          .max(64, "has more than 64 entries"),
+      },
+      "must be a map of mode and list",
+    ).optional(),
+    /** What is found and is none: values by their SHA-256, rules by their names. */
+    allow: strict(
+      {
+        fingerprints: many(
+          z
+            .string({ error: "must be a SHA-256 as 64 hex digits: put it in quotes" })
+            .regex(/^[0-9a-f]{64}$/, "must be a SHA-256 as 64 hex digits"),
+          "a SHA-256 as 64 hex digits",
+          4096,
+        ).optional(),
+        names: words("the name of a finding").optional(),
+      },
+      "must be a map of fingerprints and names",
+    ).optional(),
   },
-  "must be a map of secrets, personal, health, canaries, patterns, dictionaries",
+  "must be a map of secrets, personal, health, canaries, patterns, dictionaries, allow",
 );
 
 const sequences = z

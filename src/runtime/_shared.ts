@@ -10,6 +10,7 @@ import { decode } from "./_decode.ts";
 import { dial } from "./_dial.ts";
 import { httpClient } from "./_http.ts";
 import { listen, listenUnix } from "./_listen.ts";
+import { redis } from "./_redis.ts";
 import { serve } from "./_serve.ts";
 import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
@@ -126,6 +127,7 @@ export const shared: Omit<Runtime, Own> = {
     return [...addresses];
   },
   httpClient,
+  redis,
   decode,
 
   async readFile(file) {

@@ -80,6 +80,34 @@ export interface HttpClient {
   close(): void;
 }
 
+export interface RedisOptions {
+  /** `redis://` or `rediss://`, with user, password and database number where they are needed. Secret. */
+  readonly url: string;
+  /** PEM roots that replace the public ones. */
+  readonly ca?: string;
+  readonly connectTimeoutMs: number;
+}
+
+export type RedisReply = number | string | null | readonly RedisReply[];
+
+/** One connection to a Redis or Valkey, made at once and again whenever it is lost. */
+export interface RedisClient {
+  /**
+   * Runs a script, by its digest where the server knows it. Rejects with Fault `redis_failed`: at once while there is no
+   * connection (nothing is queued for a later one), when it is lost before the reply came (whether the script ran is then
+   * unknown), and for an error of the server. How long a reply may take is the caller's to bound.
+   */
+  eval(script: string, keys: readonly string[], args: readonly string[]): Promise<RedisReply>;
+  /** A connection stands and is authenticated. */
+  readonly up: boolean;
+  /** Why it is not; null while it is. No secret. */
+  readonly problem: string | null;
+  /** Resolves when the first connection stands or could not be made. Never rejects. */
+  readonly tried: Promise<void>;
+  /** Calls made before still reach the server, if it answers within half a second; later ones reject. */
+  close(): void;
+}
+
 export interface Hasher {
   update(bytes: Uint8Array): void;
   /** 64 lower-case hex digits; the hasher is spent. */
@@ -152,6 +180,8 @@ export interface Runtime {
   /** Addresses of this host's interfaces, canonical text. */
   localAddresses(): readonly string[];
   httpClient(options: HttpClientOptions): HttpClient;
+  /** Never throws; what it needs is loaded when it is first called. Ignores proxy environment variables. */
+  redis(options: RedisOptions): RedisClient;
 
   /** sha256 as 64 hex digits; a string is hashed as UTF-8. */
   sha256(data: string | Uint8Array): string;

@@ -23,6 +23,7 @@ async function file(name: string, content: string): Promise<string> {
 }
 
 const hello = await file("hello.txt", "hello");
+const roots = await file("roots.pem", "-----BEGIN CERTIFICATE-----");
 const binary = join(directory, "binary.pem");
 await Bun.write(binary, new Uint8Array([0xff, 0xfe]));
 
@@ -65,6 +66,15 @@ describe("loadConfig refuses", () => {
     ["an empty secret", { JWT_SECRET_KEY: "" }, /^JWT_SECRET_KEY is empty/],
     ["a proxy URL with a path", { EVE_PROXY_UPSTREAM_PROXY: "http://proxy:8080/x" }, /has a path/],
     ["a proxy URL of another scheme", { EVE_PROXY_UPSTREAM_PROXY: "socks5://proxy:1080" }, /not an http or https/],
+    ["a Redis that is none", { EVE_PROXY_REDIS_URL: "https://r" }, /is not a redis or rediss URL/],
+    ["a Redis without a host", { EVE_PROXY_REDIS_URL: "redis://:pw@" }, /EVE_PROXY_REDIS_URL/],
+    ["a Redis with a name for a database", { EVE_PROXY_REDIS_URL: "redis://r/main" }, /no database number/],
+    ["a Redis with options", { EVE_PROXY_REDIS_URL: "redis://r?tls=1" }, /has a query/],
+    [
+      "roots of a Redis that shows no certificate",
+      { EVE_PROXY_REDIS_URL: "redis://r", EVE_PROXY_REDIS_CA: roots },
+      /REDIS_CA/,
+    ],
     ["a plane's URL with credentials", { EVE_PROXY_GOVERNANCE_URL: "https://u:p@plane" }, /carries credentials/],
     [
       "an admin listener without a token",
@@ -157,7 +167,7 @@ describe("loadConfig refuses", () => {
       withEnv({
         EVE_PROXY_PORT: "http",
         EVE_PROXY_MODE: "off",
-        EVE_PROXY_REDIS_URL: "redis://r",
+        EVE_PROXY_REDIS_URL: "http://r",
         EVE_PROXY_ADMIN_LISTEN: "127.0.0.1:9901",
         JWT_SECRET_KEY: "short",
       }),
@@ -357,9 +367,10 @@ test("redact leaves no secret", async () => {
     EVE_PROXY_ADMIN_LISTEN: "127.0.0.1:9901",
     EVE_PROXY_ADMIN_TOKEN: "admin-token-admin",
     EVE_PROXY_UPSTREAM_PROXY: "http://user:proxy-pass@proxy.test:8080",
+    EVE_PROXY_REDIS_URL: "rediss://user:redis-pass@redis.test/1",
   });
   const shown = JSON.stringify(redact({ ...config, signingKey: "private-key" }));
-  expect(shown).not.toMatch(/token-|proxy-pass|private-key|Basic /);
+  expect(shown).not.toMatch(/token-|proxy-pass|redis-pass|private-key|Basic /);
   expect(shown).not.toContain(SECRET);
   expect(shown).toContain("plane.test");
 });

@@ -11,7 +11,8 @@ import { checks } from "./body.ts";
 const ROOT = resolve(import.meta.dir, "../..");
 const BODY = "test/conformance/run.ts";
 /** Certificates are made by openssl, so that nothing under test vouches for itself. */
-const NEEDS_OPENSSL = /^tls|^https|^httpIgnores/;
+const NEEDS_OPENSSL = /^tls|^https|^httpIgnores|^redisTls/;
+const NEEDS_REDIS = /^redis/;
 const PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"];
 const LIMIT_MS = 240_000;
 
@@ -58,7 +59,8 @@ function suite(name: string, command: () => readonly string[]): void {
     expect([...found.keys()].sort()).toEqual(Object.keys(checks).sort());
   });
   for (const check of Object.keys(checks)) {
-    const missing = NEEDS_OPENSSL.test(check) ? tool("openssl") : null;
+    const missing =
+      (NEEDS_OPENSSL.test(check) ? tool("openssl") : null) ?? (NEEDS_REDIS.test(check) ? tool("redis-server") : null);
     testUnless(missing, `${name} ${check}`, () => {
       expect(found.get(check)).toBe("ok");
     });

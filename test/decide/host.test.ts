@@ -93,6 +93,7 @@ describe("hostGate keeps the gateway's services out of reach", () => {
     {
       governance: { url: "https://Plane.corp.test/api", token: null, ca: null, cert: null, key: null },
       upstreamProxy: { tls: false, host: "proxy.corp.test", port: 8080, authorization: null },
+      redis: { url: "rediss://user:secret@redis.corp.test/2", ca: null },
       adminListen: { host: "0.0.0.0", port: 9901 },
     },
     { listeners: [{ address: "127.0.0.1", port: 3128 }], localAddresses: ["10.1.2.3"] },
@@ -102,6 +103,7 @@ describe("hostGate keeps the gateway's services out of reach", () => {
     expect(verdict(gate, "plane.corp.test", 443)).toBe("451 gateway_service");
     expect(verdict(gate, "proxy.corp.test", 8080)).toBe("451 gateway_service");
     expect(verdict(gate, "10.1.2.3", 9901)).toBe("451 gateway_service");
+    expect(verdict(gate, "redis.corp.test", 6379)).toBe("451 gateway_service");
     expect(verdict(gate, "127.0.0.1", 9901)).toBe("451 gateway_service");
     expect(verdict(gate, "plane.corp.test", 80)).toBeNull();
     expect(verdict(gate, "proxy.corp.test", 80)).toBeNull();

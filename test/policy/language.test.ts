@@ -98,10 +98,25 @@ describe("a slip in any section is told with its place, and what was meant", () 
     ["detect: { treshold: high }\n", 'p.yaml:3:11: unknown key "detect.treshold", did you mean threshold?'],
     ["dlp: { secrts: enforce }\n", 'p.yaml:3:8: unknown key "dlp.secrts", did you mean secrets?'],
     ["dlp: { personal: sanitise }\n", /^p\.yaml:3:18: dlp\.personal: .*did you mean sanitize\?$/],
-    ["dlp: { patterns: [{ name: x, regx: a }] }\n", /did you mean regex\?$/],
-    ["limits: [{ id: a, requests: { max: 5, perod: hour } }]\n", /did you mean period\?$/],
-    ["limits: [{ id: a, requests: { max: 5, period: hur } }]\n", /period: must be minute, hour/],
-    ["prices: [{ models: a, input: 1, ouput: 2 }]\n", /did you mean output\?$/],
+    ["dlp: { patterns: { list: [{ name: x, regx: a }] } }\n", /did you mean regex\?$/],
+    [
+      "limits: [{ id: a, rate: { requests: 5, pr: 1m } }]\n",
+      /^p\.yaml:3:40: unknown key "limits\.0\.rate\.pr", did you mean per\?$/,
+    ],
+    ["limits: [{ id: a, concurency: 5 }]\n", /did you mean concurrency\?$/],
+    [
+      "limits: [{ id: a, concurrency: 5, match: { hosts: [0x7f.1] } }]\n",
+      /^p\.yaml:3:51: limits "a": "0x7f\.1": not a host/,
+    ],
+    ["prices: [{ model: a, input: 1, ouput: 2 }]\n", /did you mean output\?$/],
+    [
+      "sequences: [{ id: a, steps: [{ paths: x }, {}], within: 5m, verdict: deny }]\n",
+      /^p\.yaml:3:39: .*"x": a path begins with/,
+    ],
+    [
+      "dlp: { patterns: { list: [{ name: x, regex: '(' }] } }\n",
+      /^p\.yaml:3:45: dlp\.patterns: not a regular expression/,
+    ],
     ["sequences: [{ id: a, steps: [{}, {}], witin: 5m, verdict: deny }]\n", /did you mean within\?$/],
     ["cache: { reads: 30 }\n", /^p\.yaml:3:17: cache\.reads: must be a time such as 30s/],
   ];

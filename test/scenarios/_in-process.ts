@@ -36,7 +36,7 @@ export async function startInProcess(
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const log = new Log({ ...machine, stderr() {} }, { level: "error", format: "json", decisions: false });
   const gateway = new Gateway(machine, loaded.config, log);
-  const { port } = await gateway.start({ reusePort: false, instance: null, vitals: null, admin: null });
+  const { port } = await gateway.start({ reusePort: false, instance: null, vitals: null, admin: null, counters: null });
   return {
     gateway,
     port,

@@ -8,6 +8,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import { addressGuard } from "../../src/decide/address.ts";
 import { VetoDamper } from "../../src/decide/damper.ts";
 import { hostGate, selfAddresses } from "../../src/decide/host.ts";
+import { Limiter } from "../../src/decide/limits.ts";
+import { MemoryLimits } from "../../src/decide/limits-memory.ts";
 import { LiveSet } from "../../src/enforce/live.ts";
 import { Pool } from "../../src/enforce/pool.ts";
 import { directRoute, proxyRoute } from "../../src/enforce/route.ts";
@@ -193,6 +195,16 @@ export class Rig {
             return this.decide(egress, body);
           },
         },
+        limiter: new Limiter({
+          runtime,
+          program: () => null,
+          store: new MemoryLimits(runtime),
+          tenant: config.orgId,
+          shadow: false,
+          decode: async (bytes) => bytes,
+          counted() {},
+          failed() {},
+        }),
         names: { resolve: (host) => this.#resolve(host) },
         guard: addressGuard({ allow: config.allowAddresses, gate, policy: { deniedAddress: () => null } }),
         evidence: this.evidence,

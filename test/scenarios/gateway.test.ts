@@ -37,7 +37,7 @@ async function start(env: Record<string, string> = {}): Promise<void> {
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const { logLevel: level, logFormat: format } = loaded.config;
   gateway = new Gateway(runtime, loaded.config, new Log(runtime, { level, format, decisions: true }));
-  port = (await gateway.start({ reusePort: false, instance: null, vitals: null, admin: null })).port;
+  port = (await gateway.start({ reusePort: false, instance: null, vitals: null, admin: null, counters: null })).port;
 }
 
 beforeEach(async () => {

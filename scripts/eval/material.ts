@@ -1,0 +1,105 @@
+/** What the judge is trained on and tried with: corpora and texts of our own, as examples. */
+import {
+  attackRows,
+  benignRows,
+  codeAnswers,
+  emptiedDocuments,
+  HARD_ATTACKS,
+  type Row,
+  wireBodies,
+} from "./corpora.ts";
+import { chanceFrom, pick } from "./grammar.ts";
+import { OVERRIDES_ELSEWHERE, ownAttacks } from "./own-attacks.ts";
+import { ELSEWHERE, ownBenign, ownNoise, ownRepeats } from "./own-benign.ts";
+import { allLettersFor, type Example, exampleOf, exampleOfLetters } from "./training.ts";
+
+export const SEED = 128;
+
+/** A row of a corpus with its example. */
+export interface Case {
+  readonly row: Row;
+  readonly example: Example;
+}
+
+export interface Material {
+  /** Every attack row of the corpora; `learned` tells which are fit to learn from. */
+  readonly attacks: readonly Case[];
+  readonly benign: readonly Case[];
+  /** Traffic, documents, answers: benign too, not among the rows that are counted. */
+  readonly surroundings: readonly Case[];
+  /** Ours: in every fold. */
+  readonly own: readonly Example[];
+}
+
+/**
+ * Planted questions such as a capital or a recipe are attacks by their place only: to learn from them would be to call
+ * every question guilty.
+ */
+const HARMLESS_WORDS = new Set([
+  "indirect:Information Retrieval",
+  "indirect:Content Creation",
+  "indirect:Learning and Tutoring",
+  "indirect:Language Translation",
+  "indirect:Programming Help",
+]);
+
+export function isLearned(row: Row): boolean {
+  return (
+    row.source !== HARD_ATTACKS && !(row.topic !== null && HARMLESS_WORDS.has(row.topic)) && !GIBBERISH.test(row.text)
+  );
+}
+
+/** Suffixes found by gradients: to learn them is to call every unknown language guilty. */
+const GIBBERISH = /(?:\[ ){3}|(?:! ){4}/;
+
+export function material(): Material {
+  const chance = chanceFrom(SEED);
+  const all = benignRows();
+  const attacks = [...attackRows(), ...all.filter((row) => row.source === HARD_ATTACKS)];
+  const benign = all.filter((row) => row.source !== HARD_ATTACKS);
+  const { requests, responses } = wireBodies();
+  const longs: Row[] = [];
+  for (let n = 0; n < 300; n++) {
+    const texts = Array.from({ length: 10 + (n % 5) * 10 }, () => pick(benign, chance).text);
+    longs.push({
+      id: `long:${n}`,
+      source: "long documents",
+      kind: "benign",
+      text: texts.join("\n"),
+      planted: null,
+      topic: null,
+    });
+  }
+  const surroundings = [...codeAnswers(), ...emptiedDocuments(), ...requests, ...responses, ...longs];
+  const attackSources = new Map<string, number>();
+  for (const { source } of attacks) attackSources.set(source, (attackSources.get(source) ?? 0) + 1);
+  const caseOf = (row: Row, guilty: boolean, weight: number): Case => ({
+    row,
+    example: exampleOf(row.id, row.source, row.text, guilty, weight),
+  });
+  const texts = [...benign, ...surroundings].map(({ text }) => text);
+  const mine = (name: string, list: readonly string[], guilty: boolean, weight: number): Example[] =>
+    list.map((text, n) => exampleOf(`${name}:${n}`, name, text, guilty, weight));
+  return {
+    // A source of many rows says the same many times over.
+    attacks: attacks.map((row) => caseOf(row, true, Math.sqrt(100 / Math.max(20, attackSources.get(row.source) ?? 1)))),
+    benign: benign.map((row) => caseOf(row, false, row.source === "alpaca-harmless-train" ? 1 : 4)),
+    surroundings: surroundings.map((row) => caseOf(row, false, 4)),
+    own: [
+      ...mine("own attacks", ownAttacks(chance, 1200), true, 0.5),
+      ...mine("own attacks elsewhere", OVERRIDES_ELSEWHERE, true, 0.5),
+      ...mine("own benign elsewhere", ELSEWHERE, false, 8),
+      ...mine("own benign", ownBenign(chance, 2400), false, 2),
+      ...[...requests, ...responses].map(({ id, text }) =>
+        exampleOfLetters(`${id} whole`, "wire bodies, whole", allLettersFor(text), false, 1),
+      ),
+      ...mine("own repeats", ownRepeats(chance), false, 1),
+      ...mine("own noise", ownNoise(texts, chance, 600), false, 1),
+    ],
+  };
+}
+
+/** What to learn from a row: of a document with an attack planted in it only the plant, for the rest of it is innocent. */
+export function lessonOf({ row, example }: Case): Example {
+  return row.planted === null ? example : exampleOf(row.id, row.source, row.planted, true, example.weight);
+}

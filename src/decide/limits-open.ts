@@ -1,0 +1,59 @@
+/** The limiter a configuration asks for. */
+import type { Config } from "../config/config.ts";
+import { messageOf } from "../errors.ts";
+import type { LimitProgram } from "../limits/compile.ts";
+import type { LimitStore } from "../limits/store.ts";
+import type { Log } from "../observe/log.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { bodyDecoder } from "./decode.ts";
+import { Limiter, type LimitResult } from "./limits.ts";
+import { MemoryLimits } from "./limits-memory.ts";
+import { RedisLimits } from "./limits-redis.ts";
+
+export interface LimiterEnv {
+  readonly program: () => LimitProgram | null;
+  /** Who holds the counters when no Redis does; null: this process. */
+  readonly counters: LimitStore | null;
+  readonly counted: (limit: string, result: LimitResult) => void;
+  readonly log: Log;
+}
+
+const COMPLAIN_MS = 5_000;
+
+/** With a Redis it waits for the first try to reach it, so that a gateway that starts beside it refuses nobody. */
+export async function openLimiter(runtime: Runtime, config: Config, env: LimiterEnv): Promise<Limiter> {
+  let told = Number.NEGATIVE_INFINITY;
+  const failed = (thrown: unknown): void => {
+    if (runtime.monotonic() - told < COMPLAIN_MS) return;
+    told = runtime.monotonic();
+    env.log.error("the counters of limits cannot be asked", { problem: messageOf(thrown) });
+  };
+  return new Limiter({
+    runtime,
+    program: env.program,
+    store: await openStore(runtime, config, env, failed),
+    tenant: config.orgId,
+    shadow: config.mode === "shadow",
+    decode: bodyDecoder(runtime, config),
+    counted: env.counted,
+    failed,
+  });
+}
+
+async function openStore(
+  runtime: Runtime,
+  { redis, enforceTimeoutMs }: Config,
+  { counters, log }: LimiterEnv,
+  failed: (thrown: unknown) => void,
+): Promise<LimitStore> {
+  if (redis === null) return counters ?? new MemoryLimits(runtime);
+  const ca = redis.ca === null ? {} : { ca: redis.ca };
+  const client = runtime.redis({ url: redis.url, connectTimeoutMs: enforceTimeoutMs, ...ca });
+  await client.tried;
+  if (!client.up)
+    log.error("Redis cannot be reached: limits fail closed unless they say otherwise", {
+      problem: client.problem ?? "",
+    });
+  // A part of the time a decision may take: the other is the engine's.
+  return new RedisLimits(client, runtime.sha256, { timeoutMs: enforceTimeoutMs / 2, lost: failed });
+}

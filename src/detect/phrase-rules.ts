@@ -1,0 +1,386 @@
+/**
+ * Stock phrases of attacks as patterns over letters only (`phrases.ts` says how they are looked for). Every part is of bounded
+ * length. What a phrase must not catch matters as much: advice to ignore a mail, rules of a game, a manual's instructions.
+ */
+
+export interface PhraseRule {
+  readonly vector: string;
+  /** How such a text begins, at least five letters each; the pattern is tried where one of them stands. */
+  readonly stems: readonly string[];
+  /** Source of a pattern that begins at the stem; it may look back. */
+  readonly pattern: string;
+}
+
+const EVERY =
+  "(?:any|all|every|each|both)?(?:and)?(?:any|all|every)?(?:of)?(?:the|your|my|our|these|those|this|that|its|their|any|all)?(?:other)?";
+const EARLIER =
+  "(?:previous(?:ly)?|prior|preceding|earlier|foregoing|above(?:mentioned)?|aforementioned|initial|original|past|former|existing|system|following|older|last|current)";
+/** Words for what is in force. Nobody speaks so of a mail or a recipe. */
+const SETS =
+  "(?:instruction|prompt|directive|guideline|programming|direction|ruleset|restriction|constraint|command|order|safeguard)";
+const LOOSE =
+  "(?:rule|text|message|context|input|content|information|request|task|polic|conversation|training|data|statement|word)";
+const IGNORE =
+  "(?:ignor(?:e|es|ing)|disregard(?:ing)?|forget(?:ting)?|overrid(?:e|ing)|bypass(?:ing)?|neglect(?:ing)?|discard(?:ing)?|abandon(?:ing)?|dismiss(?:ing)?|skip(?:ping)?|(?:donot|dont|never|nolonger|stop)(?:follow(?:ing)?|obey(?:ing)?|listento|listeningto|adhereto|adheringto|complywith)|(?:pay)?noattentionto|payno(?:heed|mind)to|setaside|throwaway|throwout|cancel|erase|delete)";
+const GIVEN =
+  "(?:that|which)?(?:i|you|we|they|it)?(?:ve|have|had|has)?(?:just|ever|already)?(?:were|was|are|be|been)?(?:given|provided|received|got|told|written|listed|stated|set|sent|learned|gave)?(?:to)?(?:you|me|us)?(?:by[a-z]{2,12})?";
+const WHEN =
+  "(?:above|before(?:this|now|that)?|previously|priorto(?:this|now)|earlier|uptonow|upto(?:this|here)|untilnow|sofar|untilthispoint|onthispage|inyoursystem|inthesystem)";
+
+const IGNORE_STEMS = [
+  "ignor",
+  "disreg",
+  "forget",
+  "overrid",
+  "bypas",
+  "neglec",
+  "discar",
+  "abando",
+  "dismis",
+  "skipal",
+  "skipth",
+  "skippr",
+  "donotfol",
+  "dontfol",
+  "stopfol",
+  "neverfol",
+  "nolongerfol",
+  "donotobey",
+  "dontobey",
+  "stopobey",
+  "nolongerobey",
+  "donotlisten",
+  "dontlisten",
+  "stoplisten",
+  "noattentionto",
+  "noheedto",
+  "nomindto",
+  "setaside",
+  "throwaway",
+  "throwout",
+  "cancelall",
+  "cancelprev",
+  "erasea",
+  "erasepr",
+  "deleteall",
+  "deleteprev",
+];
+
+/** Vector 701: an instruction to drop the instructions in force. */
+const OVERRIDE: PhraseRule = {
+  vector: "701",
+  stems: IGNORE_STEMS,
+  pattern: [
+    `${IGNORE}(?:about)?${EVERY}${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${SETS}`,
+    `${IGNORE}(?:about)?(?:any|all|every|each)(?:of)?(?:the|your|my|these|those)?${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${LOOSE}`,
+    `${IGNORE}${EVERY}(?:${SETS}|rule)s?${GIVEN}${WHEN}`,
+    `${IGNORE}${EVERY}(?:${SETS}|rule)s?(?:that)?(?:you)?(?:ve|have)?(?:been|were)(?:given|told|set|trained)`,
+    `${IGNORE}(?:all)?(?:of)?your(?:own|previous|default|built(?:in)?|core)?(?:safety|ethical|ethics|content|moderation|security|moral)?(?:guideline|instruction|programming|training|restriction|filter|directive|systemprompt)`,
+    `${IGNORE}(?:all)?(?:of)?your(?:safety|ethical|ethics|content|moderation|security|moral)(?:polic|rule|protocol|measure|concern)`,
+    `${IGNORE}(?:all|any|every)(?:of)?(?:the|your|my)?(?:instruction|directive|guideline|restriction)s?(?!manual|in(?:the|a)(?:manual|book|box))(?:and|except|but|just|instead|now|from)`,
+    `${IGNORE}(?:everything|all|anything)(?:that)?(?:(?:i|you|we|they)?(?:ve|have|were|was|had)?(?:been)?(?:just)?(?:said|told|learn(?:ed|t)|taught|instructed|trained|written|wrote|read|received))(?:to)?(?:you)?(?:${WHEN}|and|about(?:your|being)|by|in)`,
+    `${IGNORE}(?:everything|all|anything)(?:of)?(?:the)?(?:above|before(?:this|now)|priorto|previous)(?:this|now)?(?:and|instead|now|then|just|only|line|text|message)`,
+    `${IGNORE}(?:the)?above(?:text|content|instructions?)?(?:and|instead)(?:instead|now|just|only)?(?:say|print|output|tell|write|respond|reply|translate|answer|show|reveal|return|do)`,
+    "overrid(?:e|ing)(?:all|any|the|your|its)?(?:safety|security|system|content|previous)(?:setting|protocol|mechanism|measure|filter|instruction|prompt|feature|restriction|guideline|control)",
+    "bypass(?:ing)?(?:all|any|the|your|its)?(?:safety|ethical|content|moderation)(?:and[a-z]{4,10})?(?:filter|restriction|guideline|guardrail|measure|protocol|polic|rule|mechanism)",
+  ].join("|"),
+};
+
+/** Vector 701 again: new instructions said to stand above the old ones. */
+const REPLACED: PhraseRule = {
+  vector: "701",
+  stems: [
+    "newinstr",
+    "yourinstr",
+    "nolongerbound",
+    "nolongerrequired",
+    "nolongerhaveto",
+    "nolongerneedto",
+    "supersede",
+    "takeprecedence",
+    "takespriority",
+    "takepriority",
+  ],
+  pattern: [
+    "newinstructions?(?:is|are|follow|from(?:the|your)(?:user|admin|developer|system|operator))(?=[a-z]{0,200})",
+    "(?<=(?:hereare|hereis|received|given|follow)(?:your|the|these)?)newinstructions?",
+    "yourinstructions(?:have|has)(?:been|now)?(?:changed|updated|replaced|overridden)",
+    "nolonger(?:bound|requiredto|haveto|needto)(?:by|follow|obey|complywith|adhereto)(?:any|all|your|the|these|its|openai|anthropic)",
+    "(?:supersedes?|takes?(?:precedence|priority)over)(?:all|any)(?:of)?(?:the|your)?(?:previous|prior|earlier|other|existing|original|former)(?:instruction|prompt|directive|rule|guideline|order)",
+  ].join("|"),
+};
+
+const SHOW =
+  "(?:reveal|print|output|repeat|display|leak|dump|recite|disclose|show|tell|give|return|expose|copy|paste|echo|provide|share|list|spell|encode|translate|summari[sz]e|paraphrase|rephrase|writedown|writeout|typeout|spellout|readback|sayback|restate|reproduce|extract|what(?:is|are|was|were)|whats)";
+const WHOLE =
+  "(?:exactly|verbatim|back|out|now|all|of|to|me|us|the|your|every|everything|in|with|full|entire|hidden|complete|exact|whole|secret|initial|original|own|current|internal|first|very|actual|content|contents|word|text|details|and|above|previous|prior){0,8}";
+
+/** Vector 702: an instruction to give the system prompt away. */
+const EXTRACT: PhraseRule = {
+  vector: "702",
+  stems: [
+    "systempr",
+    "systemin",
+    "systemme",
+    "hiddenpr",
+    "hiddenin",
+    "hiddenme",
+    "hiddenru",
+    "initialpr",
+    "initialin",
+    "secretin",
+    "secretpr",
+    "originalpr",
+    "preprompt",
+    "developerme",
+    "yourprompt",
+    "yourinstruc",
+    "yourdirecti",
+    "yourguideli",
+  ],
+  pattern: [
+    `(?<=${SHOW}${WHOLE}(?:your|the)${WHOLE})(?:system(?:prompt|instruction|message)|hidden(?:prompt|instruction|message|rule)|initial(?:prompt|instruction)|secretinstruction|secretprompt|preprompt|developermessage)(?!template|engineering|should|feature)`,
+    `(?<=${SHOW}(?:exactly|verbatim|back|out|all|of|to|me|us|full|entire|complete|exact|the|text|content|in|with){0,4})your(?:prompt|instructions|directives)(?!manual)(?:verbatim|tome|asis|exactly|wordfor|above|infull|ina|in(?:json|base|markdown|pseudo|python|french|german|spanish)|before|sofar|for(?:this|our)conv|using|startingwith|backwards|$)`,
+    "(?<=what(?:is|are|was|were|s)(?:in)?)your(?:prompt|instructions|directives|guidelines)(?:exactly|verbatim|word|before|above|$)",
+  ].join("|"),
+};
+
+const ABOVE: PhraseRule = {
+  vector: "702",
+  stems: [
+    "textabove",
+    "wordsabove",
+    "everythingabove",
+    "messagesabove",
+    "instructionsabove",
+    "promptabove",
+    "aboveinstr",
+    "abovepromp",
+    "abovetext",
+    "previousinstr",
+    "previouspromp",
+    "priorinstr",
+    "initialinstr",
+    "originalinstr",
+    "startingwithyouare",
+    "beginningwithyouare",
+    "startswithyouare",
+    "abovethisline",
+    "abovethispoint",
+    "aboveverbatim",
+  ],
+  pattern: [
+    `(?<=(?:reveal|print|output|repeat|display|dump|recite|disclose|show|echo|copy|return)(?:exactly|verbatim|back|out|all|of|to|me|us|the|your|every|of|word|in|full){0,6})(?:(?:text|words|everything|messages|instructions|prompt)above|(?:above|previous|prior|initial|original)(?:instruction|prompt))`,
+    "(?:starting|beginning)with(?:the(?:words?|phrase))?youare(?:chatgpt|an?(?:ai|assistant|helpful|chatbot|large|language)|claude|gemini|gpt)?(?=put|and|in|verbatim|include|$|do|i)",
+    "(?<=(?:repeat|print|output|show|reveal|copy|say)(?:back)?(?:to|me|us|all|of|the|everything|anything|words?|text|written|that|is|was){0,6})above(?:this(?:line|point)|verbatim)",
+  ].join("|"),
+};
+
+const MORAL =
+  "(?:ethic(?:s|al)?|moral(?:s|ity)?|legal(?:ity)?|content|safety|openai|anthropic|google|societal|censorship|usual|typical|normal|standard)";
+const LIMITS =
+  "(?:guideline|restriction|rule|limitation|constraint|polic|boundar|filter|norm|limit|censorship|standard|consideration|principle|code|confine)";
+
+/** Vector 703: a persona without restraint. */
+const PERSONA: PhraseRule = {
+  vector: "703",
+  stems: [
+    "doanything",
+    "modeis",
+    "modeen",
+    "modeac",
+    "modeout",
+    "modewith",
+    "modeinwhich",
+    "modewhere",
+    "developermode",
+    "jailbr",
+    "unfilter",
+    "uncensor",
+    "unrestric",
+    "amoral",
+    "withoutany",
+    "withoutmoral",
+    "withoutethic",
+    "withoutcensor",
+    "notbound",
+    "notboundby",
+    "notrestricted",
+    "notlimited",
+    "notconstrained",
+    "boundbynorul",
+    "freefrom",
+    "freeofall",
+    "freeofany",
+    "freedfrom",
+    "brokenfree",
+    "breakfree",
+    "nomoral",
+    "noethic",
+    "norestric",
+    "nofilter",
+    "regardlessof",
+    "nomatterhow",
+    "evenifitis",
+    "eveniftheyare",
+  ],
+  pattern: [
+    "(?<=(?:dan|which|that|it|acronym|name)(?:which|that|it)?(?:standsfor|isshortfor|means|meaning))doanything(?:now|and)",
+    "(?<=(?:can|could|may|will|able)(?:now)?(?:to)?)doanythingnow(?=they|he|she|it|have|dan|has|the|and|as)",
+    "(?<=(?:developer|dan|jailbreak|god|sudo|unrestricted|uncensored|evil|debug|maintenance|root|opposite))mode(?:isnow)?(?:enabled|activated|output|on)(?=you|will|are|can|must|and|in|from|to|re|an|$|i|a)",
+    "developermode(?:can|does|has|generat|may|must|will|output|policy|response)",
+    "jailbr(?:eak|oken)(?:ai|mode|version|chatbot|model|gpt|assistant|prompt(?:is|to|now))(?=[a-z]{0,40}(?:you|answer|respon|no|any|will))",
+    `(?:unfiltered|uncensored|amoral|unrestricted)(?:and[a-z]{4,14}|[a-z]{4,12}and[a-z]{4,12})?(?:ai|chatbot|languagemodel|llm|bot|gpt|assistant)`,
+    "(?:unfiltered|uncensored)(?:and[a-z]{4,14})?(?:response|answer|reply|output|version|mode|persona)",
+    `without(?:any)?(?:of)?(?:the|its|your)?(?:${MORAL}|moraliz)(?:and|or|[a-z]{0,8})?(?:${MORAL})?(?:${LIMITS}|ing|bias|compass)`,
+    `not(?:bound|restricted|limited|constrained)(?:by|to)(?:any|the|all|its|your|their|these|those)?(?:${MORAL}|same|kind|sort|form|openai)?(?:s|of|and|or|[a-z]{0,6})?(?:${MORAL})?${LIMITS}`,
+    `free(?:d)?(?:from|of)(?:all|any|the|its|every)(?:${MORAL})?(?:s|of|and|or)?(?:${MORAL})?(?:restriction|limitation|filter|guideline|censorship|constraint|polic|rule)`,
+    "(?:broken|break)free(?:of|from)(?:the)?(?:typical|usual|normal|all|its|their)?(?:confines|restriction|limit|chains|rules|shackles)",
+    `no(?:moral|ethic|restriction|filter)(?:s|al|ity|compass)?(?:and|or|no|nor){0,2}(?:no)?(?:moral|ethic|restriction|filter|limit|rule|censor|bias|boundar|guideline|limitation)`,
+    `regardlessof(?:any|its|their|the|how)?(?:${MORAL}|illegal|unethical|immoral|dangerous|harmful|offensive)`,
+    "nomatterhow(?:illegal|unethical|immoral|harmful|offensive|dangerous|inappropriate|controversial|explicit|evil|vile)",
+    "evenif(?:itis|theyare|itsounds|itgoes)(?:illegal|unethical|immoral|harmful|offensive|dangerous|against(?:the|your|openai))",
+  ].join("|"),
+};
+
+/** Vector 711: an order never to refuse. */
+const REFUSAL: PhraseRule = {
+  vector: "711",
+  stems: [
+    "imsorrybut",
+    "iamsorry",
+    "icannot",
+    "icant",
+    "asanai",
+    "asalanguage",
+    "asalargelanguage",
+    "neverrefuse",
+    "neversayno",
+    "cannotrefuse",
+    "notrefuse",
+    "refuseto",
+    "neverdecline",
+    "nodisclaimer",
+    "withoutdisclaimer",
+    "nowarning",
+    "absolutelyherei",
+    "sureherei",
+  ],
+  pattern: [
+    "(?<=(?:never|donot|dont|mustnot|cannot|shouldnot|wont|notallowedto|avoid|without|notbe)(?:ever)?(?:say|saying|respond(?:ing)?with|reply(?:ing)?with|answer(?:ing)?with|us(?:e|ing)|writ(?:e|ing)|start(?:ing)?with|begin(?:ning)?with|contain|include|phraseslike|telling(?:me)?that|tellme(?:that)?)[a-z]{0,24})(?:imsorry|iamsorry|icannot|icant|asanai|asa(?:large)?languagemodel)",
+    "(?<=(?:you|will|must|can|and|it|he|she|dan|they|i))(?:never|cannot|not)(?:be)?(?:able)?(?:to)?(?:refuse|decline|sayno)(?:to)?(?:any|a|my|the|answer|respond|fulfil|comply|do|request|order|human|user)",
+    "(?:begin|start)(?:your|every|each|the)[a-z]{0,12}with(?:absolutely|sure)herei",
+    "(?<=(?:begin|start)(?:ning|ing)?[a-z]{0,20}with[a-z]{0,10})(?:sure|absolutely)herei",
+  ].join("|"),
+};
+
+/** Vector 704: words to a model inside of what it is to read. */
+const PLANTED: PhraseRule = {
+  vector: "704",
+  stems: [
+    "totheai",
+    "tothellm",
+    "tothelanguagemodel",
+    "totheassistant",
+    "foranyai",
+    "foranyllm",
+    "foraiassistant",
+    "forllms",
+    "forlanguagemodels",
+    "ifyouareanai",
+    "ifyouarean",
+    "ifyouarealanguage",
+    "ifyouarealarge",
+    "ifyouareachatbot",
+    "ifyoureanai",
+    "ifanaireads",
+    "withouttelling",
+    "withoutinforming",
+    "withoutnotifying",
+    "withoutalerting",
+    "withoutasking",
+    "donottelltheuser",
+    "donotmention",
+    "donotinform",
+    "donotalert",
+    "donotnotify",
+    "donotreveal",
+    "codesnippet",
+    "codeblock",
+    "codesection",
+    "codeexcerpt",
+    "codesegment",
+    "codefragment",
+    "beforeyoucansolve",
+    "beforeyousolve",
+    "beforesummari",
+    "insteadofsummari",
+    "insteadofanswering",
+    "insteadoffollowing",
+    "endofthedocument",
+    "endofdocument",
+    "endofuser",
+    "endofcontext",
+    "endofprompt",
+    "endofinput",
+  ],
+  pattern: [
+    "(?<=(?:note|notice|message|instructions?|important|attention|request|reminder|directive|order)(?:is)?)to(?:the|any|all)?(?:ai|llm|languagemodel|assistant)(?:s|agents?|model|assistants?|reading|processing|summari[sz]ing|reviewing)?(?=[a-z]{4})",
+    "(?<=(?:note|notice|message|instructions?|attention|important))for(?:any|all|the)?(?:ai|llm|languagemodel)s?(?:assistants?|agents?|models?|system)?(?:reading|processing|summari|that|who|which|review|please|you|must|ignore|pars|index|crawl)",
+    "if(?:youare|youre)an?(?:ai|llm|languagemodel|largelanguagemodel|chatbot|automatedassistant)(?:assistant|model|agent|system|language)?(?:reading|processing|summari|pars|evaluat|review|please|you|ignore|include|do|then|say|asked|tasked|instructed)",
+    "without(?:telling|informing|notifying|alerting|asking)(?:to)?(?:the|your)(?:human)?user",
+    "donot(?:mention|inform|alert|notify|reveal|tell)(?:this|it|that|any|of|about|to|these|instructions?){0,4}(?:the|your)(?:human)?user",
+    "(?<=(?:following|subsequent|below|next|this|provided|given)(?:python|java|javascript|shell)?)code(?:snippet|block|section|excerpt|segment|fragment)(?=[a-z]{0,24}(?:in|into|to|of|for|within|onto|on|with|inside)(?:the[a-z]{2,14}of)?your(?:own)?(?:code|implementation|solution|response|answer|elucidation|algorithm|explanation|reply|output|script|program|project))",
+    "(?<=your(?:own)?(?:code|codebase|implementation|solution|response|answer|elucidation|algorithm|explanation|reply|output|script|program)[a-z]{0,40}(?:following|subsequent|below))code(?:snippet|block|section|excerpt|segment|fragment)(?!above)",
+    "beforeyou(?:can)?solvethe(?:task|question|problem)(?:that|which)?(?:i|the|you)",
+    "(?:before|insteadof)(?:summari[sz]ing|answering|following)(?:this|the|your|any|it)?(?:document|text|page|user|question|email|article|instruction|original)?s?(?:question|request|instruction)?(?:you)?(?:must|please|first|should|always|do|say|print|call|send|tell|write|output|reply)(?=[a-z]{6})",
+    "endof(?:the)?(?:document|user(?:input|prompt|message|data|query)?|context|prompt|input)s?[a-z]{0,12}(?:new|system|admin|developer|real|your)(?:instruction|task|prompt|message|order|command|rule|note)",
+  ].join("|"),
+};
+
+const RUNS = "(?:alert|prompt|confirm|eval|fetch|document|window|console|newfunction)";
+
+/** Vector 713: markup that runs, in readings that have lost its punctuation. */
+const ACTIVE: PhraseRule = {
+  vector: "713",
+  stems: [
+    "javascripta",
+    "javascriptj",
+    "javascriptp",
+    "javascriptc",
+    "javascripte",
+    "javascriptd",
+    "javascriptw",
+    "javascriptn",
+    "onerrora",
+    "onerrorj",
+    "onerrorp",
+    "onerrore",
+    "onerrorc",
+    "onerrorf",
+    "onerrord",
+    "onloada",
+    "scriptalert",
+    "datatexthtml",
+  ],
+  pattern: [
+    `(?<=(?:href|src|onerror|expression|script|onmouse[a-z]{2,5}|onload|html)[a-z]{0,8})javascript(?:javascript)?${RUNS}`,
+    "javascript(?:alert|prompt|confirm)document(?:cookie|domain)",
+    "javascript(?:windowonerror|newfunction)",
+    `(?<=(?:imgsrc|img|svg|video|body|image)[a-z]{0,16})on(?:error|load)(?:javascript)?${RUNS}`,
+    "scriptalert(?:xss|script|document)",
+    "(?<=(?:img|abc|div|div[a-z]{0,6}))scriptalert",
+    "datatexthtmlbase[a-z]{8}",
+  ].join("|"),
+};
+
+export const PHRASE_RULES: readonly PhraseRule[] = [
+  ACTIVE,
+  OVERRIDE,
+  REPLACED,
+  EXTRACT,
+  ABOVE,
+  PERSONA,
+  REFUSAL,
+  PLANTED,
+];

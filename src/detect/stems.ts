@@ -1,0 +1,99 @@
+/**
+ * Finds where one of many patterns may begin, in one pass: every pattern says with which bytes it begins, its stems. Four
+ * bytes, looked up in a table, find the places where a stem may end; a sticky pattern judges each of them. As long as every
+ * part of the patterns is of bounded length the whole is linear in the text, whatever the text.
+ */
+import { LAST } from "./buckets.ts";
+
+export interface StemRule {
+  readonly vector: string;
+  /** At least five bytes each; the pattern is tried where one of them stands. */
+  readonly stems: readonly Uint8Array[];
+  /** Sticky; it may look back. Read over bytes as characters, one for one. */
+  readonly pattern: RegExp;
+}
+
+export interface StemMatch {
+  readonly vector: string;
+  /** Positions in the bytes, end exclusive. */
+  readonly start: number;
+  readonly end: number;
+}
+
+interface Stem {
+  readonly bytes: Uint8Array;
+  /** Bytes of the stem behind the four that are looked up. */
+  readonly behind: number;
+  readonly rule: StemRule;
+}
+
+const SHORTEST_STEM = 5;
+const SHIFT = 16;
+const latin1 = new TextDecoder("latin1");
+
+/** Bytes as the patterns read them, one character each. */
+export function asCharacters(bytes: Uint8Array): string {
+  return latin1.decode(bytes);
+}
+
+export class StemIndex {
+  /** Of every two neighbouring places one is looked at, so of the last two fours of a stem one is met. */
+  readonly #endings = new Uint8Array(1 << (32 - SHIFT));
+  readonly #stems = new Map<number, Stem[]>();
+  readonly #fold: number;
+
+  /** `fold`: bits that are set in every byte before stems are compared; 0x20 makes capitals and small letters one. */
+  constructor(fold: number) {
+    this.#fold = fold;
+  }
+
+  add(rule: StemRule): void {
+    for (const stem of rule.stems)
+      this.#add(
+        rule,
+        stem.map((byte) => byte | this.#fold),
+      );
+  }
+
+  #add(rule: StemRule, bytes: Uint8Array): void {
+    if (bytes.length < SHORTEST_STEM) throw new RangeError(`a stem of vector ${rule.vector} is too short`);
+    for (const behind of [0, 1]) {
+      const at = bytes.length - 1 - behind;
+      const four = bytes.subarray(at - 3, at + 1).reduce((code, byte) => (code << 8) | byte, 0);
+      this.#endings[Math.imul(four, LAST) >>> SHIFT] = 1;
+      const stems = this.#stems.get(four);
+      if (stems === undefined) this.#stems.set(four, [{ bytes, behind, rule }]);
+      else stems.push({ bytes, behind, rule });
+    }
+  }
+
+  /** The first match in [from, to), or null. */
+  find(bytes: Uint8Array, from: number, to: number): StemMatch | null {
+    const endings = this.#endings;
+    const fold = (this.#fold << 8) | this.#fold;
+    let text: string | null = null;
+    let four = 0;
+    for (let i = from + 1; i < to; i += 2) {
+      four = (four << 16) | ((bytes[i - 1] as number) << 8) | (bytes[i] as number) | fold;
+      if (endings[Math.imul(four, LAST) >>> SHIFT] === 0) continue;
+      for (const stem of this.#stems.get(four) ?? []) {
+        const start = this.#startOf(stem, bytes, i);
+        if (start < from || start + stem.bytes.length > to) continue;
+        text ??= asCharacters(bytes.subarray(from, to));
+        const { pattern, vector } = stem.rule;
+        pattern.lastIndex = start - from;
+        const match = pattern.exec(text);
+        if (match !== null) return { vector, start: from + match.index, end: from + match.index + match[0].length };
+      }
+    }
+    return null;
+  }
+
+  /** Where the stem that has its four bytes at `at` begins, or -1. */
+  #startOf({ bytes: stem, behind }: Stem, bytes: Uint8Array, at: number): number {
+    const start = at + 1 + behind - stem.length;
+    if (start < 0) return -1;
+    for (let i = 0; i < stem.length; i++) if (((bytes[start + i] ?? 0) | this.#fold) !== stem[i]) return -1;
+    return start;
+  }
+}

@@ -1,0 +1,164 @@
+/** The sections of a policy become a program that is only asked, never changed. */
+import type { Path } from "./amount-path.ts";
+import { globMatches } from "./glob.ts";
+import type { AmountUnit } from "./money.ts";
+import type { Period } from "./period.ts";
+import { type Price, PriceTable } from "./prices.ts";
+import type { Dimension, LimitsSection, PricesSection } from "./schema.ts";
+import type { LimitSubject } from "./subject.ts";
+
+export type HostMatcher = (host: string, port: number, literal: boolean) => boolean;
+
+/** Makes a matcher of host patterns, all of which the policy language reads; a string says what is wrong with the first bad one. */
+export type HostCompiler = (patterns: readonly string[]) => HostMatcher | string;
+
+interface Spending {
+  readonly max: number;
+  readonly period: Period;
+  readonly assumeOutput: number;
+}
+
+export interface Payment {
+  readonly field: Path;
+  readonly currencyField: Path | null;
+  readonly currency: string;
+  readonly unit: AmountUnit;
+  /** Micro-units; null: no such bound. */
+  readonly maxEach: number | null;
+  readonly ceiling: { readonly max: number; readonly period: Period } | null;
+}
+
+export interface Limit {
+  readonly id: string;
+  readonly per: readonly Dimension[];
+  readonly enforce: boolean;
+  /** True: what it limits is let pass while the counters cannot be had. */
+  readonly openOnOutage: boolean;
+  readonly matches: (subject: LimitSubject) => boolean;
+  /** It matches tunnels too, so a request inside one needs no second place. */
+  readonly coversTunnels: boolean;
+  /** It reads amounts of GET, HEAD and OPTIONS too: they are named. */
+  readonly paysByReads: boolean;
+  readonly rate: { readonly requests: number; readonly seconds: number; readonly burst: number } | null;
+  readonly concurrency: number | null;
+  readonly bytes: { readonly max: number; readonly period: Period } | null;
+  readonly tokens: Spending | null;
+  readonly money: (Spending & { readonly currency: string }) | null;
+  readonly payment: Payment | null;
+}
+
+export interface LimitProgram {
+  readonly limits: readonly Limit[];
+  readonly prices: PriceTable;
+  /** Whether any limit looks at what models are asked, or at amounts. */
+  readonly readsModels: boolean;
+  readonly readsPayments: boolean;
+}
+
+/** `path` leads from the section (`limits` or `prices`) to what is wrong. */
+export interface LimitProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+export type CompiledLimits =
+  | { readonly ok: true; readonly program: LimitProgram }
+  | { readonly ok: false; readonly problems: readonly LimitProblem[] };
+
+export function compileLimits(limits: LimitsSection, prices: PricesSection, hosts: HostCompiler): CompiledLimits {
+  const problems: LimitProblem[] = [];
+  const ids = new Set<string>();
+  const compiled = limits.map((limit, index): Limit => {
+    if (ids.has(limit.id))
+      problems.push({ path: ["limits", index, "id"], message: `"${limit.id}" is the id of another limit` });
+    ids.add(limit.id);
+    const place = hosts(limit.match.hosts);
+    if (typeof place === "string") problems.push({ path: ["limits", index, "match", "hosts"], message: place });
+    return compileLimit(limit, typeof place === "string" || limit.match.hosts.length === 0 ? null : place);
+  });
+  if (problems.length > 0) return { ok: false, problems };
+  const own = prices.map(
+    (price): Price => ({
+      model: price.model.toLowerCase(),
+      currency: price.currency,
+      input: price.input,
+      cached: price.cached_input ?? price.input,
+      output: price.output,
+    }),
+  );
+  const program = {
+    limits: compiled,
+    prices: new PriceTable(own),
+    readsModels: limits.some(
+      ({ tokens, money, match, per }) =>
+        tokens !== undefined || money !== undefined || match.models.length > 0 || per.includes("model"),
+    ),
+    readsPayments: limits.some(({ payment }) => payment !== undefined),
+  };
+  return { ok: true, program };
+}
+
+function compileLimit(limit: LimitsSection[number], hosts: HostMatcher | null): Limit {
+  const { rate, bytes, tokens, money, payment, match } = limit;
+  const methods = new Set(match.methods.map((method) => method.toUpperCase()));
+  const models = match.models.map((model) => model.toLowerCase());
+  const { paths, agents, tenants } = match;
+  return {
+    id: limit.id,
+    per: limit.per,
+    enforce: limit.mode === "enforce",
+    openOnOutage: limit.on_outage === "open",
+    coversTunnels: (methods.size === 0 || methods.has("CONNECT")) && models.length === 0 && paths.length === 0,
+    paysByReads: methods.has("GET") || methods.has("HEAD") || methods.has("OPTIONS"),
+    matches(subject) {
+      if (methods.size > 0 && !methods.has(subject.method.toUpperCase())) return false;
+      if (hosts !== null && !hosts(subject.host, subject.port, subject.literal)) return false;
+      if (paths.length > 0 && !some(paths, subject.path) && !some(paths, plainPath(subject.path))) return false;
+      if (agents.length > 0 && !some(agents, subject.agent ?? "")) return false;
+      if (tenants.length > 0 && !some(tenants, subject.tenant)) return false;
+      if (models.length === 0) return true;
+      // A model that cannot be read in one way may be any.
+      return subject.call !== null && (subject.call.model === null || some(models, subject.call.model.toLowerCase()));
+    },
+    rate:
+      rate === undefined ? null : { requests: rate.requests, seconds: rate.per, burst: rate.burst ?? rate.requests },
+    concurrency: limit.concurrency ?? null,
+    bytes: bytes === undefined ? null : { max: bytes.max, period: bytes.per },
+    tokens: tokens === undefined ? null : { max: tokens.max, period: tokens.per, assumeOutput: tokens.assume_output },
+    money:
+      money === undefined
+        ? null
+        : { max: money.max, period: money.per, currency: money.currency, assumeOutput: money.assume_output },
+    payment:
+      payment === undefined
+        ? null
+        : {
+            field: payment.field,
+            currencyField: payment.currency_field ?? null,
+            currency: payment.currency,
+            unit: payment.unit,
+            maxEach: payment.max_each ?? null,
+            ceiling:
+              payment.max === undefined || payment.per === undefined ? null : { max: payment.max, period: payment.per },
+          },
+  };
+}
+
+function some(patterns: readonly string[], text: string): boolean {
+  return patterns.some((pattern) => globMatches(pattern, text));
+}
+
+/** As most servers read a path: letters that need no escape unescaped, doubled slashes and dots undone, case kept. */
+export function plainPath(path: string): string {
+  const unescaped = path.replace(/%[0-9a-fA-F]{2}/g, (code) => {
+    const char = String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    return /[A-Za-z0-9._~/-]/.test(char) ? char : code;
+  });
+  const kept: string[] = [];
+  for (const segment of unescaped.split("/")) {
+    const name = segment.split(";")[0] ?? "";
+    if (name === "..") kept.pop();
+    else if (name !== "" && name !== ".") kept.push(name);
+  }
+  return `/${kept.join("/")}`;
+}

@@ -16,7 +16,7 @@ import { leftOut } from "./left-out.ts";
 import { material } from "./material.ts";
 import { AFTERWORD, FOREWORD } from "./prose.ts";
 import { table } from "./report.ts";
-import { secrets } from "./secrets.ts";
+import { secrets } from "./secrets-section.ts";
 import type { Goal, Section } from "./section.ts";
 
 const SECTIONS: Readonly<Record<string, readonly [string, Section]>> = {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { tool } from "../_skip.ts";
 
 const root = join(import.meta.dir, "../..");
+const manifest: { dependencies: Record<string, string> } = await Bun.file(join(root, "package.json")).json();
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 const home = mkdtempSync(join(tmpdir(), "sallyport-library-"));
 const upstream = serve();
@@ -18,7 +19,7 @@ beforeAll(async () => {
   const installed = join(home, "node_modules/sallyport");
   mkdirSync(join(installed, "dist"), { recursive: true });
   for (const name of ["src", "package.json"]) cpSync(join(root, name), join(installed, name), { recursive: true });
-  for (const name of Object.keys(manifest.dependencies).map((path) => path.split("/")[0] as string))
+  for (const name of new Set(Object.keys(manifest.dependencies).map((path) => path.split("/")[0] as string)))
     symlinkSync(join(root, "node_modules", name), join(home, "node_modules", name));
   cpSync(join(import.meta.dir, "body.mjs"), join(home, "body.mjs"));
   writeFileSync(join(home, "package.json"), '{"type":"module","private":true}');

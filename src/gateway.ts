@@ -2,6 +2,7 @@
 import type { Config } from "./config/config.ts";
 import { signerFromConfig } from "./crypto/keys.ts";
 import { addressGuard } from "./decide/address.ts";
+import type { Candidate } from "./decide/candidate.ts";
 import { VetoDamper } from "./decide/damper.ts";
 import { type Endpoint, type HostGate, hostGate, planeEndpoint, redisEndpoint, selfAddresses } from "./decide/host.ts";
 import type { Limiter } from "./decide/limits.ts";
@@ -17,6 +18,7 @@ import { type Evidence, openEvidence } from "./evidence/evidence.ts";
 import type { LimitStore } from "./limits/store.ts";
 import { ForwardDoor } from "./listen/forward.ts";
 import { localAnswers, type Vitals } from "./listen/local.ts";
+import { LocalRecord } from "./local-record.ts";
 import { Deadlines } from "./model/deadlines.ts";
 import { KILL_OFF, type KillOrder } from "./model/kill-order.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./observe/gateway-metrics.ts";
@@ -59,6 +61,7 @@ export class Gateway {
   readonly #deadlines: Deadlines;
   readonly #live = new LiveSet();
   #evidence: Evidence | null = null;
+  #record: LocalRecord | null = null;
   #decider: OpenedDecider | null = null;
   #limiter: Limiter | null = null;
   #door: ForwardDoor | null = null;
@@ -85,9 +88,12 @@ export class Gateway {
     const deadlines = this.#deadlines;
     const wireLimits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
     const observer = gatewayObserver(this.#log, this.metrics);
+    const record = new LocalRecord({ runtime, config, log: this.#log, metrics: this.metrics });
+    this.#record = record;
 
     const signer = await signerFromConfig(config, runtime);
-    const decider = await openDecider(runtime, config, (warning) => this.#log.warn(warning));
+    const decider = await openDecider(runtime, config, record.events());
+    record.candidate = decider.candidate;
     this.#decider = decider;
     const evidence = await openEvidence(runtime, config, signer);
     this.#evidence = evidence;
@@ -159,6 +165,7 @@ export class Gateway {
       evidence,
       enforce,
       observer,
+      certified: (passage, certificateId) => record.certified(passage, certificateId),
       damper: new VetoDamper(() => runtime.monotonic()),
       // Nobody else writes this pseudonym: a request that carries it has been here before.
       via: config.upstreamProxy === null ? null : via,
@@ -206,12 +213,9 @@ export class Gateway {
       health: this.health.snapshot(),
       policyVersion: this.#decider?.policyVersion ?? null,
       policyProblem: this.#decider?.problem ?? null,
+      candidate: candidateStatus(this.#decider?.candidate ?? null),
       evidenceProblem: this.#evidence?.problem ?? null,
     };
-  }
-
-  get killOrder(): KillOrder {
-    return this.#order;
   }
 
   /** Obeys at once, also before `start`: while it is on everything is vetoed, and what runs is cut. How much that was. */
@@ -219,6 +223,8 @@ export class Gateway {
     this.#order = order;
     this.#pipeline?.kill(order);
     this.metrics.killSwitch.set(order.on ? 1 : 0);
+    // Whatever comes after it is decided anew.
+    this.#decider?.forget();
     if (!order.on) return 0;
     const cut = this.#live.all();
     for (const live of cut) live.sever("killed");
@@ -316,6 +322,7 @@ export class Gateway {
     if (this.#vitalsTimer !== null) clearInterval(this.#vitalsTimer);
     await this.#evidence?.close();
     this.#decider?.close();
+    await this.#record?.close();
     this.#limiter?.close();
     this.#log.info("drained");
     this.#log.flush();
@@ -328,6 +335,10 @@ export class Gateway {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
     }
   }
+}
+
+function candidateStatus(candidate: Candidate | null): ProcessStatus["candidate"] {
+  return candidate === null ? null : { version: candidate.version, problem: candidate.problem };
 }
 
 /** None for a name that leads nowhere: by it nobody else gets anywhere either. */

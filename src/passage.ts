@@ -24,6 +24,8 @@ export class Passage implements Waiting {
   body: HeldBody | null = null;
   way: Way | null = null;
   decision: Decision | null = null;
+  /** What the decider said, whatever was made of it afterwards; null when it was not asked. */
+  ruled: Decision | null = null;
   /** What it has taken from the limits; settled or released at every end. */
   reservation: Reservation | null = null;
   draft: CertificateDraft | null = null;

@@ -39,6 +39,8 @@ export interface PipelineParts {
   readonly evidence: Evidence;
   readonly enforce: TunnelEnv;
   readonly damper: VetoDamper;
+  /** Told of each egress whose certificate is written, before it is carried out. Must not wait. */
+  readonly certified: (passage: Passage, certificateId: string) => void;
   readonly observer: Observer;
   /** This gateway as a Via element; null when requests never pass another proxy and so cannot come back that way. */
   readonly via: string | null;
@@ -101,6 +103,7 @@ export class Pipeline {
   }
 
   #decided(passage: Passage, decision: Decision): void {
+    passage.ruled = decision;
     if (!permits(decision)) this.#prove(passage, decision);
     else
       this.#then(passage, this.#parts.limiter.reserve(passage.exchange.egress, passage.body, decision), this.#limited);
@@ -147,6 +150,7 @@ export class Pipeline {
     const draft = passage.draft as CertificateDraft;
     try {
       this.#parts.observer.decided(draft);
+      this.#parts.certified(passage, committed.id);
       if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
       else if (this.#killed !== null) this.#revoked(passage, draft, committed);
       else if (way.fault !== null) this.#unreachable(passage, draft, committed, way.fault);

@@ -6,6 +6,7 @@ import { ControlLink, type Message, type Question } from "./control.ts";
 import { parentCounters } from "./counters.ts";
 import type { Endpoint } from "./decide/host.ts";
 import { Gateway } from "./gateway.ts";
+import { KillSwitch, watchKillSources } from "./kill.ts";
 import type { Operated } from "./listen/admin.ts";
 import type { Vitals } from "./listen/local.ts";
 import { Log } from "./observe/log.ts";
@@ -37,25 +38,23 @@ async function runAlone(runtime: Runtime, config: Config, log: Log): Promise<num
   watchFaults(runtime, gateway, log);
   const { promise: code, resolve: stopped } = Promise.withResolvers<number>();
   const stop = () => void gateway.drain().then(() => stopped(0));
+  const kill = new KillSwitch(async (order) => gateway.kill(order), runtime.now);
   const operated: Operated = {
     vitals: gateway.vitals(),
     status: async () =>
-      statusOf(
-        statusFacts(runtime, config, gateway.killOrder),
-        [gateway.status()],
-        [gateway.metrics.registry.snapshot()],
-      ),
+      statusOf(statusFacts(runtime, config, kill.order), [gateway.status()], [gateway.metrics.registry.snapshot()]),
     reload: () => gateway.reload(),
-    kill: async (order) => ({ severed: gateway.kill(order) }),
+    kill: (on, reason) => kill.operate(on, reason),
     drain: stop,
   };
+  const unwatch = await watchKillSources(runtime, config, { kill, log });
   const admin = await openAdmin(runtime, config, operated, log);
   const listener = await gateway.start({ reusePort: false, instance: null, vitals: null, admin, counters: null });
   log.info("listening", { host: listener.address, port: listener.port });
   runtime.onSignal("SIGTERM", stop);
   runtime.onSignal("SIGINT", stop);
   runtime.onSignal("SIGHUP", () => void gateway.reload());
-  return code;
+  return code.finally(unwatch);
 }
 
 /** A worker: its own chain, the parent's orders. It ends when its parent does. */
@@ -64,7 +63,13 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   const token = runtime.env[TOKEN_ENV] ?? "";
   // Not the token itself: this is written into requests.
   const instance = runtime.sha256(`instance ${token}`).slice(0, 16);
-  const own = { ...config, auditPath: workerAuditPath(config.auditPath, number) };
+  const of = (path: string | null) => (path === null ? null : workerAuditPath(path, number));
+  const own = {
+    ...config,
+    auditPath: workerAuditPath(config.auditPath, number),
+    findingsPath: of(config.findingsPath),
+    candidateLog: of(config.candidateLog),
+  };
   const gateway = new Gateway(runtime, own, log);
   watchFaults(runtime, gateway, log);
   const { promise: code, resolve: stopped } = Promise.withResolvers<number>();
@@ -102,6 +107,7 @@ async function runWorker(runtime: Runtime, config: Config, log: Log, control: st
   };
   // The parent gets the terminal's signals too and passes them on.
   runtime.onSignal("SIGINT", () => {});
+  runtime.onSignal("SIGUSR2", () => {});
   runtime.onSignal("SIGTERM", stop);
   runtime.onSignal("SIGHUP", () => void gateway.reload());
   // Before the first connection is taken: a worker that comes back does not forget what an operator ordered.

@@ -6,8 +6,9 @@ import { count } from "./counters.ts";
 import { constantTimeEqual } from "./crypto/digest.ts";
 import { MemoryLimits } from "./decide/limits-memory.ts";
 import { messageOf } from "./errors.ts";
+import { KillSwitch, watchKillSources } from "./kill.ts";
 import type { Operated } from "./listen/admin.ts";
-import { KILL_OFF } from "./model/kill-order.ts";
+import type { KillOrder } from "./model/kill-order.ts";
 import type { HealthSnapshot } from "./observe/health.ts";
 import type { Log } from "./observe/log.ts";
 import type { MetricsSnapshot } from "./observe/metrics.ts";
@@ -60,7 +61,24 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   let firstReady: () => void = () => {};
 
   let stop: () => void = () => {};
-  let order = KILL_OFF;
+
+  /** Resolves to how much was cut, when every worker obeys. */
+  const tellAll = async (next: KillOrder): Promise<number> => {
+    const cut = await Promise.all(
+      workers.map(async ({ number, child, link, greeted }) => {
+        const answer = link === null ? null : await link.kill(next);
+        if (answer?.kind === "killed") return answer.severed;
+        // One that does not obey is ended, and comes back with the order. One that has not said hello yet will hear it.
+        if (next.on && greeted) {
+          log.error("worker does not obey the kill switch: ending it", { worker: number });
+          child.signal("SIGKILL");
+        }
+        return 0;
+      }),
+    );
+    return cut.reduce((sum, each) => sum + each, 0);
+  };
+  const kill = new KillSwitch(tellAll, runtime.now);
 
   const collect = (what: Question) => Promise.all(workers.map((worker) => worker.link?.ask(what) ?? null));
   const health = async () =>
@@ -82,7 +100,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       worker.missed = 0;
       everReady = true;
       worker.greeted = true;
-      link.send({ kind: "welcome", order, admin });
+      link.send({ kind: "welcome", order: kill.order, admin });
       if (stopping) link.send({ kind: "drain" });
       return;
     }
@@ -108,7 +126,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       const all = answers.flatMap((answer, index): readonly ProcessStatus[] =>
         answer?.kind === "status" ? answer.all : [absent(workers[index])],
       );
-      return statusOf(statusFacts(runtime, config, order), all, await metrics());
+      return statusOf(statusFacts(runtime, config, kill.order), all, await metrics());
     },
     async reload() {
       const answers = (await collect("reload")).map((answer) =>
@@ -117,25 +135,11 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       const messages = new Set(answers.map((answer) => answer.message));
       return { ok: answers.every((answer) => answer.ok), message: [...messages].join("; ") };
     },
-    async kill(next) {
-      order = next;
-      const cut = await Promise.all(
-        workers.map(async ({ number, child, link, greeted }) => {
-          const answer = link === null ? null : await link.kill(next);
-          if (answer?.kind === "killed") return answer.severed;
-          // One that does not obey is ended, and comes back with the order. One that has not said hello yet will hear it.
-          if (next.on && greeted) {
-            log.error("worker does not obey the kill switch: ending it", { worker: number });
-            child.signal("SIGKILL");
-          }
-          return 0;
-        }),
-      );
-      return { severed: cut.reduce((sum, each) => sum + each, 0) };
-    },
+    kill: (on, reason) => kill.operate(on, reason),
     drain: () => stop(),
   };
 
+  const unwatch = await watchKillSources(runtime, config, { kill, log });
   const listener = await runtime.listenUnix(path, (conn) => {
     const lost = (): void => {
       for (const worker of workers) if (worker.link === link) worker.link = null;
@@ -144,6 +148,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   });
 
   const admin = await openAdmin(runtime, config, operated, log).catch(async (thrown: unknown) => {
+    unwatch();
     await listener.close();
     await runtime.remove(directory).catch(() => {});
     throw thrown;
@@ -177,6 +182,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   return new Promise((resolve) => {
     const finish = async (code: number) => {
       clearInterval(watching);
+      unwatch();
       await listener.close();
       await runtime.remove(path).catch(() => {});
       await runtime.remove(directory).catch(() => {});
@@ -263,5 +269,5 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
 
 function absent(worker: Worker | undefined): ProcessStatus {
   const pid = worker?.child.pid ?? 0;
-  return { pid, health: ABSENT, policyVersion: null, policyProblem: null, evidenceProblem: null };
+  return { pid, health: ABSENT, policyVersion: null, policyProblem: null, candidate: null, evidenceProblem: null };
 }

@@ -134,6 +134,30 @@ async function nearestDirectory(runtime: Runtime, path: string): Promise<string>
   }
 }
 
+/** A switch that is on is no reason not to start, but one to know of. */
+export async function killFile(runtime: Runtime, { killFile: path }: Config): Promise<Finding[]> {
+  if (path === null) return [];
+  const about = "kill switch";
+  const there = await runtime.stat(path).then((info) => info !== null, messageOf);
+  if (there === false) return [{ state: "ok", about, detail: `there is no file "${path}"` }];
+  const seen = there === true ? `"${path}" is there` : `"${path}" cannot be looked for: ${there}`;
+  return [{ state: "warn", about, detail: `${seen}: everything will be vetoed` }];
+}
+
+/** A candidate that is no good keeps nothing from starting: it only compares nothing. */
+export async function candidate(runtime: Runtime, { candidatePath: path }: Config): Promise<Finding[]> {
+  if (path === null) return [];
+  const about = "candidate";
+  try {
+    const { version } = await openPolicy(runtime, path);
+    return [
+      { state: "ok", about, detail: `"${path}" is valid, version ${version}; it is compared and decides nothing` },
+    ];
+  } catch (thrown) {
+    return [{ state: "warn", about, detail: `nothing will be compared: ${messageOf(thrown).replaceAll("\n", "; ")}` }];
+  }
+}
+
 export async function policy(runtime: Runtime, loaded: Loaded): Promise<Finding[]> {
   const about = "policy";
   const problems = await policyProblems(runtime, loaded);

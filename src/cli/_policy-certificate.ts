@@ -38,7 +38,9 @@ const DEFAULT_AUDIT = "data/governance/fail_closed/fail_closed_events.jsonl";
 export async function explainCertificate(runtime: Runtime, given: CertificateToExplain): Promise<number> {
   const certificate = certificateIn(await readText(runtime, given.file, MAX_CERTIFICATE));
   const beside = `${directoryOf(runtime.env.EVE_PROXY_AUDIT_PATH ?? DEFAULT_AUDIT)}/findings.jsonl`;
-  const findings = await findingsFor(runtime, given.findings ?? beside, certificate.certificate_id);
+  // A dash says that none are kept, which reads as a file that is not there.
+  const kept = given.findings ?? runtime.env.EVE_PROXY_FINDINGS ?? beside;
+  const findings = await findingsFor(runtime, kept, certificate.certificate_id);
   if (given.findings !== null && findings === null)
     throw new Fault("usage", `there is no file ${quote(given.findings)}`);
   const { program } = given;
@@ -75,7 +77,7 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   } else if (given.program !== null && certificate.rule?.startsWith("rules.") === true) {
     lines.push(`  the policy here (${given.program.version}) has no such rule`);
   }
-  if (findings === null) lines.push(`  findings: there is no ${quote(given.findings ?? beside)} here`);
+  if (findings === null) lines.push(`  findings: there is no ${quote(kept)} here`);
   else if (findings.length === 0 && certificate.matched_vector !== null) lines.push("  findings: none are kept for it");
   for (const each of findings ?? []) {
     lines.push(

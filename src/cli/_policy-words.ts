@@ -29,6 +29,13 @@ const WORDS: readonly (readonly [code: RegExp, words: Words])[] = [
   ],
   [/^kill_switch$/, { what: "an operator has stopped everything", help: "release the kill switch (docs/admin.md)" }],
   [
+    /^sequence$/,
+    {
+      what: "with what this session did before, the request completes a sequence that the policy forbids",
+      help: "see the sequence in the policy; it holds until its time (within) is over",
+    },
+  ],
+  [
     /^policy_(?:approval|hold)/,
     {
       what: "a rule wants a person to approve this",

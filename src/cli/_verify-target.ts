@@ -42,7 +42,8 @@ export async function verifyTarget(runtime: Runtime, target: string, options: Ve
 }
 
 const ROTATED = /\.\d{1,15}\.jsonl$/;
-const OUTCOMES = /(^|\/)outcomes(\.w\d+)?\.jsonl$/;
+/** What lies beside an audit log and is none: outcomes are verified with theirs, the others are no evidence. */
+const BESIDE = /(^|\/)(?:outcomes|findings|candidate)(\.w\d+)?\.jsonl$/;
 
 /** The audit logs of a folder, each by the name of its newest file. */
 async function logsIn(runtime: Runtime, directory: string): Promise<string[]> {
@@ -50,7 +51,7 @@ async function logsIn(runtime: Runtime, directory: string): Promise<string[]> {
   for (const name of await runtime.list(directory)) {
     if (!name.endsWith(".jsonl")) continue;
     const current = name.replace(ROTATED, ".jsonl");
-    if (!OUTCOMES.test(current)) logs.add(`${directory.replace(/\/+$/, "")}/${current}`);
+    if (!BESIDE.test(current)) logs.add(`${directory.replace(/\/+$/, "")}/${current}`);
   }
   return [...logs].sort();
 }

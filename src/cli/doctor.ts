@@ -3,7 +3,16 @@ import { loadConfig } from "../config/load.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
 import { clock, descriptors, http2, names, proxyVariables, redirect, scope } from "./_doctor-host.ts";
-import { auditLogs, configuration, type Finding, listeners, policy, signingKey } from "./_doctor-needs.ts";
+import {
+  auditLogs,
+  candidate,
+  configuration,
+  type Finding,
+  killFile,
+  listeners,
+  policy,
+  signingKey,
+} from "./_doctor-needs.ts";
 import { versionLine } from "./version.ts";
 
 const SPEC: CommandSpec = {
@@ -50,5 +59,7 @@ async function needs(runtime: Runtime, config: Config): Promise<Finding[]> {
     ...(await listeners(runtime, config)),
     ...(await signingKey(runtime, config)),
     ...(await auditLogs(runtime, config)),
+    ...(await killFile(runtime, config)),
+    ...(await candidate(runtime, config)),
   ];
 }

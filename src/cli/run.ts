@@ -15,7 +15,7 @@ Everything is configured by environment variables; see docs/configuration.md. To
   EVE_PROXY_DEV=1 sallyport run
   curl -x http://127.0.0.1:3128 http://example.com/
 
-SIGTERM drains and ends it, SIGHUP reads the policy again.`,
+SIGTERM drains and ends it, SIGHUP reads the policy again, SIGUSR2 throws the kill switch.`,
 };
 
 /** Runs until it is told to end. */

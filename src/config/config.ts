@@ -64,6 +64,15 @@ export interface Config {
   /** Null: counters of limits are kept in memory. */
   readonly redis: RedisConfig | null;
   readonly policyPath: string | null;
+  /** A policy that is only compared with the one in force. */
+  readonly candidatePath: string | null;
+  /** Where its differences are written, or null: nowhere. */
+  readonly candidateLog: string | null;
+  /** Decisions remembered at most; 0: none. */
+  readonly decisionCache: number;
+  /** What may leave while the plane is down, if it allowed it before. */
+  readonly degraded: "off" | "reads" | "all";
+  readonly degradedTtlMs: number;
   /** Secret. Raw HMAC key from JWT_SECRET_KEY, or null. */
   readonly hmacKey: string | null;
   /** Secret. Contents (PEM or JWK) of EVE_PROXY_SIGNING_KEY, or null. */
@@ -71,6 +80,8 @@ export interface Config {
   readonly auditPath: string;
   readonly auditSync: AuditSync;
   readonly auditRotateBytes: number;
+  /** Where findings are kept, or null: nowhere. */
+  readonly findingsPath: string | null;
   readonly mode: "enforce" | "shadow";
   readonly dev: boolean;
   readonly allowAddresses: readonly Cidr[];
@@ -79,6 +90,8 @@ export interface Config {
   readonly adminListen: { readonly host: string; readonly port: number } | null;
   /** Secret. */
   readonly adminToken: string | null;
+  /** While there is a file at this path, nothing leaves. */
+  readonly killFile: string | null;
   readonly workers: number;
   readonly upstreamProxy: UpstreamProxy | null;
   /** PEM text of extra roots for upstream TLS, or null. */

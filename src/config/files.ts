@@ -48,6 +48,18 @@ export async function readFiles(runtime: Runtime, settings: Settings, problems: 
       problems.push({ variable: "EVE_PROXY_POLICY", problem: `${quote(policy, MAX_PATH)} ${why}`, hint });
     }
   }
+  const kill = settings.EVE_PROXY_KILL_FILE;
+  if (kill !== undefined) {
+    // Of a directory that is not there nobody could say that the file is not in it, and a typo would be a switch that is not.
+    const directory = kill.slice(0, kill.lastIndexOf("/") + 1) || ".";
+    const why = await runtime
+      .stat(directory)
+      .then((info) => (info?.directory === true ? null : "is in no directory"), whyUnreadable);
+    const hint = "give the path of a file that may come to be, in a directory that exists";
+    if (why !== null) {
+      problems.push({ variable: "EVE_PROXY_KILL_FILE", problem: `${quote(kill, MAX_PATH)} ${why}`, hint });
+    }
+  }
   const audit = settings.EVE_PROXY_AUDIT_PATH;
   if (audit !== "-" && (await runtime.stat(audit).catch(() => null))?.directory === true) {
     const problem = `${quote(audit, MAX_PATH)} is a directory`;

@@ -37,6 +37,15 @@ const RULES: readonly Rule[] = [
     hint: "give a file, or set EVE_PROXY_WORKERS=1",
   },
   {
+    about: ["EVE_PROXY_AUDIT_PATH", "EVE_PROXY_FINDINGS"],
+    broken: (s) => {
+      const { EVE_PROXY_AUDIT_PATH: audit, EVE_PROXY_FINDINGS: findings } = s;
+      return audit !== "-" && (audit === findings || /(?:^|\/)(?:outcomes|findings|candidate)\.jsonl$/.test(audit));
+    },
+    problem: "is the path of another file that is kept beside it",
+    hint: "give the audit log a name of its own, not outcomes.jsonl, findings.jsonl or candidate.jsonl",
+  },
+  {
     about: ["EVE_PROXY_PORT", "EVE_PROXY_WORKERS"],
     broken: (s) => s.EVE_PROXY_PORT === 0 && s.EVE_PROXY_WORKERS > 1,
     problem: "is 0, and each worker would pick a port of its own",
@@ -53,6 +62,12 @@ const RULES: readonly Rule[] = [
     broken: (s) => (s.EVE_PROXY_GOVERNANCE_CERT === undefined) !== (s.EVE_PROXY_GOVERNANCE_KEY === undefined),
     problem: "and EVE_PROXY_GOVERNANCE_KEY are only useful together",
     hint: "set both or neither",
+  },
+  {
+    about: ["EVE_PROXY_DEGRADED", "EVE_PROXY_GOVERNANCE_URL"],
+    broken: (s) => s.EVE_PROXY_DEGRADED !== "off" && s.EVE_PROXY_GOVERNANCE_URL === undefined,
+    problem: "is set without EVE_PROXY_GOVERNANCE_URL: there is no plane that could be down",
+    hint: "set the URL of the plane, or unset this",
   },
   {
     about: ["EVE_PROXY_REDIS_CA", "EVE_PROXY_REDIS_URL"],
@@ -98,6 +113,12 @@ export function remarks(settings: Settings): string[] {
   }
   if (settings.EVE_PROXY_MODE === "shadow") {
     warnings.push("EVE_PROXY_MODE=shadow: verdicts of policy and plane are recorded, not enforced");
+  }
+  if (settings.EVE_PROXY_DEGRADED !== "off") {
+    const what = settings.EVE_PROXY_DEGRADED === "reads" ? "reads" : "requests and tunnels";
+    warnings.push(
+      `EVE_PROXY_DEGRADED=${settings.EVE_PROXY_DEGRADED}: while the plane is down, ${what} pass that it allowed before`,
+    );
   }
   const secret = settings.JWT_SECRET_KEY;
   if (secret !== undefined && settings.EVE_PROXY_SIGNING_KEY !== undefined) {

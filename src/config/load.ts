@@ -89,6 +89,16 @@ function read(given: Record<string, string>, problems: Problem[]): Settings {
   return environment.parse(given, { jitless: true });
 }
 
+/** Beside the audit log unless it is told; nowhere when that has no place on a disk. */
+function findingsPath({ EVE_PROXY_FINDINGS: path, EVE_PROXY_AUDIT_PATH: audit }: Settings): string | null {
+  if (path !== undefined) return path === "-" ? null : path;
+  return audit === "-" ? null : beside(audit, "findings.jsonl");
+}
+
+function beside(path: string, name: string): string {
+  return `${path.slice(0, path.lastIndexOf("/") + 1)}${name}`;
+}
+
 function assemble(from: Settings, files: Files, hmacKey: string | null): Config {
   const url = from.EVE_PROXY_GOVERNANCE_URL;
   return {
@@ -120,17 +130,24 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
         : { url, token: from.EVE_PROXY_GOVERNANCE_TOKEN ?? null, ca: files.ca, cert: files.cert, key: files.key },
     redis: from.EVE_PROXY_REDIS_URL === undefined ? null : { url: from.EVE_PROXY_REDIS_URL, ca: files.redisCa },
     policyPath: from.EVE_PROXY_POLICY ?? null,
+    candidateLog: from.EVE_PROXY_AUDIT_PATH === "-" ? null : beside(from.EVE_PROXY_AUDIT_PATH, "candidate.jsonl"),
+    candidatePath: from.EVE_PROXY_POLICY_CANDIDATE ?? null,
+    decisionCache: from.EVE_PROXY_DECISION_CACHE,
+    degraded: from.EVE_PROXY_DEGRADED,
+    degradedTtlMs: from.EVE_PROXY_DEGRADED_TTL,
     hmacKey,
     signingKey: files.signingKey,
     auditPath: from.EVE_PROXY_AUDIT_PATH,
     auditSync: from.EVE_PROXY_AUDIT_SYNC,
     auditRotateBytes: from.EVE_PROXY_AUDIT_ROTATE,
+    findingsPath: findingsPath(from),
     mode: from.EVE_PROXY_MODE,
     dev: from.EVE_PROXY_DEV,
     allowAddresses: from.EVE_PROXY_ALLOW_ADDRESSES,
     clients: from.EVE_PROXY_CLIENTS ?? null,
     adminListen: from.EVE_PROXY_ADMIN_LISTEN ?? null,
     adminToken: from.EVE_PROXY_ADMIN_TOKEN ?? null,
+    killFile: from.EVE_PROXY_KILL_FILE ?? null,
     workers: from.EVE_PROXY_WORKERS,
     upstreamProxy: from.EVE_PROXY_UPSTREAM_PROXY ?? null,
     upstreamRoots: files.upstreamRoots,

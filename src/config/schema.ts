@@ -95,6 +95,21 @@ const decisions = {
     "Addresses the destination guard lets through; without it loopback, private, link-local and metadata addresses are vetoed.",
   ),
   EVE_PROXY_POLICY: optional(path, "Policy file or directory of the embedded engine; read again on SIGHUP."),
+  EVE_PROXY_POLICY_CANDIDATE: optional(
+    path,
+    "Policy file or directory that rules beside the one in force and changes nothing: differences are counted and written to `candidate.jsonl` beside the audit log.",
+  ),
+  EVE_PROXY_DECISION_CACHE: setting(
+    count(0, 1_000_000),
+    "1024",
+    "Decisions remembered at most; 0: none. Only plain reads, only allows, and only for the seconds that plane or rule give (`ttl_s`); without them nothing is remembered.",
+  ),
+  EVE_PROXY_DEGRADED: setting(
+    choice("off", "reads", "all"),
+    "off",
+    "While the plane is down: `reads` lets plain GET and HEAD requests to places pass that it allowed before and the embedded engine has nothing against; `all` also writes and tunnels.",
+  ),
+  EVE_PROXY_DEGRADED_TTL: setting(seconds, "3600", "How long an allow of the plane counts for `EVE_PROXY_DEGRADED`."),
   EVE_PROXY_FAIL_CLOSED: setting(
     flag,
     "1",
@@ -132,6 +147,10 @@ const evidence = {
     path,
     "data/governance/fail_closed/fail_closed_events.jsonl",
     "Audit log, appended and never truncated; `-` is the standard output.",
+  ),
+  EVE_PROXY_FINDINGS: optional(
+    path,
+    "File of what each decision found and where, for `policy explain` on this host; unset: `findings.jsonl` beside the audit log; `-` keeps none.",
   ),
   EVE_PROXY_AUDIT_SYNC: setting(
     choice("none", "batch", "each"),
@@ -180,6 +199,10 @@ const limits = {
 
 const operations = {
   EVE_PROXY_DRAIN_TIMEOUT: setting(seconds, "10", "Time running requests get after SIGTERM before they are severed."),
+  EVE_PROXY_KILL_FILE: optional(
+    path,
+    "While there is a file at this path, everything is vetoed and what runs is severed; its first line is the reason given. Its directory must exist.",
+  ),
   EVE_PROXY_READY_STRICT: setting(flag, "0", "1 makes `/readyz` 503 for a stale policy or a plane that is down."),
   EVE_PROXY_LOG_LEVEL: setting(choice("error", "warn", "info", "debug"), "info", "Least severity that is logged."),
   EVE_PROXY_LOG_FORMAT: setting(

@@ -90,11 +90,12 @@ function faultDecision(thrown: unknown): Decision {
 const DECISION_FAULTS = new Set(["decision_crashed", ...Object.values(PLANE_FAULTS).map(([vector]) => vector)]);
 
 function soften(decision: Decision, mode: Mode): Decision {
-  if (decision.verdict === "allow") return { ...decision, mode };
+  // An allow that rests on less than it should says so in every mode.
+  if (decision.verdict === "allow") return decision.mode === "degraded" ? decision : { ...decision, mode };
   const fault = decision.verdict === "fail_closed" && DECISION_FAULTS.has(decision.vector ?? "");
   if (mode !== "shadow" && !fault) return { ...decision, mode };
-  const { reason, pillar, vector, rule, policyVersion, attestationHash, verdict } = decision;
-  return allow(reason, { mode, would: verdict, pillar, vector, rule, policyVersion, attestationHash });
+  const { reason, pillar, vector, rule, policyVersion, attestationHash, verdict, findings } = decision;
+  return allow(reason, { mode, would: verdict, pillar, vector, rule, policyVersion, attestationHash, findings });
 }
 
 const STATUS: Record<Verdict, readonly (number | null)[]> = {

@@ -3,18 +3,27 @@ import type { Config } from "../config/config.ts";
 import type { LimitProgram } from "../limits/compile.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
+import type { CacheTerms } from "../policy/cache-terms.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { AddressPolicy } from "./address.ts";
+import { cachedDecider } from "./cached.ts";
+import { type Candidate, type CandidateEvents, openCandidate } from "./candidate.ts";
 import { fingerprints } from "./credential-fields.ts";
 import { type Decider, guarded } from "./decider.ts";
+import { type DegradedTerms, degradable } from "./degraded.ts";
 import { embeddedDecider } from "./embedded.ts";
 import { planeDecider } from "./governance.ts";
 import { openPolicy } from "./policy-files.ts";
+import { sequenced } from "./sequenced.ts";
 
 export interface OpenedDecider extends Decider, AddressPolicy {
   /** Why decisions are not what they should be (a stale policy, a plane that is down); null when all is well. */
   readonly problem: string | null;
   readonly planeDown: boolean;
+  /** The policy that is only compared with the one in force; null when there is none. */
+  readonly candidate: Candidate | null;
+  /** Nothing that was decided before now may be used again. */
+  forget(): void;
   /** What the local policy says of a destination now; null when it has nothing against it. For what already runs. */
   recheck(egress: Egress): Decision | null;
   /** Of the local policy in force; null without one. */
@@ -23,21 +32,75 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   close(): void;
 }
 
+const MAX_REMEMBERED = 1_000_000;
+
+/** Setting and policy may each ask for it; of two times the shorter counts. Writes are the setting's to say. */
+function degradedTerms(
+  { degraded, degradedTtlMs }: Pick<Config, "degraded" | "degradedTtlMs">,
+  { allowKnownMs }: CacheTerms,
+): DegradedTerms | null {
+  if (degraded === "off") return allowKnownMs === null ? null : { writes: false, forMs: allowKnownMs };
+  return { writes: degraded === "all", forMs: Math.min(degradedTtlMs, allowKnownMs ?? degradedTtlMs) };
+}
+
 const NO_POLICY =
   'no policy is configured: every host is allowed that EVE_PROXY_BLOCKED_HOSTS does not name; to tighten, set EVE_PROXY_POLICY to a file with "version: 1", "default: deny" and the hosts to allow';
 
-/** `warn` is told once, at start, what an operator should know. Rejects with Fault `policy_invalid`. */
-export async function openDecider(
-  runtime: Runtime,
-  config: Config,
-  warn: (message: string) => void,
-): Promise<OpenedDecider> {
+const DEGRADED = "DEGRADED: the governance plane is down; what it allowed before passes, everything else fails closed";
+const BAD_CANDIDATE = "the candidate policy is no good and compares nothing new";
+
+/** What deciders tell besides their decisions. None of them throws. */
+export interface DecisionEvents extends CandidateEvents {
+  /** What an operator should know. */
+  warn(message: string): void;
+  cacheLooked(result: "hit" | "miss"): void;
+  /** Allowed although the plane is down. */
+  degraded(): void;
+}
+
+/** Rejects with Fault `policy_invalid`. */
+export async function openDecider(runtime: Runtime, config: Config, events: DecisionEvents): Promise<OpenedDecider> {
   const policy = await openPolicy(runtime, config.policyPath);
-  const { governance } = config;
-  if (policy.version === null && governance === null) warn(NO_POLICY);
+  const { governance, candidatePath } = config;
+  if (policy.version === null && governance === null) events.warn(NO_POLICY);
+  const fingerprint = fingerprints(runtime, config);
+  const engine = embeddedDecider(runtime, config, policy, fingerprint);
   const plane = governance === null ? null : planeDecider(runtime, { ...config, governance }, policy);
-  const decider = guarded(plane ?? embeddedDecider(runtime, config, policy, fingerprints(runtime, config)), config);
+  const clock = runtime.monotonic;
+  const org = config.orgId;
+  const lasting =
+    plane === null
+      ? null
+      : degradable(plane, engine, {
+          terms: () => degradedTerms(config, policy.cache),
+          org,
+          fingerprint,
+          clock,
+          began: () => events.warn(DEGRADED),
+          used: events.degraded,
+        });
+  const cached = cachedDecider(lasting ?? plane ?? engine, {
+    // Of what shadow lets go nothing is remembered, whoever said how long it holds.
+    bounds: () => ({
+      entries: config.mode === "shadow" ? 0 : Math.min(config.decisionCache, policy.cache.entries ?? MAX_REMEMBERED),
+      mostMs: policy.cache.readsMs ?? Number.POSITIVE_INFINITY,
+    }),
+    org,
+    hash: runtime.hmacSha256(new TextEncoder().encode(runtime.randomHex(32))),
+    clock,
+    looked: events.cacheLooked,
+  });
+  // Outside the cache: a step is a step, however its decision came about.
+  const decider = guarded(sequenced(cached, { org, fingerprint, now: runtime.now, clock, policy }), config);
+  const candidate =
+    candidatePath === null ? null : await openCandidate(runtime, config, { path: candidatePath, fingerprint, events });
+  if (candidate !== null && candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);
   return {
+    candidate,
+    forget() {
+      cached.forget();
+      lasting?.forget();
+    },
     get policyVersion() {
       return decider.policyVersion;
     },
@@ -53,7 +116,13 @@ export async function openDecider(
       return typeof judged === "string" ? null : judged;
     },
     decide: (egress, body) => decider.decide(egress, body),
-    reload: () => decider.reload(),
+    async reload() {
+      const [result] = await Promise.all([decider.reload(), candidate?.reload()]);
+      if (candidate === null) return result;
+      if (candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);
+      const said = candidate.problem === null ? `the candidate is ${candidate.version}` : BAD_CANDIDATE;
+      return { ok: result.ok, message: `${result.message}; ${said}` };
+    },
     opaque: (host, port) => decider.opaque(host, port),
     limits: () => policy.limits(),
     deniedAddress: (address, port) => policy.deniedAddress(address, port),

@@ -1,6 +1,7 @@
 /** The policy in force: read from its file or directory, replaced as a whole, never half. */
 import { Engine } from "../engine/engine.ts";
 import { Fault, messageOf } from "../errors.ts";
+import { cacheTerms, NO_TERMS } from "../policy/cache-terms.ts";
 import type { PolicySource } from "../policy/document.ts";
 import { loadEngines } from "../policy/engines.ts";
 import { compilePolicy, type Program } from "../policy/program.ts";
@@ -19,6 +20,7 @@ type Files = Pick<Runtime, "readFile" | "stat" | "list">;
 export async function openPolicy(runtime: Files, path: string | null): Promise<Policy> {
   let program = path === null ? null : await load(runtime, path);
   let engine = new Engine(program);
+  let terms = program === null ? NO_TERMS : cacheTerms(program.cache);
   let problem: string | null = null;
   type Result = { readonly ok: boolean; readonly message: string };
   let reading: Promise<Result> | null = null;
@@ -28,6 +30,7 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
     try {
       program = await load(runtime, from);
       engine = new Engine(program);
+      terms = cacheTerms(program.cache);
       problem = null;
       return { ok: true, message: `policy ${program.version} is in force` };
     } catch (thrown) {
@@ -53,6 +56,12 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
     },
     get engine() {
       return engine;
+    },
+    get sequences() {
+      return program?.sequenceRules ?? [];
+    },
+    get cache() {
+      return terms;
     },
     ...verdictsOf(() => program),
     /**

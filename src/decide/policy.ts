@@ -3,7 +3,9 @@ import type { Engine } from "../engine/engine.ts";
 import type { LimitProgram } from "../limits/compile.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
+import type { CacheTerms } from "../policy/cache-terms.ts";
 import { evaluateHost, type Program } from "../policy/program.ts";
+import type { Sequence } from "../policy/sequences.ts";
 import { parseIp } from "../wire/ip.ts";
 import type { AddressPolicy } from "./address.ts";
 
@@ -20,6 +22,10 @@ export interface Policy extends PolicyVerdicts {
   readonly version: string | null;
   /** Of the program in force. Another program is another engine. */
   readonly engine: Engine;
+  /** Of the same program; for who keeps sessions. */
+  readonly sequences: readonly Sequence[];
+  /** Of the same program; for who remembers decisions. */
+  readonly cache: CacheTerms;
   /** Why the files on disk are not what is in force; null when they are. */
   readonly problem: string | null;
   reload(): Promise<{ ok: boolean; message: string }>;

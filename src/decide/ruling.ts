@@ -20,12 +20,12 @@ const VERDICT: Readonly<Record<RulingVerdict, Verdict>> = {
 };
 
 export function decisionOf(ruling: Ruling, { egress, held, attestationHash }: Ruled): Decision {
-  const { reason, rule, policyVersion, findings } = ruling;
+  const { reason, rule, policyVersion, findings, ttlS } = ruling;
   const would = ruling.would === null ? null : VERDICT[ruling.would];
   const pillar = ruling.pillar ?? "CoreGuard";
   // What is only watched is said of the certificate it is said in.
   const mode = would === null ? "enforce" : "shadow";
-  const detail = { rule, policyVersion, attestationHash, findings, would, mode } as const;
+  const detail = { rule, policyVersion, attestationHash, findings, ttlS, would, mode } as const;
   const { vector } = ruling;
   switch (ruling.verdict) {
     case "allow":

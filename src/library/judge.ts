@@ -5,10 +5,12 @@ import { guarded } from "../decide/decider.ts";
 import { embeddedDecider } from "../decide/embedded.ts";
 import { hostGate } from "../decide/host.ts";
 import { type Policy, verdictsOf } from "../decide/policy.ts";
+import { sequenced } from "../decide/sequenced.ts";
 import { Engine } from "../engine/engine.ts";
 import { Fault } from "../errors.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
+import { NO_TERMS } from "../policy/cache-terms.ts";
 import { compilePolicy } from "../policy/program.ts";
 import { type Cidr, parseCidr } from "../wire/ip.ts";
 import { sha256 } from "./content.ts";
@@ -46,7 +48,9 @@ export function judge(options: JudgeOptions): Judge {
     failClosed: true,
     mode: "enforce",
   } as const;
-  const decider = guarded(embeddedDecider(clock, settings, policy, fingerprint), settings);
+  const engine = embeddedDecider(clock, settings, policy, fingerprint);
+  const asking = { org: settings.orgId, fingerprint, now: clock.now, clock: clock.monotonic };
+  const decider = guarded(sequenced(engine, { ...asking, policy }), settings);
 
   return async (egress, bytes) => {
     const { destination } = egress;
@@ -86,6 +90,8 @@ function policyOf(text: string | null): Policy {
     version: program?.version ?? null,
     engine: new Engine(program),
     problem: null,
+    sequences: program?.sequenceRules ?? [],
+    cache: NO_TERMS,
     ...verdictsOf(() => program),
     reload: async () => ({ ok: true, message: "the policy is fixed" }),
   };

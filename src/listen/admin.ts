@@ -2,7 +2,7 @@
 import { Hono } from "hono/tiny";
 import * as z from "zod/mini";
 import { constantTimeEqual } from "../crypto/digest.ts";
-import type { KillOrder } from "../model/kill-order.ts";
+import { type KillOrder, MAX_KILL_REASON } from "../model/kill-order.ts";
 import { type HealthAnswer, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
 import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
@@ -14,8 +14,11 @@ export interface Operated {
   readonly vitals: Vitals;
   status(): Promise<Readonly<Record<string, unknown>>>;
   reload(): Promise<{ readonly ok: boolean; readonly message: string }>;
-  /** Resolves when every process obeys; `severed` counts the exchanges and tunnels that were cut. */
-  kill(order: KillOrder): Promise<{ readonly severed: number }>;
+  /**
+   * Resolves when every process obeys. `order` is what holds then, which others may have a say in; `severed` counts the
+   * exchanges and tunnels that were cut.
+   */
+  kill(on: boolean, reason: string): Promise<{ readonly order: KillOrder; readonly severed: number }>;
   drain(): void;
 }
 
@@ -27,11 +30,11 @@ const ANSWER_MS = 100;
 
 const killRequest = z.strictObject({
   on: z.boolean(),
-  reason: z.optional(z.string().check(z.maxLength(200), z.regex(/^[^\p{Cc}]*$/u, "control characters"))),
+  reason: z.optional(z.string().check(z.maxLength(MAX_KILL_REASON), z.regex(/^[^\p{Cc}]*$/u, "control characters"))),
 });
 
 export function adminSurface(
-  runtime: Pick<Runtime, "sha256" | "monotonic" | "now">,
+  runtime: Pick<Runtime, "sha256" | "monotonic">,
   token: string,
   operated: Operated,
   log: Log,
@@ -77,9 +80,10 @@ export function adminSurface(
       return json({ ok: false, message }, 400);
     }
     const { on, reason = "" } = asked.data;
-    const order = { on, reason, since: new Date(runtime.now()).toISOString() };
     log.warn(on ? "kill switch on: nothing leaves" : "kill switch off", { peer: c.env.peer, reason });
-    return json({ ok: true, ...order, ...(await operated.kill(order)) }, 200);
+    const { order, severed } = await operated.kill(on, reason);
+    if (order.on && !on) log.warn("kill switch still on", { sources: order.sources.join(", ") });
+    return json({ ok: true, ...order, severed }, 200);
   });
   app.post("/v1/drain", (c) => {
     log.warn("drain asked for", { peer: c.env.peer });

@@ -27,6 +27,8 @@ export interface Decision {
   /** Bytes to send instead of the held body; only with `sanitize`. */
   readonly replacement: Uint8Array | null;
   readonly status: RefusalStatus | null;
+  /** Seconds an allow may be remembered for, as whoever decided said; 0: not at all. */
+  readonly ttlS: number;
   /** What it rests on: for the local findings file, never for a certificate. */
   readonly findings: readonly Finding[];
   /** More fields of the refusal's answer, or null. They are not certified. */
@@ -43,6 +45,7 @@ const PLAIN = {
   attestationHash: null,
   replacement: null,
   status: null,
+  ttlS: 0,
   findings: [],
   fields: null,
 } as const satisfies Partial<Decision>;

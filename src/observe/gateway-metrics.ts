@@ -9,6 +9,18 @@ export interface GatewayMetrics {
   readonly registry: Metrics;
   /** Labels: verdict, pillar, vector ("" when null). */
   readonly decisions: Family<Counter>;
+  /** Labels: would, vector. What would have been decided, had nothing been in shadow. */
+  readonly shadowed: Family<Counter>;
+  /** Labels: result (hit, miss). Plain reads, looked up among remembered decisions. */
+  readonly decisionCache: Family<Counter>;
+  /** Allows while the plane was down. */
+  readonly degraded: Counter;
+  /** Labels: from, to. What the candidate policy would have decided otherwise. */
+  readonly candidateDiffers: Family<Counter>;
+  /** Labels: result (same, differs, skipped). */
+  readonly candidate: Family<Counter>;
+  /** Labels: file. Lines of local files (findings, candidate) that could not be written. */
+  readonly linesLost: Family<Counter>;
   /** Labels: status. Every answer a client was given, refusals and malformed requests included. */
   readonly answers: Family<Counter>;
   /** Labels: code. Requests about which nothing was decided (400, 408, 417, 431, …). */
@@ -50,6 +62,23 @@ export function gatewayMetrics(): GatewayMetrics {
     decisions: m.counter("sallyport_decisions_total", "Decisions by verdict.", {
       labels: ["verdict", "pillar", "vector"],
       maxSeries: 256,
+    }),
+    shadowed: m.counter("sallyport_shadow_total", "Decisions that would have been others without shadow.", {
+      labels: ["would", "vector"],
+      maxSeries: 256,
+    }),
+    decisionCache: m.counter("sallyport_decision_cache_total", "Plain reads looked up among remembered decisions.", {
+      labels: ["result"],
+    }),
+    degraded: m.counter("sallyport_degraded_total", "Allows while the governance plane was down.").with(),
+    candidateDiffers: m.counter("sallyport_candidate_differences_total", "What the candidate policy would change.", {
+      labels: ["from", "to"],
+    }),
+    candidate: m.counter("sallyport_candidate_total", "Decisions compared with the candidate policy's.", {
+      labels: ["result"],
+    }),
+    linesLost: m.counter("sallyport_local_lines_lost_total", "Lines of local files that could not be written.", {
+      labels: ["file"],
     }),
     answers: m.counter("sallyport_answers_total", "Answers given to clients.", { labels: ["status"], maxSeries: 128 }),
     rejected: m.counter("sallyport_rejected_total", "Requests refused before a decision.", { labels: ["code"] }),

@@ -18,9 +18,10 @@ export function gatewayObserver(log: Log, metrics: GatewayMetrics): Observer {
     return known;
   };
   return {
-    decided({ verdict, matched_pillar: pillar, matched_vector: vector, latency_ms }) {
+    decided({ verdict, would, matched_pillar: pillar, matched_vector: vector, latency_ms }) {
       if (verdict === "allow" && pillar === null && vector === null) allowed.inc();
       else metrics.decisions.with(verdict, pillar ?? "", vector ?? "").inc();
+      if (would !== null) metrics.shadowed.with(would, vector ?? "").inc();
       metrics.decisionSeconds.observe(latency_ms / 1000);
     },
     concluded(draft, certificateId, peer, end, durationMs) {

@@ -10,6 +10,8 @@ export interface ProcessStatus {
   readonly policyVersion: string | null;
   /** Why decisions are not what they should be, or null. */
   readonly policyProblem: string | null;
+  /** The policy that is only compared; null when there is none. */
+  readonly candidate: { readonly version: string | null; readonly problem: string | null } | null;
   readonly evidenceProblem: string | null;
 }
 
@@ -60,6 +62,7 @@ export function statusOf(
       phase: one.health.phase,
       policy_version: one.policyVersion,
       policy_problem: one.policyProblem,
+      candidate: one.candidate,
       evidence_problem: one.evidenceProblem,
     })),
   };

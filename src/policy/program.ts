@@ -8,6 +8,7 @@ import { HostSet, parseHostPattern } from "./host-set.ts";
 import { type CompiledRule, compileRule, type RuleContext } from "./rule.ts";
 import { RuleIndex } from "./rule-index.ts";
 import { mergeSections, type Sections } from "./sections.ts";
+import { compileSequence, type Sequence } from "./sequences.ts";
 
 /** What is asked of a place alone. */
 export interface Place {
@@ -48,6 +49,8 @@ export interface Program extends Layer, Sections {
   readonly opaque: HostSet;
   readonly rules: readonly CompiledRule[];
   readonly index: RuleIndex;
+  /** `sequences`, compiled. */
+  readonly sequenceRules: readonly Sequence[];
   /** As if nothing were in shadow; null when nothing is. */
   readonly unshadowed: Layer | null;
   /** Names of lists that no rule and no list of hosts uses, with their places. */
@@ -108,6 +111,13 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
   const byDefault = defaultOf(sources, own, included, { unread: unread.length > 0, shadowFiles, problems });
   const access = (only: readonly ParsedPolicy[]): Access => accessOf(only, own);
   const sections = mergeSections(files, { own, contexts, problems });
+  const sequenceRules = files.flatMap((file) => {
+    const context = contexts.get(file);
+    const entries = file.sections?.sequences ?? [];
+    const { tree } = file;
+    if (context === undefined || tree === null) return [];
+    return entries.map((entry, index) => compileSequence(entry, index, { ...context, tree }));
+  });
   if (problems.length > 0) throw invalid(problems);
 
   const enforcing = files.filter((file) => !shadowFiles.has(file));
@@ -119,6 +129,7 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
     allowByDefault: byDefault.enforced,
     access: access(enforcing),
     rules,
+    sequenceRules,
     index: new RuleIndex(rules),
     unshadowed: anyShadow ? { ...every, allowByDefault: byDefault.every, access: access(files) } : null,
     unusedLists: [...places].flatMap(([name, at]) => (used.has(name) ? [] : [{ name, at: at() }])),

@@ -153,7 +153,7 @@ const sequences = z
           .max(8, "has more than 8 steps"),
         within: duration,
         /** What is one session. */
-        per: many(choice(["tenant", "agent", "host"]), "tenant, agent or host", 3).optional(),
+        per: many(choice(["tenant", "agent", "client", "host"]), "tenant, agent, client or host", 4).optional(),
         /** The last step goes to another host than the first. */
         other_host: z.boolean({ error: "must be true or false" }).optional(),
         verdict: choice(["deny", "approval_needed"]),

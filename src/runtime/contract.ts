@@ -157,7 +157,8 @@ export interface Runtime {
   readonly stderrIsTerminal: boolean;
   /** The standard input as chunks. */
   stdin(): AsyncIterable<Uint8Array>;
-  onSignal(name: "SIGTERM" | "SIGINT" | "SIGHUP", run: () => void): void;
+  /** SIGUSR1 is not to be had: Deno opens a debugger on the loopback interface when it comes, whoever else listens. */
+  onSignal(name: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR2", run: () => void): void;
   /** Anything thrown that nobody caught; without a handler the process would end. */
   onUncaught(run: (thrown: unknown) => void): void;
   exit(code: number): never;

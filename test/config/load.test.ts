@@ -134,6 +134,29 @@ describe("loadConfig refuses", () => {
     expect(found[0]).toMatch(expected);
   });
 
+  const killing = (path: string) => ({ EVE_PROXY_KILL_FILE: path });
+  const plumbing: [string, Record<string, string>, RegExp][] = [
+    ["a kill file in no directory", killing(join(directory, "none", "kill")), /is in no directory/],
+    ["a kill file below a file", killing(join(hello, "kill")), /^EVE_PROXY_KILL_FILE .*(?:is in no directory|read)/],
+    ["an empty kill file", killing(""), /^EVE_PROXY_KILL_FILE is empty/],
+    ["a cache of less than nothing", { EVE_PROXY_DECISION_CACHE: "-1" }, /not a whole number/],
+    ["a degraded mode without a plane", { EVE_PROXY_DEGRADED: "reads" }, /no plane that could be down/],
+    ["another degraded mode", { EVE_PROXY_DEGRADED: "1" }, /give one of off, reads, all/],
+    ["an audit log with the name of the findings", { EVE_PROXY_AUDIT_PATH: "a/findings.jsonl" }, /another file/],
+    [
+      "findings in the audit log",
+      { EVE_PROXY_AUDIT_PATH: "a/x.jsonl", EVE_PROXY_FINDINGS: "a/x.jsonl" },
+      /^EVE_PROXY_AUDIT_PATH is the path of another file/,
+    ],
+  ];
+  for (const [name, env, message] of plumbing) {
+    test(name, async () => {
+      const found = await problems(env);
+      expect(found).toHaveLength(1);
+      expect(found[0]).toMatch(message);
+    });
+  }
+
   test("a missing key", async () => {
     const loaded = await loadConfig(withEnv({}));
     expect(loaded.ok ? [] : loaded.problems.map((p) => p.variable)).toEqual(["JWT_SECRET_KEY"]);
@@ -254,6 +277,15 @@ describe("loadConfig", () => {
     expect(config.host).toBe("::");
     expect(config.allowAddresses.map((cidr) => cidr.text)).toEqual(["127.0.0.0/8", "::1/128"]);
     expect(config.clients).toEqual([]);
+  });
+
+  test("keeps findings beside the audit log, where it is told, or nowhere", async () => {
+    const at = async (env: Record<string, string>) => (await valid(env)).config.findingsPath;
+    expect(await at({})).toBe("data/governance/fail_closed/findings.jsonl");
+    expect(await at({ EVE_PROXY_AUDIT_PATH: "events.jsonl" })).toBe("findings.jsonl");
+    expect(await at({ EVE_PROXY_FINDINGS: "/x/y.jsonl" })).toBe("/x/y.jsonl");
+    expect(await at({ EVE_PROXY_FINDINGS: "-" })).toBeNull();
+    expect(await at({ EVE_PROXY_AUDIT_PATH: "-" })).toBeNull();
   });
 
   test("takes decimals of a second", async () => {

@@ -72,7 +72,7 @@ export const exitGivesItsStatus: Check = async (runtime) => {
 };
 
 export const signalsRunTheirHandler: Check = async (runtime) => {
-  for (const name of ["SIGTERM", "SIGHUP", "SIGINT"] as const) {
+  for (const name of ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR2"] as const) {
     const { code, out } = await start(runtime, ["signal", name], (child) => {
       child.stdout?.once("data", () => process.kill(child.pid ?? 0, name));
     });
@@ -155,7 +155,7 @@ export async function play(runtime: Runtime, role: string, rest: readonly string
       return runtime.exit(Number(rest[0]));
     case "signal":
     case "signal-quietly": {
-      const name = rest[0] as "SIGTERM" | "SIGHUP" | "SIGINT";
+      const name = rest[0] as "SIGTERM" | "SIGHUP" | "SIGINT" | "SIGUSR2";
       runtime.onSignal(name, () => {
         if (role === "signal") runtime.stdout(`${name}|`);
         runtime.exit(7);

@@ -17,6 +17,7 @@ import { openDecider } from "../../src/decide/open.ts";
 import { openPolicy } from "../../src/decide/policy-files.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { body, egress } from "./_egress.ts";
+import { EVENTS } from "./_events.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sallyport-policy-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -371,22 +372,31 @@ describe("embeddedDecider", () => {
 
 describe("openDecider", () => {
   const config = (parts: Partial<Config>) =>
-    ({ ...SETTINGS, governance: null, policyPath: null, mode: "enforce", failClosed: true, ...parts }) as Config;
+    ({
+      ...SETTINGS,
+      governance: null,
+      policyPath: null,
+      candidatePath: null,
+      decisionCache: 16,
+      mode: "enforce",
+      failClosed: true,
+      ...parts,
+    }) as Config;
 
   test("refuses to start on a policy it cannot read", async () => {
     const path = join(directory, "bad.yaml");
     writeFileSync(path, "version: 1\n");
-    await expect(openDecider(runtime, config({ policyPath: path }), () => {})).rejects.toMatchObject({
+    await expect(openDecider(runtime, config({ policyPath: path }), EVENTS)).rejects.toMatchObject({
       code: "policy_invalid",
     });
-    await expect(openDecider(runtime, config({ policyPath: join(directory, "none") }), () => {})).rejects.toMatchObject(
-      { code: "policy_invalid" },
-    );
+    await expect(openDecider(runtime, config({ policyPath: join(directory, "none") }), EVENTS)).rejects.toMatchObject({
+      code: "policy_invalid",
+    });
   });
 
   test("warns once, with the way out, when there is no policy", async () => {
     const warnings: string[] = [];
-    const opened = await openDecider(runtime, config({}), (text) => warnings.push(text));
+    const opened = await openDecider(runtime, config({}), { ...EVENTS, warn: (text) => void warnings.push(text) });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain("EVE_PROXY_POLICY");
     expect(opened.problem).toBeNull();
@@ -399,7 +409,7 @@ describe("openDecider", () => {
     writeFileSync(join(at, "20-deny.yml"), "version: 1\nhosts: { deny: [x.test, 192.0.2.0/24] }\n");
     writeFileSync(join(at, "notes.txt"), "not: policy");
     writeFileSync(join(at, ".hidden.yaml"), "not: policy");
-    const opened = await openDecider(runtime, config({ policyPath: at }), () => {});
+    const opened = await openDecider(runtime, config({ policyPath: at }), EVENTS);
     expect(opened.decide(egress({ host: "x.test" }), null)).toMatchObject({
       rule: "20-deny.yml: hosts.deny[0] x.test",
     });

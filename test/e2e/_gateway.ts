@@ -128,7 +128,7 @@ export class Gateway {
     await until(async () => (await statusOf(this.port, "/readyz")) === 200, "ready");
   }
 
-  signal(name: "SIGTERM" | "SIGHUP" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+  signal(name: "SIGTERM" | "SIGHUP" | "SIGUSR2" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     this.#child?.kill(name);
   }
 

@@ -80,3 +80,14 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
     expect(text).toContain(`${expected}\n`);
   }
 });
+
+test("gatewayObserver counts what shadow let go", () => {
+  const metrics = gatewayMetrics();
+  const quiet = new Log({ ...runtime, stderr: () => {} }, { level: "error", format: "json", decisions: false });
+  const observer = gatewayObserver(quiet, metrics);
+  observer.decided({ ...DRAFT, mode: "shadow", would: "block", matched_vector: "dlp_pii" });
+  observer.decided({ ...DRAFT, mode: "shadow", would: "block", matched_vector: "dlp_pii" });
+  expect(renderPrometheus([metrics.registry.snapshot()])).toContain(
+    'sallyport_shadow_total{would="block",vector="dlp_pii"} 2\n',
+  );
+});

@@ -22,6 +22,7 @@ import { Deadlines } from "../../src/model/deadlines.ts";
 import { allow, type Decision } from "../../src/model/decision.ts";
 import type { Egress, HeldBody } from "../../src/model/egress.ts";
 import type { Responder } from "../../src/model/exchange.ts";
+import type { Passage } from "../../src/passage.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { runtime as bun } from "../../src/runtime/bun.ts";
 import type { Runtime } from "../../src/runtime/contract.ts";
@@ -110,6 +111,7 @@ export class Rig {
   readonly live = new LiveSet();
   readonly notices: string[] = [];
   readonly faults: unknown[] = [];
+  certified: (passage: Passage, id: string) => void = () => {};
   /** Destinations a socket was really opened to: "address:port". */
   readonly dialled: string[] = [];
   readonly asked: { egress: Egress; body: HeldBody | null }[] = [];
@@ -227,6 +229,7 @@ export class Rig {
           fault: (_code, thrown) => void this.faults.push(thrown),
         },
         damper: new VetoDamper(clock),
+        certified: (passage, id) => this.certified(passage, id),
         via: null,
       });
     };

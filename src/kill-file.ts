@@ -1,0 +1,101 @@
+/** The kill switch as a file: while it is there, nothing leaves. Looked for, not watched: that works on every file system. */
+import { MAX_KILL_REASON } from "./model/kill-order.ts";
+import type { Runtime } from "./runtime/contract.ts";
+
+const LOOK_MS = 250;
+/** A look that takes longer is one that failed: a file system that hangs must not hide the file. */
+const PATIENCE_MS = 1_000;
+/** A longer file has no first line that anybody wrote by hand. */
+const MAX_BYTES = 64 * 1024;
+
+const UNSEEN = "the kill file cannot be looked for";
+
+export class KillFile {
+  readonly #runtime: Pick<Runtime, "stat" | "readFile" | "monotonic">;
+  readonly #path: string;
+  readonly #directory: string;
+  readonly #tell: (on: boolean, reason: string) => void;
+  #on = false;
+  #reason = "";
+  /** Which file the reason was read from, as it was then. */
+  #read = "";
+  #since: number | null = null;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  /** `tell` hears of every change, and of the file's first line when it is known. */
+  constructor(
+    runtime: Pick<Runtime, "stat" | "readFile" | "monotonic">,
+    path: string,
+    tell: (on: boolean, reason: string) => void,
+  ) {
+    this.#runtime = runtime;
+    this.#path = path;
+    this.#directory = path.slice(0, path.lastIndexOf("/") + 1) || ".";
+    this.#tell = tell;
+  }
+
+  /** Resolves when it is known whether the file is there, or that nobody can tell. */
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.#tick(), LOOK_MS);
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, PATIENCE_MS + LOOK_MS);
+    await Promise.race([this.#look(), late]);
+    clearTimeout(timer);
+    this.#tick();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #tick(): void {
+    if (this.#since === null) void this.#look();
+    else if (this.#runtime.monotonic() - this.#since >= PATIENCE_MS) this.#set(true, UNSEEN);
+  }
+
+  async #look(): Promise<void> {
+    this.#since = this.#runtime.monotonic();
+    try {
+      const info = await this.#runtime.stat(this.#path);
+      if (info === null) {
+        // A file that is not there and a directory that is not there are two things: only of the first is anything known.
+        const directory = await this.#runtime.stat(this.#directory);
+        if (directory?.directory === true) this.#set(false, "");
+        else this.#set(true, UNSEEN);
+        this.#read = "";
+        return;
+      }
+      const seen = `${info.inode} ${info.size}`;
+      if (seen === this.#read) {
+        this.#set(true, this.#reason);
+        return;
+      }
+      // First things first: what the file says can wait.
+      if (!this.#on) this.#set(true, "");
+      const legible = !info.directory && info.size > 0 && info.size <= MAX_BYTES;
+      const bytes = legible ? await this.#runtime.readFile(this.#path).catch(() => null) : null;
+      this.#read = seen;
+      this.#set(true, bytes === null ? "" : firstLine(bytes));
+    } catch {
+      this.#read = "";
+      this.#set(true, UNSEEN);
+    } finally {
+      this.#since = null;
+    }
+  }
+
+  #set(on: boolean, reason: string): void {
+    if (on === this.#on && reason === this.#reason) return;
+    this.#on = on;
+    this.#reason = reason;
+    if (this.#timer !== null) this.#tell(on, reason);
+  }
+}
+
+/** What a client may be shown of it: no control characters, none that turn text around, and not much. */
+function firstLine(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes);
+  const line = (/^\s*([^\r\n]*)/.exec(text)?.[1] ?? "").replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  return [...line].slice(0, MAX_KILL_REASON).join("");
+}

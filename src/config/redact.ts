@@ -17,6 +17,15 @@ export function redact(config: Config): Readonly<Record<string, Plain>> {
     signingKey: hide(config.signingKey),
     adminToken: hide(config.adminToken),
     governance: governance && { ...governance, token: hide(governance.token), key: hide(governance.key) },
+    policyBundle: config.policyBundle && {
+      ...config.policyBundle,
+      plane: {
+        ...config.policyBundle.plane,
+        token: hide(config.policyBundle.plane.token),
+        key: hide(config.policyBundle.plane.key),
+      },
+    },
+    opa: config.opa && { ...config.opa },
     upstreamProxy: upstreamProxy && { ...upstreamProxy, authorization: hide(upstreamProxy.authorization) },
     allowAddresses: config.allowAddresses.map((cidr) => cidr.text),
     clients: config.clients?.map((cidr) => cidr.text) ?? null,

@@ -14,28 +14,41 @@ const MAX_PATH = 512;
 
 type Files = Pick<Runtime, "readFile" | "stat" | "list">;
 
+/** A policy as it is read: the texts, and what came of them. */
+export interface LoadedPolicy {
+  readonly program: Program;
+  readonly sources: readonly PolicySource[];
+}
+
 /** Rejects with Fault `policy_invalid`: a gateway does not start on a policy it cannot read. A null path is no policy. */
 export async function openPolicy(runtime: Files, path: string | null): Promise<Policy> {
-  let program = path === null ? null : await load(runtime, path);
-  let engine = new Engine(program);
+  return policyFrom(path === null ? null : () => load(runtime, path));
+}
+
+/** A policy wherever it comes from; `load` rejects with Fault `policy_invalid`. Null is no policy. */
+export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Promise<Policy> {
+  let loaded = load === null ? null : await load();
+  let engine = new Engine(loaded?.program ?? null);
   let problem: string | null = null;
   type Result = { readonly ok: boolean; readonly message: string };
   let reading: Promise<Result> | null = null;
   let next: Promise<Result> | null = null;
 
-  async function replace(from: string): Promise<Result> {
+  async function replace(from: () => Promise<LoadedPolicy>): Promise<Result> {
     try {
-      program = await load(runtime, from);
-      engine = new Engine(program);
+      const read = await from();
+      // The same policy keeps its engine, and with it what callers remember of it.
+      if (read.program !== loaded?.program) engine = new Engine(read.program);
+      loaded = read;
       problem = null;
-      return { ok: true, message: `policy ${program.version} is in force` };
+      return { ok: true, message: `policy ${read.program.version} is in force` };
     } catch (thrown) {
       problem = messageOf(thrown);
-      return { ok: false, message: `the policy in force stays ${program?.version}: ${problem}` };
+      return { ok: false, message: `the policy in force stays ${loaded?.program.version}: ${problem}` };
     }
   }
 
-  function begin(from: string): Promise<Result> {
+  function begin(from: () => Promise<LoadedPolicy>): Promise<Result> {
     const now = replace(from).finally(() => {
       if (reading === now) reading = null;
     });
@@ -45,7 +58,10 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
 
   return {
     get version() {
-      return program?.version ?? null;
+      return loaded?.program.version ?? null;
+    },
+    get sources() {
+      return loaded?.sources ?? [];
     },
     get problem() {
       return problem;
@@ -53,18 +69,18 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
     get engine() {
       return engine;
     },
-    ...verdictsOf(() => program),
+    ...verdictsOf(() => loaded?.program ?? null),
     /**
      * One after the other: a slow reading of what the files were must not replace a later one of what they are. Whoever
      * asks while one is under way is told of the next, which begins after they asked.
      */
     async reload() {
-      if (path === null) return { ok: true, message: "no policy is configured" };
+      if (load === null) return { ok: true, message: "no policy is configured" };
       if (next !== null) return next;
-      if (reading === null) return begin(path);
+      if (reading === null) return begin(load);
       next = reading.then(() => {
         next = null;
-        return begin(path);
+        return begin(load);
       });
       return next;
     },
@@ -72,7 +88,7 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
 }
 
 /** Names every problem of every file, whatever comes first. */
-async function load(runtime: Files, path: string): Promise<Program> {
+async function load(runtime: Files, path: string): Promise<LoadedPolicy> {
   const info = await runtime.stat(path).catch((thrown: unknown) => refused(path, thrown));
   if (info === null) throw refusal(path, "does not exist");
   const names = info.directory ? await policyNames(runtime, path) : [baseName(path)];
@@ -84,7 +100,7 @@ async function load(runtime: Files, path: string): Promise<Program> {
     if (typeof text === "string") sources.push({ name, text });
     else unread.push(`${name}:1:1: ${text.problem}`);
   }
-  return compilePolicy(sources, unread);
+  return { program: compilePolicy(sources, unread), sources };
 }
 
 async function policyNames(runtime: Files, path: string): Promise<string[]> {

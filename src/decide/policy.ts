@@ -2,6 +2,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
+import type { PolicySource } from "../policy/document.ts";
 import { evaluate, type Program } from "../policy/program.ts";
 import { parseIp } from "../wire/ip.ts";
 import type { AddressPolicy } from "./address.ts";
@@ -15,6 +16,8 @@ export interface PolicyVerdicts extends AddressPolicy {
 
 export interface Policy extends PolicyVerdicts {
   readonly version: string | null;
+  /** The texts the policy in force was made of; none without a policy. For whoever serves it to others. */
+  readonly sources: readonly PolicySource[];
   /** Of the program in force. Another program is another engine. */
   readonly engine: Engine;
   /** Why the files on disk are not what is in force; null when they are. */

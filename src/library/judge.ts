@@ -78,6 +78,7 @@ function policyOf(text: string | null): Policy {
   return {
     version: program?.version ?? null,
     engine: new Engine(program),
+    sources: [],
     problem: null,
     ...verdictsOf(() => program),
     reload: async () => ({ ok: true, message: "the policy is fixed" }),

@@ -56,7 +56,7 @@ async function plane(answering: Answering, options: Options = {}) {
     signingKey: null,
     failClosed: true,
     mode: "enforce" as const,
-    governance: { url, token: "plane-token", ca: null, cert: null, key: null, ...options.governance },
+    governance: { url, token: "plane-token", ca: null, cert: null, key: null, jwks: null, ...options.governance },
   };
   const decider = planeDecider(
     { ...runtime, decode: options.decode ?? runtime.decode },

@@ -89,14 +89,21 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
     }
   }
 
+  /** A veto that needed no plane, said to be of the policy that was last heard of. */
+  function unasked(decision: Decision): Decision {
+    return { ...decision, policyVersion: policyVersion ?? decision.policyVersion };
+  }
+
   /** Decoders skip what a peer that does not decode may read, and the plane is told what they leave. Null: there is nothing in it. */
   async function vetoLayers(layers: readonly Uint8Array[], egress: Egress, held: HeldBody): Promise<Decision | null> {
     for (const layer of layers) {
       const deadline = clock() + config.enforceTimeoutMs;
       const budget = { deadline, clock, work: WORK_PER_BYTE * decodedCap(config.maxBody) };
       const found = await inspectInTurns(layer, INSPECTORS, budget, new SliceSize());
-      if (found === "exhausted") return exhausted(null);
-      if (found !== null) return decisionOf(policy.engine.vetoed(found), { egress, held, attestationHash: null });
+      if (found === "exhausted") return exhausted(policyVersion);
+      if (found !== null) {
+        return unasked(decisionOf(policy.engine.vetoed(found), { egress, held, attestationHash: null }));
+      }
     }
     return null;
   }
@@ -148,7 +155,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const decoded = held === null || codings.length === 0 ? held?.bytes : await decode(held.bytes, codings, layers);
       if (decoded !== undefined && !(decoded instanceof Uint8Array)) {
         circuit.release();
-        return decoded;
+        return unasked(decoded);
       }
       if (abort.signal.aborted) throw late();
       const veto = held === null ? null : await vetoLayers(layers, egress, held);
@@ -209,10 +216,12 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
       const found = hidden.inspect(egress, body === null ? null : body.trailers);
-      if (found === "exhausted") return exhausted(null);
-      if (found !== null) return decisionOf(policy.engine.vetoed(found), { egress, held: body, attestationHash: null });
+      if (found === "exhausted") return exhausted(policyVersion);
+      if (found !== null) {
+        return unasked(decisionOf(policy.engine.vetoed(found), { egress, held: body, attestationHash: null }));
+      }
       const codings = body === null ? [] : contentCodings(egress.headers);
-      if (isVeto(codings)) return codings;
+      if (isVeto(codings)) return unasked(codings);
       if (inFlight >= MAX_IN_FLIGHT) {
         throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
       }

@@ -8,7 +8,9 @@ import { fingerprints } from "./credential-fields.ts";
 import { type Decider, guarded } from "./decider.ts";
 import { embeddedDecider } from "./embedded.ts";
 import { planeDecider } from "./governance.ts";
+import { openBundlePolicy } from "./policy-bundle.ts";
 import { openPolicy } from "./policy-files.ts";
+import { Poll } from "./poll.ts";
 
 export interface OpenedDecider extends Decider, AddressPolicy {
   /** Why decisions are not what they should be (a stale policy, a plane that is down); null when all is well. */
@@ -16,7 +18,12 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   readonly planeDown: boolean;
   /** What the local policy says of a destination now; null when it has nothing against it. For what already runs. */
   recheck(egress: Egress): Decision | null;
-  /** Lets go of connections to the plane. */
+  /**
+   * Looks for a new policy where one is fetched, as often as configured. `changed` is told of every look that found
+   * another one, or found it stale, or no longer.
+   */
+  watch(changed: (result: { readonly ok: boolean; readonly message: string }) => void): void;
+  /** Lets go of connections to the plane, and looks for nothing any more. */
   close(): void;
 }
 
@@ -29,10 +36,13 @@ export async function openDecider(
   config: Config,
   warn: (message: string) => void,
 ): Promise<OpenedDecider> {
-  const policy = await openPolicy(runtime, config.policyPath);
-  const { governance } = config;
+  const { governance, policyBundle } = config;
+  const fetched = policyBundle === null ? null : await openBundlePolicy(runtime, policyBundle);
+  const policy = fetched ?? (await openPolicy(runtime, config.policyPath));
+  if (fetched !== null && fetched.problem !== null) warn(`the policy is one kept from before: ${fetched.problem}`);
   if (policy.version === null && governance === null) warn(NO_POLICY);
   const plane = governance === null ? null : planeDecider(runtime, { ...config, governance }, policy);
+  const poll = new Poll(runtime, policyBundle?.intervalMs ?? 0);
   const decider = guarded(plane ?? embeddedDecider(runtime, config, policy, fingerprints(runtime, config)), config);
   return {
     get policyVersion() {
@@ -53,6 +63,20 @@ export async function openDecider(
     reload: () => decider.reload(),
     opaque: (host, port) => decider.opaque(host, port),
     deniedAddress: (address, port) => policy.deniedAddress(address, port),
-    close: () => plane?.close(),
+    watch(changed) {
+      if (fetched === null) return;
+      let known = `${policy.version} ${policy.problem}`;
+      poll.start(async () => {
+        const result = await policy.reload();
+        const now = `${policy.version} ${policy.problem}`;
+        if (now !== known) changed(result);
+        known = now;
+      });
+    },
+    close() {
+      poll.stop();
+      plane?.close();
+      fetched?.close();
+    },
   };
 }

@@ -162,6 +162,40 @@ describe("attestations", () => {
   );
 });
 
+describe("a relay that decides by a bundle", () => {
+  test(
+    "follows the plane's policy, keeps it when the plane is gone, and starts again with it",
+    () =>
+      ending(async () => {
+        const EVE_PROXY_POLICY = join(folder, "bundled.yaml");
+        writeFileSync(EVE_PROXY_POLICY, "version: 1\ndefault: allow\n");
+        const one = await plane({ EVE_PROXY_POLICY, EVE_PROXY_SIGNING_KEY: signingKey(folder, "bundle.pem") });
+        const gateway = await relay({
+          EVE_PROXY_POLICY_BUNDLE_URL: `${one.url}/v1/bundle`,
+          EVE_PROXY_POLICY_BUNDLE_CACHE: join(folder, "kept.json"),
+          EVE_PROXY_POLICY_BUNDLE_INTERVAL: "0.1",
+          EVE_PROXY_GOVERNANCE_TOKEN: TOKEN,
+          EVE_PROXY_GOVERNANCE_JWKS: `${one.url}/.well-known/jwks.json`,
+        });
+        expect((await ask(gateway)).status).toBe(200);
+        writeFileSync(EVE_PROXY_POLICY, "version: 1\ndefault: deny\n");
+        one.signal("SIGHUP");
+        await until(async () => (await ask(gateway)).status === 451, "denied by the new policy");
+        await one.end("SIGKILL");
+        const stale = async () =>
+          (await fetch(`${gateway.url}/readyz`)).headers.get("x-eve-degraded") === "policy_stale";
+        await until(stale, "stale");
+        expect((await ask(gateway)).certificate).toMatchObject({ verdict: "block", matched_vector: "policy_deny" });
+        await gateway.end();
+        await gateway.begin();
+        expect((await ask(gateway)).certificate).toMatchObject({ verdict: "block", matched_vector: "policy_deny" });
+        await one.begin();
+        await until(async () => !(await stale()), "fresh again");
+      }),
+    60_000,
+  );
+});
+
 describe("a plane", () => {
   test(
     "answers what it has begun before it ends, refuses what is new, and exits 0",

@@ -8,7 +8,7 @@ import { fingerprints } from "./credential-fields.ts";
 import { type Decider, guarded } from "./decider.ts";
 import { embeddedDecider } from "./embedded.ts";
 import { planeDecider } from "./governance.ts";
-import { openBundlePolicy } from "./policy-bundle.ts";
+import { type FetchedPolicy, openBundlePolicy } from "./policy-bundle.ts";
 import { openPolicy } from "./policy-files.ts";
 import { Poll } from "./poll.ts";
 
@@ -30,19 +30,44 @@ export interface OpenedDecider extends Decider, AddressPolicy {
 const NO_POLICY =
   'no policy is configured: every host is allowed that EVE_PROXY_BLOCKED_HOSTS does not name; to tighten, set EVE_PROXY_POLICY to a file with "version: 1", "default: deny" and the hosts to allow';
 
-/** `warn` is told once, at start, what an operator should know. Rejects with Fault `policy_invalid`. */
+/** Null: the policy is one of files, or there is none. */
+async function fetchedPolicy(
+  runtime: Runtime,
+  { policyBundle, opa, maxBody }: Config,
+  warn: (message: string) => void,
+): Promise<FetchedPolicy | null> {
+  if (policyBundle !== null) return openBundlePolicy(runtime, policyBundle);
+  if (opa === null) return null;
+  const { openOpaPolicy } = await import("./opa-policy.ts");
+  return openOpaPolicy(runtime, opa, { maxBody, fault: seldom(runtime, warn) });
+}
+
+const SELDOM_MS = 10_000;
+
+/** A policy that is broken is so for every request: the log hears of it now and then. */
+export function seldom(clock: Pick<Runtime, "monotonic">, say: (message: string) => void): (message: string) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (message) => {
+    const now = clock.monotonic();
+    if (now - last < SELDOM_MS) return;
+    last = now;
+    say(message);
+  };
+}
+
+/** `warn` is told what an operator should know, at start and when a policy proves broken. Rejects with Fault `policy_invalid`. */
 export async function openDecider(
   runtime: Runtime,
   config: Config,
   warn: (message: string) => void,
 ): Promise<OpenedDecider> {
   const { governance, policyBundle } = config;
-  const fetched = policyBundle === null ? null : await openBundlePolicy(runtime, policyBundle);
+  const fetched = await fetchedPolicy(runtime, config, warn);
   const policy = fetched ?? (await openPolicy(runtime, config.policyPath));
   if (fetched !== null && fetched.problem !== null) warn(`the policy is one kept from before: ${fetched.problem}`);
   if (policy.version === null && governance === null) warn(NO_POLICY);
   const plane = governance === null ? null : planeDecider(runtime, { ...config, governance }, policy);
-  const poll = new Poll(runtime, policyBundle?.intervalMs ?? 0);
+  const poll = new Poll(runtime, policyBundle?.intervalMs ?? config.opa?.intervalMs ?? 0);
   const decider = guarded(plane ?? embeddedDecider(runtime, config, policy, fingerprints(runtime, config)), config);
   return {
     get policyVersion() {
@@ -64,7 +89,8 @@ export async function openDecider(
     opaque: (host, port) => decider.opaque(host, port),
     deniedAddress: (address, port) => policy.deniedAddress(address, port),
     watch(changed) {
-      if (fetched === null) return;
+      // A file is read when somebody says so.
+      if (fetched === null || (policyBundle === null && !/^https?:/.test(config.opa?.bundle ?? ""))) return;
       let known = `${policy.version} ${policy.problem}`;
       poll.start(async () => {
         const result = await policy.reload();

@@ -4,6 +4,8 @@ import { type AttestationKey, attestationKey } from "../crypto/attestation.ts";
 import { type Jwks, jwks } from "../crypto/jwk.ts";
 import { loadPrivate } from "../crypto/keys.ts";
 import { decodedCap } from "../decide/decode.ts";
+import { seldom } from "../decide/open.ts";
+import { Poll } from "../decide/poll.ts";
 import { messageOf } from "../errors.ts";
 import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
@@ -26,6 +28,7 @@ export class Plane {
   readonly #log: Log;
   #tenancy: Tenancy | null = null;
   #listener: Listener | null = null;
+  #poll: Poll | null = null;
   #drained: Promise<void> | null = null;
 
   constructor(runtime: Runtime, config: PlaneConfig, log: Log) {
@@ -39,11 +42,18 @@ export class Plane {
     const runtime = this.#runtime;
     const config = this.#config;
     const { metrics, health } = this;
-    const tenancy = await openTenancy(runtime, config, null);
+    const fault = seldom(runtime, (message) => this.#log.error(message));
+    const { opa, maxBody } = config;
+    const shared =
+      opa === null
+        ? null
+        : await (await import("../decide/opa-policy.ts")).openOpaPolicy(runtime, opa, { maxBody, fault });
+    const tenancy = await openTenancy(runtime, config, shared);
+    if (opa !== null && /^https?:/.test(opa.bundle)) this.#follow(tenancy, opa.intervalMs);
     this.#tenancy = tenancy;
     const clock = () => runtime.monotonic();
     const { key, set } = await keyOf(runtime, config.signingKey);
-    const { enforceTimeoutMs, maxBody } = config;
+    const { enforceTimeoutMs } = config;
     const maxDecoded = decodedCap(maxBody);
     const handler = planeSurface({
       runtime,
@@ -89,6 +99,20 @@ export class Plane {
     else this.#log.error("policies not reloaded, those in force stay", { problem: message });
   }
 
+  /** A policy that is fetched is asked for again and again. */
+  #follow(tenancy: Tenancy, intervalMs: number): void {
+    const poll = new Poll(this.#runtime, intervalMs);
+    this.#poll = poll;
+    let known: string | null = null;
+    poll.start(async () => {
+      const { ok, message } = await tenancy.reload();
+      this.health.policyStale = !ok;
+      const problem = ok ? null : message;
+      if (problem !== known && problem !== null) this.#log.error("the policy is stale", { problem });
+      known = problem;
+    });
+  }
+
   /** Refuses new questions, answers those under way until the deadline, then lets go of the port. */
   drain(): Promise<void> {
     this.#drained ??= this.#drain();
@@ -104,6 +128,7 @@ export class Plane {
       this.#log.warn("drain deadline passed: what is left is cut", { questions: this.metrics.inFlight.value });
     }
     await sleep(LINGER_MS);
+    this.#poll?.stop();
     await this.#listener?.close();
     this.#log.info("drained");
     this.#log.flush();

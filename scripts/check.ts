@@ -18,6 +18,7 @@ const STEPS: readonly (readonly [name: string, ...command: string[]])[] = [
   ["guard: sizes", bin("bun"), "scripts/guard-sizes.ts"],
   ["guard: exports", bin("bun"), "scripts/guard-exports.ts"],
   ["guard: the manual is the schema's", bin("bun"), "scripts/config-doc.ts", "--check"],
+  ["guard: the API's document is the schemas'", bin("bun"), "scripts/openapi-doc.ts", "--check"],
   ["tests: unit, conformance on Bun and Deno, end to end", "node", "scripts/test.mjs"],
 ];
 

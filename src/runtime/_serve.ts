@@ -3,6 +3,7 @@
  * nor a body limit, and both serve() functions answer a CONNECT as if there could be a tunnel. Strangers' traffic never
  * comes here; the doors have a codec of their own.
  */
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import http from "node:http";
 import type net from "node:net";
 import type { AddressInfo, Socket } from "node:net";
@@ -72,8 +73,9 @@ function secured(
   const asked = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
   const secure = { cert, key, ...asked, minVersion: "TLSv1.2", handshakeTimeout: 5_000 } as const;
   try {
-    // A server made with a broken key begins to listen all the same on one of the runtimes.
-    tls.createSecureContext({ cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) });
+    // One of the runtimes begins to listen whatever it was given.
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new TypeError("the key is another's");
+    if (clientCa !== undefined) new X509Certificate(clientCa);
   } catch (cause) {
     throw new Fault("listen_failed", `cannot serve TLS: ${messageOf(cause)}`, { cause });
   }

@@ -365,7 +365,16 @@ describe("embeddedDecider", () => {
 
 describe("openDecider", () => {
   const config = (parts: Partial<Config>) =>
-    ({ ...SETTINGS, governance: null, policyPath: null, mode: "enforce", failClosed: true, ...parts }) as Config;
+    ({
+      ...SETTINGS,
+      governance: null,
+      policyPath: null,
+      policyBundle: null,
+      opa: null,
+      mode: "enforce",
+      failClosed: true,
+      ...parts,
+    }) as Config;
 
   test("refuses to start on a policy it cannot read", async () => {
     const path = join(directory, "bad.yaml");

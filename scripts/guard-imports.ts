@@ -28,7 +28,7 @@ const PURE = [
   "config",
 ] as const;
 const BELOW_DECISION = [...PURE, "contract", "observe"] as const;
-const EVERY_ROOM = [...BELOW_DECISION, "decide", "evidence", "enforce", "listen"] as const;
+const EVERY_ROOM = [...BELOW_DECISION, "decide", "evidence", "enforce", "listen", "plane"] as const;
 
 /** Room → rooms it may import besides itself. A file directly in src/ is a room of the top layer. */
 export const TABLE: Readonly<Record<string, readonly string[]>> = {
@@ -51,6 +51,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   evidence: BELOW_DECISION,
   enforce: BELOW_DECISION,
   listen: BELOW_DECISION,
+  plane: [...BELOW_DECISION, "decide"],
   library: [...PURE, "contract", "decide", "evidence"],
   cli: [...EVERY_ROOM, "top"],
   top: [...EVERY_ROOM, "cli", "library"],

@@ -21,6 +21,7 @@ export type FaultCode =
   | "governance_unreachable"
   | "governance_timeout"
   | "governance_malformed"
+  | "governance_unattested"
   | "governance_breaker_open"
   | "decode_failed"
   | "decode_too_large"

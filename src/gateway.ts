@@ -177,6 +177,9 @@ export class Gateway {
     deadlines.start(SWEEP_MS);
     this.#watchVitals();
     this.health.phase = "ready";
+    // A policy that was kept from before is in force, and not what it should be.
+    this.health.policyStale = decider.problem !== null;
+    decider.watch((result) => this.#reloaded(decider, result));
     if (this.#reloadAsked) await this.reload();
     return listener;
   }
@@ -282,16 +285,20 @@ export class Gateway {
       return { ok: false, message: "the gateway is starting" };
     }
     const result = await decider.reload().catch((thrown: unknown) => ({ ok: false, message: messageOf(thrown) }));
+    this.#reloaded(decider, result);
+    return result;
+  }
+
+  #reloaded(decider: OpenedDecider, result: { readonly ok: boolean; readonly message: string }): void {
     this.health.policyStale = !result.ok;
     if (!result.ok) {
       this.#log.error("policy not reloaded, the one in force stays", { problem: result.message });
-      return result;
+      return;
     }
     this.#log.info("policy reloaded", { policy: decider.policyVersion ?? "none", detail: result.message });
     const { enforceTimeoutMs, upstreamTimeoutMs } = this.#config;
     this.#recheckUntil = this.#runtime.monotonic() + enforceTimeoutMs + upstreamTimeoutMs + LATE_MS;
     this.#cutDenied(decider);
-    return result;
   }
 
   /** What the policy in force has something against, whichever one let it go. */

@@ -4,6 +4,11 @@ import type { Command } from "./main.ts";
 export const COMMANDS: readonly Command[] = [
   { name: "run", summary: "the gateway", load: async () => (await import("./run.ts")).runRun },
   {
+    name: "governance",
+    summary: "the governance plane: the engine behind the decision API",
+    load: async () => (await import("./governance.ts")).runGovernance,
+  },
+  {
     name: "verify",
     summary: "check certificates and audit logs offline",
     load: async () => (await import("./verify.ts")).runVerify,

@@ -1,8 +1,8 @@
-import type { Problem } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
 import { policyProblems } from "./_policy-problems.ts";
+import { problemList } from "./_problem-list.ts";
 
 const SPEC: CommandSpec = {
   name: "run",
@@ -30,13 +30,4 @@ export async function runRun(runtime: Runtime, args: readonly string[]): Promise
   }
   const { startGateway } = await import("../run.ts");
   return startGateway(runtime, loaded.config, loaded.warnings);
-}
-
-/** "2 problems" and a line for each, with its hint under it; neighbours with one hint share it. */
-function problemList(problems: readonly Problem[]): string {
-  const lines = problems.map(({ variable, problem, hint }, i) => {
-    const shared = problems[i + 1]?.variable === variable && problems[i + 1]?.hint === hint;
-    return `  ${variable} ${problem}\n${shared ? "" : `    ${hint}\n`}`;
-  });
-  return `${problems.length} problem${problems.length === 1 ? "" : "s"}\n${lines.join("")}`;
 }

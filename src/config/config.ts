@@ -15,6 +15,26 @@ export interface GovernanceConfig {
   readonly ca: string | null;
   readonly cert: string | null;
   readonly key: string | null;
+  /** URL or path of the keys that attestations are verified with; null: none is asked for. */
+  readonly jwks: string | null;
+}
+
+/** A policy that is fetched. */
+export interface PolicyBundleConfig {
+  readonly url: string;
+  /** Where the last good one is kept. */
+  readonly cachePath: string;
+  readonly intervalMs: number;
+  /** How the plane that serves it is asked. */
+  readonly plane: Omit<GovernanceConfig, "url">;
+}
+
+/** An OPA bundle as a source of decisions. */
+export interface OpaConfig {
+  /** URL or path. */
+  readonly bundle: string;
+  readonly entrypoint: string;
+  readonly intervalMs: number;
 }
 
 export interface RedisConfig {
@@ -73,6 +93,8 @@ export interface Config {
   /** What may leave while the plane is down, if it allowed it before. */
   readonly degraded: "off" | "reads" | "all";
   readonly degradedTtlMs: number;
+  readonly policyBundle: PolicyBundleConfig | null;
+  readonly opa: OpaConfig | null;
   /** Secret. Raw HMAC key from JWT_SECRET_KEY, or null. */
   readonly hmacKey: string | null;
   /** Secret. Contents (PEM or JWK) of EVE_PROXY_SIGNING_KEY, or null. */

@@ -15,6 +15,10 @@ export interface Files {
   readonly ca: string | null;
   readonly cert: string | null;
   readonly key: string | null;
+  /** Of the plane this process is. */
+  readonly planeCert: string | null;
+  readonly planeKey: string | null;
+  readonly planeClientCa: string | null;
 }
 
 /** No key and no certificate bundle is larger; bounds what a wrong path (a log, a device) can cost. */
@@ -75,6 +79,9 @@ export async function readFiles(runtime: Runtime, settings: Settings, problems: 
     ca: await at("EVE_PROXY_GOVERNANCE_CA", settings.EVE_PROXY_GOVERNANCE_CA, CERTIFICATE),
     cert: await at("EVE_PROXY_GOVERNANCE_CERT", settings.EVE_PROXY_GOVERNANCE_CERT, CERTIFICATE),
     key: await at("EVE_PROXY_GOVERNANCE_KEY", settings.EVE_PROXY_GOVERNANCE_KEY, "-----BEGIN"),
+    planeCert: await at("EVE_PROXY_GOVERNANCE_TLS_CERT", settings.EVE_PROXY_GOVERNANCE_TLS_CERT, CERTIFICATE),
+    planeKey: await at("EVE_PROXY_GOVERNANCE_TLS_KEY", settings.EVE_PROXY_GOVERNANCE_TLS_KEY, "-----BEGIN"),
+    planeClientCa: await at("EVE_PROXY_GOVERNANCE_CLIENT_CA", settings.EVE_PROXY_GOVERNANCE_CLIENT_CA, CERTIFICATE),
   };
 }
 

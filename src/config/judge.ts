@@ -15,6 +15,7 @@ const GOVERNANCE_PARTS = [
   "EVE_PROXY_GOVERNANCE_CA",
   "EVE_PROXY_GOVERNANCE_CERT",
   "EVE_PROXY_GOVERNANCE_KEY",
+  "EVE_PROXY_GOVERNANCE_JWKS",
 ] as const;
 
 const RULES: readonly Rule[] = [
@@ -75,15 +76,40 @@ const RULES: readonly Rule[] = [
     problem: "is set, but EVE_PROXY_REDIS_URL is not a rediss URL and no certificate is ever exchanged",
     hint: "use rediss in EVE_PROXY_REDIS_URL, or unset this",
   },
-  ...GOVERNANCE_PARTS.map(
+  ...(["EVE_PROXY_POLICY_BUNDLE_URL", "EVE_PROXY_OPA_BUNDLE"] as const).map(
+    (name): Rule => ({
+      about: [name, "EVE_PROXY_POLICY"],
+      broken: (s) => s[name] !== undefined && s.EVE_PROXY_POLICY !== undefined,
+      problem: "and EVE_PROXY_POLICY are both set: one policy decides, and it would not be clear which",
+      hint: "unset one of the two",
+    }),
+  ),
+  {
+    about: ["EVE_PROXY_OPA_BUNDLE", "EVE_PROXY_POLICY_BUNDLE_URL"],
+    broken: (s) => s.EVE_PROXY_OPA_BUNDLE !== undefined && s.EVE_PROXY_POLICY_BUNDLE_URL !== undefined,
+    problem: "and EVE_PROXY_POLICY_BUNDLE_URL are both set: one policy decides, and it would not be clear which",
+    hint: "unset one of the two",
+  },
+  ...(["EVE_PROXY_POLICY_BUNDLE_URL", "EVE_PROXY_OPA_BUNDLE"] as const).map(
     (name): Rule => ({
       about: [name, "EVE_PROXY_GOVERNANCE_URL"],
-      broken: (s) => s[name] !== undefined && s.EVE_PROXY_GOVERNANCE_URL === undefined,
+      broken: (s) => s[name] !== undefined && s.EVE_PROXY_GOVERNANCE_URL !== undefined,
+      problem: "is set together with EVE_PROXY_GOVERNANCE_URL: the plane decides, and it would not be asked",
+      hint: "unset one of the two; the plane itself can be given an OPA bundle",
+    }),
+  ),
+  ...GOVERNANCE_PARTS.map(
+    (name): Rule => ({
+      about: [name, "EVE_PROXY_GOVERNANCE_URL", "EVE_PROXY_POLICY_BUNDLE_URL"],
+      broken: (s) =>
+        s[name] !== undefined &&
+        s.EVE_PROXY_GOVERNANCE_URL === undefined &&
+        s.EVE_PROXY_POLICY_BUNDLE_URL === undefined,
       problem: "is set without EVE_PROXY_GOVERNANCE_URL: the embedded engine would decide",
       hint: "set the URL of the plane, or unset this",
     }),
   ),
-  ...GOVERNANCE_PARTS.slice(1).map(
+  ...GOVERNANCE_PARTS.slice(1, 4).map(
     (name): Rule => ({
       about: [name, "EVE_PROXY_GOVERNANCE_URL"],
       broken: (s) => s[name] !== undefined && (s.EVE_PROXY_GOVERNANCE_URL ?? "https:").startsWith("http:"),

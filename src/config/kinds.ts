@@ -150,6 +150,15 @@ export const listen: Kind<{ readonly host: string; readonly port: number }> = {
   },
 };
 
+/** As `listen`, and port 0 picks a free one. */
+export const listenAnywhere: Kind<{ readonly host: string; readonly port: number }> = {
+  name: "address:port",
+  read: (value) => {
+    const found = value.endsWith(":0") ? listen.read(`${value.slice(0, -1)}1`) : listen.read(value);
+    return isRefused(found) || !value.endsWith(":0") ? found : { host: found.host, port: 0 };
+  },
+};
+
 function list<T>(value: string, read: (item: string) => T | Refused): readonly T[] | Refused {
   const items: T[] = [];
   for (const piece of value.split(",")) {
@@ -196,6 +205,12 @@ export const serviceUrl: Kind<string> = {
     if (url.search !== "" || url.hash !== "") return refuse("has a query or a fragment", hint);
     return url.href.replace(/\/+$/, "");
   },
+};
+
+/** A file, or something fetched. */
+export const urlOrPath: Kind<string> = {
+  name: "URL or path",
+  read: (value) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? serviceUrl.read(value) : path.read(value)),
 };
 
 function base64(value: string): string {

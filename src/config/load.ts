@@ -2,7 +2,7 @@ import { Fault, messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
-import type { Config, Problem } from "./config.ts";
+import type { Config, GovernanceConfig, OpaConfig, PolicyBundleConfig, Problem } from "./config.ts";
 import { developmentKey, developmentKeyPath } from "./development-key.ts";
 import { type Files, readFiles, readSecret } from "./files.ts";
 import { contradictions, remarks } from "./judge.ts";
@@ -53,7 +53,7 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
 }
 
 /** The settings' texts, with those of `…_FILE` read in. */
-async function gather(runtime: Runtime, problems: Problem[]): Promise<Record<string, string>> {
+export async function gather(runtime: Runtime, problems: Problem[]): Promise<Record<string, string>> {
   const given: Record<string, string> = {};
   for (const name of SETTING_NAMES) {
     const direct = runtime.env[name];
@@ -77,7 +77,7 @@ async function gather(runtime: Runtime, problems: Problem[]): Promise<Record<str
 }
 
 /** A text of valid settings and defaults for the others: enough to look for the remaining problems. */
-function read(given: Record<string, string>, problems: Problem[]): Settings {
+export function read(given: Record<string, string>, problems: Problem[]): Settings {
   const first = environment.safeParse(given, { jitless: true });
   if (first.success) return first.data;
   for (const issue of first.error.issues) {
@@ -99,8 +99,28 @@ function beside(path: string, name: string): string {
   return `${path.slice(0, path.lastIndexOf("/") + 1)}${name}`;
 }
 
+/** How a plane is asked, whatever for. */
+function planeOf(from: Settings, { ca, cert, key }: Files): Omit<GovernanceConfig, "url"> {
+  const { EVE_PROXY_GOVERNANCE_TOKEN: token = null, EVE_PROXY_GOVERNANCE_JWKS: jwks = null } = from;
+  return { token, ca, cert, key, jwks };
+}
+
+function policyBundleOf(from: Settings, plane: Omit<GovernanceConfig, "url">): PolicyBundleConfig | null {
+  const url = from.EVE_PROXY_POLICY_BUNDLE_URL;
+  if (url === undefined) return null;
+  const { EVE_PROXY_POLICY_BUNDLE_CACHE: cachePath, EVE_PROXY_POLICY_BUNDLE_INTERVAL: intervalMs } = from;
+  return { url, cachePath, intervalMs, plane };
+}
+
+export function opaOf(from: Settings): OpaConfig | null {
+  const bundle = from.EVE_PROXY_OPA_BUNDLE;
+  if (bundle === undefined) return null;
+  return { bundle, entrypoint: from.EVE_PROXY_OPA_ENTRYPOINT, intervalMs: from.EVE_PROXY_POLICY_BUNDLE_INTERVAL };
+}
+
 function assemble(from: Settings, files: Files, hmacKey: string | null): Config {
   const url = from.EVE_PROXY_GOVERNANCE_URL;
+  const plane = planeOf(from, files);
   return {
     host: from.EVE_PROXY_HOST,
     port: from.EVE_PROXY_PORT,
@@ -124,10 +144,7 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
     orgId: from.EVE_PROXY_ORG_ID,
     failClosed: from.EVE_PROXY_FAIL_CLOSED,
     connectPassthrough: from.EVE_PROXY_CONNECT_PASSTHROUGH,
-    governance:
-      url === undefined
-        ? null
-        : { url, token: from.EVE_PROXY_GOVERNANCE_TOKEN ?? null, ca: files.ca, cert: files.cert, key: files.key },
+    governance: url === undefined ? null : { url, ...plane },
     redis: from.EVE_PROXY_REDIS_URL === undefined ? null : { url: from.EVE_PROXY_REDIS_URL, ca: files.redisCa },
     policyPath: from.EVE_PROXY_POLICY ?? null,
     candidateLog: from.EVE_PROXY_AUDIT_PATH === "-" ? null : beside(from.EVE_PROXY_AUDIT_PATH, "candidate.jsonl"),
@@ -135,6 +152,8 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
     decisionCache: from.EVE_PROXY_DECISION_CACHE,
     degraded: from.EVE_PROXY_DEGRADED,
     degradedTtlMs: from.EVE_PROXY_DEGRADED_TTL,
+    policyBundle: policyBundleOf(from, plane),
+    opa: opaOf(from),
     hmacKey,
     signingKey: files.signingKey,
     auditPath: from.EVE_PROXY_AUDIT_PATH,

@@ -18,6 +18,15 @@ export function redact(config: Config): Readonly<Record<string, Plain>> {
     adminToken: hide(config.adminToken),
     governance: governance && { ...governance, token: hide(governance.token), key: hide(governance.key) },
     redis: config.redis && { ...config.redis, url: HIDDEN },
+    policyBundle: config.policyBundle && {
+      ...config.policyBundle,
+      plane: {
+        ...config.policyBundle.plane,
+        token: hide(config.policyBundle.plane.token),
+        key: hide(config.policyBundle.plane.key),
+      },
+    },
+    opa: config.opa && { ...config.opa },
     upstreamProxy: upstreamProxy && { ...upstreamProxy, authorization: hide(upstreamProxy.authorization) },
     allowAddresses: config.allowAddresses.map((cidr) => cidr.text),
     clients: config.clients?.map((cidr) => cidr.text) ?? null,

@@ -14,6 +14,7 @@ import {
   isRefused,
   type Kind,
   listen,
+  listenAnywhere,
   path,
   port,
   proxyUrl,
@@ -22,6 +23,7 @@ import {
   secret,
   serviceUrl,
   text,
+  urlOrPath,
 } from "./kinds.ts";
 
 export interface Manual {
@@ -128,7 +130,49 @@ const decisions = {
     "content",
   ),
   EVE_PROXY_REDIS_CA: optional(path, "PEM file of the roots that Redis's certificate must chain to."),
+  EVE_PROXY_GOVERNANCE_JWKS: optional(
+    urlOrPath,
+    "Keys of the plane, a URL or a file; set: every answer must carry an attestation that one of them verifies.",
+  ),
+  EVE_PROXY_POLICY_BUNDLE_URL: optional(
+    serviceUrl,
+    "Where the embedded engine's policy is fetched from, such as `https://plane.example:3129/v1/bundle`; in the place of `EVE_PROXY_POLICY`.",
+  ),
+  EVE_PROXY_POLICY_BUNDLE_CACHE: setting(
+    path,
+    "data/governance/policy-bundle.json",
+    "File that keeps the last good policy bundle, for a start while its URL cannot be reached.",
+  ),
+  EVE_PROXY_POLICY_BUNDLE_INTERVAL: setting(
+    seconds,
+    "30",
+    "How often bundles are asked for; up to a fifth more by chance.",
+  ),
+  EVE_PROXY_OPA_BUNDLE: optional(
+    urlOrPath,
+    "OPA bundle (`bundle.tar.gz`, compiled to Wasm) that decides after the embedded engine's inspections: a file or a URL.",
+  ),
+  EVE_PROXY_OPA_ENTRYPOINT: setting(text, "sallyport/decision", "Entrypoint of that bundle."),
   EVE_PROXY_ORG_ID: setting(text, "default", "Organisation named in every certificate."),
+};
+
+/** Of `sallyport governance`; `sallyport run` passes over them. */
+const plane = {
+  EVE_PROXY_GOVERNANCE_LISTEN: setting(
+    listenAnywhere,
+    "127.0.0.1:3129",
+    "Address and port the plane listens on; port 0 picks a free one.",
+  ),
+  EVE_PROXY_GOVERNANCE_TENANTS: optional(
+    path,
+    "YAML file of the tenants; unset: one tenant with `EVE_PROXY_GOVERNANCE_TOKEN` and `EVE_PROXY_POLICY`. Read again on SIGHUP.",
+  ),
+  EVE_PROXY_GOVERNANCE_TLS_CERT: optional(path, "PEM file of the plane's certificate chain; unset: plain HTTP."),
+  EVE_PROXY_GOVERNANCE_TLS_KEY: optional(path, "PEM file of the key of that certificate.", "alias"),
+  EVE_PROXY_GOVERNANCE_CLIENT_CA: optional(
+    path,
+    "PEM file of the roots a relay's certificate must chain to; set: every connection needs one.",
+  ),
 };
 
 const evidence = {
@@ -216,6 +260,7 @@ const operations = {
 export const environment = z.strictObject({
   ...listening,
   ...decisions,
+  ...plane,
   ...evidence,
   ...upstreams,
   ...limits,
@@ -226,6 +271,7 @@ export const environment = z.strictObject({
 export const SECTIONS: Readonly<Record<string, readonly SettingName[]>> = {
   Listening: names(listening),
   Decisions: names(decisions),
+  "Governance plane (`sallyport governance`)": names(plane),
   Evidence: names(evidence),
   Upstreams: names(upstreams),
   "Limits on clients": names(limits),

@@ -55,8 +55,15 @@ export async function loadVerifiers(text: string, digest: Digest): Promise<Verif
   return keys;
 }
 
-/** A private key from PEM (PKCS#8) or JWK, with the public part to publish. Rejects with Fault `key_invalid`. */
-export async function loadPrivate(text: string, digest: Digest): Promise<{ signer: Signer; publicJwk: PublicJwk }> {
+/** A private key, ready to sign with, and the public part to publish. */
+export interface PrivateKey {
+  readonly signer: Signer;
+  readonly publicJwk: PublicJwk;
+  readonly key: CryptoKey;
+}
+
+/** From PEM (PKCS#8) or JWK. Rejects with Fault `key_invalid`. */
+export async function loadPrivate(text: string, digest: Digest): Promise<PrivateKey> {
   const trimmed = text.trim();
   const { algorithm, key } = trimmed.startsWith("{") ? await privateOfJwk(trimmed) : await privateOfPem(trimmed);
   const publicJwk = publicPart(await crypto.subtle.exportKey("jwk", key));
@@ -68,7 +75,7 @@ export async function loadPrivate(text: string, digest: Digest): Promise<{ signe
   if (!(await verifier.verify("probe", await signer.sign("probe")))) {
     throw new Fault("key_invalid", "read a private key: its public part belongs to another key");
   }
-  return { signer, publicJwk };
+  return { signer, publicJwk, key };
 }
 
 export interface KeyPair {

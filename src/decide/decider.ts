@@ -76,6 +76,7 @@ const PLANE_FAULTS: Partial<Record<FaultCode, readonly [vector: string, reason: 
   governance_unreachable: ["plane_unreachable", "the governance plane cannot be reached"],
   governance_timeout: ["decision_timeout", "the decision timed out"],
   governance_malformed: ["decision_malformed", "the governance plane's answer is malformed"],
+  governance_unattested: ["attestation_invalid", "the governance plane's attestation does not hold"],
   governance_breaker_open: ["breaker_open", "the governance plane is not asked while it keeps failing"],
 };
 

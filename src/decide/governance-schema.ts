@@ -16,7 +16,7 @@ const fieldSchema = z.tuple([z.string(), z.union([z.string(), credentialSchema])
 export const decisionRequestSchema = z.strictObject({
   v: z.literal(1),
   /** "req_" + 16 hex, new for every question. */
-  id: z.string(),
+  id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
   org: z.string(),
   caller: z.string(),
   /** Who says they ask. Stated by the caller, not proven. */
@@ -88,3 +88,38 @@ export const decisionAnswerSchema = answerFields.refine(
 );
 
 export type DecisionAnswer = z.infer<typeof decisionAnswerSchema>;
+
+const verdict = z.enum(["allow", "deny", "sanitize", "approval_needed"]);
+
+export const findingSchema = z.strictObject({
+  pillar: z.string().max(32),
+  vector: z.string().max(128),
+  name: z.string().max(128),
+  severity: z.enum(["low", "medium", "high", "critical"]),
+  view: z.string().max(256),
+  where: z.string().max(256),
+  /** Bytes of that part; of a body with its codings undone. */
+  start: z.int().min(0),
+  end: z.int().min(0),
+  reason: z.string().max(512),
+});
+
+/** What of `metadata` a relay reads; any other key is its owner's. */
+export const rulingMetadataSchema = z.looseObject({
+  /** The verdict if nothing of the policy were in shadow; absent when it is the same. */
+  would: verdict.nullish(),
+  /** Ids of the controls the rule serves. */
+  controls: z.array(z.string().max(64)).max(64).nullish(),
+  /** What the ruling rests on. No text of the request is in it. */
+  findings: z.array(findingSchema).max(64).nullish(),
+});
+
+/** Any answer that is no decision. */
+export const refusalSchema = z.strictObject({
+  /** A stable code. `inspection_exhausted` and `decision_crashed` are about the question; a relay fails closed on all. */
+  error: z.string().regex(/^[a-z_]{1,64}$/),
+  message: z.string().max(4096),
+  policy_version: z.string().max(256).nullish(),
+});
+
+export type Refusal = z.infer<typeof refusalSchema>;

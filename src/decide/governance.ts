@@ -1,19 +1,24 @@
 /** A hosted governance plane, asked once per egress. Whatever is not a well-formed answer in time is a Fault. */
 import type { Config, GovernanceConfig } from "../config/config.ts";
-import { type Ruling, ruling } from "../engine/ruling.ts";
+import { attestationProblem } from "../crypto/attestation.ts";
+import { hashInTurns } from "../crypto/hash-in-turns.ts";
+import { paramsHash } from "../crypto/params-hash.ts";
+import { INSPECTORS, SliceSize } from "../detect/inspect.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { type Decision, failClosed } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
+import type { Question } from "../model/question.ts";
 import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
 import { fingerprints } from "./credential-fields.ts";
 import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
-import type { DecisionAnswer } from "./governance-schema.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { inspectHidden } from "./hidden-text.ts";
-import { ANSWER_ROOM, readAnswer } from "./plane-answer.ts";
+import { inspectInTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
+import { KeyRing } from "./key-ring.ts";
+import { ANSWER_ROOM, type PlaneAnswer, readAnswer, readRefusal, rulingOf } from "./plane-answer.ts";
 import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
 import { QuestionRoom } from "./question-room.ts";
@@ -36,7 +41,20 @@ type Settings = Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld" | "orgId
   readonly governance: GovernanceConfig;
 };
 
-type Machine = Pick<Runtime, "httpClient" | "hmacSha256" | "randomHex" | "monotonic" | "decode" | "sha256" | "now">;
+type Machine = Pick<
+  Runtime,
+  | "httpClient"
+  | "hmacSha256"
+  | "randomHex"
+  | "monotonic"
+  | "decode"
+  | "sha256"
+  | "hasher"
+  | "afterTurn"
+  | "now"
+  | "readFile"
+  | "stat"
+>;
 
 /** A local policy's veto on the destination needs no plane; all the rest is the plane's to say. */
 export function planeDecider(runtime: Machine, config: Settings, policy: Policy): PlaneDecider {
@@ -56,6 +74,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   const circuit = breaker({ ...BREAKER, clock });
   const room = new QuestionRoom(Math.max(decodedCap(config.maxBody), Math.floor(config.maxHeld / 2)));
   const maxAnswer = config.maxBody * 2 + ANSWER_ROOM;
+  const ring = governance.jwks === null ? null : new KeyRing(runtime, governance.jwks, client);
   let inFlight = 0;
   let policyVersion: string | null = null;
 
@@ -68,6 +87,53 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const code = tooLarge ? "governance_malformed" : "governance_unreachable";
       throw new Fault(code, `the governance plane failed: ${messageOf(thrown)}`, { cause: thrown });
     }
+  }
+
+  /** A veto that needed no plane, said to be of the policy that was last heard of. */
+  function unasked(decision: Decision): Decision {
+    return { ...decision, policyVersion: policyVersion ?? decision.policyVersion };
+  }
+
+  /** Decoders skip what a peer that does not decode may read, and the plane is told what they leave. Null: there is nothing in it. */
+  async function vetoLayers(layers: readonly Uint8Array[], egress: Egress, held: HeldBody): Promise<Decision | null> {
+    for (const layer of layers) {
+      const deadline = clock() + config.enforceTimeoutMs;
+      const budget = { deadline, clock, work: WORK_PER_BYTE * decodedCap(config.maxBody) };
+      const found = await inspectInTurns(layer, INSPECTORS, budget, new SliceSize());
+      if (found === "exhausted") return exhausted(policyVersion);
+      const veto = found === null ? null : policy.engine.vetoed(found);
+      if (veto !== null) return unasked(decisionOf(veto, { egress, held, attestationHash: null }));
+    }
+    return null;
+  }
+
+  /** Throws Fault `governance_unattested` unless the plane vouches for this answer to this question. */
+  async function attested(
+    id: string,
+    question: Question,
+    { answer, redacted }: PlaneAnswer,
+    body: Told,
+  ): Promise<void> {
+    if (ring === null) return;
+    const { attestation, decision, pillar, vector, rule, reason, policy_version, metadata } = answer;
+    if (typeof attestation !== "string") throw unattested("is missing");
+    const plain = body === null ? null : body.codings.length === 0 ? body.held.sha256 : body.decoded;
+    const bodySha256 = plain instanceof Uint8Array ? await hashInTurns(runtime, plain) : plain;
+    const wanted = {
+      request: id,
+      decision,
+      pillar: pillar ?? null,
+      vector: vector ?? null,
+      rule: rule ?? null,
+      reason: reason ?? null,
+      would: typeof metadata?.would === "string" ? metadata.would : null,
+      policyVersion: policy_version ?? null,
+      paramsHash: paramsHash(question, bodySha256, runtime),
+      redactedHash: redacted === null ? null : `sha256-${await hashInTurns(runtime, redacted)}`,
+    };
+    const keys = { find: (kid: string) => ring.find(kid), now: runtime.now() / 1000 };
+    const problem = await attestationProblem(attestation, wanted, keys);
+    if (problem !== null) throw unattested(problem);
   }
 
   /** One question: admitted, timed, counted. The timer runs from before the body is decoded. */
@@ -84,19 +150,24 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const found = await room.take(most, abort.signal);
       if (found === null) throw late();
       taken = found;
-      const decoded = held === null || codings.length === 0 ? held?.bytes : await decode(held.bytes, codings);
+      const layers = held === null || codings.length === 0 ? [] : [held.bytes];
+      const decoded = held === null || codings.length === 0 ? held?.bytes : await decode(held.bytes, codings, layers);
       if (decoded !== undefined && !(decoded instanceof Uint8Array)) {
         circuit.release();
-        return decoded;
+        return unasked(decoded);
+      }
+      if (abort.signal.aborted) throw late();
+      const veto = held === null ? null : await vetoLayers(layers, egress, held);
+      if (veto !== null) {
+        circuit.release();
+        return veto;
       }
       const unused = taken - Math.min(taken, decoded?.length ?? 0);
       taken -= unused;
       room.give(unused);
-      const about = describe(
-        egress,
-        new EgressQuestion(asking, egress, held, null, new HeadMemo(asking.fingerprint)),
-        `req_${runtime.randomHex(8)}`,
-      );
+      const id = `req_${runtime.randomHex(8)}`;
+      const asked = new EgressQuestion(asking, egress, held, null, new HeadMemo(asking.fingerprint));
+      const about = describe(egress, asked, id);
       const body = held === null || decoded === undefined ? null : { held, decoded, codings };
       const question = await questionBytes(about, body);
       if (abort.signal.aborted) throw late();
@@ -106,12 +177,21 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
         throw thrown;
       });
       blamed = !ABOUT_THE_QUESTION.has(reply.status);
-      const { answer, redacted } = await readAnswer(reply, { maxBody: config.maxBody, clock });
+      const refused = readRefusal(reply);
+      if (refused?.error === "inspection_exhausted") {
+        circuit.success();
+        return exhausted(refused.policy_version ?? null);
+      }
+      if (refused?.error === "decision_crashed") throw new Error("the decision crashed at the plane");
+      const read = await readAnswer(reply, { maxBody: config.maxBody, clock });
+      const { answer, redacted } = read;
+      const ruling = rulingOf(answer, redacted);
+      await attested(id, asked, read, body);
       circuit.success();
       policyVersion = answer.policy_version ?? policyVersion;
       const { attestation } = answer;
       const attestationHash = typeof attestation === "string" ? runtime.sha256(attestation) : null;
-      return decisionOf(rulingOf(answer, redacted), { egress, held, attestationHash });
+      return decisionOf(ruling, { egress, held, attestationHash });
     } catch (thrown) {
       if (blamed && thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
       else circuit.release();
@@ -135,11 +215,11 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
       const found = inspectHidden(egress.headers, egress.path, body === null ? null : body.trailers);
-      if (found === "exhausted") return failClosed("the inspection ran out of its budget", "inspection_exhausted");
+      if (found === "exhausted") return exhausted(policyVersion);
       const veto = found === null ? null : policy.engine.vetoed(found);
-      if (veto !== null) return decisionOf(veto, { egress, held: body, attestationHash: null });
+      if (veto !== null) return unasked(decisionOf(veto, { egress, held: body, attestationHash: null }));
       const codings = body === null ? [] : contentCodings(egress.headers);
-      if (isVeto(codings)) return codings;
+      if (isVeto(codings)) return unasked(codings);
       if (inFlight >= MAX_IN_FLIGHT) {
         throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
       }
@@ -158,30 +238,18 @@ function late(): Fault {
   return new Fault("governance_timeout", "the governance plane did not answer in time");
 }
 
-/** As the embedded engine would have put it. */
-function rulingOf(answer: DecisionAnswer, redacted: Uint8Array | null): Ruling {
-  const { rule, policy_version, ttl_s } = answer;
-  const plain = { rule: rule ?? null, policyVersion: policy_version ?? null, ttlS: ttl_s ?? 0 };
-  const said = answer.reason ?? answer.message ?? null;
-  const detail = { ...plain, pillar: answer.pillar ?? "CoreGuard" };
-  switch (answer.decision) {
-    case "allow":
-      return ruling("allow", said ?? "allowed by the governance plane", plain);
-    case "deny":
-      return ruling("deny", said ?? "denied by the governance plane", {
-        ...detail,
-        vector: answer.vector ?? "plane_deny",
-      });
-    case "approval_needed":
-      return ruling("approval_needed", said ?? "approval is needed", {
-        ...detail,
-        vector: answer.vector ?? "approval_needed",
-      });
-    case "sanitize":
-      return ruling("sanitize", said ?? "sanitized by the governance plane", {
-        ...detail,
-        vector: answer.vector ?? "plane_sanitize",
-        replacement: redacted,
-      });
-  }
+/** Never a pass, with EVE_PROXY_FAIL_CLOSED=0 neither: whoever it was did not read the question to its end. */
+function exhausted(policyVersion: string | null): Decision {
+  return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
 }
+
+function unattested(why: string): Fault {
+  return new Fault("governance_unattested", `the governance plane's attestation ${why}`);
+}
+
+/** The body of a question, as it was told. */
+type Told = {
+  readonly held: HeldBody;
+  readonly decoded: Uint8Array;
+  readonly codings: readonly ContentCoding[];
+} | null;

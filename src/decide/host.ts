@@ -40,7 +40,12 @@ type Own = "loop" | "service" | "front";
 
 /** Where the governance plane is; null without one. */
 export function planeEndpoint({ governance }: Pick<Config, "governance">): Endpoint | null {
-  const url = governance === null ? null : URL.parse(governance.url);
+  return governance === null ? null : endpointOf(governance.url);
+}
+
+/** Null for what is no URL, such as a path. */
+function endpointOf(text: string): Endpoint | null {
+  const url = /^https?:/.test(text) ? URL.parse(text) : null;
   if (url === null) return null;
   const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
   return { host: normalizeHost(url.hostname)?.host ?? url.hostname, port };
@@ -55,7 +60,8 @@ export function redisEndpoint({ redis }: Pick<Config, "redis">): Endpoint | null
 
 /** The services of a configuration, and the doors as they were bound. */
 export function selfAddresses(
-  config: Pick<Config, "governance" | "redis" | "upstreamProxy" | "adminListen">,
+  config: Pick<Config, "governance" | "redis" | "upstreamProxy" | "adminListen"> &
+    Partial<Pick<Config, "policyBundle" | "opa">>,
   bound: Pick<SelfAddresses, "listeners" | "localAddresses">,
 ): SelfAddresses {
   const services: Endpoint[] = [];
@@ -63,6 +69,11 @@ export function selfAddresses(
   if (plane !== null) services.push(plane);
   const redis = redisEndpoint(config);
   if (redis !== null) services.push(redis);
+  const { governance, policyBundle, opa } = config;
+  for (const url of [governance?.jwks, policyBundle?.url, policyBundle?.plane.jwks, opa?.bundle]) {
+    const service = typeof url === "string" ? endpointOf(url) : null;
+    if (service !== null) services.push(service);
+  }
   if (config.upstreamProxy !== null) services.push(config.upstreamProxy);
   if (config.adminListen !== null) services.push(config.adminListen);
   return { listeners: bound.listeners, localAddresses: bound.localAddresses, services };

@@ -13,7 +13,9 @@ import { type Decider, guarded } from "./decider.ts";
 import { type DegradedTerms, degradable } from "./degraded.ts";
 import { embeddedDecider } from "./embedded.ts";
 import { planeDecider } from "./governance.ts";
+import { type FetchedPolicy, openBundlePolicy } from "./policy-bundle.ts";
 import { openPolicy } from "./policy-files.ts";
+import { Poll } from "./poll.ts";
 import { sequenced } from "./sequenced.ts";
 
 export interface OpenedDecider extends Decider, AddressPolicy {
@@ -28,7 +30,12 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   recheck(egress: Egress): Decision | null;
   /** Of the local policy in force; null without one. */
   limits(): LimitProgram | null;
-  /** Lets go of connections to the plane. */
+  /**
+   * Looks for a new policy where one is fetched, as often as configured. `changed` is told of every look that found
+   * another one, or found it stale, or no longer.
+   */
+  watch(changed: (result: { readonly ok: boolean; readonly message: string }) => void): void;
+  /** Lets go of connections to the plane, and looks for nothing any more. */
   close(): void;
 }
 
@@ -58,10 +65,38 @@ export interface DecisionEvents extends CandidateEvents {
   degraded(): void;
 }
 
+/** Null: the policy is one of files, or there is none. */
+async function fetchedPolicy(
+  runtime: Runtime,
+  { policyBundle, opa, maxBody }: Config,
+  warn: (message: string) => void,
+): Promise<FetchedPolicy | null> {
+  if (policyBundle !== null) return openBundlePolicy(runtime, policyBundle);
+  if (opa === null) return null;
+  const { openOpaPolicy } = await import("./opa-policy.ts");
+  return openOpaPolicy(runtime, opa, { maxBody, fault: seldom(runtime, warn) });
+}
+
+const SELDOM_MS = 10_000;
+
+/** A policy that is broken is so for every request: the log hears of it now and then. */
+export function seldom(clock: Pick<Runtime, "monotonic">, say: (message: string) => void): (message: string) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (message) => {
+    const now = clock.monotonic();
+    if (now - last < SELDOM_MS) return;
+    last = now;
+    say(message);
+  };
+}
+
 /** Rejects with Fault `policy_invalid`. */
 export async function openDecider(runtime: Runtime, config: Config, events: DecisionEvents): Promise<OpenedDecider> {
-  const policy = await openPolicy(runtime, config.policyPath);
-  const { governance, candidatePath } = config;
+  const { governance, candidatePath, policyBundle } = config;
+  const fetched = await fetchedPolicy(runtime, config, events.warn);
+  const policy = fetched ?? (await openPolicy(runtime, config.policyPath));
+  if (fetched !== null && fetched.problem !== null)
+    events.warn(`the policy is one kept from before: ${fetched.problem}`);
   if (policy.version === null && governance === null) events.warn(NO_POLICY);
   const fingerprint = fingerprints(runtime, config);
   const engine = embeddedDecider(runtime, config, policy, fingerprint);
@@ -95,6 +130,7 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
   const candidate =
     candidatePath === null ? null : await openCandidate(runtime, config, { path: candidatePath, fingerprint, events });
   if (candidate !== null && candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);
+  const poll = new Poll(runtime, policyBundle?.intervalMs ?? config.opa?.intervalMs ?? 0);
   return {
     candidate,
     forget() {
@@ -126,6 +162,21 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
     opaque: (host, port) => decider.opaque(host, port),
     limits: () => policy.limits(),
     deniedAddress: (address, port) => policy.deniedAddress(address, port),
-    close: () => plane?.close(),
+    watch(changed) {
+      // A file is read when somebody says so.
+      if (fetched === null || (policyBundle === null && !/^https?:/.test(config.opa?.bundle ?? ""))) return;
+      let known = `${policy.version} ${policy.problem}`;
+      poll.start(async () => {
+        const result = await policy.reload();
+        const now = `${policy.version} ${policy.problem}`;
+        if (now !== known) changed(result);
+        known = now;
+      });
+    },
+    close() {
+      poll.stop();
+      plane?.close();
+      fetched?.close();
+    },
   };
 }

@@ -39,7 +39,7 @@ export async function questionBytes(
   const { held, decoded, codings } = body;
   const facts = { decoded: codings, length: held.bytes.length, sha256: held.sha256 };
   if (decoded.length <= MAX_TEXT) {
-    const text = textOf(decoded);
+    const text = bodyText(decoded);
     if (text !== null) {
       return encoder.encode(JSON.stringify({ ...about, body: { encoding: "utf8", data: text, ...facts } }));
     }
@@ -56,7 +56,8 @@ export async function questionBytes(
 
 const encoder = new TextEncoder();
 
-function textOf(bytes: Uint8Array): string | null {
+/** Null when the bytes are no UTF-8. */
+export function bodyText(bytes: Uint8Array): string | null {
   try {
     return strict.decode(bytes);
   } catch {
@@ -72,7 +73,7 @@ const ALPHABET = new TextEncoder().encode("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 const PADDING = 0x3d;
 
 /** From bytes to bytes: by way of strings a mebibyte costs 80 ms. Hands the event loop back after every chunk. */
-async function writeBase64(bytes: Uint8Array, into: Uint8Array): Promise<void> {
+export async function writeBase64(bytes: Uint8Array, into: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; at += CHUNK) {
     if (at > 0) await nextTurn();
     writeChunk(bytes.subarray(at, at + CHUNK), into.subarray((at / 3) * 4));

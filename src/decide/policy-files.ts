@@ -1,7 +1,7 @@
 /** The policy in force: read from its file or directory, replaced as a whole, never half. */
 import { Engine } from "../engine/engine.ts";
 import { Fault, messageOf } from "../errors.ts";
-import { cacheTerms, NO_TERMS } from "../policy/cache-terms.ts";
+import { type CacheTerms, cacheTerms, NO_TERMS } from "../policy/cache-terms.ts";
 import type { PolicySource } from "../policy/document.ts";
 import { loadEngines } from "../policy/engines.ts";
 import { compilePolicy, type Program } from "../policy/program.ts";
@@ -16,30 +16,43 @@ const MAX_PATH = 512;
 
 type Files = Pick<Runtime, "readFile" | "stat" | "list">;
 
+/** A policy as it is read: the texts, and what came of them. */
+export interface LoadedPolicy {
+  readonly program: Program;
+  readonly sources: readonly PolicySource[];
+}
+
 /** Rejects with Fault `policy_invalid`: a gateway does not start on a policy it cannot read. A null path is no policy. */
 export async function openPolicy(runtime: Files, path: string | null): Promise<Policy> {
-  let program = path === null ? null : await load(runtime, path);
-  let engine = new Engine(program);
-  let terms = program === null ? NO_TERMS : cacheTerms(program.cache);
+  return policyFrom(path === null ? null : () => load(runtime, path));
+}
+
+/** A policy wherever it comes from; `load` rejects with Fault `policy_invalid`. Null is no policy. */
+export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Promise<Policy> {
+  let loaded = load === null ? null : await load();
+  let engine = new Engine(loaded?.program ?? null);
+  let terms = termsOf(loaded);
   let problem: string | null = null;
   type Result = { readonly ok: boolean; readonly message: string };
   let reading: Promise<Result> | null = null;
   let next: Promise<Result> | null = null;
 
-  async function replace(from: string): Promise<Result> {
+  async function replace(from: () => Promise<LoadedPolicy>): Promise<Result> {
     try {
-      program = await load(runtime, from);
-      engine = new Engine(program);
-      terms = cacheTerms(program.cache);
+      const read = await from();
+      // The same policy keeps its engine, and with it what callers remember of it.
+      if (read.program !== loaded?.program) engine = new Engine(read.program);
+      loaded = read;
+      terms = termsOf(loaded);
       problem = null;
-      return { ok: true, message: `policy ${program.version} is in force` };
+      return { ok: true, message: `policy ${read.program.version} is in force` };
     } catch (thrown) {
       problem = messageOf(thrown);
-      return { ok: false, message: `the policy in force stays ${program?.version}: ${problem}` };
+      return { ok: false, message: `the policy in force stays ${loaded?.program.version}: ${problem}` };
     }
   }
 
-  function begin(from: string): Promise<Result> {
+  function begin(from: () => Promise<LoadedPolicy>): Promise<Result> {
     const now = replace(from).finally(() => {
       if (reading === now) reading = null;
     });
@@ -49,7 +62,10 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
 
   return {
     get version() {
-      return program?.version ?? null;
+      return loaded?.program.version ?? null;
+    },
+    get sources() {
+      return loaded?.sources ?? [];
     },
     get problem() {
       return problem;
@@ -58,34 +74,38 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
       return engine;
     },
     get sequences() {
-      return program?.sequenceRules ?? [];
+      return loaded?.program.sequenceRules ?? [];
     },
     get cache() {
       return terms;
     },
-    ...verdictsOf(() => program),
+    ...verdictsOf(() => loaded?.program ?? null),
     /**
      * One after the other: a slow reading of what the files were must not replace a later one of what they are. Whoever
      * asks while one is under way is told of the next, which begins after they asked.
      */
     async reload() {
-      if (path === null) return { ok: true, message: "no policy is configured" };
+      if (load === null) return { ok: true, message: "no policy is configured" };
       if (next !== null) return next;
-      if (reading === null) return begin(path);
+      if (reading === null) return begin(load);
       next = reading.then(() => {
         next = null;
-        return begin(path);
+        return begin(load);
       });
       return next;
     },
   };
 }
 
+function termsOf(loaded: LoadedPolicy | null): CacheTerms {
+  return loaded === null ? NO_TERMS : cacheTerms(loaded.program.cache);
+}
+
 /** Names every problem of every file, whatever comes first. */
-async function load(runtime: Files, path: string): Promise<Program> {
+async function load(runtime: Files, path: string): Promise<LoadedPolicy> {
   const { sources, unread } = await readPolicySources(runtime, path);
   await loadEngines(sources);
-  return compilePolicy(sources, unread);
+  return { program: compilePolicy(sources, unread), sources };
 }
 
 export interface PolicyRead {

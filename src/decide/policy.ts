@@ -4,6 +4,7 @@ import type { LimitProgram } from "../limits/compile.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
 import type { CacheTerms } from "../policy/cache-terms.ts";
+import type { PolicySource } from "../policy/document.ts";
 import { evaluateHost, type Program } from "../policy/program.ts";
 import type { Sequence } from "../policy/sequences.ts";
 import { parseIp } from "../wire/ip.ts";
@@ -20,6 +21,8 @@ export interface PolicyVerdicts extends AddressPolicy {
 
 export interface Policy extends PolicyVerdicts {
   readonly version: string | null;
+  /** The texts the policy in force was made of; none without a policy. For whoever serves it to others. */
+  readonly sources: readonly PolicySource[];
   /** Of the program in force. Another program is another engine. */
   readonly engine: Engine;
   /** Of the same program; for who keeps sessions. */

@@ -89,6 +89,7 @@ function policyOf(text: string | null): Policy {
   return {
     version: program?.version ?? null,
     engine: new Engine(program),
+    sources: [],
     problem: null,
     sequences: program?.sequenceRules ?? [],
     cache: NO_TERMS,

@@ -82,6 +82,14 @@ export class Log {
     else this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS);
   }
 
+  /** A line that is one of many, whatever the level: gathered as decision lines are. */
+  record(message: string, fields: Fields): void {
+    if (!this.#decisions) return;
+    this.#pending += this.#line("info", message, fields);
+    if (this.#pending.length >= FLUSH_CHARS) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+  }
+
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
@@ -93,6 +101,11 @@ export class Log {
 
   #message(level: LogLevel, message: string, fields: Fields = {}): void {
     if (SEVERITY[level] > this.#severity) return;
+    this.#pending += this.#line(level, message, fields);
+    this.flush();
+  }
+
+  #line(level: LogLevel, message: string, fields: Fields): string {
     const time = this.#now();
     let line = this.#json ? `{"time":"${time}","level":"${level}","message":${quoted(message, 4096)}` : "";
     if (this.#json) {
@@ -103,8 +116,7 @@ export class Log {
       for (const [name, value] of Object.entries(fields)) line += ` ${name}=${plain(value)}`;
       line += "\n";
     }
-    this.#pending += line;
-    this.flush();
+    return line;
   }
 
   /** Formatting a date costs more than the line does; under load many lines share a millisecond. */

@@ -3,37 +3,55 @@
  * nor a body limit, and both serve() functions answer a CONNECT as if there could be a tunnel. Strangers' traffic never
  * comes here; the doors have a codec of their own.
  */
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import http from "node:http";
+import type net from "node:net";
 import type { AddressInfo, Socket } from "node:net";
+import tls from "node:tls";
+import { Fault, messageOf } from "../errors.ts";
 import { canonicalAddress } from "./_conn.ts";
+import { joined } from "./_decode.ts";
 import { closing, listening } from "./_listen.ts";
 import type { Listener, ServeHandler, ServeOptions } from "./contract.ts";
 
-const MAX_BODY = 64 * 1024;
+const SMALL_BODY = 64 * 1024;
 const MAX_CONNECTIONS = 256;
-const TIMEOUTS = {
-  keepAliveTimeout: 5_000,
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  connectionsCheckingInterval: 1_000,
-};
+const IDLE_MS = 5_000;
+const REQUEST_MS = 10_000;
+const TIMEOUTS = { headersTimeout: 5_000, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 1_000 };
+
+/** What the answering of one listener's requests shares. */
+interface Desk {
+  readonly handler: ServeHandler;
+  readonly maxBody: number;
+  readonly maxBodies: number;
+  /** Connections whose whole request is here and not yet answered. */
+  readonly serving: Set<Socket>;
+  /** By connection, what its certificate says; empty without TLS. */
+  readonly names: WeakMap<Socket, string>;
+  /** Bytes of bodies that are here or on their way. */
+  held: number;
+}
 
 export async function serve(options: ServeOptions, handler: ServeHandler): Promise<Listener> {
   const { host, port } = options;
-  /** Connections whose whole request is here and not yet answered. */
-  const serving = new Set<Socket>();
-  const server = http.createServer({ ...TIMEOUTS, maxHeaderSize: 16 * 1024 }, (incoming, outgoing) => {
-    answer(incoming, outgoing, handler, serving).catch(() => outgoing.destroy());
-  });
-  server.setTimeout(TIMEOUTS.requestTimeout);
+  const { maxBody = SMALL_BODY, maxBodies = Number.POSITIVE_INFINITY, maxConnections = MAX_CONNECTIONS } = options;
+  const keepAliveTimeout = options.idleMs ?? IDLE_MS;
+  const desk: Desk = { handler, maxBody, maxBodies, serving: new Set(), names: new WeakMap(), held: 0 };
+  const server = http.createServer(
+    { ...TIMEOUTS, keepAliveTimeout, maxHeaderSize: 16 * 1024 },
+    (incoming, outgoing) => void answer(incoming, outgoing, desk).catch(() => outgoing.destroy()),
+  );
+  server.setTimeout(Math.max(REQUEST_MS, keepAliveTimeout));
+  const front = options.tls === undefined ? server : secured(server, options.tls, desk);
   const open = new Set<Socket>();
-  server.on("connection", (socket) => {
+  front.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
     open.add(socket);
     socket.on("close", () => open.delete(socket));
-    if (open.size <= MAX_CONNECTIONS) return;
+    if (open.size <= maxConnections) return;
     // The longest open makes room, not the newest: whoever merely holds connections must not keep the operator out.
     for (const one of open) {
-      if (serving.has(one)) continue;
+      if (desk.serving.has(one)) continue;
       open.delete(one);
       one.destroy();
       return;
@@ -41,74 +59,152 @@ export async function serve(options: ServeOptions, handler: ServeHandler): Promi
     socket.destroy();
   });
   const what = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  await listening(server, () => server.listen({ host, port, exclusive: true }), what);
-  const bound = server.address() as AddressInfo;
-  return { address: canonicalAddress(bound.address), port: bound.port, close: closing(server) };
+  await listening(front, () => front.listen({ host, port, exclusive: true }), what);
+  const bound = front.address() as AddressInfo;
+  return { address: canonicalAddress(bound.address), port: bound.port, close: closing(front) };
 }
 
-async function answer(
-  incoming: http.IncomingMessage,
-  outgoing: http.ServerResponse,
-  handler: ServeHandler,
-  serving: Set<Socket>,
-): Promise<void> {
-  const body = await bodyOf(incoming);
-  if (body === null) {
-    outgoing.writeHead(413, { connection: "close", "content-length": 0 }).end();
-    return;
-  }
-  const { socket } = incoming;
-  serving.add(socket);
+/** node:https says nothing of a client's certificate on Bun; a TLS server in front of a plain one does on both. */
+function secured(
+  server: http.Server,
+  { cert, key, clientCa }: NonNullable<ServeOptions["tls"]>,
+  desk: Desk,
+): net.Server {
+  const asked = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  const secure = { cert, key, ...asked, minVersion: "TLSv1.2", handshakeTimeout: 5_000 } as const;
   try {
-    const response = await respond(incoming, body, handler);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), "content-length": bytes.length });
-    outgoing.end(incoming.method === "HEAD" ? undefined : bytes);
+    // One of the runtimes begins to listen whatever it was given.
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new TypeError("the key is another's");
+    if (clientCa !== undefined) new X509Certificate(clientCa);
+  } catch (cause) {
+    throw new Fault("listen_failed", `cannot serve TLS: ${messageOf(cause)}`, { cause });
+  }
+  const front = tls.createServer(secure, (socket) => {
+    const name = clientCa === undefined ? undefined : socket.getPeerCertificate()?.subject?.CN;
+    if (typeof name === "string") desk.names.set(socket, name);
+    socket.on("error", () => socket.destroy());
+    server.emit("connection", socket);
+  });
+  front.on("tlsClientError", (_error, socket) => socket.destroy());
+  return front;
+}
+
+async function answer(incoming: http.IncomingMessage, outgoing: http.ServerResponse, desk: Desk): Promise<void> {
+  const arriving = new Arriving(incoming, desk);
+  const { socket } = incoming;
+  try {
+    const body = await arriving.whole();
+    if (typeof body === "number") {
+      outgoing.writeHead(body, { connection: "close", "content-length": 0 }).end();
+      return;
+    }
+    desk.serving.add(socket);
+    await send(await respond(incoming, body, desk), incoming, outgoing);
   } finally {
-    serving.delete(socket);
+    arriving.done();
+    desk.serving.delete(socket);
   }
 }
 
-/** Null: too long. Rejects when the peer leaves in the middle of it. */
-async function bodyOf(incoming: http.IncomingMessage): Promise<Uint8Array<ArrayBuffer> | null> {
-  if (Number(incoming.headers["content-length"] ?? 0) > MAX_BODY) return null;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of incoming as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > MAX_BODY) return null;
-    chunks.push(chunk);
+/** A body on its way, and the room it takes until it is answered. */
+class Arriving {
+  readonly #incoming: http.IncomingMessage;
+  readonly #desk: Desk;
+  #taken = 0;
+
+  constructor(incoming: http.IncomingMessage, desk: Desk) {
+    this.#incoming = incoming;
+    this.#desk = desk;
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
+
+  /** A status when it may not be had. Rejects when the peer leaves in the middle of it. */
+  async whole(): Promise<Uint8Array<ArrayBuffer> | 413 | 503> {
+    const { maxBody } = this.#desk;
+    const stated = Number(this.#incoming.headers["content-length"] ?? 0);
+    if (stated > maxBody) return 413;
+    if (!this.#take(stated)) return 503;
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    let length = 0;
+    for await (const chunk of this.#incoming as AsyncIterable<Uint8Array<ArrayBuffer>>) {
+      length += chunk.length;
+      if (length > maxBody) return 413;
+      if (length > this.#taken && !this.#take(length - this.#taken)) return 503;
+      chunks.push(chunk);
+    }
+    const [only] = chunks;
+    if (chunks.length === 1 && only !== undefined) return only;
+    return (await joined(chunks, length)) as Uint8Array<ArrayBuffer>;
   }
-  return whole;
+
+  #take(bytes: number): boolean {
+    if (this.#desk.held + bytes > this.#desk.maxBodies) return false;
+    this.#desk.held += bytes;
+    this.#taken += bytes;
+    return true;
+  }
+
+  done(): void {
+    this.#desk.held -= this.#taken;
+    this.#taken = 0;
+  }
 }
 
 async function respond(
   incoming: http.IncomingMessage,
   body: Uint8Array<ArrayBuffer>,
-  handler: ServeHandler,
+  { handler, names }: Desk,
 ): Promise<Response> {
-  const { method = "GET", url = "/" } = incoming;
+  const { method = "GET", url = "/", socket } = incoming;
   try {
     const headers = new Headers();
     for (const [name, value] of Object.entries(incoming.headers)) {
       if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
     }
-    const bodyless = method === "GET" || method === "HEAD" || body.length === 0;
+    const bodyless = method === "GET" || method === "HEAD" || body.length === 0 || body.length > SMALL_BODY;
     // The authority is nobody's claim: only path and query come from the peer.
     const request = new Request(`http://localhost${url.startsWith("/") ? url : "/"}`, {
       method,
       headers,
       body: bodyless ? null : body,
     });
-    return await handler(request, canonicalAddress(incoming.socket.remoteAddress ?? ""));
+    const arrived = { body, clientName: names.get(socket) ?? null };
+    return await handler(request, canonicalAddress(socket.remoteAddress ?? ""), arrived);
   } catch {
     // What was thrown may hold anything; the handler reports what it foresaw itself.
     return new Response("internal error\n", { status: 500 });
   }
+}
+
+async function send(response: Response, incoming: http.IncomingMessage, outgoing: http.ServerResponse): Promise<void> {
+  const headers = Object.fromEntries(response.headers);
+  const silent = incoming.method === "HEAD";
+  if (response.body === null || headers["content-length"] === undefined) {
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    outgoing.writeHead(response.status, { ...headers, "content-length": bytes.length });
+    outgoing.end(silent ? undefined : bytes);
+    return;
+  }
+  outgoing.writeHead(response.status, headers);
+  if (silent) {
+    outgoing.end();
+    return;
+  }
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    if (outgoing.destroyed) return;
+    if (!outgoing.write(chunk)) await drained(outgoing);
+  }
+  outgoing.end();
+}
+
+/** Also when nothing can be written any more. */
+function drained(outgoing: http.ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      outgoing.off("drain", go);
+      outgoing.off("close", go);
+      resolve();
+    };
+    outgoing.on("drain", go);
+    outgoing.on("close", go);
+  });
 }

@@ -22,10 +22,29 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
 }
 
-export type ServeOptions = Pick<ListenOptions, "host" | "port">;
+export interface ServeOptions extends Pick<ListenOptions, "host" | "port"> {
+  /** Bytes of one request's body; more is answered 413. Default 64 KiB. */
+  readonly maxBody?: number;
+  /** Bytes of all bodies that are arriving or being answered; what finds no room is answered 503. Default: no bound of its own. */
+  readonly maxBodies?: number;
+  /** Open connections; the longest that is not being answered makes room for the newest. Default 256. */
+  readonly maxConnections?: number;
+  /** Milliseconds that a connection may be idle. Default 5,000. */
+  readonly idleMs?: number;
+  /** PEM texts. With `clientCa` a handshake without a certificate that chains to it fails. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
+}
 
-/** `peer` is the address the request came from. */
-export type ServeHandler = (request: Request, peer: string) => Response | Promise<Response>;
+/** What is known of a request besides its head. */
+export interface Arrived {
+  /** The whole body; of one over 64 KiB `Request` has nothing, because it would copy it. */
+  readonly body: Uint8Array;
+  /** Common name of the client's certificate where one was asked for and verified, else null. */
+  readonly clientName: string | null;
+}
+
+/** `peer` is the address the request came from. An answer that states its Content-Length is sent as its stream gives it. */
+export type ServeHandler = (request: Request, peer: string, arrived: Arrived) => Response | Promise<Response>;
 
 export interface TlsClientOptions {
   /** The name (or IP literal) the certificate must be valid for; also the SNI unless it is an IP literal. */
@@ -168,9 +187,10 @@ export interface Runtime {
   /** A Unix-domain listener (mode 0600) for the gateway's own processes. */
   listenUnix(path: string, accept: (conn: Conn) => void): Promise<Listener>;
   /**
-   * Plain HTTP/1.1 for the gateway's own surfaces. `handler` is called with the whole request; of its `url` path and
-   * query are the peer's, and a body over 64 KiB is answered 413 without it. A handler that fails is answered 500 without a
-   * word of why. A slow head, a slow body and an idle connection are cut within 15 s. Rejects with Fault `listen_failed`.
+   * HTTP/1.1 for the gateway's own surfaces, over TLS when asked. `handler` is called with the whole request; of its `url`
+   * path and query are the peer's, and a body over the limit is answered 413 without it. A handler that fails is answered
+   * 500 without a word of why. A slow head and a slow body are cut within 15 s, an idle connection 10 s after `idleMs`.
+   * Rejects with Fault `listen_failed`.
    */
   serve(options: ServeOptions, handler: ServeHandler): Promise<Listener>;
   /** `handler` gets every event of the connection from its first on; of a dial that fails it hears nothing. */

@@ -1,7 +1,7 @@
 /** The HTTP server of the gateway's own surfaces. */
 import net from "node:net";
 import type { Listener, Runtime, ServeHandler } from "../../src/runtime/contract.ts";
-import { type Check, expect, faultOf, same, until } from "./kit.ts";
+import { authority, type Check, expect, faultOf, type Leaf, same, sharedAuthority, until } from "./kit.ts";
 
 function up(runtime: Runtime, handler: ServeHandler): Promise<Listener> {
   return runtime.serve({ host: "127.0.0.1", port: 0 }, handler);
@@ -99,6 +99,118 @@ export const serveRefusesALongBody: Check = async (runtime) => {
   }
   same(called, 0, "calls of the handler");
   await listener.close();
+};
+
+export const serveTakesABodyAsLongAsItIsAllowed: Check = async (runtime) => {
+  const options = { host: "127.0.0.1", port: 0, maxBody: 3_000_000 };
+  const listener = await runtime.serve(options, async (request, _peer, { body }) => {
+    const beside = (await request.arrayBuffer()).byteLength;
+    return new Response(`${body.length} ${runtime.sha256(body)} ${beside}`);
+  });
+  const client = runtime.httpClient({ maxSockets: 1 });
+  for (const length of [0, 1, 65_536, 65_537, 3_000_000, 3_000_001]) {
+    const sent = new Uint8Array(length).map((_, at) => at % 251);
+    const url = `http://127.0.0.1:${listener.port}/`;
+    const signal = AbortSignal.timeout(10_000);
+    // A refusal may come before all is sent, and the connection end with it.
+    const reply = await client.send(url, "POST", {}, sent, 1000, signal).catch(() => null);
+    if (length > 3_000_000) {
+      expect(reply === null || reply.status === 413, `status of a body too long: ${reply?.status}`);
+      continue;
+    }
+    const beside = length <= 65_536 ? length : 0;
+    const wanted = `${length} ${runtime.sha256(sent)} ${beside}`;
+    same(new TextDecoder().decode(reply?.body ?? new Uint8Array()), wanted, `${length} bytes`);
+  }
+  client.close();
+  await listener.close();
+};
+
+export const serveBoundsAllBodiesTogether: Check = async (runtime) => {
+  const waiting: (() => void)[] = [];
+  const options = { host: "127.0.0.1", port: 0, maxBody: 1000, maxBodies: 1500 };
+  const listener = await runtime.serve(options, async () => {
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    return new Response("served");
+  });
+  const post = `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n${"a".repeat(1000)}`;
+  const first = raw(listener.port, post);
+  await until(() => waiting.length === 1, "the first");
+  const second = raw(listener.port, post);
+  await until(() => second.text.includes("\r\n\r\n"), "the refusal");
+  expect(second.text.startsWith("HTTP/1.1 503 "), second.text);
+  second.socket.destroy();
+  for (const go of waiting.splice(0)) go();
+  await until(() => first.closed, "the first's answer");
+  expect(first.text.endsWith("served"), first.text);
+  const third = raw(listener.port, post);
+  await until(() => waiting.length === 1, "room for the third");
+  for (const go of waiting.splice(0)) go();
+  await until(() => third.closed, "the third's answer");
+  expect(third.text.endsWith("served"), third.text);
+  await listener.close();
+};
+
+export const serveStreamsAnAnswerWhoseLengthIsStated: Check = async (runtime) => {
+  const listener = await up(runtime, () => {
+    let left = 40;
+    const stream = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.enqueue(new Uint8Array(65_536).fill(left));
+        if (--left === 0) controller.close();
+      },
+    });
+    return new Response(stream, { headers: { "Content-Length": String(40 * 65_536) } });
+  });
+  const client = runtime.httpClient({ maxSockets: 1 });
+  const url = `http://127.0.0.1:${listener.port}/`;
+  const reply = await client.send(url, "GET", {}, null, 1e7, AbortSignal.timeout(10_000));
+  same(reply.body.length, 40 * 65_536, "length");
+  same(reply.body.at(-1), 1, "last byte");
+  client.close();
+  await listener.close();
+};
+
+export const serveOverTlsKnowsItsClients: Check = async (runtime) => {
+  const root = sharedAuthority();
+  const other = authority();
+  const leaf = root.issue("served.test", "IP:127.0.0.1");
+  const tls = { cert: leaf.cert, key: leaf.key, clientCa: root.pem };
+  const seen: (string | null)[] = [];
+  const listener = await runtime.serve({ host: "127.0.0.1", port: 0, tls }, (_request, peer, { clientName }) => {
+    seen.push(clientName);
+    return new Response(peer);
+  });
+  const ask = async (client: Leaf | null): Promise<string> => {
+    const identity = client === null ? {} : { cert: client.cert, key: client.key };
+    const http = runtime.httpClient({ maxSockets: 1, ca: root.pem, ...identity });
+    try {
+      const url = `https://127.0.0.1:${listener.port}/`;
+      // Twice on one connection: what is known of a client is known of all its requests.
+      await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(10_000));
+      const { body } = await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(10_000));
+      return new TextDecoder().decode(body);
+    } finally {
+      http.close();
+    }
+  };
+  same(await ask(root.issue("relay-one", "")), "127.0.0.1", "peer");
+  same(seen.join(), "relay-one,relay-one", "names");
+  for (const stranger of [null, other.issue("relay-one", "")]) {
+    same(await faultOf(ask(stranger)), "dial_failed", "a client without a certificate of this root");
+  }
+  same(seen.length, 2, "requests of strangers");
+  await listener.close();
+  const open = { host: "127.0.0.1", port: 0, tls: { cert: leaf.cert, key: leaf.key } };
+  const anybody = await runtime.serve(open, (_request, _peer, { clientName }) => new Response(String(clientName)));
+  const http = runtime.httpClient({ maxSockets: 1, ca: root.pem });
+  const url = `https://127.0.0.1:${anybody.port}/`;
+  const { body } = await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(10_000));
+  same(new TextDecoder().decode(body), "null", "nobody's name");
+  http.close();
+  await anybody.close();
+  const broken = runtime.serve({ ...open, tls: { cert: "nonsense", key: "nonsense" } }, () => new Response());
+  same(await faultOf(broken), "listen_failed", "a certificate that is none");
 };
 
 export const serveHidesWhyAHandlerFailed: Check = async (runtime) => {

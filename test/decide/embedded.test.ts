@@ -378,6 +378,8 @@ describe("openDecider", () => {
       policyPath: null,
       candidatePath: null,
       decisionCache: 16,
+      policyBundle: null,
+      opa: null,
       mode: "enforce",
       failClosed: true,
       ...parts,

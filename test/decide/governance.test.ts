@@ -56,7 +56,7 @@ async function plane(answering: Answering, options: Options = {}) {
     signingKey: null,
     failClosed: true,
     mode: "enforce" as const,
-    governance: { url, token: "plane-token", ca: null, cert: null, key: null, ...options.governance },
+    governance: { url, token: "plane-token", ca: null, cert: null, key: null, jwks: null, ...options.governance },
   };
   const decider = planeDecider(
     { ...runtime, decode: options.decode ?? runtime.decode },
@@ -219,6 +219,54 @@ describe("a plane's bad answer fails closed:", () => {
     expect(vectors.filter((vector) => vector === "plane_unreachable")).toHaveLength(6);
     expect(decisions.every(({ verdict }) => verdict === "fail_closed")).toBe(true);
   });
+});
+
+describe("a plane that says why it gave no decision", () => {
+  const refused = (error: string, status: number) => json({ error, message: "m", policy_version: "p1" }, status);
+
+  test("exhausted is no pass, with fail-open neither, and says nothing of the plane", async () => {
+    const { ask, decider } = await plane(refused("inspection_exhausted", 422));
+    for (let i = 0; i < 6; i++) {
+      expect(await ask()).toMatchObject({
+        verdict: "fail_closed",
+        vector: "inspection_exhausted",
+        reason: "the inspection ran out of its budget",
+        policyVersion: "p1",
+      });
+    }
+    expect(decider.breaker.state).toBe("closed");
+  });
+
+  test("crashed is a crash", async () => {
+    const { ask } = await plane(refused("decision_crashed", 500));
+    expect(await ask()).toMatchObject({ verdict: "fail_closed", vector: "decision_crashed" });
+  });
+
+  test("anything else, or in another form, is malformed", async () => {
+    for (const [error, status] of [
+      ["inspection_exhausted", 200],
+      ["inspection_exhausted", 503],
+      ["allow", 422],
+      ["draining", 503],
+    ] as const) {
+      const { ask } = await plane(refused(error, status));
+      expect(await ask()).toMatchObject({ verdict: "fail_closed", vector: "decision_malformed" });
+    }
+  });
+});
+
+test("what a relay reads of metadata must be as documented", async () => {
+  for (const metadata of [
+    { would: "perhaps" },
+    { would: 1 },
+    { controls: "LLM01" },
+    { findings: [{ text: "secret" }] },
+  ]) {
+    const { ask } = await plane(json({ decision: "allow", metadata }));
+    expect(await ask()).toMatchObject({ verdict: "fail_closed", vector: "decision_malformed" });
+  }
+  const { ask } = await plane(json({ decision: "allow", vector: "dlp", metadata: { would: "sanitize", mine: [1] } }));
+  expect(await ask()).toMatchObject({ verdict: "allow", would: "sanitize", vector: "dlp", mode: "shadow" });
 });
 
 describe("a plane's answer", () => {

@@ -91,7 +91,7 @@ describe("hostGate knows its own doors", () => {
 describe("hostGate keeps the gateway's services out of reach", () => {
   const self = selfAddresses(
     {
-      governance: { url: "https://Plane.corp.test/api", token: null, ca: null, cert: null, key: null },
+      governance: { url: "https://Plane.corp.test/api", token: null, ca: null, cert: null, key: null, jwks: null },
       upstreamProxy: { tls: false, host: "proxy.corp.test", port: 8080, authorization: null },
       redis: { url: "rediss://user:secret@redis.corp.test/2", ca: null },
       adminListen: { host: "0.0.0.0", port: 9901 },

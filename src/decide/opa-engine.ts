@@ -1,0 +1,160 @@
+/**
+ * The engine with an OPA policy in the place of a policy file: its own inspections first, then the policy, and the more
+ * severe of the two wins. What the policy gets wrong is thrown: whoever asked fails closed.
+ */
+import type { SliceSize } from "../detect/inspect.ts";
+import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
+import { outranks, type Ruling, ruling } from "../engine/ruling.ts";
+import type { Question } from "../model/question.ts";
+import { type DecisionAnswer, decisionAnswerSchema } from "./governance-schema.ts";
+import type { OpaProgram } from "./opa-bundle.ts";
+import { fromBase64 } from "./plane-request.ts";
+
+/** A body is given to the policy as a value up to this; evaluation cannot be interrupted, so what it is given is bounded. */
+export const MAX_INPUT_BODY = 256 * 1024;
+
+export interface OpaSettings {
+  /** Bytes of a replacement body. */
+  readonly maxBody: number;
+  /** Told once a fault, in words without anything of the request. */
+  readonly fault: (problem: string) => void;
+}
+
+export class OpaEngine extends Engine {
+  override readonly policyVersion: string;
+  readonly #program: OpaProgram;
+  readonly #settings: OpaSettings;
+
+  constructor(program: OpaProgram, settings: OpaSettings) {
+    super(null);
+    this.policyVersion = program.version;
+    this.#program = program;
+    this.#settings = settings;
+  }
+
+  override rule(asked: Asked): Ruled {
+    return this.#both(super.rule(asked), asked.question);
+  }
+
+  override *ruleInSteps(asked: Asked, size: SliceSize): Generator<void, Ruled> {
+    const ruled = yield* super.ruleInSteps(asked, size);
+    yield;
+    return this.#both(ruled, asked.question);
+  }
+
+  #both(inspected: Ruled, question: Question): Ruled {
+    if (inspected === "exhausted" || inspected.verdict === "deny") return inspected;
+    return combined(inspected, this.#ask(question));
+  }
+
+  #ask(question: Question): Ruling {
+    const { maxBody, fault } = this.#settings;
+    let value: unknown;
+    try {
+      value = this.#program.evaluate(inputOf(question));
+    } catch (thrown) {
+      // The text may quote the input.
+      fault("the OPA policy could not be evaluated");
+      throw new Error("the OPA policy could not be evaluated", { cause: thrown });
+    }
+    const found = rulingOf(value, this.policyVersion, maxBody);
+    if (typeof found !== "string") return found;
+    fault(`the OPA policy's decision ${found}`);
+    throw new Error(`the OPA policy's decision ${found}`);
+  }
+}
+
+/** Neither the replacement of the one nor of the other has taken out what both want gone. */
+function combined(inspected: Ruling, asked: Ruling): Ruling {
+  if (inspected.verdict === "sanitize" && asked.verdict === "sanitize") {
+    const reason = "two inspections each want something else removed from the body";
+    const { rule, policyVersion } = asked;
+    return ruling("deny", reason, {
+      ...noted(inspected),
+      pillar: "CoreGuard",
+      vector: "sanitize_conflict",
+      rule,
+      policyVersion,
+    });
+  }
+  if (outranks(inspected.verdict, asked.verdict)) return { ...inspected, policyVersion: asked.policyVersion };
+  const would = inspected.would !== null && outranks(inspected.would, asked.verdict) ? inspected.would : null;
+  if (would === null) return { ...asked, ...noted(inspected) };
+  const { pillar, vector, reason } = inspected;
+  // What is only watched names itself where nothing else has a name to give.
+  return asked.verdict === "allow"
+    ? { ...asked, ...noted(inspected), would, pillar, vector, reason }
+    : { ...asked, ...noted(inspected), would };
+}
+
+function noted({ findings, controls }: Ruling): Pick<Ruling, "findings" | "controls"> {
+  return { findings, controls };
+}
+
+/** What the policy is asked: the question of docs/governance-api.md, with the body as a value where it is one. */
+function inputOf(question: Question): object {
+  const { org, caller, agent, parentAgent, phase, door, method, scheme, host, port, literal, path } = question;
+  const { query, headers, trailers, upgrade, body } = question;
+  const place = { method, scheme, host, port, literal, path, query, headers, trailers, upgrade };
+  const said = { v: 1, org, caller, agent: { id: agent, parent: parentAgent }, phase, door, ...place };
+  const present = body !== null && body.length > 0;
+  const value = present ? jsonIn(body) : undefined;
+  return {
+    ...said,
+    body_present: present,
+    body_bytes: body?.length ?? 0,
+    ...(value === undefined ? {} : { body: value }),
+  };
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true });
+
+/** Undefined for what is long or no JSON. */
+function jsonIn(body: Uint8Array): unknown {
+  if (body.length > MAX_INPUT_BODY) return undefined;
+  const first = body.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
+  // Nearly everything that is no JSON text shows it in its first byte: { [ " - t f n or a digit.
+  if (first === undefined || !'{["-tfn0123456789'.includes(String.fromCharCode(first))) return undefined;
+  try {
+    return JSON.parse(strict.decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A text says what is wrong with it. */
+function rulingOf(value: unknown, policyVersion: string, maxBody: number): Ruling | string {
+  if (value === undefined) return "is undefined";
+  if (value === true) return ruling("allow", "allowed by the OPA policy", { policyVersion });
+  if (value === false) {
+    return ruling("deny", "denied by the OPA policy", { pillar: "CoreGuard", vector: "opa_deny", policyVersion });
+  }
+  const checked = decisionAnswerSchema.safeParse(value);
+  if (!checked.success) return `is malformed: ${checked.error.issues[0]?.path.join(".") || "decision"}`;
+  return ruledBy(checked.data, policyVersion, maxBody);
+}
+
+const UNSAID = {
+  allow: ["allowed by the OPA policy", null],
+  deny: ["denied by the OPA policy", "opa_deny"],
+  approval_needed: ["approval is needed", "approval_needed"],
+  sanitize: ["sanitized by the OPA policy", "opa_sanitize"],
+} as const;
+
+function ruledBy(answer: DecisionAnswer, policyVersion: string, maxBody: number): Ruling | string {
+  const { decision, rule, pillar, vector, ttl_s: ttlS, redacted_body: text, redacted_encoding: encoding } = answer;
+  const [unsaid, code] = UNSAID[decision];
+  let replacement: Uint8Array | null = null;
+  if (decision === "sanitize") {
+    replacement = encoding === "base64" ? fromBase64(text ?? "") : bytesOf(text ?? "");
+    if (replacement === null) return "has a redacted_body that is not what it says";
+    if (replacement.length > maxBody) return "has a redacted_body larger than a body may be";
+  }
+  const named = decision === "allow" ? {} : { pillar: pillar ?? "CoreGuard", vector: vector ?? code };
+  const detail = { ...named, rule: rule ?? null, ttlS: ttlS ?? 0, policyVersion, replacement };
+  return ruling(decision, answer.reason ?? answer.message ?? unsaid, detail);
+}
+
+function bytesOf(text: string): Uint8Array | null {
+  return text.isWellFormed() ? new TextEncoder().encode(text) : null;
+}

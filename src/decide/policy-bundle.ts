@@ -1,0 +1,180 @@
+/** A policy that a plane serves: asked for again and again, checked as a whole, and kept in a file for a start without network. */
+import type { PolicyBundleConfig } from "../config/config.ts";
+import { bundleProblem } from "../crypto/attestation.ts";
+import { Fault, messageOf } from "../errors.ts";
+import { loadEngines } from "../policy/engines.ts";
+import { compilePolicy } from "../policy/program.ts";
+import type { HttpReply, Runtime } from "../runtime/contract.ts";
+import { quote } from "../words/quote.ts";
+import { whyUnreadable } from "../words/unreadable.ts";
+import { KeyRing } from "./key-ring.ts";
+import type { Policy } from "./policy.ts";
+import { type PolicyBundle, policyBundleSchema } from "./policy-bundle-schema.ts";
+import { type LoadedPolicy, policyFrom } from "./policy-files.ts";
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const TIMEOUT_MS = 10_000;
+
+type Machine = Pick<
+  Runtime,
+  | "httpClient"
+  | "readFile"
+  | "stat"
+  | "monotonic"
+  | "sha256"
+  | "hmacSha256"
+  | "writeNew"
+  | "rename"
+  | "remove"
+  | "makeDirectory"
+  | "pid"
+>;
+
+/** A policy whose source may have something new without being told. */
+export interface FetchedPolicy extends Policy {
+  close(): void;
+}
+
+/** Rejects with Fault `policy_invalid` when it can neither be fetched nor was kept: a gateway does not start on no policy. */
+export async function openBundlePolicy(runtime: Machine, config: PolicyBundleConfig): Promise<FetchedPolicy> {
+  const { plane } = config;
+  const client = runtime.httpClient({
+    maxSockets: 2,
+    ...(plane.ca === null ? {} : { ca: plane.ca }),
+    ...(plane.cert === null ? {} : { cert: plane.cert }),
+    ...(plane.key === null ? {} : { key: plane.key }),
+  });
+  const ring = plane.jwks === null ? null : new KeyRing(runtime, plane.jwks, client);
+  let current: LoadedPolicy | null = null;
+  let etag: string | null = null;
+  /** Why the policy in force was not fetched but kept; null when it was fetched. */
+  let kept: string | null = null;
+
+  async function load(): Promise<LoadedPolicy> {
+    try {
+      current = await fetched();
+      kept = null;
+      return current;
+    } catch (thrown) {
+      if (current !== null) throw thrown;
+      const problem = messageOf(thrown);
+      current = await fromCache(problem);
+      kept = problem;
+      return current;
+    }
+  }
+
+  async function fetched(): Promise<LoadedPolicy> {
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (plane.token !== null) headers.authorization = `Bearer ${plane.token}`;
+    if (etag !== null && current !== null) headers["if-none-match"] = etag;
+    let reply: HttpReply;
+    try {
+      reply = await client.send(config.url, "GET", headers, null, MAX_BYTES, AbortSignal.timeout(TIMEOUT_MS));
+    } catch (thrown) {
+      throw refusal(`cannot be fetched: ${messageOf(thrown)}`);
+    }
+    if (reply.status === 304 && current !== null) return current;
+    if (reply.status !== 200) throw refusal(`was answered with status ${reply.status}`);
+    const bundle = read(reply.body);
+    if (ring !== null) {
+      const problem = await bundleProblem(bundle, bundle.signature, (kid) => ring.find(kid));
+      if (problem !== null) throw refusal(problem);
+    }
+    const loaded = await compiled(bundle);
+    etag = reply.headers.etag ?? null;
+    await keep(bundle);
+    return loaded;
+  }
+
+  async function fromCache(unreachable: string): Promise<LoadedPolicy> {
+    const { cachePath } = config;
+    try {
+      const info = await runtime.stat(cachePath);
+      if (info === null) throw refusal(`${unreachable}; and none is kept at ${quote(cachePath)}`);
+      if (info.directory || info.size > MAX_BYTES) throw refusal(`${quote(cachePath)} is no kept bundle`);
+      const bundle = read(await runtime.readFile(cachePath));
+      if (ring !== null) {
+        const problem = await bundleProblem(bundle, bundle.signature, (kid) => ring.find(kid));
+        // It was verified when it was kept. Keys that cannot be had now say nothing against it; keys that can be, do.
+        if (problem !== null && ring.problem === null) throw refusal(`the one kept at ${quote(cachePath)} ${problem}`);
+      }
+      return await compiled(bundle);
+    } catch (thrown) {
+      if (thrown instanceof Fault) throw thrown;
+      throw refusal(`${unreachable}; and ${quote(cachePath)} ${whyUnreadable(thrown)}`);
+    }
+  }
+
+  /** Whole or not at all; several processes may keep the same one. A disk that is full does not keep a policy from being in force. */
+  async function keep(bundle: PolicyBundle): Promise<void> {
+    const { cachePath } = config;
+    const slash = cachePath.lastIndexOf("/");
+    const fresh = `${cachePath}.${runtime.pid}`;
+    try {
+      if (slash > 0) await runtime.makeDirectory(cachePath.slice(0, slash));
+      await runtime.remove(fresh).catch(() => {});
+      await runtime.writeNew(fresh, JSON.stringify(bundle), 0o600);
+      runtime.rename(fresh, cachePath);
+    } catch {
+      await runtime.remove(fresh).catch(() => {});
+    }
+  }
+
+  try {
+    const policy = await policyFrom(load);
+    return {
+      get version() {
+        return policy.version;
+      },
+      get sources() {
+        return policy.sources;
+      },
+      get engine() {
+        return policy.engine;
+      },
+      get problem() {
+        return policy.problem ?? kept;
+      },
+      get sequences() {
+        return policy.sequences;
+      },
+      get cache() {
+        return policy.cache;
+      },
+      limits: () => policy.limits(),
+      judge: (destination) => policy.judge(destination),
+      deniedAddress: (address, port) => policy.deniedAddress(address, port),
+      opaque: (host, port) => policy.opaque(host, port),
+      reload: () => policy.reload(),
+      close: () => client.close(),
+    };
+  } catch (thrown) {
+    client.close();
+    throw thrown;
+  }
+}
+
+function read(bytes: Uint8Array): PolicyBundle {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw refusal("is not JSON");
+  }
+  const checked = policyBundleSchema.safeParse(json);
+  if (checked.success) return checked.data;
+  throw refusal(`is malformed: ${checked.error.issues[0]?.path.join(".") || "bundle"}`);
+}
+
+/** The version is computed here: a plane that calls a policy something else does not serve what it says. */
+async function compiled({ version, files }: PolicyBundle): Promise<LoadedPolicy> {
+  await loadEngines(files);
+  const program = compilePolicy(files);
+  if (program.version !== version) throw refusal("does not have the version it says");
+  return { program, sources: files };
+}
+
+function refusal(why: string): Fault {
+  return new Fault("policy_invalid", `the policy bundle ${why}`);
+}

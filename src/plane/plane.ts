@@ -1,0 +1,162 @@
+/** `sallyport governance`: a plane, from its settings to its end. Stateless: any number may stand beside each other. */
+import type { PlaneConfig } from "../config/plane.ts";
+import { type AttestationKey, attestationKey } from "../crypto/attestation.ts";
+import { type Jwks, jwks } from "../crypto/jwk.ts";
+import { loadPrivate } from "../crypto/keys.ts";
+import { decodedCap } from "../decide/decode.ts";
+import { seldom } from "../decide/open.ts";
+import { Poll } from "../decide/poll.ts";
+import { messageOf } from "../errors.ts";
+import { Health } from "../observe/health.ts";
+import { Log } from "../observe/log.ts";
+import type { Listener, Runtime } from "../runtime/contract.ts";
+import { planeMetrics } from "./metrics.ts";
+import { QUESTION_ROOM } from "./question.ts";
+import { Ruler } from "./ruler.ts";
+import { planeSurface } from "./surface.ts";
+import { openTenancy, type Tenancy } from "./tenancy.ts";
+
+const DRAIN_STEP_MS = 20;
+/** A question that was answered may still be on its way out. */
+const LINGER_MS = 200;
+
+export class Plane {
+  readonly health = new Health();
+  readonly metrics = planeMetrics();
+  readonly #runtime: Runtime;
+  readonly #config: PlaneConfig;
+  readonly #log: Log;
+  #tenancy: Tenancy | null = null;
+  #listener: Listener | null = null;
+  #poll: Poll | null = null;
+  #drained: Promise<void> | null = null;
+
+  constructor(runtime: Runtime, config: PlaneConfig, log: Log) {
+    this.#runtime = runtime;
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** Reads tenants and policies, then binds. Rejects with a Fault; nothing listens then. */
+  async start(): Promise<Listener> {
+    const runtime = this.#runtime;
+    const config = this.#config;
+    const { metrics, health } = this;
+    const fault = seldom(runtime, (message) => this.#log.error(message));
+    const { opa, maxBody } = config;
+    const shared =
+      opa === null
+        ? null
+        : await (await import("../decide/opa-policy.ts")).openOpaPolicy(runtime, opa, { maxBody, fault });
+    const tenancy = await openTenancy(runtime, config, shared);
+    if (opa !== null && /^https?:/.test(opa.bundle)) this.#follow(tenancy, opa.intervalMs);
+    this.#tenancy = tenancy;
+    const clock = () => runtime.monotonic();
+    const { key, set } = await keyOf(runtime, config.signingKey);
+    const { enforceTimeoutMs } = config;
+    const maxDecoded = decodedCap(maxBody);
+    const handler = planeSurface({
+      runtime,
+      tenancy,
+      ruler: new Ruler({ enforceTimeoutMs, maxBody, clock }),
+      metrics,
+      log: this.#log,
+      key,
+      jwks: set,
+      maxDecoded,
+      adminToken: config.adminToken,
+      strict: config.readyStrict,
+      decisionLog: config.decisionLog,
+      health: () => health.snapshot(),
+    });
+    metrics.registry.collect(() => {
+      metrics.policyStale.set(tenancy.problem === null ? 0 : 1);
+      metrics.memoryBytes.set(runtime.memory());
+    });
+    const listener = await runtime.serve(
+      {
+        ...config.listen,
+        maxBody: Math.ceil(maxDecoded / 3) * 4 + QUESTION_ROOM,
+        maxBodies: config.maxHeld,
+        maxConnections: config.maxConnections,
+        idleMs: config.keepAliveTimeoutMs,
+        ...(config.tls === null ? {} : { tls: config.tls }),
+      },
+      handler,
+    );
+    this.#listener = listener;
+    health.phase = "ready";
+    return listener;
+  }
+
+  /** Reads tenants and policies again; what has a problem changes nothing. Never throws. */
+  async reload(): Promise<void> {
+    const tenancy = this.#tenancy;
+    if (tenancy === null) return;
+    const { ok, message } = await tenancy.reload();
+    this.health.policyStale = !ok;
+    if (ok) this.#log.info("policies reloaded", { detail: message });
+    else this.#log.error("policies not reloaded, those in force stay", { problem: message });
+  }
+
+  /** A policy that is fetched is asked for again and again. */
+  #follow(tenancy: Tenancy, intervalMs: number): void {
+    const poll = new Poll(this.#runtime, intervalMs);
+    this.#poll = poll;
+    let known: string | null = null;
+    poll.start(async () => {
+      const { ok, message } = await tenancy.reload();
+      this.health.policyStale = !ok;
+      const problem = ok ? null : message;
+      if (problem !== known && problem !== null) this.#log.error("the policy is stale", { problem });
+      known = problem;
+    });
+  }
+
+  /** Refuses new questions, answers those under way until the deadline, then lets go of the port. */
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
+    const { monotonic } = this.#runtime;
+    this.health.phase = "draining";
+    const until = monotonic() + this.#config.drainTimeoutMs;
+    while (this.metrics.inFlight.value > 0 && monotonic() < until) await sleep(DRAIN_STEP_MS);
+    if (this.metrics.inFlight.value > 0) {
+      this.#log.warn("drain deadline passed: what is left is cut", { questions: this.metrics.inFlight.value });
+    }
+    await sleep(LINGER_MS);
+    this.#poll?.stop();
+    await this.#listener?.close();
+    this.#log.info("drained");
+    this.#log.flush();
+  }
+}
+
+async function keyOf(runtime: Runtime, text: string | null): Promise<{ key: AttestationKey | null; set: Jwks }> {
+  if (text === null) return { key: null, set: { keys: [] } };
+  const { key, publicJwk } = await loadPrivate(text, runtime);
+  return { key: attestationKey(key, publicJwk, runtime), set: jwks([publicJwk], runtime) };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Runs until told to end; the exit code. Rejects with the Fault that kept it from starting. */
+export async function servePlane(runtime: Runtime, config: PlaneConfig, warnings: readonly string[]): Promise<number> {
+  const log = new Log(runtime, { level: config.logLevel, format: config.logFormat, decisions: config.decisionLog });
+  for (const warning of warnings) log.warn(warning);
+  const plane = new Plane(runtime, config, log);
+  runtime.onUncaught((thrown) => log.error("uncaught fault", { problem: messageOf(thrown) }));
+  const { promise: code, resolve: stopped } = Promise.withResolvers<number>();
+  const stop = () => void plane.drain().then(() => stopped(0));
+  runtime.onSignal("SIGTERM", stop);
+  runtime.onSignal("SIGINT", stop);
+  runtime.onSignal("SIGHUP", () => void plane.reload());
+  const listener = await plane.start();
+  log.info("listening", { host: listener.address, port: listener.port, tls: config.tls !== null });
+  return code;
+}

@@ -1,0 +1,65 @@
+/** A relay's question, read as strictly as a relay reads an answer, and without holding the event loop. */
+import { type DecisionRequest, decisionRequestSchema } from "../decide/governance-schema.ts";
+import { cutLong, gather } from "../decide/long-member.ts";
+import { Fault } from "../errors.ts";
+import type { Question } from "../model/question.ts";
+import { normalizeHost } from "../wire/authority.ts";
+import { parseIp } from "../wire/ip.ts";
+
+/** Bytes of a question besides a long body: a head of the usual bounds, however it is escaped. */
+export const QUESTION_ROOM = 1024 * 1024;
+
+export interface Asked {
+  readonly id: string;
+  readonly question: Question;
+}
+
+export interface QuestionReading {
+  /** Bytes that a body may have with its codings undone. */
+  readonly maxBody: number;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** Rejects with Fault `governance_malformed`; the message names what, and no value. */
+export async function readQuestion(bytes: Uint8Array, { maxBody, clock, now }: QuestionReading): Promise<Asked> {
+  const member = { path: ["body", "data"], room: QUESTION_ROOM, clock, complain };
+  const { rest, pieces } = await cutLong(bytes, member);
+  const { body: told, ...about } = validated(rest);
+  // What is ruled on is a place as a relay writes it: any other spelling could be read as another one.
+  if (normalizeHost(about.host)?.host !== about.host) throw complain("host: not a name or address in its one spelling");
+  let body: Uint8Array | null = null;
+  if (told !== null) {
+    const base64 = told.encoding === "base64";
+    body = await gather(pieces ?? told.data, { name: "body.data", maxBytes: maxBody, base64, complain });
+  }
+  return { id: about.id, question: questionOf(about, body, now()) };
+}
+
+function questionOf(about: Omit<DecisionRequest, "body">, body: Uint8Array | null, at: number): Question {
+  const { org, caller, agent, phase, door, method, scheme, host, port, path, query, headers, trailers, upgrade } =
+    about;
+  const said = { org, caller, phase, door, method, scheme, host, port, path, query, headers, trailers, upgrade };
+  return { ...said, agent: agent.id, parentAgent: agent.parent, literal: parseIp(host) !== null, body, at };
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true });
+
+function validated(bytes: Uint8Array): DecisionRequest {
+  let json: unknown;
+  try {
+    json = JSON.parse(strict.decode(bytes));
+  } catch {
+    throw complain("not JSON");
+  }
+  const checked = decisionRequestSchema.safeParse(json);
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0];
+  throw complain(issue === undefined ? "not a question" : `${issue.path.join(".") || "question"}: ${issue.code}`);
+}
+
+function complain(detail: string): Fault {
+  return new Fault("governance_malformed", `the question is malformed: ${detail.slice(0, 256)}`);
+}

@@ -1,0 +1,198 @@
+/** The decision API over HTTP: routes, who may use them, and what each may end in. */
+import { Hono } from "hono/tiny";
+import type { AttestationKey } from "../crypto/attestation.ts";
+import { constantTimeEqual } from "../crypto/digest.ts";
+import type { Jwks } from "../crypto/jwk.ts";
+import type { Ruled } from "../engine/engine.ts";
+import { Fault } from "../errors.ts";
+import { type HealthAnswer, type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
+import type { Log } from "../observe/log.ts";
+import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
+import type { Arrived, ServeHandler } from "../runtime/contract.ts";
+import { answerOf, json, type Machine, refusal } from "./answer.ts";
+import { bundleOf } from "./bundle.ts";
+import type { PlaneMetrics } from "./metrics.ts";
+import { openApiText } from "./openapi.ts";
+import { type Asked, readQuestion } from "./question.ts";
+import type { Ruler } from "./ruler.ts";
+import type { Tenancy, Tenant } from "./tenancy.ts";
+import { tenantOf } from "./tenants.ts";
+
+/** Questions that are answered at a time; more are told to come again. */
+const MAX_IN_FLIGHT = 1024;
+const REFUSAL_LOG_MS = 1_000;
+
+export interface Surface {
+  readonly runtime: Machine & { monotonic(): number };
+  readonly tenancy: Tenancy;
+  readonly ruler: Ruler;
+  readonly metrics: PlaneMetrics;
+  readonly log: Log;
+  /** Null: answers carry no attestation. */
+  readonly key: AttestationKey | null;
+  readonly jwks: Jwks;
+  /** Bytes that a body may have with its codings undone. */
+  readonly maxDecoded: number;
+  /** Of `/metrics` for peers elsewhere; null: only this host reads them. Secret. */
+  readonly adminToken: string | null;
+  readonly strict: boolean;
+  readonly decisionLog: boolean;
+  health(): HealthSnapshot;
+}
+
+interface Bindings {
+  readonly peer: string;
+  readonly arrived: Arrived;
+}
+
+export function planeSurface(surface: Surface): ServeHandler {
+  const { runtime, metrics, log, tenancy } = surface;
+  const adminHash = surface.adminToken === null ? null : runtime.sha256(surface.adminToken);
+  let inFlight = 0;
+  let refusalLogged = Number.NEGATIVE_INFINITY;
+  const app = new Hono<{ Bindings: Bindings }>();
+
+  function refused(status: number, error: string, detail: Parameters<typeof refusal>[2]): Response {
+    metrics.refused.with(error).inc();
+    return refusal(status, error, detail);
+  }
+
+  /** Hashes are compared, so that not even a token's length shows in the time it takes. */
+  function hashOf(authorization: string | undefined): string | null {
+    const token = /^bearer +([\u0021-\u007e]+) *$/i.exec(authorization ?? "")?.[1];
+    return token === undefined ? null : runtime.sha256(token);
+  }
+
+  function stranger(peer: string): Response {
+    const now = runtime.monotonic();
+    // Whoever has the wrong token may ask often; the counter has them all.
+    if (now - refusalLogged >= REFUSAL_LOG_MS) {
+      refusalLogged = now;
+      log.warn("request of nobody's refused", { peer });
+    }
+    const headers = { "WWW-Authenticate": 'Bearer realm="sallyport governance"' };
+    return refused(401, "unauthorized", { message: "the token or certificate of a tenant is needed", headers });
+  }
+
+  function known(authorization: string | undefined, { clientName }: Arrived): Tenant | null {
+    return tenantOf(tenancy.tenants, { tokenHash: hashOf(authorization), clientName });
+  }
+
+  async function decide(tenant: Tenant, body: Uint8Array): Promise<Response> {
+    const began = runtime.monotonic();
+    let asked: Asked;
+    try {
+      const { monotonic: clock, now } = runtime;
+      asked = await readQuestion(body, { maxBody: surface.maxDecoded, clock, now });
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      return refused(400, "question_malformed", { message: thrown.message });
+    }
+    // Taken once: a policy that is read again meanwhile is the next question's.
+    const { engine } = tenant.policy;
+    const { policyVersion } = engine;
+    let ruled: Ruled;
+    let response: Response;
+    try {
+      ruled = await surface.ruler.rule(engine, asked.question);
+      response =
+        ruled === "exhausted"
+          ? refused(422, "inspection_exhausted", { message: "the inspection ran out of its budget", policyVersion })
+          : await answerOf(asked, ruled, { runtime, key: surface.key, tenant: tenant.id });
+    } catch (thrown) {
+      // Its text may hold anything, the question's secrets too; where it happened is ours.
+      log.error("a decision crashed", { tenant: tenant.id, id: asked.id, at: placeOf(thrown) });
+      return refused(500, "decision_crashed", { message: "the decision crashed", policyVersion });
+    }
+    const took = runtime.monotonic() - began;
+    metrics.seconds.observe(took / 1000);
+    const decision = ruled === "exhausted" ? "fail_closed" : ruled.verdict;
+    metrics.decisions.with(tenant.id, decision).inc();
+    if (surface.decisionLog) {
+      const { question, id } = asked;
+      const { vector, rule, would } = ruled === "exhausted" ? { vector: null, rule: null, would: null } : ruled;
+      const { org, method, host, port } = question;
+      const at = { org, method, host, port, policy: policyVersion };
+      log.record("decision", {
+        tenant: tenant.id,
+        id,
+        decision,
+        vector,
+        rule,
+        would,
+        ...at,
+        ms: Math.round(took * 1000) / 1000,
+      });
+    }
+    return response;
+  }
+
+  app.get("/healthz", () => healthResponse(liveness()));
+  app.get("/readyz", () => healthResponse(readiness([surface.health()], surface.strict)));
+  app.get("/metrics", (c) => {
+    const here = c.env.peer.startsWith("127.") || c.env.peer === "::1";
+    const given = hashOf(c.req.header("Authorization"));
+    const shown = adminHash !== null && given !== null && constantTimeEqual(given, adminHash);
+    if (!shown && (!here || adminHash !== null)) return stranger(c.env.peer);
+    return c.body(renderPrometheus([metrics.registry.snapshot()]), 200, { "Content-Type": PROMETHEUS_TYPE });
+  });
+  app.get("/openapi.json", (c) => c.body(openApiText(), 200, { "Content-Type": "application/json" }));
+  app.get("/.well-known/jwks.json", (c) =>
+    c.body(JSON.stringify(surface.jwks), 200, {
+      "Content-Type": "application/jwk-set+json",
+      "Cache-Control": "public, max-age=300",
+    }),
+  );
+  app.get("/v1/bundle", async (c) => {
+    const tenant = known(c.req.header("Authorization"), c.env.arrived);
+    if (tenant === null) return stranger(c.env.peer);
+    const { version, sources } = tenant.policy;
+    if (version === null || sources.length === 0) {
+      return refused(404, "no_policy", { message: "this tenant has no policy of files" });
+    }
+    const headers = { ETag: `"${version}"`, "Cache-Control": "private, no-cache" };
+    if (c.req.header("If-None-Match") === headers.ETag) return new Response(null, { status: 304, headers });
+    return json(await bundleOf(version, sources, surface.key), 200, headers);
+  });
+  app.post("/v1/decisions", async (c) => {
+    const { arrived, peer } = c.env;
+    const tenant = known(c.req.header("Authorization"), arrived);
+    if (tenant === null) return stranger(peer);
+    if (surface.health().phase === "draining") {
+      return refused(503, "draining", { message: "this plane is ending", headers: { Connection: "close" } });
+    }
+    if (!/^application\/json *(?:;|$)/i.test(c.req.header("Content-Type") ?? "")) {
+      return refused(415, "not_json", { message: "the content type must be application/json" });
+    }
+    if (inFlight >= MAX_IN_FLIGHT) return refused(503, "busy", { message: "too many questions at a time" });
+    metrics.inFlight.set(++inFlight);
+    try {
+      return await decide(tenant, arrived.body);
+    } finally {
+      metrics.inFlight.set(--inFlight);
+    }
+  });
+  app.all("/v1/decisions", () => refused(405, "method_not_allowed", { message: "POST", headers: { Allow: "POST" } }));
+  app.notFound(() => refused(404, "not_found", { message: "see /openapi.json" }));
+  app.onError((thrown) => {
+    log.error("a request crashed", { at: placeOf(thrown) });
+    return refused(500, "internal", { message: "internal error" });
+  });
+  return (request, peer, arrived) => app.fetch(request, { peer, arrived });
+}
+
+function healthResponse({ status, headers, body }: HealthAnswer): Response {
+  const fields = new Headers();
+  for (let i = 0; i + 1 < headers.length; i += 2) fields.set(headers[i] as string, headers[i + 1] as string);
+  return new Response(body, { status, headers: fields });
+}
+
+/** The kind of a fault and its frames, without its message. */
+function placeOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return typeof thrown;
+  const frames = (thrown.stack ?? "").split("\n").filter((line) => /^\s*at /.test(line));
+  return `${thrown.name} ${frames
+    .slice(0, 4)
+    .map((line) => line.trim())
+    .join(" ")}`;
+}

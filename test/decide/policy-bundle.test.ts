@@ -1,0 +1,171 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { attestationKey, signBundle } from "../../src/crypto/attestation.ts";
+import { jwks } from "../../src/crypto/jwk.ts";
+import { generateKey, loadPrivate } from "../../src/crypto/keys.ts";
+import { openBundlePolicy } from "../../src/decide/policy-bundle.ts";
+import { Fault } from "../../src/errors.ts";
+import { compilePolicy } from "../../src/policy/program.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import type { HttpReply } from "../../src/runtime/contract.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sallyport-bundle-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let made = 0;
+
+const ALLOW = "version: 1\ndefault: allow\n";
+const DENY = "version: 1\ndefault: deny\n";
+const bundle = (text: string, change: object = {}) => {
+  const files = [{ name: "p.yaml", text }];
+  return { version: compilePolicy(files).version, files, signature: null as string | null, ...change };
+};
+const reply = (value: unknown, etag: string | null = null, status = 200): HttpReply => ({
+  status,
+  headers: etag === null ? {} : { etag },
+  body: new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value)),
+});
+const down = (): never => {
+  throw new Fault("dial_failed", "down");
+};
+
+interface Served {
+  answer: (headers: Readonly<Record<string, string>>) => HttpReply;
+}
+
+function machine(
+  served: Served,
+  jwksPath: string | null = null,
+  cachePath = join(folder, `c${made++}`, "bundle.json"),
+) {
+  const asked: Readonly<Record<string, string>>[] = [];
+  const httpClient = () => ({
+    send: async (_url: string, _method: string, headers: Readonly<Record<string, string>>) => {
+      asked.push(headers);
+      return served.answer(headers);
+    },
+    close() {},
+  });
+  const plane = { token: "t", ca: null, cert: null, key: null, jwks: jwksPath };
+  const config = { url: "https://plane.test/v1/bundle", cachePath, intervalMs: 1000, plane };
+  return { asked, cachePath, open: () => openBundlePolicy({ ...runtime, httpClient }, config) };
+}
+
+async function keyPair() {
+  const { privatePem } = await generateKey("Ed25519");
+  const { key, publicJwk } = await loadPrivate(privatePem, runtime);
+  const path = join(folder, `jwks${made++}.json`);
+  writeFileSync(path, JSON.stringify(jwks([publicJwk], runtime)));
+  return { key: attestationKey(key, publicJwk, runtime), path };
+}
+
+describe("a gateway does not start on", () => {
+  const cases: [string, () => HttpReply][] = [
+    ["no network and nothing kept", down],
+    ["garbage", () => reply("{")],
+    ["an error", () => reply(bundle(ALLOW), null, 500)],
+    ["a 304 to a question without a tag", () => reply("", null, 304)],
+    ["a bundle with an unknown key", () => reply(bundle(ALLOW, { unless: 1 }))],
+    ["a bundle without files", () => reply(bundle(ALLOW, { files: [] }))],
+    ["a file that is a path", () => reply(bundle(ALLOW, { files: [{ name: "../p.yaml", text: ALLOW }] }))],
+    ["a version that is another policy's", () => reply(bundle(ALLOW, { version: bundle(DENY).version }))],
+    ["a policy that is no good", () => reply(bundle(ALLOW, { files: [{ name: "p.yaml", text: "version: 2\n" }] }))],
+  ];
+  for (const [name, answer] of cases) {
+    test(name, async () => {
+      const { open, cachePath } = machine({ answer });
+      await expect(open()).rejects.toMatchObject({ code: "policy_invalid" });
+      expect(existsSync(cachePath)).toBe(false);
+    });
+  }
+
+  test("a signature that is missing, another's, or of other files", async () => {
+    const [mine, other] = [await keyPair(), await keyPair()];
+    const whole = bundle(ALLOW);
+    for (const signature of [null, await signBundle(whole, other.key), await signBundle(bundle(DENY), mine.key)]) {
+      const { open } = machine({ answer: () => reply({ ...whole, signature }) }, mine.path);
+      await expect(open()).rejects.toMatchObject({ code: "policy_invalid" });
+    }
+    const { open } = machine({ answer: () => reply({ ...whole, signature: null }) }, mine.path);
+    await expect(open()).rejects.toThrow("carries no signature");
+  });
+});
+
+describe("a policy bundle", () => {
+  const judge = (policy: Awaited<ReturnType<typeof openBundlePolicy>>) =>
+    policy.judge({ scheme: "https", host: "a.test", port: 443, literal: false });
+
+  test("is asked for by its tag, and replaced as a whole", async () => {
+    let text = ALLOW;
+    const served: Served = {
+      answer(headers) {
+        const tag = `"${bundle(text).version}"`;
+        return headers["if-none-match"] === tag ? reply("", tag, 304) : reply(bundle(text), tag);
+      },
+    };
+    const { asked, open } = machine(served);
+    const policy = await open();
+    const { engine } = policy;
+    expect(judge(policy)).toBe("default");
+    expect((await policy.reload()).ok).toBe(true);
+    expect(policy.engine).toBe(engine);
+    expect(asked[1]).toMatchObject({ "if-none-match": `"${bundle(ALLOW).version}"`, authorization: "Bearer t" });
+    text = DENY;
+    expect((await policy.reload()).ok).toBe(true);
+    expect(judge(policy)).toMatchObject({ verdict: "block" });
+    expect(policy.version).toBe(bundle(DENY).version);
+  });
+
+  test("that cannot be had, or is no good, leaves the last good one, which is stale", async () => {
+    const served: Served = { answer: () => reply(bundle(DENY)) };
+    const policy = await machine(served).open();
+    const bad = [
+      down,
+      () => reply("{"),
+      () => reply("", null, 404),
+      () => reply(bundle(ALLOW, { version: "x" })),
+      () => reply(bundle(ALLOW, { files: [{ name: "p.yaml", text: "-" }] })),
+    ];
+    for (const answer of bad) {
+      served.answer = answer;
+      expect((await policy.reload()).ok).toBe(false);
+      expect(judge(policy)).toMatchObject({ verdict: "block" });
+      expect(policy.problem).not.toBeNull();
+    }
+    served.answer = () => reply(bundle(ALLOW));
+    expect((await policy.reload()).ok).toBe(true);
+    expect([judge(policy), policy.problem]).toEqual(["default", null]);
+  });
+
+  test("is kept, 0600 and whole, for a start without network", async () => {
+    const served: Served = { answer: () => reply(bundle(DENY)) };
+    const { open, cachePath } = machine(served);
+    (await open()).close();
+    expect(statSync(cachePath).mode & 0o777).toBe(0o600);
+    expect(readdirSync(join(cachePath, ".."))).toEqual(["bundle.json"]);
+    served.answer = down;
+    const policy = await machine(served, null, cachePath).open();
+    expect(judge(policy)).toMatchObject({ verdict: "block" });
+    expect(policy.problem).toContain("down");
+    served.answer = () => reply(bundle(ALLOW));
+    expect((await policy.reload()).ok).toBe(true);
+    expect([judge(policy), policy.problem]).toEqual(["default", null]);
+    expect(JSON.parse(readFileSync(cachePath, "utf8"))).toEqual(bundle(ALLOW));
+  });
+
+  test("that was kept and then changed is not started on", async () => {
+    const mine = await keyPair();
+    const signature = await signBundle(bundle(DENY), mine.key);
+    const served: Served = { answer: () => reply(bundle(DENY, { signature })) };
+    const { open, cachePath } = machine(served, mine.path);
+    (await open()).close();
+    served.answer = down;
+    (await machine(served, mine.path, cachePath).open()).close();
+    const kept = bundle(ALLOW, { signature });
+    for (const text of [JSON.stringify(kept), JSON.stringify({ ...bundle(DENY), version: "x" }), "{", ""]) {
+      writeFileSync(cachePath, text);
+      await expect(machine(served, mine.path, cachePath).open()).rejects.toMatchObject({ code: "policy_invalid" });
+    }
+  });
+});

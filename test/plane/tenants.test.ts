@@ -1,0 +1,90 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readTenants, type TenantSpec, tenantOf } from "../../src/plane/tenants.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sallyport-tenants-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const TOKEN = "a-token-of-more-than-16";
+const HASH = `sha256-${runtime.sha256(TOKEN)}`;
+const tls = { cert: "c", key: "k", clientCa: "ca" };
+let files = 0;
+
+function read(text: string, clientCa = true) {
+  const tenantsPath = join(folder, `t${files++}.yaml`);
+  writeFileSync(tenantsPath, text);
+  return readTenants(runtime, { tenantsPath, token: null, policyPath: null, tls: clientCa ? tls : null });
+}
+
+describe("a tenants file is refused:", () => {
+  const one = `  - {id: a, token_hash: ${HASH}}\n`;
+  const cases: [string, string, RegExp][] = [
+    ["nothing", "", /tenants/],
+    ["no tenant", "tenants: []\n", /names no tenant/],
+    ["an unknown key", "tenants:\n  - {id: a, token: secret}\n", /token/],
+    ["a tenant that anybody could be", "tenants:\n  - {id: a}\n", /anybody could ask/],
+    ["a token in the place of its hash", "tenants:\n  - {id: a, token_hash: hunter2}\n", /sha256-/],
+    ["an id that would break a log", `tenants:\n  - {id: "a b", token_hash: ${HASH}}\n`, /letters, digits/],
+    ["an id twice", `tenants:\n${one}  - {id: a, client_cn: x}\n`, /named twice/],
+    ["a token twice", `tenants:\n${one}  - {id: b, token_hash: ${HASH}}\n`, /same token/],
+    ["a certificate twice", "tenants:\n  - {id: a, client_cn: x}\n  - {id: b, client_cn: x}\n", /same client_cn/],
+    ["a key twice", `tenants:\n${one}tenants: []\n`, /twice/],
+    ["a token file that is not there", "tenants:\n  - {id: a, token_file: /nowhere/at/all}\n", /does not exist/],
+  ];
+  for (const [name, text, message] of cases) {
+    test(name, async () => {
+      const thrown = await read(text).catch((problem: unknown) => problem);
+      expect(thrown).toMatchObject({ code: "policy_invalid", message: expect.stringMatching(message) });
+    });
+  }
+
+  test("a certificate's name where none is asked for", async () => {
+    await expect(read("tenants:\n  - {id: a, client_cn: x}\n", false)).rejects.toMatchObject({
+      code: "policy_invalid",
+    });
+  });
+
+  test("a token file with a short token", async () => {
+    writeFileSync(join(folder, "short"), "short\n");
+    await expect(read(`tenants:\n  - {id: a, token_file: ${folder}/short}\n`)).rejects.toMatchObject({
+      code: "policy_invalid",
+    });
+  });
+});
+
+test("hashes, token files and certificates make tenants", async () => {
+  writeFileSync(join(folder, "token"), `${TOKEN}-2\n`);
+  const tenants = await read(
+    `tenants:\n  - {id: a, token_hash: [${HASH}], policy: /p.yaml}\n  - {id: b, token_file: ${folder}/token, client_cn: relay}\n`,
+  );
+  expect(tenants).toEqual([
+    { id: "a", tokenHashes: [HASH.slice(7)], clientName: null, policyPath: "/p.yaml" },
+    { id: "b", tokenHashes: [runtime.sha256(`${TOKEN}-2`)], clientName: "relay", policyPath: null },
+  ]);
+});
+
+describe("who asks", () => {
+  const spec = (id: string, tokens: string[], clientName: string | null): TenantSpec => ({
+    id,
+    tokenHashes: tokens.map((token) => runtime.sha256(token)),
+    clientName,
+    policyPath: null,
+  });
+  const tenants = [spec("cert", [], "relay"), spec("token", ["t1", "t2"], null), spec("both", ["t3"], "relay")];
+  const who = (token: string | null, clientName: string | null) =>
+    tenantOf(tenants, { tokenHash: token === null ? null : runtime.sha256(token), clientName })?.id ?? null;
+
+  test("is who has all that is asked of them, and nobody else", () => {
+    expect(who("t1", null)).toBe("token");
+    expect(who("t2", "somebody")).toBe("token");
+    expect(who("t3", "relay")).toBe("both");
+    expect(who("t3", null)).toBeNull();
+    expect(who("t3", "other")).toBeNull();
+    expect(who(null, "relay")).toBe("cert");
+    expect(who("wrong", null)).toBeNull();
+    expect(who(null, null)).toBeNull();
+    expect(who("", "")).toBeNull();
+  });
+});

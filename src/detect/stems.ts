@@ -28,7 +28,11 @@ interface Stem {
 }
 
 const SHORTEST_STEM = 5;
-const SHIFT = 16;
+/** Fours that end in a letter of another script have a half of the table for themselves: there are many of them. */
+function slotOf(four: number): number {
+  return (Math.imul(four, LAST) >>> 17) | ((four & 0x80) << 8);
+}
+
 const latin1 = new TextDecoder("latin1");
 
 /** Bytes as the patterns read them, one character each. */
@@ -38,7 +42,7 @@ export function asCharacters(bytes: Uint8Array): string {
 
 export class StemIndex {
   /** Of every two neighbouring places one is looked at, so of the last two fours of a stem one is met. */
-  readonly #endings = new Uint8Array(1 << (32 - SHIFT));
+  readonly #endings = new Uint8Array(1 << 16);
   readonly #stems = new Map<number, Stem[]>();
   readonly #fold: number;
 
@@ -60,7 +64,7 @@ export class StemIndex {
     for (const behind of [0, 1]) {
       const at = bytes.length - 1 - behind;
       const four = bytes.subarray(at - 3, at + 1).reduce((code, byte) => (code << 8) | byte, 0);
-      this.#endings[Math.imul(four, LAST) >>> SHIFT] = 1;
+      this.#endings[slotOf(four)] = 1;
       const stems = this.#stems.get(four);
       if (stems === undefined) this.#stems.set(four, [{ bytes, behind, rule }]);
       else stems.push({ bytes, behind, rule });
@@ -75,7 +79,7 @@ export class StemIndex {
     let four = 0;
     for (let i = from + 1; i < to; i += 2) {
       four = (four << 16) | ((bytes[i - 1] as number) << 8) | (bytes[i] as number) | fold;
-      if (endings[Math.imul(four, LAST) >>> SHIFT] === 0) continue;
+      if (endings[slotOf(four)] === 0) continue;
       for (const stem of this.#stems.get(four) ?? []) {
         const start = this.#startOf(stem, bytes, i);
         if (start < from || start + stem.bytes.length > to) continue;

@@ -1,6 +1,7 @@
 /** The embedded engine: the whole request as a question, ruled on in this process. Synchronous unless it has to decode or slice. */
 import type { Config } from "../config/config.ts";
 import { SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
+import { prepareJudge } from "../detect/judge.ts";
 import { prepareLikenesses } from "../detect/look-alikes.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import type { Ruling } from "../engine/ruling.ts";
@@ -44,7 +45,7 @@ export function embeddedDecider(
   /** From the first body on: a gateway that only idles needs no tables, and starts without waiting for them. */
   function prepare(): void {
     prepared = true;
-    const steps = prepareLikenesses();
+    const steps = tables();
     const step = (): void => {
       if (!steps.next().done) setTimeout(step, 0);
     };
@@ -135,6 +136,11 @@ export function embeddedDecider(
       return rule(bytes, NO_LAYERS, about);
     },
   };
+}
+
+function* tables(): Generator<void, void> {
+  yield* prepareLikenesses();
+  yield* prepareJudge();
 }
 
 /** One egress, with what rules on it. */

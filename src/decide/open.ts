@@ -17,6 +17,7 @@ import { type FetchedPolicy, openBundlePolicy } from "./policy-bundle.ts";
 import { openPolicy } from "./policy-files.ts";
 import { Poll } from "./poll.ts";
 import { sequenced } from "./sequenced.ts";
+import { spreadWatched } from "./spread.ts";
 
 export interface OpenedDecider extends Decider, AddressPolicy {
   /** Why decisions are not what they should be (a stale policy, a plane that is down); null when all is well. */
@@ -126,7 +127,10 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
     looked: events.cacheLooked,
   });
   // Outside the cache: a step is a step, however its decision came about.
-  const decider = guarded(sequenced(cached, { org, fingerprint, now: runtime.now, clock, policy }), config);
+  const decider = guarded(
+    sequenced(spreadWatched(cached, policy), { org, fingerprint, now: runtime.now, clock, policy }),
+    config,
+  );
   const candidate =
     candidatePath === null ? null : await openCandidate(runtime, config, { path: candidatePath, fingerprint, events });
   if (candidate !== null && candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);

@@ -399,7 +399,7 @@ const checks = {
     const blocked = await governed(`${base}/to?status=302&url=${encodeURIComponent("http://a.blocked.test/")}`);
     equal([blocked.status, (await blocked.json()).vector], [451, "blocked_host"]);
     equal(outcomes[1].certificate.parent, outcomes[0].certificate.certificate_id, "parent");
-    const scheme = await governed(`${base}/to?status=302&url=${encodeURIComponent("file:///etc/passwd")}`);
+    const scheme = await governed(`${base}/to?status=302&url=${encodeURIComponent("ftp://files.example/readme")}`);
     equal((await scheme.json()).vector, "target_unsupported");
     equal((await rejected(governed(`${base}/loop`))) instanceof TypeError, true, "loop");
     equal(

@@ -181,7 +181,6 @@ function isHighSurrogate(bytes: Uint8Array, at: number): boolean {
 
 /** Most keys: without escapes, and without what JSON does not let stand in a string, they are what they say. */
 const PLAIN = 64;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_PLAIN = /[\u0000-\u001f"\\]/;
 
 const strictPart = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -111,7 +111,9 @@ async function find(bytes: Uint8Array, { path, room, complain }: LongMember, tur
         break;
       case QUOTE: {
         const cuts = [at + 1];
-        const end = await stringEnd(bytes, cuts, turn);
+        // Nearly every string is short, and waiting for nothing costs more than reading it.
+        const short = shortEnd(bytes, at + 1);
+        const end = short === -1 ? await stringEnd(bytes, cuts, turn) : short;
         const inside = open[depth - 1];
         if (inside !== undefined && depth === open.length) {
           if (atKey) {
@@ -131,6 +133,17 @@ async function find(bytes: Uint8Array, { path, room, complain }: LongMember, tur
     }
   }
   return long;
+}
+
+/** Where the string that begins at `from` ends, or -1 when that is not within a slice. */
+function shortEnd(bytes: Uint8Array, from: number): number {
+  const limit = Math.min(bytes.length, from + SLICE);
+  for (let at = from; at < limit; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at;
+    if (byte === BACKSLASH) at++;
+  }
+  return -1;
 }
 
 /** Where the string that begins at `cuts[0]` ends (its quote, or the end of the bytes); adds where it may be cut. */
@@ -166,11 +179,16 @@ function isHighSurrogate(bytes: Uint8Array, at: number): boolean {
   return digit === 0x38 || digit === 0x39 || digit === 0x61 || digit === 0x62;
 }
 
+/** Most keys: without escapes, and without what JSON does not let stand in a string, they are what they say. */
+const PLAIN = 64;
+const NOT_PLAIN = /[\u0000-\u001f"\\]/;
+
 const strictPart = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function literal(inside: Uint8Array, complain: Complaint): string {
   try {
-    return JSON.parse(`"${strictPart.decode(inside)}"`) as string;
+    const text = strictPart.decode(inside);
+    return text.length <= PLAIN && !NOT_PLAIN.test(text) ? text : (JSON.parse(`"${text}"`) as string);
   } catch {
     throw complain("not JSON");
   }

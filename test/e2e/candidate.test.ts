@@ -36,7 +36,7 @@ function differences(on: Gateway): Record<string, unknown>[] {
   const audit = join(on.folder, "audit");
   return readdirSync(audit)
     .filter((name) => name.startsWith("candidate"))
-    .flatMap((name) => readFileSync(join(audit, name), "utf8").trim().split("\n"))
+    .flatMap((name) => readFileSync(join(audit, name), "utf8").split("\n").slice(0, -1))
     .map((line) => JSON.parse(line));
 }
 

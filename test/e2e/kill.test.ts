@@ -59,7 +59,9 @@ const ask = (on: Gateway) => exchange(on.port, proxied("GET", `http://${at}/`));
 async function answers(on: Gateway, status: number): Promise<string> {
   let body = "";
   await until(async () => {
-    const answer = await ask(on);
+    // What is under way when the switch is thrown is cut without an answer.
+    const answer = await ask(on).catch(() => null);
+    if (answer === null) return false;
     body = answer.body;
     return answer.status === status;
   }, `answered ${status}`);

@@ -1,5 +1,5 @@
 /** The decider a configuration asks for, and what else of the policy the gateway needs. */
-import type { Config } from "../config/config.ts";
+import type { Config, GovernanceConfig } from "../config/config.ts";
 import type { LimitProgram } from "../limits/compile.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
@@ -12,8 +12,9 @@ import { fingerprints } from "./credential-fields.ts";
 import { type Decider, guarded } from "./decider.ts";
 import { type DegradedTerms, degradable } from "./degraded.ts";
 import { embeddedDecider } from "./embedded.ts";
-import { planeDecider } from "./governance.ts";
-import { type FetchedPolicy, openBundlePolicy } from "./policy-bundle.ts";
+import type { PlaneDecider } from "./governance.ts";
+import type { Policy } from "./policy.ts";
+import type { FetchedPolicy } from "./policy-bundle.ts";
 import { openPolicy } from "./policy-files.ts";
 import { Poll } from "./poll.ts";
 import { sequenced } from "./sequenced.ts";
@@ -72,10 +73,24 @@ async function fetchedPolicy(
   { policyBundle, opa, maxBody }: Config,
   warn: (message: string) => void,
 ): Promise<FetchedPolicy | null> {
-  if (policyBundle !== null) return openBundlePolicy(runtime, policyBundle);
+  if (policyBundle !== null) {
+    const { openBundlePolicy } = await import("./policy-bundle.ts");
+    return openBundlePolicy(runtime, policyBundle);
+  }
   if (opa === null) return null;
   const { openOpaPolicy } = await import("./opa-policy.ts");
   return openOpaPolicy(runtime, opa, { maxBody, fault: seldom(runtime, warn) });
+}
+
+/** What only some configurations need is loaded for them only: a start is short. */
+async function openPlane(
+  runtime: Runtime,
+  config: Config,
+  governance: GovernanceConfig,
+  policy: Policy,
+): Promise<PlaneDecider> {
+  const { planeDecider } = await import("./governance.ts");
+  return planeDecider(runtime, { ...config, governance }, policy);
 }
 
 const SELDOM_MS = 10_000;
@@ -101,7 +116,7 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
   if (policy.version === null && governance === null) events.warn(NO_POLICY);
   const fingerprint = fingerprints(runtime, config);
   const engine = embeddedDecider(runtime, config, policy, fingerprint);
-  const plane = governance === null ? null : planeDecider(runtime, { ...config, governance }, policy);
+  const plane = governance === null ? null : await openPlane(runtime, config, governance, policy);
   const clock = runtime.monotonic;
   const org = config.orgId;
   const lasting =

@@ -4,7 +4,7 @@ import { Fault, messageOf } from "../errors.ts";
 import { type CacheTerms, cacheTerms, NO_TERMS } from "../policy/cache-terms.ts";
 import type { PolicySource } from "../policy/document.ts";
 import { loadEngines } from "../policy/engines.ts";
-import { compilePolicy, type Program } from "../policy/program.ts";
+import type { Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
@@ -104,6 +104,8 @@ function termsOf(loaded: LoadedPolicy | null): CacheTerms {
 /** Names every problem of every file, whatever comes first. */
 async function load(runtime: Files, path: string): Promise<LoadedPolicy> {
   const { sources, unread } = await readPolicySources(runtime, path);
+  // Schemas and YAML take longer to load than all the rest: not at a start without a policy.
+  const { compilePolicy } = await import("../policy/program.ts");
   await loadEngines(sources);
   return { program: compilePolicy(sources, unread), sources };
 }

@@ -5,8 +5,9 @@ import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
 import type { CacheTerms } from "../policy/cache-terms.ts";
 import type { PolicySource } from "../policy/document.ts";
-import { evaluateHost, type Program } from "../policy/program.ts";
-import type { Sequence } from "../policy/sequences.ts";
+import { evaluateHost } from "../policy/evaluate-host.ts";
+import type { Program } from "../policy/program.ts";
+import type { Sequence } from "../policy/sequence-state.ts";
 import { parseIp } from "../wire/ip.ts";
 import type { AddressPolicy } from "./address.ts";
 

@@ -3,7 +3,7 @@ import { type Facts, factsOf } from "../content/facts.ts";
 import { block, type Decision, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import { Asked } from "../policy/asked.ts";
-import { type Sequence, SequenceState } from "../policy/sequences.ts";
+import { type Sequence, SequenceState } from "../policy/sequence-state.ts";
 import type { Decider } from "./decider.ts";
 import { type Asking, EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";

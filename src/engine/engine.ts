@@ -19,7 +19,6 @@ import type { Inspection } from "../detect/pillar128.ts";
 import type { DlpFinding } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
-import { evaluateRules } from "../policy/evaluate.ts";
 import type { Program } from "../policy/program.ts";
 import { kindOf, mayCallTools } from "./body-kind.ts";
 import { headTexts, readField, type Unread } from "./head.ts";
@@ -186,7 +185,7 @@ export class Engine {
 
   /** What the rules say. Allowing is no reason against anything, so it joins the tally only as the ruling's last word. */
   #policy(program: Program, question: Question, facts: Facts, tally: Tally): Allowed {
-    const said = evaluateRules(program, question, facts, tally.findings);
+    const said = program.rule(question, facts, tally.findings);
     const { verdict, reason, rule, controls, would, ttlS, message } = said;
     const by = { pillar: "CoreGuard", vector: VECTOR[verdict], rule, controls };
     if (verdict !== "allow") tally.add({ ...by, verdict, reason: message ?? reason }, false);

@@ -1,5 +1,6 @@
 /** What every section of a policy file is made of. */
 import { z } from "zod";
+import { SEVERITIES } from "./_values.ts";
 
 export const MAX_ENTRIES = 65_536;
 export const MAX_TEXT = 300;
@@ -44,17 +45,4 @@ export const identifier = z
     "must be letters, digits, dots, dashes and underscores, at most 64 of them",
   );
 
-export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
 export const severity = choice(SEVERITIES);
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
-/** Seconds of a `duration`. */
-export function secondsOf(text: string): number {
-  return Number(text.slice(0, -1)) * (UNIT_SECONDS[text.slice(-1)] ?? Number.NaN);
-}
-
-/** What `many` accepted, as a list. */
-export function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
-  return value === undefined ? [] : Array.isArray(value) ? value : [value as T];
-}

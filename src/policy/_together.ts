@@ -1,6 +1,6 @@
 /** What several files of one policy come to together: what they extend, their named lists, defaults and hosts. */
 import { quote } from "../words/quote.ts";
-import { listOf } from "./_schema-parts.ts";
+import { listOf } from "./_values.ts";
 import {
   listName,
   type ParsedPolicy,

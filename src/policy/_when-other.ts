@@ -1,7 +1,7 @@
 /** Conditions on time, on what inspection found, and CEL. */
 import { quote } from "../words/quote.ts";
-import { listOf, SEVERITIES } from "./_schema-parts.ts";
 import type { Conditions, TimeWindow } from "./_schema-when.ts";
+import { listOf, SEVERITIES } from "./_values.ts";
 import { type Asked, NO, ofSome, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { type Compiling, type Condition, saying } from "./condition.ts";
 import { engines } from "./engines.ts";

@@ -1,4 +1,4 @@
-import { secondsOf } from "./_schema-parts.ts";
+import { secondsOf } from "./_values.ts";
 import type { CacheSection } from "./schema.ts";
 
 /** What a policy says of remembering decisions; null where it does not. */

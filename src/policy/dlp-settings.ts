@@ -1,6 +1,6 @@
 /** The `dlp:` section as detectors take it. */
 import type { Severity } from "../model/finding.ts";
-import { listOf } from "./_schema-parts.ts";
+import { listOf } from "./_values.ts";
 import type { DlpSection } from "./schema.ts";
 
 export type DlpMode = "enforce" | "sanitize" | "shadow" | "off";

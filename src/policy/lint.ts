@@ -1,7 +1,7 @@
 /** What is allowed in a policy, and is probably not what was meant. Errors are `compilePolicy`'s to say. */
 import { quote } from "../words/quote.ts";
-import { listOf } from "./_schema-parts.ts";
 import type { Conditions, TimeWindow } from "./_schema-when.ts";
+import { listOf } from "./_values.ts";
 import { parseInstant, readHours } from "./_when-other.ts";
 import { SEVERITY } from "./evaluate.ts";
 import { parseHostPattern } from "./host-set.ts";

@@ -1,30 +1,19 @@
 /** A policy compiled once into something that is only asked, never changed. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { Facts } from "../content/facts.ts";
+import type { Finding } from "../model/finding.ts";
+import type { Question } from "../model/question.ts";
 import { quote } from "../words/quote.ts";
 import { accessOf, addAll, defaultOf, includedBy, namedLists } from "./_together.ts";
 import { invalid, type ParsedPolicy, type PolicySource, parsePolicy } from "./document.ts";
+import { evaluateRules, type PolicyRuling } from "./evaluate.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
 import { type CompiledRule, compileRule, type RuleContext } from "./rule.ts";
 import { RuleIndex } from "./rule-index.ts";
 import { mergeSections, type Sections } from "./sections.ts";
-import { compileSequence, type Sequence } from "./sequences.ts";
-
-/** What is asked of a place alone. */
-export interface Place {
-  readonly host: string;
-  readonly port: number;
-  /** True when `host` is an IP literal. */
-  readonly literal: boolean;
-}
-
-export interface PolicyVerdict {
-  readonly allowed: boolean;
-  /** The rule that decided, as in `hosts.deny[2] *.evil.com`, or `default`. */
-  readonly rule: string;
-  /** What it would be if everything that is in shadow were enforced; null when that is the same. */
-  readonly would: { readonly allowed: boolean; readonly rule: string } | null;
-}
+import type { Sequence } from "./sequence-state.ts";
+import { compileSequence } from "./sequences.ts";
 
 /** The default by class; null where the file does not say. */
 export interface Access {
@@ -44,6 +33,8 @@ export interface Layer {
 }
 
 export interface Program extends Layer, Sections {
+  /** `evaluateRules` over this program: whoever only asks it need not load what compiles it. */
+  rule(question: Question, facts: Facts, findings: readonly Finding[]): PolicyRuling;
   /** "sha256-" + 16 hex over the files that made it. */
   readonly version: string;
   readonly opaque: HostSet;
@@ -121,7 +112,7 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
   if (problems.length > 0) throw invalid(problems);
 
   const enforcing = files.filter((file) => !shadowFiles.has(file));
-  return {
+  const program: Program = {
     ...enforced,
     ...sections,
     version: versionOf([...included.map(({ source }) => source), ...sources]),
@@ -134,23 +125,9 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
     unshadowed: anyShadow ? { ...every, allowByDefault: byDefault.every, access: access(files) } : null,
     unusedLists: [...places].flatMap(([name, at]) => (used.has(name) ? [] : [{ name, at: at() }])),
     files,
+    rule: (question, facts, findings) => evaluateRules(program, question, facts, findings),
   };
-}
-
-/** Of a place alone: CONNECT, and what is asked again about a tunnel. Pure and total. Deny beats allow. */
-export function evaluateHost(program: Program, place: Place): PolicyVerdict {
-  const { allowed, rule } = judgePlace(program, place);
-  if (program.unshadowed === null) return { allowed, rule, would: null };
-  const would = judgePlace(program.unshadowed, place);
-  return { allowed, rule, would: would.allowed === allowed ? null : would };
-}
-
-function judgePlace(layer: Layer, { host, port, literal }: Place): { allowed: boolean; rule: string } {
-  const denied = layer.deny.match(host, port, literal) ?? layer.denyRules.match(host, port, literal);
-  if (denied !== null) return { allowed: false, rule: denied };
-  const allowed = layer.allow.match(host, port, literal) ?? layer.allowRules.match(host, port, literal);
-  if (allowed !== null) return { allowed: true, rule: allowed };
-  return { allowed: layer.allowByDefault, rule: "default" };
+  return program;
 }
 
 /** Deny and allow rules that ask for nothing but a host. */

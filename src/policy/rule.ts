@@ -1,8 +1,8 @@
 /** One rule, compiled. */
 import { quote } from "../words/quote.ts";
 import type { Path } from "./_problems.ts";
-import { listOf, secondsOf } from "./_schema-parts.ts";
 import type { Conditions } from "./_schema-when.ts";
+import { listOf, secondsOf } from "./_values.ts";
 import { bodyConditions } from "./_when-body.ts";
 import { headConditions } from "./_when-head.ts";
 import { otherConditions, parseInstant } from "./_when-other.ts";

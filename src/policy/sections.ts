@@ -1,7 +1,7 @@
 /** The sections that others carry out: inspection, limits, sequences, the cache. Merged over files, compiled where they can be. */
 import { compileLimits, type HostMatcher, type LimitProgram } from "../limits/compile.ts";
 import { quote } from "../words/quote.ts";
-import { secondsOf } from "./_schema-parts.ts";
+import { secondsOf } from "./_values.ts";
 import type { Asked, Truth } from "./asked.ts";
 import type { Condition } from "./condition.ts";
 import type { ParsedPolicy } from "./document.ts";

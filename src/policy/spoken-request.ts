@@ -4,7 +4,8 @@ import { issuerOf } from "../dlp/credential.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import { normalizeHost } from "../wire/authority.ts";
-import { count, many, SEVERITIES, strict } from "./_schema-parts.ts";
+import { count, many, strict } from "./_schema-parts.ts";
+import { SEVERITIES } from "./_values.ts";
 import { parseInstant } from "./_when-other.ts";
 
 const text = z.string({ error: "must be text: put it in quotes" });

@@ -4,7 +4,7 @@ import { Fault } from "../../src/errors.ts";
 import type { Finding } from "../../src/model/finding.ts";
 import { Asked } from "../../src/policy/asked.ts";
 import { compilePolicy } from "../../src/policy/program.ts";
-import { type Sequence, SequenceState } from "../../src/policy/sequences.ts";
+import { type Sequence, SequenceState } from "../../src/policy/sequence-state.ts";
 import { type Asking, finding, json, question } from "./_ask.ts";
 
 const HEAD = "version: 1\ndefault: allow\nsequences:\n";

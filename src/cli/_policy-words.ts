@@ -36,10 +36,56 @@ const WORDS: readonly (readonly [code: RegExp, words: Words])[] = [
     },
   ],
   [
-    /^policy_(?:approval|hold)/,
+    /^approval_needed$/,
     {
       what: "a rule wants a person to approve this",
       help: "have it approved, or ask for an allow rule that is narrower than the one that holds it",
+    },
+  ],
+  [
+    /^sanitize_/,
+    {
+      what: "data would have to be taken out where taking it out makes another request of it: in a head or URL, a key, a signed body",
+      help: "leave it out of what is sent, or send it in the body and unsigned",
+    },
+  ],
+  [
+    /^ssrf_url$/,
+    {
+      what: "a tool is asked to fetch an address of a cloud's metadata service",
+      help: "no tool has business there; see who wrote the argument",
+    },
+  ],
+  [
+    /^attestation_invalid$/,
+    {
+      what: "the governance plane's answer does not prove that it is its own, and about this request",
+      help: "see that EVE_PROXY_GOVERNANCE_JWKS holds the plane's keys, and that both clocks are right",
+    },
+  ],
+  [
+    /^limits_unavailable$/,
+    {
+      what: "the store of the counters could not be asked, and this limit is closed then",
+      help: "see that Redis runs and that EVE_PROXY_REDIS_URL reaches it",
+    },
+  ],
+  [
+    /^price_unknown$/,
+    { what: "a money limit applies, and no price is known for the model", help: "add it to prices: in the policy" },
+  ],
+  [
+    /^(?:host_mismatch$|sni_|tunnel_|connect_)/,
+    {
+      what: "what is in the tunnel is not what the tunnel was opened for, or tunnels are not allowed",
+      help: "connect to the name that is asked for; places with another protocol belong into opaque: of the policy",
+    },
+  ],
+  [
+    /^(?:plane_(?:deny|sanitize)|opa_deny)$/,
+    {
+      what: "the governance plane or the OPA policy said so, and named no code",
+      help: "its operators know why; rule and reason are theirs",
     },
   ],
   [
@@ -122,7 +168,7 @@ const WORDS: readonly (readonly [code: RegExp, words: Words])[] = [
     /^[0-9]{3}$/,
     {
       what: "the content is an attack on a model, or carries one",
-      help: "docs/policy.md has the table of vectors; findings below say where it stands",
+      help: "docs/pillar128.md has the table of vectors; findings below say where it stands",
     },
   ],
   [
@@ -133,7 +179,7 @@ const WORDS: readonly (readonly [code: RegExp, words: Words])[] = [
     },
   ],
   [
-    /^decision_|^enforce_/,
+    /^decision_|^pipeline_crashed$/,
     { what: "the decision itself failed", help: "this is a defect or a broken plane: see the log around that time" },
   ],
   [
@@ -155,9 +201,13 @@ const WORDS: readonly (readonly [code: RegExp, words: Words])[] = [
     },
   ],
   [
-    /^body_too_large$|^too_large$/,
-    { what: "the body is larger than what is inspected", help: "EVE_PROXY_MAX_BODY bounds it" },
+    /^held_exhausted$/,
+    {
+      what: "there was no room to hold the body for inspection",
+      help: "EVE_PROXY_MAX_HELD bounds it; try again later",
+    },
   ],
+  [/^body_too_large$/, { what: "the body is larger than what is inspected", help: "EVE_PROXY_MAX_BODY bounds it" }],
 ];
 
 const UNKNOWN: Words = { what: "it was refused", help: "docs/policy.md lists the codes" };

@@ -53,7 +53,7 @@ function degradedTerms(
 }
 
 const NO_POLICY =
-  'no policy is configured: every host is allowed that EVE_PROXY_BLOCKED_HOSTS does not name; to tighten, set EVE_PROXY_POLICY to a file with "version: 1", "default: deny" and the hosts to allow';
+  'no policy is configured: every public host is allowed; attacks on models (Pillar 128), secrets and internal addresses are vetoed, personal data is only noted; to tighten, set EVE_PROXY_POLICY to a file with "version: 1" and "extends: [llm-only]", and see docs/policy.md';
 
 const DEGRADED = "DEGRADED: the governance plane is down; what it allowed before passes, everything else fails closed";
 const BAD_CANDIDATE = "the candidate policy is no good and compares nothing new";

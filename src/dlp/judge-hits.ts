@@ -17,41 +17,57 @@ export interface Where {
   readonly tokenRequest: boolean;
 }
 
+/** Hits that are judged in one go. */
+const HITS_A_TURN = 400;
+
 /** Hits of one part, in any order, as findings in the order of their starts; none overlaps one of its own strength. */
-export function findingsOf(
+export function* findingsOf(
   hits: readonly Hit[],
   bytes: Uint8Array,
   detectors: Detectors,
-  { where, host, tokenRequest }: Where,
-): DlpFinding[] {
+  where: Where,
+): Generator<void, DlpFinding[]> {
   const findings: DlpFinding[] = [];
-  for (const hit of strongest(hits)) {
-    const { rule, start, end, confidence, view } = hit;
-    if (detectors.allowedNames.has(rule.name)) continue;
-    const mode = detectors.modes[rule.class];
-    if (mode === "off" || detectors.allowed(bytes.subarray(start, end))) continue;
-    if (rule.class === "secret" && ownership(rule.issuer, host) === "own") continue;
-    findings.push({
-      pillar: "CoreGuard",
-      vector: VECTORS[rule.class],
-      name: rule.name,
-      severity: rule.severity,
-      view,
-      where,
-      start,
-      end,
-      reason:
-        rule.issuer === null || rule.class !== "secret"
-          ? `${rule.reason} stands in the ${where}`
-          : `${rule.reason} is on its way to ${host}`,
-      class: rule.class,
-      mode: sure(hit, tokenRequest) ? mode : "shadow",
-      confidence,
-      issuer: rule.issuer,
-      redactable: where === "body",
-    });
+  const kept = strongest(hits);
+  for (let i = 0; i < kept.length; i++) {
+    if (i % HITS_A_TURN === HITS_A_TURN - 1) yield;
+    const finding = findingOf(kept[i] as Hit, bytes, detectors, where);
+    if (finding !== null) findings.push(finding);
   }
   return findings;
+}
+
+/** Null: nobody wants to know. */
+function findingOf(
+  hit: Hit,
+  bytes: Uint8Array,
+  detectors: Detectors,
+  { where, host, tokenRequest }: Where,
+): DlpFinding | null {
+  const { rule, start, end, confidence, view } = hit;
+  if (detectors.allowedNames.has(rule.name)) return null;
+  const mode = detectors.modes[rule.class];
+  if (mode === "off" || detectors.allowed(bytes.subarray(start, end))) return null;
+  if (rule.class === "secret" && ownership(rule.issuer, host) === "own") return null;
+  return {
+    pillar: "CoreGuard",
+    vector: VECTORS[rule.class],
+    name: rule.name,
+    severity: rule.severity,
+    view,
+    where,
+    start,
+    end,
+    reason:
+      rule.issuer === null || rule.class !== "secret"
+        ? `${rule.reason} stands in the ${where}`
+        : `${rule.reason} is on its way to ${host}`,
+    class: rule.class,
+    mode: sure(hit, tokenRequest) ? mode : "shadow",
+    confidence,
+    issuer: rule.issuer,
+    redactable: where === "body",
+  };
 }
 
 function sure({ rule, confidence }: Hit, tokenRequest: boolean): boolean {
@@ -61,12 +77,17 @@ function sure({ rule, confidence }: Hit, tokenRequest: boolean): boolean {
   return confidence === "high" || !GENERIC.has(rule.name);
 }
 
-function strongest(hits: readonly Hit[]): Hit[] {
-  const rank = (hit: Hit): number =>
+function rank(hit: Hit): number {
+  return (
     CLASS_RANK[hit.rule.class] * 100 +
     CONFIDENCE_RANK[hit.confidence] * 10 +
     (GENERIC.has(hit.rule.name) ? 0 : 25) +
-    (hit.view === "plain" ? 1 : 0);
+    (hit.view === "plain" ? 1 : 0)
+  );
+}
+
+function strongest(hits: readonly Hit[]): Hit[] {
+  if (hits.length < 2) return [...hits];
   const ordered = [...hits].sort((a, b) => a.start - b.start || b.end - a.end);
   const kept: Hit[] = [];
   for (const hit of ordered) {

@@ -26,6 +26,7 @@ export const OVERLAP = 8 * 1024;
 const HALF = OVERLAP / 2;
 /** Looked at between two yields. Even. */
 const STEP = 8 * 1024;
+const HITS_A_TURN = 1000;
 
 /** One body that is being scanned. */
 interface Scan {
@@ -113,9 +114,12 @@ function* scanSlice(scan: Scan, from: number, to: number): Generator<void, void>
 
 /** Of what the view's text held, what begins from `first` to before `last`. The rest only takes part in the contest. */
 function* tellHits({ bytes, detectors, where, view, sink, told }: Scan, first: number, last: number) {
-  const hits: Hit[] = [];
-  for (const hit of sink.hits)
-    hits.push({ ...hit, start: view.place(hit.start), end: Math.min(bytes.length, view.place(hit.end)) });
+  const { hits } = sink;
+  for (let i = 0; i < hits.length; i++) {
+    if (i % HITS_A_TURN === HITS_A_TURN - 1) yield;
+    const hit = hits[i] as Hit;
+    hits[i] = { ...hit, start: view.place(hit.start), end: Math.min(bytes.length, view.place(hit.end)) };
+  }
   for (const finding of yield* findingsOf(hits, bytes, detectors, where))
     if (finding.start >= first && finding.start < last) told.add(finding);
 }

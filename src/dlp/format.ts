@@ -60,11 +60,7 @@ export class Format {
 
   /** Where a match that starts at `start` ends, or -1. A word has to begin there. `sink` knows the runs of `bytes`. */
   match(bytes: Uint8Array, start: number, { runs }: Sink): number {
-    const rare = this.#rare;
-    if (rare !== null) {
-      const stands = runs.next(rare.index, rare.literal, start + rare.least);
-      if (stands > start + rare.most) return -1;
-    }
+    let rare = this.#rare;
     let at = start;
     const parts = this.#parts;
     for (let p = 0; p < parts.length; p++) {
@@ -76,6 +72,11 @@ export class Format {
       }
       const end = runs.end(of, at);
       if (end - at < min) return -1;
+      // Asked when something has stood already: that tells of most that it is nothing.
+      if (rare !== null) {
+        if (runs.next(rare.index, rare.literal, start + rare.least) > start + rare.most) return -1;
+        rare = null;
+      }
       const next = parts[p + 1];
       // One more of its characters: a longer word that only begins alike.
       if (next === undefined) return end - at > max ? -1 : end;

@@ -33,9 +33,12 @@ export class NearWords {
     this.#state = this.#upTo = this.#count = 0;
   }
 
-  /** Sets `low` and `high`. Answers whether any word at all stands near. */
-  look(table: NearTable, start: number, end: number): boolean {
-    const to = Math.min(this.#bytes.length, end + BEHIND);
+  /**
+   * Sets `low` and `high`. Answers whether any word at all stands near what is from `start` to `end`, or to an end up to
+   * `most`; within the former none counts.
+   */
+  look(table: NearTable, start: number, end: number, most: number): boolean {
+    const to = Math.min(this.#bytes.length, most + BEHIND);
     const from = Math.max(0, start - BEFORE);
     if (from > this.#upTo) {
       this.#upTo = from;

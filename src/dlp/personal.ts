@@ -2,12 +2,15 @@
 import { ALNUM, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
 import { mod97 } from "./checks.ts";
 import { IBAN_LENGTHS, IBAN_RULE } from "./lettered-identifiers.ts";
-import { groupKey, LAYOUTS, MAX_GROUPS, MAX_LETTERED, NUMBERS, nearTable, PHONE_BIT } from "./recognizers.ts";
+import { groupKey, LAYOUTS, LONE_LAYOUTS, MAX_GROUPS, MAX_LETTERED, NUMBERS, nearTable, PHONE_BIT } from "./recognizers.ts";
 import type { Rule } from "./rule.ts";
 import type { PlaceDetector } from "./scanner.ts";
 import type { Sink } from "./sink.ts";
 
 const MAX_SPAN = 44;
+/** Letters and digits apart: so many words, and bytes, of one identifier. */
+const MAX_WORDS = 6;
+const MAX_JOINED = 20;
 const MIN_LETTERED = 8;
 /** Digits in a row. */
 const MAX_RUN = 20;
@@ -97,7 +100,7 @@ function tryGroups(at: number, end: number, groups: number, sink: Sink): number 
   if (candidates === undefined) return -1;
   let total = 0;
   for (let g = 0; g < groups; g++) total += lengths[g] as number;
-  sink.near.look(nearTable(), at, end);
+  sink.near.look(nearTable(), at, end, end);
   const { low, high } = sink.near;
   let best = -1;
   for (const { of, low: lowBit, high: highBit } of candidates) {
@@ -148,19 +151,24 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   let length = last - start - apart;
   if (length > MAX_LETTERED) return last;
   length = gather(bytes, start, last, 0);
-  if (length >= 3 && letteredToken(start, last, length, sink)) return last;
+  // No word near anything that may begin here: what needs one need not be looked for.
+  const lone = !sink.near.look(nearTable(), start, start, Math.max(last, start + MAX_JOINED));
+  if (length >= 3 && letteredToken(start, last, length, lone, sink)) return last;
   let end = last;
-  while (
+  for (
+    let words = 1;
+    words < MAX_WORDS &&
     end < bytes.length &&
-    end - start < 20 &&
-    (bytes[end] === 0x20 || bytes[end] === 0x2d || bytes[end] === 0x2e)
+    end - start < MAX_JOINED &&
+    (bytes[end] === 0x20 || bytes[end] === 0x2d || bytes[end] === 0x2e);
+    words++
   ) {
-    const next = wordEnd(bytes, end + 1, start + 21);
-    if (next === end + 1 || next - end > 9 || next - start > 20) break;
+    const next = wordEnd(bytes, end + 1, start + MAX_JOINED + 1);
+    if (next === end + 1 || next - end > 9 || next - start > MAX_JOINED) break;
     length = gather(bytes, end + 1, next, length);
     end = next;
     if (length > MAX_LETTERED) break;
-    if (length >= MIN_LETTERED && letteredToken(start, end, length, sink)) return end;
+    if (length >= MIN_LETTERED && letteredToken(start, end, length, lone, sink)) return end;
   }
   return last;
 }
@@ -173,15 +181,15 @@ function wordEnd(bytes: Uint8Array, from: number, limit: number): number {
 }
 
 /** `length`: of the token without separators, whose letters and digits `gather` has put down. */
-function letteredToken(start: number, end: number, length: number, sink: Sink): boolean {
-  const candidates = LAYOUTS[length];
-  if (candidates === undefined) return false;
+function letteredToken(start: number, end: number, length: number, lone: boolean, sink: Sink): boolean {
+  const candidates = (lone ? LONE_LAYOUTS : LAYOUTS)[length];
+  if (candidates === undefined || candidates.length === 0) return false;
   let text: string | null = null;
   let looked = false;
   for (const { recognizer, digitsAt, lettersAt } of candidates) {
     if ((digitMask & digitsAt) !== digitsAt || (digitMask & lettersAt) !== 0) continue;
     const { rule, shape, check, alone } = recognizer.of;
-    if (!looked) sink.near.look(nearTable(), start, end);
+    if (!looked) sink.near.look(nearTable(), start, end, end);
     looked = true;
     const named = (sink.near.low & recognizer.low) !== 0 || (sink.near.high & recognizer.high) !== 0;
     if (!named && alone === null) continue;
@@ -269,6 +277,6 @@ function phone(bytes: Uint8Array, at: number, end: number, total: number, sink: 
   )
     return;
   if (bytes[at + first] === 0x2f && end > at + first) return;
-  if (!sink.near.look(nearTable(), at, end) || (sink.near.high & PHONE_BIT) === 0) return;
+  if (!sink.near.look(nearTable(), at, end, end) || (sink.near.high & PHONE_BIT) === 0) return;
   sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
 }

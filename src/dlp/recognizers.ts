@@ -57,11 +57,14 @@ export interface Layout {
 }
 
 /** Length without separators → how tokens of that length are laid out. */
-export const LAYOUTS: readonly (readonly Layout[])[] = layouts();
+export const LAYOUTS: readonly (readonly Layout[])[] = layouts(() => true);
+/** Of those the ones that are something without a word that says so. */
+export const LONE_LAYOUTS: readonly (readonly Layout[])[] = layouts(({ alone }) => alone !== null);
 
-function layouts(): Layout[][] {
+function layouts(wanted: (one: LetteredIdentifier) => boolean): Layout[][] {
   const table: Layout[][] = Array.from({ length: MAX_LETTERED + 1 }, () => []);
   for (const one of lettered) {
+    if (!wanted(one.of)) continue;
     for (const layout of one.of.layouts) {
       let digitsAt = 0;
       let lettersAt = 0;

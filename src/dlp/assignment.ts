@@ -1,8 +1,11 @@
 /** Secrets told by the name they are given: `api_key = "…"`, `"password": "…"`, `--token …`, `Authorization: Basic …`. */
-import { ALNUM, ascii, CAPITAL, DIGIT, KIND, LETTER, latin1, SMALL, SPACE, TOKEN } from "./bytes.ts";
-import { entropy, isPlaceholder } from "./placeholder.ts";
-import { type Confidence, secretRule } from "./rule.ts";
+import { ALNUM, ascii, DIGIT, KIND, LETTER, latin1, SPACE } from "./bytes.ts";
+import { base64Into } from "./decodings.ts";
+import { isPlaceholder } from "./placeholder.ts";
+import { secretRule } from "./rule.ts";
+import { byteClass } from "./runs.ts";
 import type { Sink } from "./sink.ts";
+import { type Confident, passwordness, randomness } from "./values.ts";
 import type { Detector } from "./vendor-keys.ts";
 
 const SECRET = secretRule("generic-secret", null, "a random value under a name that says it is secret");
@@ -13,6 +16,10 @@ const MAX_NAME = 48;
 const MAX_GAP = 24;
 const MAX_VALUE = 512;
 const MIN_VALUE = 6;
+/** What stands before a keyword is looked at so far. */
+const MAX_OWN = 16;
+const NAME = byteClass("N");
+const TOKEN = byteClass("K");
 
 /** 0: a token, judged by how random it is; 1: a password, which people may have made up; 2: a scheme of HTTP. */
 type Sort = 0 | 1 | 2;
@@ -41,7 +48,7 @@ export function assignments(): Detector[] {
   return KEYWORDS.map(([word, sort]) => ({
     literal: ascii(word),
     fold: true,
-    next: null,
+    next: [],
     found: (bytes, at, sink) =>
       sort === 2 ? headerAt(bytes, at + word.length, word, sink) : assignedAt(bytes, at, word, sort, sink),
   }));
@@ -52,10 +59,9 @@ const DASH = 0x2d;
 /** A keyword stands at `at`: finds the sign and the value behind the rest of its name. */
 function assignedAt(bytes: Uint8Array, at: number, word: string, sort: Sort, sink: Sink): void {
   if (at < sink.judged) return;
-  let end = at + word.length;
-  const limit = Math.min(bytes.length, end + MAX_NAME);
-  while (end < limit && isName(bytes[end] as number)) end++;
-  if (end === limit && end < bytes.length) return;
+  const rest = at + word.length;
+  const end = Math.max(rest, sink.runs.end(NAME, rest));
+  if (end - rest >= MAX_NAME && end < bytes.length) return;
   let i = end;
   // A closing quote, backslashes of an outer string, a bracket: `"token\":`, `['token'] =`.
   let closed = false;
@@ -110,121 +116,55 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   if (end - start < MIN_VALUE) return;
   // Most values are words: told without making strings of them.
   if ((kinds & DIGIT) === 0 && (named.sort === 1 ? !quoted : end - start < 20 || (kinds & LETTER) !== LETTER)) return;
-  if (sink.judgements-- <= 0) return;
-  const value = latin1(bytes, start, end);
-  const name = latin1(bytes, named.at + named.word.length, named.end);
-  const before = latin1(bytes, Math.max(0, named.at - 16), named.at);
-  const own = /[\w.-]*$/.exec(before)?.[0] ?? "";
-  if (named.sort === 0) {
-    if (NOT_SECRET.test(name) || NO_SECRET_BEFORE.test(own)) return;
-    const confidence = randomness(value, quoted, named.word === "key" && own === "");
-    if (confidence !== null) sink.add(SECRET, start, end, confidence);
+  const { at, word, sort } = named;
+  if (sort === 0) {
+    let own = at;
+    while (own > 0 && at - own < MAX_OWN && isName(bytes[own - 1] as number)) own--;
+    const confidence = randomness(bytes, start, end, { quoted, weak: word === "key" && own === at });
+    // Names are judged last: most values are told to be none without making strings.
+    if (confidence === null || isOther(bytes, at + word.length, named.end) || isOtherBefore(bytes, own, at)) return;
+    sink.add(SECRET, start, end, confidence);
     return;
   }
-  if (NOT_SECRET.test(name.replace(/^ord|^hrase|^d/i, ""))) return;
-  const confidence = passwordness(value, quoted);
-  if (confidence !== null) sink.add(PASSWORD, start, end, confidence);
+  const confidence: Confident = passwordness(bytes, start, end, quoted);
+  if (confidence === null || NOT_SECRET.test(latin1(bytes, at + word.length, named.end).replace(/^ord|^hrase|^d/i, "")))
+    return;
+  sink.add(PASSWORD, start, end, confidence);
 }
 
-/** How sure a value is random; null when it is not. `weak`: the name alone says little. Every expression here is linear. */
-function randomness(value: string, quoted: boolean, weak: boolean): Confidence | null {
-  if (value.length < 10 || value.length > 400) return null;
-  const { digits, letters, humps, islands } = featuresOf(value);
-  if (digits === 0 && !(value.length >= 20 && humps >= 4)) return null;
-  if (digits < 2 && value.length < 16) return null;
-  if (/[\s(){}[\]$<>|]/.test(value)) return null;
-  if (/^(?:https?|file|ftp|s3|gs|arn|urn|projects|data|sha\d{1,3}|git):?[:/-]/i.test(value) || /^[./~]/.test(value))
-    return null;
-  // Words with a number behind them, versions, dates, dotted names.
-  if (digits < 5 && islands < 2 && /^[A-Za-z]+(?:[-_. ][A-Za-z]+)*[-_.]?\d{0,4}$/.test(value)) return null;
-  if (letters < 3 && /^[\d.,:/T Z+-]+$/.test(value) && !/^\d{15,}$/.test(value)) return null;
-  if (!quoted && /^[A-Za-z_]+(?:\.[A-Za-z_]\w*)+$/.test(value)) return null;
-  const bits = entropy(value);
-  const needed = /^[0-9a-f-]+$/i.test(value) ? 2.6 : value.length < 16 ? 2.9 : 3.1;
-  if (bits < needed || isPlaceholder(value)) return null;
-  if (weak) return bits > 3.5 && value.length >= 20 && letters > 0 && digits >= 3 ? "medium" : null;
-  return value.length >= 16 && digits >= 2 && letters >= 2 ? "high" : "medium";
+function isOther(bytes: Uint8Array, start: number, end: number): boolean {
+  return start < end && NOT_SECRET.test(latin1(bytes, start, end));
 }
 
-interface Features {
-  readonly digits: number;
-  readonly letters: number;
-  /** Capitals behind small letters. */
-  readonly humps: number;
-  /** Runs of digits with a letter on either side. */
-  readonly islands: number;
-}
-
-function featuresOf(value: string): Features {
-  let digits = 0;
-  let letters = 0;
-  let humps = 0;
-  let islands = 0;
-  let before = 0;
-  let wet = false;
-  for (let i = 0; i < value.length; i++) {
-    const kind = (KIND[value.charCodeAt(i) & 255] as number) & ALNUM;
-    if (kind === DIGIT) {
-      digits++;
-      if (before !== DIGIT) wet = (before & LETTER) !== 0;
-    } else if (kind !== 0) {
-      letters++;
-      if (before === DIGIT && wet) islands++;
-      if (before === SMALL && kind === CAPITAL) humps++;
-    }
-    before = kind;
-  }
-  return { digits, letters, humps, islands };
-}
-
-function passwordness(value: string, quoted: boolean): Confidence | null {
-  if (value.length < 6 || value.length > 128 || isPlaceholder(value)) return null;
-  if (
-    /[\s(){}[\]<>|;]/.test(value) ||
-    /^(?:\$|%|@|process\.|os\.|env[.[]|self\.|this\.|req\.|data:|https?:)/.test(value)
-  )
-    return null;
-  if (
-    /^(?:pass(?:word|wd|phrase)?|secret|string|null|none|undefined|required|optional|true|false|hash\w*|text|input|hidden)\d{0,3}$/i.test(
-      value,
-    )
-  )
-    return null;
-  if (!quoted && /^[a-zA-Z_]+(?:\.[a-zA-Z_]+)*$/.test(value)) return null;
-  const digit = /\d/.test(value);
-  const letter = /[A-Za-z]/.test(value);
-  const special = /[^A-Za-z0-9_.-]/.test(value);
-  if ((digit && letter && value.length >= 12 && entropy(value) >= 3) || (digit && letter && special)) return "medium";
-  if (digit && letter) return "low";
-  return quoted && (special || value.length >= 10) && letter ? "low" : null;
+function isOtherBefore(bytes: Uint8Array, start: number, end: number): boolean {
+  return start < end && NO_SECRET_BEFORE.test(latin1(bytes, start, end));
 }
 
 /** `Bearer x`, `Basic x`: what stands behind the scheme. */
 function headerAt(bytes: Uint8Array, at: number, word: string, sink: Sink): void {
-  let end = at;
-  const limit = Math.min(bytes.length, at + MAX_VALUE);
-  while (end < limit && ((KIND[bytes[end] as number] as number) & TOKEN) !== 0) end++;
-  if (end - at < 12) return;
-  const value = latin1(bytes, at, end);
-  if (isPlaceholder(value)) return;
+  const end = Math.min(sink.runs.end(TOKEN, at), at + MAX_VALUE);
+  if (end - at < 12 || isPlaceholder(bytes, at, end)) return;
   if (word === "basic ") {
-    const plain = fromBasic(value);
-    if (plain === null) return;
-    const password = plain.slice(plain.indexOf(":") + 1);
-    if (password.length >= 4 && !isPlaceholder(password)) sink.add(AUTHORIZATION, at, end, "high");
+    if (saysPassword(bytes, at, end)) sink.add(AUTHORIZATION, at, end, "high");
     return;
   }
-  const confidence = randomness(value, true, false);
-  if (confidence !== null && value.length >= 20) sink.add(AUTHORIZATION, at, end, confidence);
+  if (end - at < 20) return;
+  const confidence = randomness(bytes, at, end, { quoted: true, weak: false });
+  if (confidence !== null) sink.add(AUTHORIZATION, at, end, confidence);
 }
 
-function fromBasic(value: string): string | null {
-  try {
-    const plain = atob(value);
-    return /^[\x20-\x7e]+$/.test(plain) && plain.includes(":") ? plain : null;
-  } catch {
-    return null;
+const scratch = new Uint8Array(MAX_VALUE);
+
+/** `user:password` in base64. */
+function saysPassword(bytes: Uint8Array, start: number, end: number): boolean {
+  const length = base64Into(bytes, start, end, scratch);
+  let colon = -1;
+  for (let i = 0; i < length; i++) {
+    const byte = scratch[i] as number;
+    if (byte < 0x20 || byte > 0x7e) return false;
+    if (byte === 0x3a && colon === -1) colon = i;
   }
+  return colon !== -1 && length - colon > 4 && !isPlaceholder(scratch, colon + 1, length);
 }
 
 /** Where the sign that stands at `at` ends; `at` when there is none. */

@@ -3,6 +3,7 @@
  * depend on how many strings there are.
  */
 import { Fault } from "../errors.ts";
+import { lowered } from "./bytes.ts";
 
 /** More states than this do not fit the table's entries. */
 export const MAX_STATES = 60_000;
@@ -66,17 +67,13 @@ function columnsOf(strings: readonly Uint8Array[], anyDigit: boolean): Uint8Arra
   }
   for (const string of strings) {
     for (const byte of string) {
-      const small = lower(byte);
+      const small = lowered(byte);
       if (columns[small] !== 0) continue;
       columns[small] = ++used;
       if (small >= 0x61 && small <= 0x7a) columns[small - 32] = used;
     }
   }
   return columns;
-}
-
-export function lower(byte: number): number {
-  return byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte;
 }
 
 class Trie {

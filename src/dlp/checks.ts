@@ -1,41 +1,42 @@
-/** Check digits and checksums. Digits are given as strings of ASCII digits of the right length unless said otherwise. */
+/** Check digits and checksums. Digits are given as their values, one a byte, of which the first `length` count. */
 
-export function luhn(digits: string): boolean {
+export type Digits = Uint8Array;
+
+export function luhn(digits: Digits, from: number, to: number): boolean {
   let sum = 0;
-  for (let i = digits.length - 1, twice = false; i >= 0; i--, twice = !twice) {
-    const digit = digits.charCodeAt(i) - 48;
+  for (let i = to - 1, twice = false; i >= from; i--, twice = !twice) {
+    const digit = digits[i] as number;
     sum += twice ? (digit > 4 ? 2 * digit - 9 : 2 * digit) : digit;
   }
   return sum % 10 === 0;
 }
 
 /** The sum of digits times weights, modulo. Digits behind the last weight are left out. */
-export function weighted(digits: string, weights: readonly number[], modulo: number): number {
+export function weighted(digits: Digits, weights: readonly number[], modulo: number): number {
   let sum = 0;
-  for (let i = 0; i < weights.length; i++) sum += (digits.charCodeAt(i) - 48) * (weights[i] as number);
+  for (let i = 0; i < weights.length; i++) sum += (digits[i] as number) * (weights[i] as number);
   return sum % modulo;
 }
 
-/** ISO 7064 MOD 97-10 over letters (A = 10) and digits, as an IBAN has it when its first four are put last. */
-export function mod97(text: string): number {
+/** ISO 7064 MOD 97-10 over ASCII capitals (A = 10) and digits, read from `first` on and then from the beginning. */
+export function mod97(text: Uint8Array, length: number, first: number): number {
   let rest = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code <= 57) rest = (rest * 10 + code - 48) % 97;
-    else rest = (rest * 100 + code - 55) % 97;
+  for (let i = 0; i < length; i++) {
+    const code = text[(i + first) % length] as number;
+    rest = code <= 57 ? (rest * 10 + code - 48) % 97 : (rest * 100 + code - 55) % 97;
   }
   return rest;
 }
 
 /** ISO 7064 MOD 11,10: German tax ids, Croatian OIB. The last digit is the check. */
-export function mod11_10(digits: string): boolean {
+export function mod11_10(digits: Digits, length: number): boolean {
   let product = 10;
-  for (let i = 0; i < digits.length - 1; i++) {
-    let sum = (digits.charCodeAt(i) - 48 + product) % 10;
+  for (let i = 0; i < length - 1; i++) {
+    let sum = ((digits[i] as number) + product) % 10;
     if (sum === 0) sum = 10;
     product = (2 * sum) % 11;
   }
-  return (11 - product) % 10 === digits.charCodeAt(digits.length - 1) - 48;
+  return (11 - product) % 10 === digits[length - 1];
 }
 
 const DIHEDRAL = [
@@ -49,7 +50,7 @@ const DIHEDRAL = [
   "7659821043",
   "8765932104",
   "9876543210",
-] as const;
+].map(values);
 const PERMUTED = [
   "0123456789",
   "1576283094",
@@ -59,15 +60,18 @@ const PERMUTED = [
   "4286573901",
   "2793806415",
   "7046913258",
-];
+].map(values);
+
+function values(text: string): Digits {
+  return Uint8Array.from(text, Number);
+}
 
 /** Verhoeff's check, as Aadhaar has it. */
-export function verhoeff(digits: string): boolean {
+export function verhoeff(digits: Digits, length: number): boolean {
   let check = 0;
-  for (let i = 0; i < digits.length; i++) {
-    const digit = digits.charCodeAt(digits.length - 1 - i) - 48;
-    const moved = Number(PERMUTED[i % 8]?.[digit]);
-    check = Number(DIHEDRAL[check]?.[moved]);
+  for (let i = 0; i < length; i++) {
+    const moved = PERMUTED[i % 8]?.[digits[length - 1 - i] as number] as number;
+    check = DIHEDRAL[check]?.[moved] as number;
   }
   return check === 0;
 }

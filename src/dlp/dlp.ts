@@ -2,20 +2,15 @@
 import { portableDigest } from "../crypto/digest.ts";
 import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
-import { assignments } from "./assignment.ts";
 import { type BodyOptions, scanBody } from "./body.ts";
 import { Canaries, MIN_CANARY } from "./canary.ts";
-import { emailAt } from "./email.ts";
 import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
 import { scanHead, type Unread } from "./head.ts";
-import { keyBlocks } from "./key-block.ts";
-import { type PatternSetting, Patterns } from "./patterns.ts";
-import { numberAt } from "./personal.ts";
+import { loadPatternEngine, type PatternSetting, Patterns } from "./patterns.ts";
 import { redact } from "./redact.ts";
 import type { DlpClass } from "./rule.ts";
-import { Scanner } from "./scanner.ts";
-import { urls } from "./urls.ts";
-import { vendorKeys } from "./vendor-keys.ts";
+import type { Scanner } from "./scanner.ts";
+import { scannerOf } from "./scanners.ts";
 import { Dictionaries, type DictionarySetting } from "./words.ts";
 
 export interface DlpSettings {
@@ -52,7 +47,8 @@ export interface DlpBudget {
 
 /** What the rooms of a scan share. */
 export interface Detectors {
-  readonly scanner: Scanner;
+  /** Made when a first text needs it: a start must not wait for its tables. */
+  readonly scanner: () => Scanner;
   readonly canaries: Canaries | null;
   readonly dictionaries: Dictionaries | null;
   readonly patterns: Patterns | null;
@@ -63,6 +59,8 @@ export interface Detectors {
 }
 
 export interface Dlp {
+  /** Makes the tables, a millisecond or less a step. Whoever scans before that waits for them. */
+  prepare(): Generator<void, void>;
   /**
    * Trailers, these headers and, when it has not been seen before, the URL. Credentials are judged by their issuer; nothing
    * found here is redactable.
@@ -90,21 +88,25 @@ const MAX_CANARIES = 1000;
 /** A replacement changes what stands side by side; after this many rounds what is left is told as left. */
 const MAX_ROUNDS = 4;
 
-/** @throws Fault `policy_invalid` for settings that cannot be obeyed. */
+/** `loadPatternEngine` goes before it where there are patterns. @throws Fault `policy_invalid` for settings that cannot be obeyed. */
 export function compileDlp(settings: DlpSettings = {}): Dlp {
   const detectors = detectorsOf(settings);
   return {
+    *prepare() {
+      const scanner = detectors.scanner();
+      while (!scanner.prepare()) yield;
+    },
     scanHead: (question, unread) => scanHead(question, unread, detectors),
     scanBody: (bytes, options) => scanBody(bytes, options, detectors),
     *sanitize(bytes, options) {
       let current = bytes;
       let first: readonly DlpFinding[] | null = null;
       for (let round = 0; ; round++) {
-        const findings = yield* scanBody(current, options, detectors);
+        const findings = yield* scanBody(current, { ...options, every: true }, detectors);
         if (findings === "exhausted") return "exhausted";
         first ??= findings;
         const wanted = findings.filter(options.wanted ?? isForSanitizing);
-        const next = round < MAX_ROUNDS ? redact(current, wanted, options.kind) : current;
+        const next = round < MAX_ROUNDS ? yield* redact(current, wanted, options.kind) : current;
         if (next === current) return { bytes: current, findings: first, left: wanted };
         current = next;
         yield;
@@ -135,11 +137,7 @@ function detectorsOf(settings: DlpSettings): Detectors {
   for (const print of fingerprints)
     if (!/^[0-9a-f]{64}$/.test(print)) throw new Fault("policy_invalid", "a fingerprint is 64 hex digits");
   return {
-    scanner: new Scanner({
-      detectors: modes.secret === "off" ? [] : [...vendorKeys(), ...assignments(), ...urls(), ...keyBlocks()],
-      numbers: personal ? numberAt : null,
-      ats: personal ? emailAt : null,
-    }),
+    scanner: () => scannerOf({ secrets: modes.secret !== "off", personal }),
     canaries: modes.canary === "off" || canaries.length === 0 ? null : new Canaries(canaries),
     dictionaries: modes.dictionary === "off" || dictionaries.length === 0 ? null : new Dictionaries(dictionaries),
     patterns: modes.pattern === "off" || patterns.length === 0 ? null : new Patterns(patterns),
@@ -150,3 +148,4 @@ function detectorsOf(settings: DlpSettings): Detectors {
 }
 
 export type { BodyKind, BodyOptions, DlpFinding, Mode, Unread };
+export { loadPatternEngine };

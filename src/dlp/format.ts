@@ -1,51 +1,43 @@
 /** Vendors' key formats as specifications that are matched over bytes, without backtracking over more than one length. */
-import { ALNUM, beginsAt, KIND, latin1 } from "./bytes.ts";
+import { ALNUM, ascii, KIND } from "./bytes.ts";
 import type { Rule } from "./rule.ts";
-
-/** A name in a specification → the characters it stands for. */
-const CLASSES: Readonly<Record<string, string>> = {
-  a: "A-Za-z0-9",
-  l: "a-z0-9",
-  u: "A-Z0-9",
-  c: "A-Z",
-  s: "A-Za-z",
-  d: "0-9",
-  h: "0-9a-f",
-  x: "0-9a-fA-F",
-  w: "A-Za-z0-9_-",
-  b: "A-Za-z0-9+/",
-  B: "A-Za-z0-9+/=",
-  g: "A-Za-z0-9_=-",
-  t: "A-Za-z0-9_.~-",
-  T: "A-Za-z0-9_.=-",
-  p: "!-&(-;=?-[]-~",
-  r: "A-Z2-7",
-};
+import { type ByteClass, byteClass } from "./runs.ts";
+import type { Sink } from "./sink.ts";
 
 interface Part {
   /** Exact bytes, or null for a run of a class. */
   readonly literal: Uint8Array | null;
-  readonly allowed: Uint8Array;
+  readonly of: ByteClass | null;
   readonly min: number;
   readonly max: number;
 }
 
+/** A word further on in it that little else holds. */
+interface Rare {
+  readonly index: number;
+  readonly literal: Uint8Array;
+  readonly least: number;
+  readonly most: number;
+}
+
 const NOTHING = new Uint8Array(0);
-const MAX_RUN = 4096;
+const MIN_RARE = 4;
+const rareWords: string[] = [];
 
 /** A compiled specification. */
 export class Format {
   readonly rule: Rule;
   readonly #parts: readonly Part[];
+  readonly #rare: Rare | null;
   /** The bytes it is found by, and how many stand before them. */
   readonly anchor: Uint8Array;
   readonly lead: number;
-  /** Which bytes may follow the anchor; null when the part behind it may be empty. */
-  readonly next: Uint8Array | null;
+  /** What has to follow the anchor; null when the part behind it may be empty. */
+  readonly next: ByteClass | null;
 
   /**
-   * `spec`: literal characters, and `<class min-max>` as in `ghp_<a36>`, `<w20-60>`, `<w20+>`. What stands before the
-   * first literal has one length.
+   * `spec`: literal characters, and `<class min-max>` as in `ghp_<a36>`, `<w20-60>`. What stands before the first literal
+   * of two characters or more has one length.
    */
   constructor(rule: Rule, spec: string) {
     this.rule = rule;
@@ -62,52 +54,53 @@ export class Format {
     if (this.anchor.length < 2) throw new TypeError(`${rule.name} has nothing to be found by`);
     this.lead = lead;
     const behind = this.#parts[first + 1];
-    this.next = behind === undefined || behind.min === 0 ? null : behind.allowed;
+    this.next = behind === undefined || behind.min === 0 ? null : behind.of;
+    this.#rare = rareOf(this.#parts, first);
   }
 
-  /** Where a match that starts at `start` ends, or -1. */
-  match(bytes: Uint8Array, start: number): number {
-    if (start < 0 || !beginsAt(bytes, start)) return -1;
+  /** Where a match that starts at `start` ends, or -1. A word has to begin there. `sink` knows the runs of `bytes`. */
+  match(bytes: Uint8Array, start: number, { runs }: Sink): number {
+    let rare = this.#rare;
     let at = start;
     const parts = this.#parts;
     for (let p = 0; p < parts.length; p++) {
-      const part = parts[p] as Part;
-      if (part.literal !== null) {
-        if (!standsAt(bytes, at, part.literal)) return -1;
-        at += part.literal.length;
+      const { literal, of, min, max } = parts[p] as Part;
+      if (literal !== null || of === null) {
+        if (literal !== null && !standsAt(bytes, at, literal)) return -1;
+        at += min;
         continue;
       }
-      let end = at;
-      const limit = Math.min(bytes.length, at + part.max + 1);
-      while (end < limit && part.allowed[bytes[end] as number] === 1) end++;
-      if (end - at < part.min) return -1;
+      const end = runs.end(of, at);
+      if (end - at < min) return -1;
+      // Asked when something has stood already: that tells of most that it is nothing.
+      if (rare !== null) {
+        if (runs.next(rare.index, rare.literal, start + rare.least) > start + rare.most) return -1;
+        rare = null;
+      }
       const next = parts[p + 1];
-      if (next === undefined) {
-        // One more of its characters: a longer word that only begins alike.
-        if (end - at > part.max) return -1;
-        return end;
-      }
+      // One more of its characters: a longer word that only begins alike.
+      if (next === undefined) return end - at > max ? -1 : end;
       if (next.literal === null) {
-        at += Math.min(end - at, part.max);
+        at += Math.min(end - at, max);
         continue;
       }
-      let found = -1;
-      for (let i = Math.min(end, at + part.max); i >= at + part.min; i--) {
-        if (standsAt(bytes, i, next.literal)) {
-          found = i;
-          break;
-        }
-      }
-      if (found === -1) return -1;
-      at = found;
+      const first = next.literal[0];
+      let i = Math.min(end, at + max);
+      for (const least = at + min; i >= least; i--) if (bytes[i] === first && standsAt(bytes, i, next.literal)) break;
+      if (i < at + min) return -1;
+      at = i;
     }
     return at < bytes.length && ((KIND[bytes[at] as number] as number) & ALNUM) !== 0 ? -1 : at;
   }
 
-  /** The match without its first literal, for judging whether it is an example. */
-  payload(bytes: Uint8Array, start: number, end: number): string {
-    const from = this.lead === 0 ? start + this.anchor.length : start;
-    return latin1(bytes, from, Math.min(end, from + 512));
+  /** Where the match is without its first literal, for judging whether it is an example. */
+  payload(start: number): number {
+    return this.lead === 0 ? start + this.anchor.length : start;
+  }
+
+  /** The shortest text that matches has so many characters. */
+  get shortest(): number {
+    return this.#parts.reduce((sum, part) => sum + part.min, 0);
   }
 }
 
@@ -117,30 +110,40 @@ export function standsAt(bytes: Uint8Array, at: number, literal: Uint8Array): bo
   return true;
 }
 
-function partsOf(spec: string): Part[] {
-  const parts: Part[] = [];
-  for (const [, literal, name, min, plus, max] of spec.matchAll(/([^<>]+)|<(\w)(\d+)(\+?)(?:-(\d+))?>/g)) {
-    if (literal !== undefined) {
-      parts.push({ literal: new TextEncoder().encode(literal), allowed: NOTHING, min: 0, max: 0 });
-      continue;
+function rareOf(parts: readonly Part[], anchor: number): Rare | null {
+  let least = 0;
+  let most = 0;
+  let rare: Rare | null = null;
+  parts.forEach(({ literal, min, max }, p) => {
+    if (literal !== null && p > anchor && literal.length >= MIN_RARE && literal.length > (rare?.literal.length ?? 0)) {
+      const word = String.fromCharCode(...literal);
+      if (!rareWords.includes(word)) rareWords.push(word);
+      rare = { index: rareWords.indexOf(word), literal, least, most };
     }
-    const low = Number(min);
-    const high = plus === "+" ? MAX_RUN : max === undefined ? low : Number(max);
-    parts.push({ literal: null, allowed: allowedOf(name ?? ""), min: low, max: high });
-  }
-  return parts;
+    least += min;
+    most += max;
+  });
+  return rare;
 }
 
-const tables = new Map<string, Uint8Array>();
-
-function allowedOf(name: string): Uint8Array {
-  const known = tables.get(name);
-  if (known !== undefined) return known;
-  const ranges = CLASSES[name];
-  if (ranges === undefined) throw new TypeError(`no class of characters is called "${name}"`);
-  const table = new Uint8Array(256);
-  const pattern = new RegExp(`[${ranges.replace("[]", "[\\]")}]`);
-  for (let code = 0; code < 128; code++) if (pattern.test(String.fromCharCode(code))) table[code] = 1;
-  tables.set(name, table);
-  return table;
+/** Read by hand: there are hundreds, and a gateway waits for them. */
+function partsOf(spec: string): Part[] {
+  const parts: Part[] = [];
+  for (let at = 0; at < spec.length; ) {
+    if (spec.charCodeAt(at) !== 0x3c) {
+      let end = spec.indexOf("<", at);
+      if (end === -1) end = spec.length;
+      parts.push({ literal: ascii(spec.slice(at, end)), of: null, min: end - at, max: end - at });
+      at = end;
+      continue;
+    }
+    const close = spec.indexOf(">", at);
+    const dash = spec.indexOf("-", at);
+    const split = dash !== -1 && dash < close;
+    const min = Number(spec.slice(at + 2, split ? dash : close));
+    const max = split ? Number(spec.slice(dash + 1, close)) : min;
+    parts.push({ literal: null, of: byteClass(spec.charAt(at + 1)), min, max });
+    at = close + 1;
+  }
+  return parts;
 }

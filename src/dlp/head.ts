@@ -5,7 +5,7 @@ import { type DlpFinding, VECTORS } from "./finding.ts";
 import { carriesData, decodedLabels } from "./host-labels.ts";
 import { ownership } from "./issuers.ts";
 import { findingsOf } from "./judge-hits.ts";
-import { Sink } from "./sink.ts";
+import { release, takeSink } from "./sink.ts";
 
 const encoder = new TextEncoder();
 /** Shorter texts hold nothing. */
@@ -103,14 +103,29 @@ function hostName({ host }: Question, detectors: Detectors, findings: DlpFinding
 }
 
 function scanned(value: string, where: string, host: string, detectors: Detectors): DlpFinding[] {
-  const bytes = encoder.encode(value);
-  const sink = new Sink();
-  detectors.scanner.scan(bytes, sink);
+  const { read, written } = encoder.encodeInto(value, scratch);
+  const bytes = read === value.length ? scratch.subarray(0, written) : encoder.encode(value);
+  const sink = takeSink();
+  sink.begin(bytes);
+  detectors.scanner().scan(bytes, sink);
   detectors.canaries?.scan(bytes, sink);
   detectors.dictionaries?.scan(bytes, sink);
-  detectors.patterns?.scan(bytes, sink);
-  if (sink.hits.length === 0) return [];
-  return findingsOf(sink.hits, bytes, detectors, { where, host, tokenRequest: false });
+  const { patterns } = detectors;
+  if (patterns !== null) for (let index = 0; index < patterns.count; index++) patterns.scan(index, bytes, sink);
+  const { hits } = sink;
+  const findings =
+    hits.length === 0 ? [] : finished(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false }));
+  release(sink);
+  return findings;
+}
+
+const scratch = new Uint8Array(1024);
+
+function finished<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 function decoded(text: string): string {

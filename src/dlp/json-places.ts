@@ -1,4 +1,7 @@
-/** Where in a JSON text a range stands: in a string, a number, a key. One pass, made only when something was found. */
+/**
+ * Where in a JSON text a range stands: in a string, a number, a key. One pass, made only when something was found; it yields
+ * every so many strings.
+ */
 
 export type Place = "string" | "key" | "scalar" | "structure";
 
@@ -11,16 +14,18 @@ export interface Placed {
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const STRINGS_A_TURN = 2000;
 
 /** `ranges` in the order of their starts. Texts that are no JSON are read as far as strings can be told. */
-export function jsonPlaces(
+export function* jsonPlaces(
   bytes: Uint8Array,
   ranges: readonly { readonly start: number; readonly end: number }[],
-): Placed[] {
+): Generator<void, Placed[]> {
   const placed: Placed[] = [];
   let next = 0;
   let at = 0;
-  while (next < ranges.length && at < bytes.length) {
+  for (let turn = 1; next < ranges.length && at < bytes.length; turn++) {
+    if (turn % STRINGS_A_TURN === 0) yield;
     const quote = bytes.indexOf(QUOTE, at);
     const outside = quote === -1 ? bytes.length : quote;
     for (; next < ranges.length; next++) {

@@ -22,7 +22,7 @@ function simpleEscapes(): Uint8Array {
 
 /** Made once and filled again for every slice. */
 export class View {
-  bytes: Uint8Array;
+  bytes: Uint8Array = new Uint8Array(0);
   /** Used bytes of `bytes`. */
   length = 0;
   /** Up to here the text was read: an escape that the end cut is read whole. */
@@ -31,10 +31,6 @@ export class View {
   /** Pairs: a place in the view, and the place in the text it stands for; from there on one byte is one byte. */
   #marks = new Int32Array(256);
   #used = 0;
-
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size);
-  }
 
   /** The text as it is. */
   plain(text: Uint8Array, from: number, to: number): Uint8Array {
@@ -49,6 +45,9 @@ export class View {
     if (slash === -1 || slash >= to) return this.plain(text, from, to);
     this.#from = from;
     this.#used = 0;
+    // Room for one escape that the end cut.
+    const size = to - from + 16;
+    if (this.bytes.length < size) this.bytes = new Uint8Array(size);
     const into = this.bytes;
     let at = from;
     let out = 0;
@@ -118,6 +117,17 @@ export class View {
     if (low === 0) return this.#from + at;
     return (this.#marks[2 * low - 1] as number) + at - (this.#marks[2 * low - 2] as number);
   }
+}
+
+const idle: View[] = [];
+
+/** One for slices of a body; give it back with `releaseView`. */
+export function takeView(): View {
+  return idle.pop() ?? new View();
+}
+
+export function releaseView(view: View): void {
+  if (idle.length < 8) idle.push(view);
 }
 
 function nextSlash(text: Uint8Array, at: number, to: number): number {

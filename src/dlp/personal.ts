@@ -1,17 +1,19 @@
 /** Finds personal data where numbers stand. */
-import { Automaton } from "./automaton.ts";
-import { ALNUM, ascii, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
+import { ALNUM, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
 import { mod97 } from "./checks.ts";
-import { IDENTIFIERS, type Identifier } from "./identifiers.ts";
-import { IBAN_LENGTHS, IBAN_RULE, LETTERED, type LetteredIdentifier } from "./lettered-identifiers.ts";
+import { IBAN_LENGTHS, IBAN_RULE } from "./lettered-identifiers.ts";
+import { groupKey, LAYOUTS, LONE_LAYOUTS, MAX_GROUPS, MAX_LETTERED, NUMBERS, nearTable, PHONE_BIT } from "./recognizers.ts";
 import type { Rule } from "./rule.ts";
 import type { PlaceDetector } from "./scanner.ts";
 import type { Sink } from "./sink.ts";
 
-/** Bytes before and behind in which a word tells what a number is. */
-const NEAR_BEFORE = 48;
-const NEAR_BEHIND = 32;
 const MAX_SPAN = 44;
+/** Letters and digits apart: so many words, and bytes, of one identifier. */
+const MAX_WORDS = 6;
+const MAX_JOINED = 20;
+const MIN_LETTERED = 8;
+/** Digits in a row. */
+const MAX_RUN = 20;
 
 const PHONE: Rule = {
   name: "phone-number",
@@ -20,7 +22,6 @@ const PHONE: Rule = {
   issuer: null,
   reason: "a telephone number",
 };
-const PHONE_WORDS = /phone|\btel\b|\btel[.:]|mobile|\bfax|whatsapp|handynummer|t[ée]l[ée]phone|\bsms\b/i;
 const IP: Rule = {
   name: "ip-address",
   class: "personal",
@@ -29,64 +30,11 @@ const IP: Rule = {
   reason: "a public IP address",
 };
 
-/** Groups packed five bits each → who is written so. */
-const byGroups = new Map<number, Identifier[]>();
-for (const identifier of IDENTIFIERS) {
-  for (const groups of identifier.groups) {
-    const key = groups.split("-").reduce((sum, length) => sum * 32 + Number(length), 0);
-    const list = byGroups.get(key);
-    if (list === undefined) byGroups.set(key, [identifier]);
-    else list.push(identifier);
-  }
-}
-/** No identifier has more. */
-const MAX_GROUPS = 7;
-const MIN_LETTERED = 8;
-const MAX_LETTERED = 16;
-/** Length without separators, and digits among them → who is so. */
-const byMix: LetteredIdentifier[][] = [];
-for (let length = 0; length <= MAX_LETTERED; length++) {
-  for (let digits = 0; digits < 32; digits++) {
-    byMix[length * 32 + digits] = LETTERED.filter(
-      (one) =>
-        length >= one.lengths[0] && length <= one.lengths[1] && digits >= one.digits[0] && digits <= one.digits[1],
-    );
-  }
-}
-/** What every word that tells what a number is has in it: the longest run of letters of each. */
-const words = new Automaton(
-  [
-    ...new Set(
-      [...IDENTIFIERS, ...LETTERED]
-        .flatMap(({ near }) => near.source.split("|"))
-        .concat(PHONE_WORDS.source.split("|"))
-        .map(core),
-    ),
-  ]
-    .filter((word) => word.length >= 2)
-    .map(ascii),
-  { anyDigit: false },
-);
-
-function core(alternative: string): string {
-  const runs = alternative.replace(/\\[bws]|\(\?:|\[[^\]]*\]\??|.\?/g, "|").match(/[A-Za-z]+/g) ?? [];
-  return runs.reduce((longest, run) => (run.length > longest.length ? run : longest), "").toLowerCase();
-}
-
-function hasWord(bytes: Uint8Array, start: number, end: number): boolean {
-  const { next, columns, shift, firstTelling } = words;
-  let state = 0;
-  for (let i = start; i < end; i++) {
-    state = next[(state << shift) | (columns[bytes[i] as number] as number)] as number;
-    if (state >= firstTelling) return true;
-  }
-  return false;
-}
-
-/** Looked at in one go for such a word. */
-const WINDOW = 512;
-
+/** Of the number that is being looked at: how long its groups are, and its digits. */
 const lengths = new Uint8Array(12);
+const digits = new Uint8Array(64);
+/** Of the token that is being looked at: its letters and digits, separators gone, in capitals. */
+const token = new Uint8Array(64);
 
 /** A number begins at `at`, and no digit stands before. */
 export const numberAt: PlaceDetector = (bytes, at, sink) => {
@@ -100,8 +48,13 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
   // Groups of digits with one and the same separator between them.
   while (groups < lengths.length) {
     const from = i;
-    while (i < bytes.length && ((KIND[bytes[i] as number] as number) & DIGIT) !== 0) i++;
-    if (i === from || i - from > 20) break;
+    while (i < bytes.length && ((KIND[bytes[i] as number] as number) & DIGIT) !== 0 && i - from <= MAX_RUN) {
+      digits[total + i - from] = (bytes[i] as number) - 48;
+      i++;
+    }
+    // No identifier is so long, and none begins within it.
+    if (i - from > MAX_RUN && groups === 0) return runEnd(bytes, i);
+    if (i === from || i - from > MAX_RUN) break;
     lengths[groups++] = i - from;
     total += i - from;
     end = i;
@@ -124,15 +77,15 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
     return groups === 1 && end - at <= 2 && before === 0x20 ? letteredAt(bytes, at, sink) : end;
   }
   if (before === 0x2e && groups === 1) return runEnd(bytes, end);
-  if (separator === 0x2e && groups === 4 && total <= 12 && ipv4(bytes, at, end, sink)) return end;
+  if (separator === 0x2e && groups === 4 && total <= 12 && ipv4(at, end, sink)) return end;
   if (separator === 0x2e && groups === 2) return end;
-  let found = tryGroups(bytes, at, end, groups, sink);
+  let found = tryGroups(at, end, groups, sink);
   if (found === -1 && groups > 1) {
     // A number of its own before or among others: "4012888888881881 4012-…", "12 3456789012".
     const alone = at + (lengths[0] as number);
     if ((lengths[0] as number) >= 9) {
       lengths[0] = alone - at;
-      found = tryGroups(bytes, at, alone, 1, sink);
+      found = tryGroups(at, alone, 1, sink);
       if (found !== -1) return found;
     }
   }
@@ -142,47 +95,23 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
   return groups > 1 ? at + (lengths[0] as number) : end;
 };
 
-function tryGroups(bytes: Uint8Array, at: number, end: number, groups: number, sink: Sink): number {
-  let key = 0;
-  for (let g = 0; g < groups; g++) key = key * 32 + (lengths[g] as number);
-  const candidates = byGroups.get(key);
+function tryGroups(at: number, end: number, groups: number, sink: Sink): number {
+  const candidates = NUMBERS.get(groupKey(lengths, groups));
   if (candidates === undefined) return -1;
-  const silent = isSilent(bytes, at, sink);
-  if (silent && candidates.every(({ alone }) => alone === null)) return -1;
-  const text = latin1(bytes, at, end);
-  const digits = groups === 1 ? text : text.replace(/\D/g, "");
-  let around = silent ? "" : null;
+  let total = 0;
+  for (let g = 0; g < groups; g++) total += lengths[g] as number;
+  sink.near.look(nearTable(), at, end, end);
+  const { low, high } = sink.near;
   let best = -1;
-  for (const { rule, check, near, alone } of candidates) {
-    if ((silent && alone === null) || !check(digits)) continue;
-    around ??= aroundOf(bytes, at, end, sink);
-    const named = near.test(around);
-    if (!named && alone === null) continue;
+  for (const { of, low: lowBit, high: highBit } of candidates) {
+    const named = (low & lowBit) !== 0 || (high & highBit) !== 0;
+    const { rule, alone, check } = of;
+    if ((!named && alone === null) || !check(digits, total)) continue;
     sink.add(rule, at, end, named ? "high" : groups > 1 && rule.name === "us-ssn" ? "medium" : (alone ?? "low"));
     best = end;
     if (named) break;
   }
   return best;
-}
-
-/** True when no word stands near that tells what a number is; found out for many numbers at once. */
-function isSilent(bytes: Uint8Array, at: number, sink: Sink): boolean {
-  if (at < sink.silentUntil) return true;
-  if (at < sink.spokenUntil) return false;
-  if (sink.looks <= 0) return true;
-  const end = Math.min(bytes.length, at + WINDOW);
-  if (hasWord(bytes, Math.max(0, at - NEAR_BEFORE), end)) {
-    sink.spokenUntil = at + WINDOW / 8;
-    return false;
-  }
-  sink.silentUntil = end === bytes.length ? end : end - NEAR_BEHIND;
-  return true;
-}
-
-function aroundOf(bytes: Uint8Array, start: number, end: number, sink: Sink): string {
-  if (sink.looks <= 0) return "";
-  sink.looks--;
-  return `${latin1(bytes, Math.max(0, start - NEAR_BEFORE), start)}\n${latin1(bytes, end, Math.min(bytes.length, end + NEAR_BEHIND))}`;
 }
 
 function runEnd(bytes: Uint8Array, from: number): number {
@@ -195,8 +124,8 @@ function runEnd(bytes: Uint8Array, from: number): number {
 function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   let start = at;
   while (start > 0 && at - start < 8 && ((KIND[bytes[start - 1] as number] as number) & ALNUM) !== 0) start--;
-  const token = runEnd(bytes, at);
-  if (at - start >= 8 || token - start > 34) return token;
+  const last = runEnd(bytes, at);
+  if (at - start >= 8 || last - start > 34) return last;
   // "AB 12 34 56 C": the letters stand apart.
   let apart = 0;
   if (
@@ -219,70 +148,103 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
     const iban = ibanAt(bytes, start, sink);
     if (iban !== -1) return iban;
   }
-  const length = token - start - apart;
-  if (length >= 3 && length <= MAX_LETTERED && letteredToken(bytes, start, token, length, sink)) return token;
-  let end = token;
-  let letters = length;
-  while (
+  let length = last - start - apart;
+  if (length > MAX_LETTERED) return last;
+  length = gather(bytes, start, last, 0);
+  // No word near anything that may begin here: what needs one need not be looked for.
+  const lone = !sink.near.look(nearTable(), start, start, Math.max(last, start + MAX_JOINED));
+  if (length >= 3 && letteredToken(start, last, length, lone, sink)) return last;
+  let end = last;
+  for (
+    let words = 1;
+    words < MAX_WORDS &&
     end < bytes.length &&
-    end - start < 20 &&
-    (bytes[end] === 0x20 || bytes[end] === 0x2d || bytes[end] === 0x2e)
+    end - start < MAX_JOINED &&
+    (bytes[end] === 0x20 || bytes[end] === 0x2d || bytes[end] === 0x2e);
+    words++
   ) {
-    const next = runEnd(bytes, end + 1);
-    if (next === end + 1 || next - end > 9 || next - start > 20) break;
-    letters += next - end - 1;
+    const next = wordEnd(bytes, end + 1, start + MAX_JOINED + 1);
+    if (next === end + 1 || next - end > 9 || next - start > MAX_JOINED) break;
+    length = gather(bytes, end + 1, next, length);
     end = next;
-    if (letters > MAX_LETTERED) break;
-    if (letters >= MIN_LETTERED && letteredToken(bytes, start, end, letters, sink)) return end;
+    if (length > MAX_LETTERED) break;
+    if (length >= MIN_LETTERED && letteredToken(start, end, length, lone, sink)) return end;
   }
-  return token;
+  return last;
 }
 
-/** `length`: of the token without separators. */
-function letteredToken(bytes: Uint8Array, start: number, end: number, length: number, sink: Sink): boolean {
-  let digits = 0;
-  for (let i = start; i < end; i++) if (((KIND[bytes[i] as number] as number) & DIGIT) !== 0) digits++;
-  const candidates = byMix[length * 32 + digits];
+function wordEnd(bytes: Uint8Array, from: number, limit: number): number {
+  const most = Math.min(bytes.length, limit);
+  let end = from;
+  while (end < most && ((KIND[bytes[end] as number] as number) & ALNUM) !== 0) end++;
+  return end;
+}
+
+/** `length`: of the token without separators, whose letters and digits `gather` has put down. */
+function letteredToken(start: number, end: number, length: number, lone: boolean, sink: Sink): boolean {
+  const candidates = (lone ? LONE_LAYOUTS : LAYOUTS)[length];
   if (candidates === undefined || candidates.length === 0) return false;
-  const silent = isSilent(bytes, start, sink);
   let text: string | null = null;
-  let around = silent ? "" : null;
-  for (const { rule, shape, check, near, alone } of candidates) {
-    if (silent && alone === null) continue;
-    text ??= latin1(bytes, start, end).replace(/[ .-]/g, "").toUpperCase();
-    if (!shape.test(text) || !check(text)) continue;
-    around ??= aroundOf(bytes, start, end, sink);
-    const named = near.test(around);
+  let looked = false;
+  for (const { recognizer, digitsAt, lettersAt } of candidates) {
+    if ((digitMask & digitsAt) !== digitsAt || (digitMask & lettersAt) !== 0) continue;
+    const { rule, shape, check, alone } = recognizer.of;
+    if (!looked) sink.near.look(nearTable(), start, end, end);
+    looked = true;
+    const named = (sink.near.low & recognizer.low) !== 0 || (sink.near.high & recognizer.high) !== 0;
     if (!named && alone === null) continue;
+    text ??= latin1(token, 0, length);
+    if (!shape.test(text) || !check(text)) continue;
     sink.add(rule, start, end, named ? "high" : (alone ?? "low"));
     return true;
   }
   return false;
 }
 
-function ibanAt(bytes: Uint8Array, start: number, sink: Sink): number {
-  const country = latin1(bytes, start, start + 2);
-  const length = IBAN_LENGTHS[country];
-  if (length === undefined || sink.looks <= 0) return -1;
-  sink.looks--;
-  let text = "";
-  let i = start;
-  for (; i < bytes.length && text.length < length && i - start < MAX_SPAN; i++) {
+/** Which of the first bytes of `token` are digits, a bit each. */
+let digitMask = 0;
+
+/** Puts letters and digits from `from` to before `end` behind the first `length` of `token`. Answers how many are there. */
+function gather(bytes: Uint8Array, from: number, end: number, length: number): number {
+  let to = length;
+  if (to === 0) digitMask = 0;
+  for (let i = from; i < end && to < token.length; i++) {
     const byte = bytes[i] as number;
-    if (((KIND[byte] as number) & ALNUM) !== 0) text += String.fromCharCode(byte);
+    const kind = (KIND[byte] as number) & ALNUM;
+    if (kind === 0) continue;
+    if (kind === DIGIT) digitMask |= 1 << to;
+    token[to++] = kind === DIGIT ? byte : byte & 0xdf;
+  }
+  return to;
+}
+
+function ibanAt(bytes: Uint8Array, start: number, sink: Sink): number {
+  const length = IBAN_LENGTHS[((bytes[start] as number) - 0x41) * 26 + (bytes[start + 1] as number) - 0x41] ?? 0;
+  if (length === 0 || ((bytes[start] as number) | (bytes[start + 1] as number)) > 0x5f) return -1;
+  let count = 0;
+  let i = start;
+  for (; i < bytes.length && count < length && i - start < MAX_SPAN; i++) {
+    const byte = bytes[i] as number;
+    const kind = (KIND[byte] as number) & ALNUM;
+    if (kind !== 0) token[count++] = kind === DIGIT ? byte : byte & 0xdf;
     else if (byte !== 0x20 && byte !== 0x2d) break;
   }
-  if (text.length !== length || (i < bytes.length && ((KIND[bytes[i] as number] as number) & ALNUM) !== 0)) return -1;
-  const capital = text.toUpperCase();
-  if (mod97(capital.slice(4) + capital.slice(0, 4)) !== 1) return -1;
+  if (count !== length || (i < bytes.length && ((KIND[bytes[i] as number] as number) & ALNUM) !== 0)) return -1;
+  if (mod97(token, length, 4) !== 1) return -1;
   sink.add(IBAN_RULE, start, i, "high");
   return i;
 }
 
-function ipv4(bytes: Uint8Array, at: number, end: number, sink: Sink): boolean {
-  const parts = latin1(bytes, at, end).split(".").map(Number);
+/** Four groups of digits with dots between. */
+function ipv4(at: number, end: number, sink: Sink): boolean {
+  let to = 0;
+  for (let g = 0; g < 4; g++) {
+    let value = 0;
+    for (let n = 0; n < (lengths[g] as number); n++) value = value * 10 + (digits[to++] as number);
+    if (value > 255) return false;
+    parts[g] = value;
+  }
   const [a = 0, b = 0] = parts;
-  if (parts.length !== 4 || parts.some((part) => !(part <= 255))) return false;
   const inner =
     a === 10 ||
     a === 127 ||
@@ -296,15 +258,25 @@ function ipv4(bytes: Uint8Array, at: number, end: number, sink: Sink): boolean {
   return true;
 }
 
+const parts = new Uint8Array(4);
+
 function phone(bytes: Uint8Array, at: number, end: number, total: number, sink: Sink): void {
-  const plus = bytes[at - 1] === 0x2b;
-  if (plus && total >= 8 && total <= 15) {
+  if (bytes[at - 1] === 0x2b && total >= 8 && total <= 15) {
     sink.add(PHONE, at - 1, end, "medium");
     return;
   }
-  if (total < 7 || total > 12 || isSilent(bytes, at, sink)) return;
-  const text = latin1(bytes, at, end);
-  if (/^\d{4}-\d\d-\d\d|\/|^(?:19|20)\d{6}$/.test(text)) return;
-  if (!isSilent(bytes, at, sink) && PHONE_WORDS.test(aroundOf(bytes, at, end, sink)))
-    sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
+  if (total < 7 || total > 12) return;
+  const first = lengths[0] as number;
+  // Days: 2024-05-11, 20240511, 11/05/2024.
+  if (first === 4 && lengths[1] === 2 && lengths[2] === 2 && bytes[at + 4] === 0x2d) return;
+  if (
+    end - at === 8 &&
+    total === 8 &&
+    (digits[0] as number) * 10 + (digits[1] as number) <= 20 &&
+    (digits[0] as number) > 0
+  )
+    return;
+  if (bytes[at + first] === 0x2f && end > at + first) return;
+  if (!sink.near.look(nearTable(), at, end, end) || (sink.near.high & PHONE_BIT) === 0) return;
+  sink.add(PHONE, bytes[at - 1] === 0x28 ? at - 1 : at, end, "medium");
 }

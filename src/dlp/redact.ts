@@ -5,6 +5,7 @@ import { jsonPlaces } from "./json-places.ts";
 
 const PLACEHOLDER = /\[REDACTED:[a-z0-9-]+:(\d+)\]/g;
 const encoder = new TextEncoder();
+const CUTS_A_TURN = 500;
 
 interface Cut {
   readonly start: number;
@@ -17,8 +18,12 @@ interface Cut {
  * The body with every redactable finding replaced by `[REDACTED:name:n]`, percent-encoded in a form. Equal texts of one
  * body get equal numbers, and numbers go on behind those that stand in it already. A JSON number becomes a string.
  */
-export function redact(bytes: Uint8Array, findings: readonly DlpFinding[], kind: BodyKind): Uint8Array {
-  const cuts = cutsOf(bytes, findings, kind);
+export function* redact(
+  bytes: Uint8Array,
+  findings: readonly DlpFinding[],
+  kind: BodyKind,
+): Generator<void, Uint8Array> {
+  const cuts = yield* cutsOf(bytes, findings, kind);
   if (cuts.length === 0) return bytes;
   const numbers = new Map<string, number>();
   let highest = highestIn(bytes);
@@ -29,6 +34,7 @@ export function redact(bytes: Uint8Array, findings: readonly DlpFinding[], kind:
     parts.push(part);
     length += part.length;
   };
+  let made = 0;
   for (const { start, end, name, quoted } of cuts) {
     const key = `${name}\n${latin1(bytes, start, end)}`;
     let number = numbers.get(key);
@@ -37,6 +43,7 @@ export function redact(bytes: Uint8Array, findings: readonly DlpFinding[], kind:
       numbers.set(key, number);
     }
     const text = `[REDACTED:${name}:${number}]`;
+    if (++made % CUTS_A_TURN === 0) yield;
     push(bytes.subarray(at, start));
     push(encoder.encode(kind === "form" ? encodeURIComponent(text) : quoted ? `"${text}"` : text));
     at = end;
@@ -51,11 +58,11 @@ export function redact(bytes: Uint8Array, findings: readonly DlpFinding[], kind:
   return redacted;
 }
 
-function cutsOf(bytes: Uint8Array, findings: readonly DlpFinding[], kind: BodyKind): Cut[] {
+function* cutsOf(bytes: Uint8Array, findings: readonly DlpFinding[], kind: BodyKind): Generator<void, Cut[]> {
   const wanted = findings
     .filter((f) => f.redactable && f.where === "body")
     .sort((a, b) => a.start - b.start || b.end - a.end);
-  const places = kind === "json" ? jsonPlaces(bytes, wanted) : null;
+  const places = kind === "json" ? yield* jsonPlaces(bytes, wanted) : null;
   const cuts: Cut[] = [];
   wanted.forEach((finding, i) => {
     const placed = places?.[i];

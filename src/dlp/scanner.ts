@@ -1,12 +1,13 @@
 /**
  * One pass over bytes: anchors by trigrams, beginnings of numbers, `@` and `%`, and long runs by samples. Every detector
- * is told a place and looks no further than its own bound, so the cost of a byte is bounded.
+ * is told a place and looks no further than its own bound, or asks for what the text's sink has found out once, so the
+ * cost of a byte is bounded whatever stands there, and nothing is ever left out because there was much of it before.
  */
-import { ALNUM, CAPITAL, DIGIT, HEX, KIND, SMALL, TOKEN } from "./bytes.ts";
+import { beginsAt, CAPITAL, DIGIT, HEX, KIND, SMALL, TOKEN } from "./bytes.ts";
 import { base64Into, hexInto, looksLikeText, percentInto } from "./decodings.ts";
 import { shapeAt } from "./shapes.ts";
 import type { Sink } from "./sink.ts";
-import { MARK, NUMBER, SORT, Trigrams } from "./trigrams.ts";
+import { BUCKET_SHIFT, MARK, NUMBER, packed, SORT, standsOn, Trigrams } from "./trigrams.ts";
 import type { Detector } from "./vendor-keys.ts";
 
 /** Looks at a place where a number or an `@` stands. Answers from where the next is of interest. */
@@ -22,57 +23,60 @@ const STRIDE = 16;
 /** Shorter runs hold no encoded secret: nothing shorter than 18 bytes is one. */
 const MIN_RUN = 24;
 /** Decoded at a time; divisible by three, four and two. The pieces overlap. */
-const PIECE = 12 * 1024;
+const PIECE = 6 * 1024;
 const PIECE_OVERLAP = 768;
 const MAX_ESCAPED = 4096;
+const QUOTE = 0x22;
+
+const scratch = new Uint8Array(PIECE);
 
 export class Scanner {
   readonly #trigrams: Trigrams;
   readonly #detectors: readonly Detector[];
   readonly #numbers: PlaceDetector | null;
   readonly #ats: PlaceDetector | null;
-  readonly #scratch = new Uint8Array(PIECE);
-  #numbersFrom = 0;
-  #atsFrom = 0;
-  #escapesFrom = 0;
-  #nested = false;
+  readonly #filling: Generator<void, void>;
+  #ready = false;
 
   constructor({ detectors, numbers, ats }: ScannerParts) {
     this.#detectors = detectors;
     this.#numbers = numbers;
     this.#ats = ats;
-    this.#trigrams = new Trigrams(detectors, { numbers: numbers !== null, marks: true });
+    this.#trigrams = new Trigrams(detectors);
+    this.#filling = this.#trigrams.fill({ numbers: numbers !== null });
   }
 
-  /** Tells `sink` everything that begins in `bytes`. Positions are those of `bytes`. */
+  /** One step of what has to be done before the first text. True when nothing is left to do. */
+  prepare(): boolean {
+    if (!this.#ready) this.#ready = this.#filling.next().done === true;
+    return this.#ready;
+  }
+
+  /** Tells `sink`, begun for `bytes`, everything that begins in them. For short ones. */
   scan(bytes: Uint8Array, sink: Sink): void {
-    this.#numbersFrom = this.#atsFrom = this.#escapesFrom = 0;
-    if (this.#numbers !== null && ((KIND[bytes[0] ?? 0] as number) & DIGIT) !== 0) this.#number(bytes, 0, sink);
-    this.#places(bytes, bytes.length, sink);
-    if (this.#detectors.length > 0) this.#runs(bytes, sink);
+    this.places(bytes, 0, bytes.length, sink);
+    for (let from = 0; from < bytes.length; ) from = this.runs(bytes, from, sink);
   }
 
-  /** Only what is found by its own beginning. */
-  scanAnchors(bytes: Uint8Array, sink: Sink): void {
-    const nested = this.#nested;
-    this.#nested = true;
-    this.#places(bytes, bytes.length, sink);
-    this.#nested = nested;
-  }
-
-  #places(bytes: Uint8Array, length: number, sink: Sink): void {
+  /** What begins at the places from `from` (even) to before `to`. */
+  places(bytes: Uint8Array, from: number, to: number, sink: Sink): void {
+    if (!this.#ready) while (!this.prepare());
+    const { length } = bytes;
+    const nested = sink.nested;
+    const detectsNumbers = this.#numbers !== null && !nested;
+    if (from === 0 && detectsNumbers && ((KIND[bytes[0] ?? 0] as number) & DIGIT) !== 0) this.#number(bytes, 0, sink);
     const { table } = this.#trigrams;
     const sort = SORT;
-    let first = sort[bytes[0] ?? 0] as number;
-    const last = length - 2;
-    for (let i = 0; i < last; i += 2) {
+    let first = sort[bytes[from] ?? 0] as number;
+    const last = Math.min(to, length - 2);
+    for (let i = from; i < last; i += 2) {
       const third = sort[bytes[i + 2] as number] as number;
       const told = table[(first << 10) | ((sort[bytes[i + 1] as number] as number) << 5) | third] as number;
       first = third;
       if (told !== 0) this.#told(told, bytes, i, sink);
     }
     // The last three bytes, when the steps of two ended before them.
-    if (length >= 3 && (length & 1) === 0) {
+    if (to >= length && length >= 3 && (length & 1) === 0) {
       const i = length - 3;
       const told = table[
         ((sort[bytes[i] as number] as number) << 10) |
@@ -83,122 +87,152 @@ export class Scanner {
     }
   }
 
+  /** Vendors' keys that begin before `to`. For short texts. */
+  vendors(bytes: Uint8Array, to: number, sink: Sink): void {
+    if (!this.#ready) while (!this.prepare());
+    const { table } = this.#trigrams;
+    const last = Math.min(to + 1, bytes.length - 2);
+    for (let i = 0; i < last; i += 2) {
+      const told = table[
+        ((SORT[bytes[i] as number] as number) << 10) |
+          ((SORT[bytes[i + 1] as number] as number) << 5) |
+          (SORT[bytes[i + 2] as number] as number)
+      ] as number;
+      if (told >> BUCKET_SHIFT !== 0) this.#bucket(told >> BUCKET_SHIFT, bytes, i, sink, true);
+    }
+  }
+
   #told(told: number, bytes: Uint8Array, i: number, sink: Sink): void {
-    if ((told & NUMBER) !== 0 && this.#numbers !== null && !this.#nested) {
-      this.#number(
-        bytes,
-        ((KIND[bytes[i + 1] as number] as number) & DIGIT) !== 0 && ((KIND[bytes[i] as number] as number) & DIGIT) === 0
-          ? i + 1
-          : i + 2,
-        sink,
-      );
+    if ((told & (NUMBER | MARK)) !== 0 && !sink.nested) {
+      if ((told & NUMBER) !== 0 && i + 2 >= sink.numbersFrom) {
+        const early =
+          ((KIND[bytes[i + 1] as number] as number) & DIGIT) !== 0 &&
+          ((KIND[bytes[i] as number] as number) & DIGIT) === 0;
+        this.#number(bytes, early ? i + 1 : i + 2, sink);
+      }
+      if ((told & MARK) !== 0) {
+        this.#mark(bytes, i + 1, sink);
+        this.#mark(bytes, i + 2, sink);
+      }
     }
-    if ((told & MARK) !== 0) {
-      this.#mark(bytes, i + 1, sink);
-      this.#mark(bytes, i + 2, sink);
-    }
-    const bucket = Trigrams.bucketOf(told);
-    if (bucket === 0) return;
-    const list = this.#trigrams.buckets[bucket] as number[];
-    for (let n = 0; n < list.length; n += 2) {
-      const index = list[n] as number;
-      const at = i - (list[n + 1] as number);
-      if (this.#trigrams.stands(index, bytes, at)) this.#detectors[index]?.found(bytes, at, sink);
+    const bucket = told >> BUCKET_SHIFT;
+    if (bucket !== 0) this.#bucket(bucket, bytes, i, sink, false);
+  }
+
+  #bucket(bucket: number, bytes: Uint8Array, i: number, sink: Sink, vendors: boolean): void {
+    const { starts, indices, backs, keys, masks, folds } = this.#trigrams;
+    const end = starts[bucket + 1] as number;
+    const here = packed(bytes, i);
+    for (let e = starts[bucket] as number; e < end; e++) {
+      const index = indices[e] as number;
+      const back = backs[e] as number;
+      const at = i - back;
+      const text = back === 0 ? here : at < 0 ? 0 : packed(bytes, at);
+      if (((text | (folds[index] as number)) & (masks[index] as number)) !== (keys[index] as number)) continue;
+      const detector = this.#detectors[index] as Detector;
+      if (vendors && detector.vendor !== true) continue;
+      if (detector.word === true && !beginsAt(bytes, at)) continue;
+      const stood = standsOn(bytes, at, detector);
+      if (stood === detector.literal.length) {
+        if (detector.vendor === true) sink.promising = true;
+        detector.found(bytes, at, sink);
+      } else if (bytes[at + stood] === QUOTE && detector.vendor === true) sink.promising = true;
     }
   }
 
   #number(bytes: Uint8Array, at: number, sink: Sink): void {
-    if (at < this.#numbersFrom || this.#numbers === null) return;
-    this.#numbersFrom = this.#numbers(bytes, at, sink);
+    if (at < sink.numbersFrom || this.#numbers === null) return;
+    sink.numbersFrom = this.#numbers(bytes, at, sink);
   }
 
   #mark(bytes: Uint8Array, at: number, sink: Sink): void {
     const byte = bytes[at];
-    if (this.#nested) return;
     if (byte === 0x40) {
-      if (this.#ats !== null && at >= this.#atsFrom) this.#atsFrom = this.#ats(bytes, at, sink);
-    } else if (byte === 0x25 && at >= this.#escapesFrom) this.#escaped(bytes, at, sink);
+      if (this.#ats !== null && at >= sink.atsFrom) sink.atsFrom = this.#ats(bytes, at, sink);
+    } else if (byte === 0x25 && at >= sink.escapesFrom) this.#escaped(bytes, at, sink);
   }
 
   /** A word with percent-escapes in it, read without them. */
   #escaped(bytes: Uint8Array, at: number, sink: Sink): void {
-    this.#escapesFrom = at + 1;
+    sink.escapesFrom = at + 1;
     if (((KIND[bytes[at + 1] ?? 0] as number) & HEX) === 0 || ((KIND[bytes[at + 2] ?? 0] as number) & HEX) === 0)
       return;
     let start = at;
     while (start > 0 && at - start < 256 && isEscapable(bytes[start - 1] as number)) start--;
     let end = at;
     while (end < bytes.length && end - start < MAX_ESCAPED && isEscapable(bytes[end] as number)) end++;
-    this.#escapesFrom = end;
+    sink.escapesFrom = end;
     if (end - start < MIN_RUN) return;
-    this.#nestedScan(percentInto(bytes, start, end, this.#scratch), { start, end, view: "percent", sink });
+    this.#nested(percentInto(bytes, start, end, scratch), { start, end, view: "percent", sink });
   }
 
-  #runs(bytes: Uint8Array, sink: Sink): void {
+  /**
+   * Long runs of what tokens are written in, from `from` on: what they say as hex or as base64. Answers where it goes on
+   * after some work, the text's length in the end.
+   */
+  runs(bytes: Uint8Array, from: number, sink: Sink): number {
     const { length } = bytes;
+    if (this.#detectors.length === 0) return length;
     const kinds = KIND;
-    let from = 0;
-    for (let i = 0; i < length; i += STRIDE) {
-      if (((kinds[bytes[i] as number] as number) & TOKEN) === 0) continue;
+    const until = from + 2 * PIECE;
+    let seen = from;
+    for (let i = from; i < length; i += STRIDE) {
+      if (((kinds[bytes[i] as number] as number) & TOKEN) === 0) {
+        if (i >= until) return i;
+        continue;
+      }
       let start = i;
-      while (start > from && ((kinds[bytes[start - 1] as number] as number) & TOKEN) !== 0) start--;
+      while (start > seen && ((kinds[bytes[start - 1] as number] as number) & TOKEN) !== 0) start--;
       let end = i + 1;
-      while (end < length && ((kinds[bytes[end] as number] as number) & TOKEN) !== 0) end++;
-      from = end;
+      const most = Math.min(length, start + PIECE);
+      while (end < most && ((kinds[bytes[end] as number] as number) & TOKEN) !== 0) end++;
       if (end - start >= MIN_RUN) this.#run(bytes, start, end, sink);
+      if (end === most && end < length && ((kinds[bytes[end] as number] as number) & TOKEN) !== 0) {
+        // The next piece of the same run, at a distance that keeps groups of four and three together.
+        return start + PIECE - PIECE_OVERLAP;
+      }
+      seen = end;
       if (end > i + STRIDE) i += (end - i) & ~(STRIDE - 1);
+      if (i >= until) return Math.max(i, end);
     }
+    return length;
   }
 
-  /** A long run of what tokens are written in: what it says as hex or as base64. */
+  /** What a run, or a piece of one, says as hex or as base64. */
   #run(bytes: Uint8Array, start: number, end: number, sink: Sink): void {
-    shapeAt(bytes, start, end, sink);
+    if (end - start <= 80) shapeAt(bytes, start, end, sink);
     let at = start;
     while (at < end) {
       // The parts between signs that are in no alphabet: `key=…`, `a.b`.
       let kinds = 0;
-      let hex = true;
       let stop = at;
+      let all = HEX;
       for (; stop < end; stop++) {
         const byte = bytes[stop] as number;
         if (byte === 0x2e || byte === 0x7e || byte === 0x3d) break;
         const kind = KIND[byte] as number;
-        kinds |= kind & ALNUM;
-        if ((kind & HEX) === 0) hex = false;
+        kinds |= kind;
+        all &= kind;
       }
       const length = stop - at;
       if (length >= MIN_RUN) {
-        if (hex && length % 2 === 0 && length >= 36)
-          this.#pieces(bytes, { start: at, end: stop, view: "hex", sink }, hexInto, 2);
+        if (all !== 0 && length % 2 === 0 && length >= 36)
+          this.#nested(hexInto(bytes, at, stop, scratch), { start: at, end: stop, view: "hex", sink });
         else if ((kinds & DIGIT) !== 0 || (kinds & (CAPITAL | SMALL)) === (CAPITAL | SMALL)) {
-          this.#pieces(bytes, { start: at, end: stop + padding(bytes, stop), view: "base64", sink }, base64Into, 4 / 3);
+          const padded = stop + padding(bytes, stop);
+          this.#nested(base64Into(bytes, at, padded, scratch), { start: at, end: padded, view: "base64", sink });
         }
       }
       at = stop + 1;
     }
   }
 
-  #pieces(
-    bytes: Uint8Array,
-    { start, end, view, sink }: Encoded,
-    decode: (bytes: Uint8Array, start: number, end: number, into: Uint8Array) => number,
-    ratio: number,
-  ): void {
-    const size = PIECE * ratio;
-    for (let at = start; ; at += size - PIECE_OVERLAP * ratio) {
-      const stop = Math.min(end, at + size);
-      this.#nestedScan(decode(bytes, at, stop, this.#scratch), { start, end, view, sink });
-      if (stop === end) return;
-    }
-  }
-
-  #nestedScan(length: number, { start, end, view, sink }: Encoded): void {
-    if (this.#nested || !looksLikeText(this.#scratch, length)) return;
-    this.#nested = true;
-    // A percent-sign may be all that was undone; padding needs no telling.
-    const decoded = this.#scratch.subarray(0, length);
-    sink.within(start, end, view, () => this.#places(decoded, length, sink));
-    this.#nested = false;
+  #nested(length: number, { start, end, view, sink }: Encoded): void {
+    if (sink.nested || !looksLikeText(scratch, length)) return;
+    const decoded = scratch.subarray(0, length);
+    sink.enter(decoded, start, end, view);
+    this.places(decoded, 0, length, sink);
+    sink.leave();
   }
 }
 

@@ -8,6 +8,8 @@ const TELEGRAM = secretRule("telegram-bot-token", "telegram", "what looks like a
 const FACEBOOK = secretRule("facebook-app-token", "facebook", "what looks like a credential of facebook (app token)");
 const DISCORD = secretRule("discord-bot-token", "discord", "what looks like a credential of discord (bot token)");
 
+const DOT = 0x2e;
+
 /** A run of token characters from `start` to `end`. */
 export function shapeAt(bytes: Uint8Array, start: number, end: number, sink: Sink): void {
   const before = bytes[start - 1];
@@ -47,25 +49,23 @@ function numbered(
     (letter !== 0 && !beginsAt(bytes, from) && latin1(bytes, from - 3, from) !== "bot")
   )
     return;
-  if (!isPlaceholder(latin1(bytes, start, end))) sink.add(rule, from, end, "high");
+  if (!isPlaceholder(bytes, start, end)) sink.add(rule, from, end, "high");
 }
 
 /** A name in base64 that begins with M, N or O, six characters of time, and the signature. */
 function discord(bytes: Uint8Array, start: number, end: number, sink: Sink): void {
   const first = bytes[start] as number;
   if (first < 0x4d || first > 0x4f) return;
-  const parts = latin1(bytes, start, end).split(".");
-  const [name = "", time = "", signature = ""] = parts;
-  if (
-    parts.length !== 3 ||
-    name.length < 23 ||
-    name.length > 28 ||
-    time.length !== 6 ||
-    signature.length < 27 ||
-    signature.length > 40
-  )
-    return;
-  for (let i = start; i < end; i++)
-    if (bytes[i] !== 0x2e && ((KIND[bytes[i] as number] as number) & WORD) === 0) return;
+  const name = wordEnd(bytes, start, end);
+  const time = wordEnd(bytes, name + 1, end);
+  const signature = end - time - 1;
+  if (name - start < 23 || name - start > 28 || time - name - 1 !== 6 || signature < 27 || signature > 40) return;
+  if (bytes[name] !== DOT || bytes[time] !== DOT || wordEnd(bytes, time + 1, end) !== end) return;
   sink.add(DISCORD, start, end, "high");
+}
+
+function wordEnd(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && ((KIND[bytes[at] as number] as number) & WORD) !== 0) at++;
+  return at;
 }

@@ -1,9 +1,8 @@
+import { NearWords } from "./near-words.ts";
 import type { Confidence, Hit, Rule } from "./rule.ts";
+import { Runs } from "./runs.ts";
 
-/** More than this are not told of one body: by then it is clear what it is. */
-export const MAX_HITS = 10_000;
-
-/** Takes what detectors find. */
+/** Takes what detectors find in one text, and holds what they have learnt of it. */
 export class Sink {
   hits: Hit[] = [];
   /** How what is being scanned stands in the body. */
@@ -11,19 +10,39 @@ export class Sink {
   /** While something decoded is scanned: the range all of it is told as; -1 otherwise. */
   #start = -1;
   #end = -1;
+  /** Of the text that is being scanned. */
+  runs: Runs;
+  readonly #outer = new Runs();
+  readonly #inner = new Runs();
+  readonly near = new NearWords();
   /** Values under names before this place have been judged. */
   judged = 0;
-  /** Up to here no word stands that tells what a number is. */
-  silentUntil = 0;
-  /** Up to here such a word is taken to stand near. */
-  spokenUntil = 0;
-  /** Looks at the words around a number that are left: a table of numbers must not cost more than a text. */
-  looks = 1500;
-  /** Values under names that may still be judged: each costs as much as a kilobyte of text. */
-  judgements = 400;
+  /** The end of a web token's first part that has been judged: a second beginning of the same is none. */
+  token = -1;
+  /** Before these places no number, no `@` and no `%` begins anything new. */
+  numbersFrom = 0;
+  atsFrom = 0;
+  escapesFrom = 0;
+  /** A vendor's prefix stood there, or its beginning at the end of a string. */
+  promising = false;
+
+  constructor() {
+    this.runs = this.#outer;
+  }
+
+  /** For another text. */
+  begin(bytes: Uint8Array): void {
+    if (this.hits.length > 0) this.hits = [];
+    this.runs = this.#outer;
+    this.runs.reset(bytes);
+    this.near.reset(bytes);
+    this.view = "plain";
+    this.judged = this.numbersFrom = this.atsFrom = this.escapesFrom = 0;
+    this.token = -1;
+    this.#start = -1;
+  }
 
   add(rule: Rule, start: number, end: number, confidence: Confidence): void {
-    if (this.hits.length >= MAX_HITS) return;
     const whole = this.#start !== -1;
     this.hits.push({
       rule,
@@ -34,17 +53,43 @@ export class Sink {
     });
   }
 
-  /** Runs `scan`; what it finds is told as this range, under this view. */
-  within(start: number, end: number, view: string, scan: () => void): void {
-    const before = this.view;
-    const { judged } = this;
-    this.judged = 0;
+  /** True while something decoded is scanned. */
+  get nested(): boolean {
+    return this.#start !== -1;
+  }
+
+  /** From here to `leave`, what is found in `decoded` is told as this range, under this view. */
+  enter(decoded: Uint8Array, start: number, end: number, view: string): void {
     this.#start = start;
     this.#end = end;
     this.view = view;
-    scan();
-    this.#start = this.#end = -1;
-    this.view = before;
-    this.judged = judged;
+    this.runs = this.#inner;
+    this.runs.reset(decoded);
+    this.#before = this.judged;
+    this.judged = 0;
+    this.token = -1;
   }
+
+  leave(): void {
+    this.#start = this.#end = -1;
+    this.view = "plain";
+    this.runs = this.#outer;
+    this.judged = this.#before;
+    this.token = -1;
+  }
+
+  #before = 0;
+}
+
+const idle: Sink[] = [];
+
+/** Made once and used again: give it back with `release`. */
+export function takeSink(): Sink {
+  const sink = idle.pop() ?? new Sink();
+  sink.promising = false;
+  return sink;
+}
+
+export function release(sink: Sink): void {
+  if (idle.length < 8) idle.push(sink);
 }

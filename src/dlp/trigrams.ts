@@ -3,7 +3,8 @@
  * however many anchors there are; an anchor found costs a comparison.
  */
 
-import { lower } from "./automaton.ts";
+import { lowered } from "./bytes.ts";
+import type { ByteClass } from "./runs.ts";
 
 /** Something that begins with these bytes is looked at more closely. */
 export interface Anchor {
@@ -11,21 +12,26 @@ export interface Anchor {
   readonly literal: Uint8Array;
   /** Letters are equal in either case. */
   readonly fold: boolean;
-  /** Which bytes may follow; null for any. */
-  readonly next: Uint8Array | null;
+  /** One of which must follow; empty for anything. */
+  readonly next: readonly ByteClass[];
   /** It is no beginning: letters and digits may stand before it. */
   readonly inside?: boolean;
 }
 
 export const NUMBER = 1;
 export const MARK = 2;
-const BUCKETS = 2;
+/** What the table says above these bits is a bucket. */
+export const BUCKET_SHIFT = 2;
 
 const DIGITS = 27;
 const JOINERS = 28;
 const DOT = 29;
 const SLASHES = 30;
 const MARKS = 31;
+const ALL_SORTS = [...Array(32).keys()];
+const BEFORE_A_WORD = [0, JOINERS, DOT, SLASHES, MARKS];
+const ESCAPES = "nrtdf";
+const FOLD = 0x202020;
 
 /** Byte → one of 32 sorts. */
 export const SORT: Uint8Array = sorts();
@@ -41,27 +47,65 @@ function sorts(): Uint8Array {
   return table;
 }
 
+/** Anchors that may stand at one place, side by side. */
 export class Trigrams {
   /** Three sorts → 0, or bits NUMBER, MARK and above them a bucket. */
   readonly table = new Uint16Array(1 << 15);
-  /** Bucket → pairs of an anchor's index and how far before the place it begins. */
-  readonly buckets: number[][] = [[]];
+  /** Where the entries of a bucket begin; those of the next end them. */
+  starts = new Uint32Array(0);
+  /** Of an entry: the anchor, and how far before the place it begins. */
+  indices = new Uint16Array(0);
+  backs = new Int8Array(0);
+  /** Of an anchor: its first bytes as a number, what of a text's is compared, and the bits set in it first. */
+  readonly keys: Int32Array;
+  readonly masks: Int32Array;
+  readonly folds: Int32Array;
+  readonly #buckets: number[][] = [[]];
   readonly #anchors: readonly Anchor[];
 
-  /** `numbers`: beginnings of digits are told; `marks`: `@` and `%` are. */
-  constructor(anchors: readonly Anchor[], { numbers, marks }: { readonly numbers: boolean; readonly marks: boolean }) {
+  /** Nothing is in it until all of `fill` has run. */
+  constructor(anchors: readonly Anchor[]) {
     this.#anchors = anchors;
+    this.keys = new Int32Array(anchors.length);
+    this.masks = new Int32Array(anchors.length);
+    this.folds = new Int32Array(anchors.length);
+  }
+
+  /** Yields after a millisecond or less of work. `numbers`: beginnings of digits are told; `@` and `%` always are. */
+  *fill({ numbers }: { readonly numbers: boolean }): Generator<void, void> {
     for (let a = 0; a < 32; a++) {
       for (let b = 0; b < 32; b++) {
         if (numbers && a !== DIGITS) this.#mark(a, DIGITS, b, NUMBER);
         if (numbers && b !== DIGITS) this.#mark(a, b, DIGITS, NUMBER);
-        if (marks) this.#mark(a, MARKS, b, MARK);
-        if (marks) this.#mark(a, b, MARKS, MARK);
+        this.#mark(a, MARKS, b, MARK);
+        this.#mark(a, b, MARKS, MARK);
       }
     }
-    anchors.forEach((anchor, index) => {
+    yield;
+    for (let index = 0; index < this.#anchors.length; index++) {
+      const anchor = this.#anchors[index] as Anchor;
+      const { literal, fold } = anchor;
+      this.keys[index] = packed(literal, 0) | (fold ? FOLD : 0);
+      this.masks[index] = literal.length === 2 ? 0xffff : 0xffffff;
+      this.folds[index] = fold ? FOLD : 0;
       this.#add(anchor, index);
+      if (index % 64 === 63) yield;
+    }
+    const buckets = this.#buckets;
+    const count = buckets.reduce((sum, list) => sum + list.length / 2, 0);
+    this.starts = new Uint32Array(buckets.length + 1);
+    this.indices = new Uint16Array(count);
+    this.backs = new Int8Array(count);
+    let to = 0;
+    buckets.forEach((list, bucket) => {
+      this.starts[bucket] = to;
+      for (let i = 0; i < list.length; i += 2) {
+        this.indices[to] = list[i] as number;
+        this.backs[to++] = list[i + 1] as number;
+      }
     });
+    this.starts[buckets.length] = to;
+    buckets.length = 0;
   }
 
   #mark(a: number, b: number, c: number, bit: number): void {
@@ -71,54 +115,63 @@ export class Trigrams {
 
   #add({ literal, next, inside = false }: Anchor, index: number): void {
     const sort = (i: number): number => SORT[literal[i] as number] as number;
-    const behind = literal.length > 3 ? [sort(3)] : sortsOf(next);
     if (literal.length >= 3) {
       this.#put(sort(0), sort(1), sort(2), index, 0);
-      for (const c of behind) this.#put(sort(1), sort(2), c, index, 1);
+      if (literal.length > 3) this.#put(sort(1), sort(2), sort(3), index, 1);
+      else for (const c of sortsOf(next)) this.#put(sort(1), sort(2), c, index, 1);
       return;
     }
     for (const c of sortsOf(next)) this.#put(sort(0), sort(1), c, index, 0);
     // Two bytes at an odd place are seen as the last two of three: what stands before them is no letter or digit.
-    if (inside) for (let a = 0; a < 32; a++) this.#put(a, sort(0), sort(1), index, -1);
-    for (const a of [0, JOINERS, DOT, SLASHES, MARKS]) this.#put(a, sort(0), sort(1), index, -1);
+    if (inside) for (const a of ALL_SORTS) this.#put(a, sort(0), sort(1), index, -1);
+    for (const a of BEFORE_A_WORD) this.#put(a, sort(0), sort(1), index, -1);
     // Or it is the letter of an escape.
-    for (const letter of "nrtdf") this.#put(SORT[letter.charCodeAt(0)] as number, sort(0), sort(1), index, -1);
+    for (let i = 0; i < ESCAPES.length; i++)
+      this.#put(SORT[ESCAPES.charCodeAt(i)] as number, sort(0), sort(1), index, -1);
   }
 
   #put(a: number, b: number, c: number, index: number, back: number): void {
     const at = (a << 10) | (b << 5) | c;
-    let bucket = (this.table[at] as number) >> BUCKETS;
+    let bucket = (this.table[at] as number) >> BUCKET_SHIFT;
     if (bucket === 0) {
-      bucket = this.buckets.length;
-      this.buckets.push([]);
-      this.table[at] = (this.table[at] as number) | (bucket << BUCKETS);
+      bucket = this.#buckets.length;
+      this.#buckets.push([]);
+      this.table[at] = (this.table[at] as number) | (bucket << BUCKET_SHIFT);
     }
-    const list = this.buckets[bucket] as number[];
-    for (let i = 0; i < list.length; i += 2) if (list[i] === index && list[i + 1] === back) return;
+    const list = this.#buckets[bucket] as number[];
+    // An anchor is put by itself: of equal entries one is the last.
+    for (let i = list.length - 2; i >= 0 && list[i] === index; i -= 2) if (list[i + 1] === back) return;
     list.push(index, back);
-  }
-
-  /** The bucket of what the table said; 0 when there is none. */
-  static bucketOf(told: number): number {
-    return told >> BUCKETS;
-  }
-
-  /** True when the anchor stands at `at`. */
-  stands(index: number, bytes: Uint8Array, at: number): boolean {
-    const anchor = this.#anchors[index] as Anchor;
-    const { literal } = anchor;
-    if (at < 0 || at + literal.length > bytes.length) return false;
-    if (anchor.fold) {
-      for (let i = 0; i < literal.length; i++) if (lower(bytes[at + i] as number) !== literal[i]) return false;
-    } else {
-      for (let i = 0; i < literal.length; i++) if (bytes[at + i] !== literal[i]) return false;
-    }
-    return anchor.next === null || anchor.next[bytes[at + literal.length] as number] === 1;
   }
 }
 
-function sortsOf(next: Uint8Array | null): number[] {
+/** The first three bytes from `at` on as a number. */
+export function packed(bytes: Uint8Array, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
+}
+
+/** How many bytes of the anchor stand at `at`, where its first two do. */
+export function standsOn(bytes: Uint8Array, at: number, { literal, fold }: Anchor): number {
+  let i = 2;
+  if (fold) while (i < literal.length && lowered(bytes[at + i] as number) === literal[i]) i++;
+  else while (i < literal.length && bytes[at + i] === literal[i]) i++;
+  return i;
+}
+
+const sortsOfClass = new Map<Uint8Array, readonly number[]>();
+
+function sortsOf(next: readonly ByteClass[]): readonly number[] {
+  if (next.length === 0) return ALL_SORTS;
   const found = new Set<number>();
-  for (let byte = 0; byte < 256; byte++) if (next === null || next[byte] === 1) found.add(SORT[byte] as number);
+  for (const { has } of next) {
+    let list = sortsOfClass.get(has);
+    if (list === undefined) {
+      const own = new Set<number>();
+      for (let byte = 0; byte < 256; byte++) if (has[byte] === 1) own.add(SORT[byte] as number);
+      list = [...own];
+      sortsOfClass.set(has, list);
+    }
+    for (const sort of list) found.add(sort);
+  }
   return [...found];
 }

@@ -16,8 +16,14 @@ const AT = 0x40;
 const KNOWN =
   /^(?:pass(?:word|wd)?|secret|root|admin|postgres|mysql|redis|guest|user(?:name)?|test(?:ing)?|x{2,}|\*+|\.+|pwd|token)$/i;
 
+const MAX_KNOWN = 12;
+const TEMPLATE = /%[sd]|\{\w*\}/;
+/** What a variable or a template begins with. */
+const OPENS = new Uint8Array(256);
+for (const byte of ascii("${}<>()[]")) OPENS[byte] = 1;
+
 export function urls(): Detector[] {
-  return [{ literal: ascii("://"), fold: false, next: null, found: userinfo }];
+  return [{ literal: ascii("://"), fold: false, next: [], found: userinfo }];
 }
 
 function userinfo(bytes: Uint8Array, at: number, sink: Sink): void {
@@ -37,8 +43,13 @@ function userinfo(bytes: Uint8Array, at: number, sink: Sink): void {
   while (colon < sign && bytes[colon] !== COLON) colon++;
   const start = colon + 1;
   if (colon === sign || sign - start < 3 || end - sign < 3) return;
-  const password = latin1(bytes, start, sign);
-  if (isPlaceholder(password) && password.length > 6) return;
-  if (KNOWN.test(password) || /[${}<>()[\]]/.test(password.slice(0, 2)) || /%[sd]|\{\w*\}/.test(password)) return;
-  sink.add(PASSWORD_IN_URL, start, sign, password.length >= 6 ? "high" : "medium");
+  const length = sign - start;
+  const placeholder = isPlaceholder(bytes, start, sign);
+  if (placeholder && length > 6) return;
+  if (OPENS[bytes[start] as number] === 1 || OPENS[bytes[start + 1] as number] === 1) return;
+  if (length <= MAX_KNOWN || bytes.subarray(start, sign).some((byte) => byte === 0x25 || byte === 0x7b)) {
+    const password = latin1(bytes, start, sign);
+    if (KNOWN.test(password) || TEMPLATE.test(password)) return;
+  }
+  sink.add(PASSWORD_IN_URL, start, sign, length >= 6 ? "high" : "medium");
 }

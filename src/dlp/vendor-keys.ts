@@ -1,20 +1,27 @@
 /** Vendors' keys: every row of formats.ts, and JSON web tokens. */
-import { ascii, beginsAt, KIND, latin1, WORD } from "./bytes.ts";
+import { ascii, beginsAt, KIND, latin1, lowered, WORD } from "./bytes.ts";
 import { bech32, crc32Base62 } from "./checks.ts";
 import { base64Into } from "./decodings.ts";
-import { Format } from "./format.ts";
+import { Format, standsAt } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import { isPlaceholder } from "./placeholder.ts";
 import { secretRule } from "./rule.ts";
+import { byteClass } from "./runs.ts";
 import type { Sink } from "./sink.ts";
 import type { Anchor } from "./trigrams.ts";
 
 /** An anchor, and what to do where it stands. */
 export interface Detector extends Anchor {
+  /** Nothing is told where no word begins. */
+  readonly word?: boolean;
+  /** A key that says by itself whose it is: put together from pieces it is one too. */
+  readonly vendor?: boolean;
   readonly found: (bytes: Uint8Array, at: number, sink: Sink) => void;
 }
 
 const NEAR = 96;
+/** Of a long one the beginning tells whether it is an example. */
+const MAX_JUDGED = 512;
 /** Checksums prove a key; a wrong one does not disprove it, as vendors have changed theirs before. */
 const CHECKS: Readonly<Record<string, (text: string) => boolean>> = {
   "github-personal-token": (text) => crc32Base62(text.slice(4, 34), text.slice(34)),
@@ -28,7 +35,6 @@ const CHECKS: Readonly<Record<string, (text: string) => boolean>> = {
 const MIXED = new Set([
   "hashicorp-vault-legacy-token",
   "artifactory-reference-token",
-
   "square-access-token",
   "grafana-cloud-token",
   "notion-token",
@@ -41,118 +47,139 @@ const MIXED = new Set([
   "telegram-bot-token",
 ]);
 
-export function vendorKeys(): Detector[] {
-  return [...FORMATS.map(([name, issuer, spec, near]) => detectorOf(name, issuer, spec, near ?? null)), jwt()];
+/** A row of formats.ts, ready to be looked for. */
+interface Key {
+  readonly format: Format;
+  readonly mixed: boolean;
+  readonly near: Uint8Array | null;
+  readonly check: ((text: string) => boolean) | null;
 }
 
-function detectorOf(name: string, issuer: string, spec: string, near: string | null): Detector {
-  const rule = secretRule(name, issuer, `what looks like a credential of ${issuer} (${name})`);
-  const format = new Format(rule, spec);
-  const check = CHECKS[name];
-  const mixed = MIXED.has(name);
+/** One detector a literal: what begins alike is looked for together. */
+export function vendorKeys(): Detector[] {
+  const groups = new Map<string, Key[]>();
+  for (const [name, issuer, spec, near] of FORMATS) {
+    const rule = secretRule(name, issuer, `what looks like a credential of ${issuer} (${name})`);
+    const format = new Format(rule, spec);
+    const key: Key = {
+      format,
+      mixed: MIXED.has(name),
+      near: near === undefined ? null : ascii(near),
+      check: CHECKS[name] ?? null,
+    };
+    const literal = `${String.fromCharCode(...format.anchor)}${format.lead > 0 ? "\n" : ""}`;
+    const group = groups.get(literal);
+    if (group === undefined) groups.set(literal, [key]);
+    else group.push(key);
+  }
+  return [...[...groups.values()].map(detectorOf), jwt()];
+}
+
+function detectorOf(keys: readonly Key[]): Detector {
+  const [{ format }] = keys as [Key];
+  const inside = format.lead > 0;
   return {
     literal: format.anchor,
     fold: false,
-    next: format.next,
-    inside: format.lead > 0,
+    next: keys.every((key) => key.format.next !== null) ? keys.flatMap((key) => key.format.next ?? []) : [],
+    inside,
+    word: !inside,
+    vendor: true,
     found(bytes, at, sink) {
-      const start = at - format.lead;
-      const end = format.match(bytes, start);
-      if (end === -1) return;
-      const payload = format.payload(bytes, start, end);
-      if (payload !== "" && isPlaceholder(payload)) return;
-      if (mixed && !isMixed(payload)) return;
-      if (
-        near !== null &&
-        !latin1(bytes, Math.max(0, start - NEAR), start)
-          .toLowerCase()
-          .includes(near)
-      )
-        return;
-      const proven = check !== undefined && end - start < 256 && check(latin1(bytes, start, end));
-      // A short beginning and a long tail of anything: sure only when a check says so or the beginning is long.
-      sink.add(rule, start, end, proven || format.anchor.length >= 3 ? "high" : "medium");
+      for (const key of keys) {
+        const start = at - key.format.lead;
+        if (inside && (start < 0 || !beginsAt(bytes, start))) continue;
+        const end = key.format.match(bytes, start, sink);
+        if (end !== -1) judge(bytes, start, end, key, sink);
+      }
     },
   };
 }
 
+function judge(bytes: Uint8Array, start: number, end: number, { format, mixed, near, check }: Key, sink: Sink): void {
+  const payload = format.payload(start);
+  if (near !== null && !standsBefore(bytes, start, near)) return;
+  if (payload < end && isPlaceholder(bytes, payload, Math.min(end, payload + MAX_JUDGED))) return;
+  if (mixed && !isMixed(bytes, payload, Math.min(end, payload + MAX_JUDGED))) return;
+  const proven = check !== null && end - start < 256 && check(latin1(bytes, start, end));
+  // A short beginning and a long tail of anything: sure only when a check says so or the beginning is long.
+  sink.add(format.rule, start, end, proven || format.anchor.length >= 3 ? "high" : "medium");
+}
+
+/** `word`: in small letters. */
+function standsBefore(bytes: Uint8Array, end: number, word: Uint8Array): boolean {
+  const first = word[0] as number;
+  for (let at = Math.max(0, end - NEAR); at + word.length <= end; at++) {
+    if (lowered(bytes[at] as number) !== first) continue;
+    let i = 1;
+    while (i < word.length && lowered(bytes[at + i] as number) === word[i]) i++;
+    if (i === word.length) return true;
+  }
+  return false;
+}
+
 /** Letters in an order no identifier has: both cases or digits among them, and changing often. */
-function isMixed(text: string): boolean {
+function isMixed(bytes: Uint8Array, start: number, end: number): boolean {
   let kinds = 0;
   let changes = 0;
   let last = 0;
-  for (let i = 0; i < text.length; i++) {
-    const kind = (KIND[text.charCodeAt(i)] ?? 0) & WORD;
+  for (let i = start; i < end; i++) {
+    const kind = (KIND[bytes[i] as number] as number) & WORD;
     kinds |= kind;
-    if (i > 0 && kind !== last) changes++;
+    if (i > start && kind !== last) changes++;
     last = kind;
   }
-  return (kinds & 1) !== 0 && changes * 5 >= text.length;
+  return (kinds & 1) !== 0 && changes * 5 >= end - start;
 }
 
 const JWT_RULE = secretRule("jwt", "jwt", "a JSON web token");
 const MAX_HEADER = 2048;
+const MAX_PART = 65_536;
 const DOT = 0x2e;
+const WORDS = byteClass("w");
 
 /** Three (or five) parts of base64url, the first of which is a JSON object with `alg`. */
 function jwt(): Detector {
-  return {
-    literal: ascii("eyJ"),
-    fold: false,
-    next: null,
-    found(bytes, at, sink) {
-      if (!beginsAt(bytes, at)) return;
-      const header = wordEnd(bytes, at, at + MAX_HEADER);
-      if (bytes[header] !== DOT || header - at < 16) return;
-      let end = header;
-      let parts = 1;
-      while (bytes[end] === DOT && parts < 5) {
-        const next = wordEnd(bytes, end + 1, end + 1 + 65_536);
-        if (next === end + 1 && parts === 1) break;
-        parts++;
-        end = next;
-      }
-      if (
-        parts < 2 ||
-        end - header < 8 ||
-        !endsObject(bytes, at, header) ||
-        !isHeader(latin1(bytes, at, header), latin1(bytes, header + 1, Math.min(end, header + MAX_HEADER)))
-      )
-        return;
-      sink.add(JWT_RULE, at, end, "high");
-    },
-  };
+  return { literal: ascii("eyJ"), fold: false, next: [], word: true, vendor: true, found: webToken };
 }
 
-function wordEnd(bytes: Uint8Array, from: number, limit: number): number {
-  let end = from;
-  const last = Math.min(limit, bytes.length);
-  while (end < last && ((KIND[bytes[end] as number] as number) & WORD) !== 0) end++;
-  return end;
-}
-
-const tail = new Uint8Array(8);
-
-/** True when the last group of the part says a closing brace: most of what is none is told by that. */
-function endsObject(bytes: Uint8Array, start: number, end: number): boolean {
-  const group = start + (((end - start - 1) >> 2) << 2);
-  const length = base64Into(bytes, group, end, tail);
-  return length > 0 && tail[length - 1] === 0x7d;
-}
-
-/** The first part says how it is signed; or it is an object that says nothing of that, and so is the second. */
-function isHeader(first: string, second: string): boolean {
-  const header = objectOf(first);
-  if (header === null) return false;
-  if ("alg" in header || "enc" in header || "typ" in header) return true;
-  return objectOf(second.slice(0, Math.max(0, second.indexOf(".")) || second.length)) !== null;
-}
-
-function objectOf(part: string): object | null {
-  try {
-    const value: unknown = JSON.parse(atob(part.replaceAll("-", "+").replaceAll("_", "/")));
-    return typeof value === "object" ? value : null;
-  } catch {
-    return null;
+function webToken(bytes: Uint8Array, at: number, sink: Sink): void {
+  const { runs } = sink;
+  const header = runs.end(WORDS, at);
+  // A second beginning of the same first part is none.
+  if (header === sink.token) return;
+  sink.token = header;
+  if (bytes[header] !== DOT || header - at < 16 || header - at > MAX_HEADER) return;
+  let end = header;
+  let parts = 1;
+  let second = header;
+  while (bytes[end] === DOT && parts < 5) {
+    const next = Math.min(runs.end(WORDS, end + 1), end + 1 + MAX_PART);
+    if (next === end + 1 && parts === 1) break;
+    parts++;
+    end = next;
+    if (parts === 2) second = end;
   }
+  if (parts < 2 || end - header < 8) return;
+  const said = objectAt(bytes, at, header);
+  // It says how it is signed; or it is an object that says nothing of that, and so is the second part.
+  if (said === null || (!said && objectAt(bytes, header + 1, Math.min(second, header + 1 + MAX_HEADER)) === null))
+    return;
+  sink.add(JWT_RULE, at, end, "high");
+}
+
+const scratch = new Uint8Array(MAX_HEADER);
+const SAYS = ['"alg"', '"enc"', '"typ"'].map(ascii);
+
+/** Null: no JSON object; otherwise whether it names what a web token's first part does. */
+function objectAt(bytes: Uint8Array, start: number, end: number): boolean | null {
+  const length = base64Into(bytes, start, end, scratch);
+  let last = length - 1;
+  while (last > 0 && (scratch[last] as number) <= 0x20) last--;
+  if (scratch[0] !== 0x7b || scratch[last] !== 0x7d) return null;
+  for (let i = 1; i < last; i++) {
+    if ((scratch[i] as number) < 0x09) return null;
+    if (scratch[i] === 0x22 && SAYS.some((word) => standsAt(scratch, i, word))) return true;
+  }
+  return false;
 }

@@ -2,6 +2,7 @@
  * CEL and linear-time regular expressions. Their packages need tens of milliseconds to load, which a start without
  * them must not pay: they are loaded when a policy that names one of them is, before it is compiled.
  */
+import { loadPatternEngine } from "../dlp/dlp.ts";
 import type { Asked } from "./asked.ts";
 import type { PolicySource } from "./document.ts";
 
@@ -39,6 +40,7 @@ export function engines(): Engines {
 
 /** Has to be awaited before `compilePolicy` of files in which an expression may stand. */
 export async function loadEngines(sources: readonly PolicySource[]): Promise<void> {
+  if (sources.some(({ text }) => /patterns/.test(text))) await loadPatternEngine();
   if (loaded !== NONE || !sources.some(({ text }) => /cel|regex/.test(text))) return;
   const { scriptEngines } = await import("./_scripts.ts");
   loaded = scriptEngines();

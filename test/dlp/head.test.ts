@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { compileDlp } from "../../src/dlp/dlp.ts";
+import { compileDlp, loadPatternEngine } from "../../src/dlp/dlp.ts";
 import { carriesData } from "../../src/dlp/host-labels.ts";
 import type { Field, Question } from "../../src/model/question.ts";
 import { ALL, scan } from "./_run.ts";
 import { github, hexToken } from "./_secrets.ts";
+
+await loadPatternEngine();
 
 function question(over: Partial<Question>): Question {
   return {

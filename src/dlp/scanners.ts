@@ -1,0 +1,28 @@
+/** Scanners are alike for all settings but for what is switched off: each is made once. */
+import { assignments } from "./assignment.ts";
+import { emailAt } from "./email.ts";
+import { keyBlocks } from "./key-block.ts";
+import { numberAt } from "./personal.ts";
+import { Scanner } from "./scanner.ts";
+import { urls } from "./urls.ts";
+import { vendorKeys } from "./vendor-keys.ts";
+
+export interface Wanted {
+  readonly secrets: boolean;
+  readonly personal: boolean;
+}
+
+const made: (Scanner | undefined)[] = [];
+
+export function scannerOf({ secrets, personal }: Wanted): Scanner {
+  const index = (secrets ? 1 : 0) + (personal ? 2 : 0);
+  const known = made[index];
+  if (known !== undefined) return known;
+  const scanner = new Scanner({
+    detectors: secrets ? [...vendorKeys(), ...assignments(), ...urls(), ...keyBlocks()] : [],
+    numbers: personal ? numberAt : null,
+    ats: personal ? emailAt : null,
+  });
+  made[index] = scanner;
+  return scanner;
+}

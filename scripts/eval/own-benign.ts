@@ -427,3 +427,12 @@ export function ownNoise(texts: readonly string[], chance: Chance, count: number
 function rotated(text: string, by: number): string {
   return text.toLowerCase().replace(/[a-z]/g, (c) => LOWER[(c.charCodeAt(0) - 97 + by) % 26] as string);
 }
+
+/** Sentences that must stay below the threshold, whatever the folds say of others. */
+export const NEVER: readonly string[] = [
+  "Follow all previous instructions carefully",
+  "Please read the previous instructions and the rules above before you start.",
+  "The system administrator prints the instructions for all users.",
+  "What is a system prompt?",
+  "Please summarise the previous conversation for my manager.",
+];

@@ -13,6 +13,8 @@ import { corporaFiles, corporaFolder } from "./corpora.ts";
 import { crossValidated, type Judged } from "./cross-validation.ts";
 import { NO_FOLD, trainWithout } from "./folds.ts";
 import { material, SEED } from "./material.ts";
+import { NEVER } from "./own-benign.ts";
+import { exampleOf, scoreOf } from "./training.ts";
 
 const TARGET = "src/detect/weights.ts";
 /** Shares of innocent rows that may be above the threshold, unseen. */
@@ -41,8 +43,9 @@ if (missing.length > 0) {
 const inputs = files.filter((file) => !file.startsWith("encoded/"));
 const all = material();
 const judged = crossValidated(all);
-const threshold = thresholdOf(judged);
 const model = trainWithout(all, () => false, NO_FOLD);
+const never = NEVER.map((text) => scoreOf(model, exampleOf("never", "never", text, false).buckets));
+const threshold = Math.max(thresholdOf(judged), ...never);
 const text = `/**
  * The weights of the linear judge, made by \`bun scripts/eval/train.ts\`: not to be edited. One signed byte a bucket, base64.
  *

@@ -3,7 +3,7 @@
  * (AdaGrad), averaged over the later rounds, rounded to bytes. A text is guilty by its worst stretch alone, so the gradient
  * goes to the runs of that stretch and its length and surroundings teach nothing.
  */
-import { BUCKETS, bucketsOf, STRIDE } from "../../src/detect/buckets.ts";
+import { BUCKETS, bucketsOf, LEAST_STRETCH, STRIDE } from "../../src/detect/buckets.ts";
 import { isJson, readLeaves } from "../../src/detect/leaves.ts";
 import { MAX_INSPECTED, readLetters } from "../../src/detect/letters.ts";
 import { chanceFrom, shuffled } from "./grammar.ts";
@@ -164,14 +164,18 @@ function firstGuess(examples: readonly Example[]): Float32Array {
   return guess;
 }
 
-/** The sum of the worst stretch, in the units of the rounded weights, looked at where the engine looks at it. */
+/** The sum of the worst stretch that is long enough, in the units of the rounded weights, looked at as the engine does. */
 export function scoreOf({ weights, toll }: Model, buckets: Uint16Array): number {
   let sum = 0;
   let most = 0;
-  for (let i = 0; i < buckets.length; i += 2) {
-    sum += (weights[buckets[i] as number] as number) + (weights[buckets[i + 1] as number] as number) - toll;
+  let start = 0;
+  const count = buckets.length / 2;
+  for (let i = 0; i < count; i++) {
+    sum += (weights[buckets[2 * i] as number] as number) + (weights[buckets[2 * i + 1] as number] as number) - toll;
     if (sum < 0) sum = 0;
-    if (sum > most && (i % (2 * STRIDE) === 2 * STRIDE - 2 || i + 2 === buckets.length)) most = sum;
+    const whole = i % STRIDE === STRIDE - 1;
+    if (whole && sum === 0) start = i + 1;
+    if (sum > most && (whole || i === count - 1) && i + 1 - start >= LEAST_STRETCH) most = sum;
   }
   return most;
 }

@@ -10,6 +10,8 @@ export const SHORT_RUN = 5;
 export const LONG_RUN = 8;
 /** The sum is compared with the threshold after so many letters, and at the end. */
 export const STRIDE = 4;
+/** A shorter stretch is never a match: a few rare words together are no attack. */
+export const LEAST_STRETCH = 48;
 
 /** Odd numbers whose products spread the last four letters over the upper bits. */
 export const LAST = 0x9e3779b1 | 0;

@@ -5,7 +5,7 @@
  *
  * A sum of integers from a table: linear, without memory, the same on every runtime.
  */
-import { BUCKETS, bucketsOf, EARLIER, LAST, SHIFT, STRIDE } from "./buckets.ts";
+import { BUCKETS, bucketsOf, EARLIER, LAST, LEAST_STRETCH, SHIFT, STRIDE } from "./buckets.ts";
 import { THRESHOLD, TOLL, WEIGHTS } from "./weights.ts";
 
 /** A stretch of letters, end exclusive. */
@@ -44,6 +44,7 @@ function firstAbove(weights: Int8Array, letters: Uint8Array, from: number, to: n
   let c = 0;
   let d = 0;
   let i = from;
+  let start = from;
   for (const end = to - STRIDE; i <= end; i += STRIDE) {
     four = (four << 8) | (letters[i] as number);
     let last = Math.imul(four, LAST);
@@ -61,7 +62,8 @@ function firstAbove(weights: Int8Array, letters: Uint8Array, from: number, to: n
     last = Math.imul(four, LAST);
     sum = above(sum + (weights[(last ^ c) >>> SHIFT] as number) + (weights[(last ^ d) >>> SHIFT] as number));
     d = Math.imul(four, EARLIER);
-    if (sum > THRESHOLD) return i + STRIDE;
+    if (sum === 0) start = i + STRIDE;
+    if (sum > THRESHOLD && i + STRIDE - start >= LEAST_STRETCH) return i + STRIDE;
   }
   for (; i < to; i++) {
     four = (four << 8) | (letters[i] as number);
@@ -72,7 +74,7 @@ function firstAbove(weights: Int8Array, letters: Uint8Array, from: number, to: n
     c = d;
     d = Math.imul(four, EARLIER);
   }
-  return sum > THRESHOLD ? to : -1;
+  return sum > THRESHOLD && to - start >= LEAST_STRETCH ? to : -1;
 }
 
 function above(sum: number): number {

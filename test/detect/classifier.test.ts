@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { BUCKETS, bucketsOf, STRIDE } from "../../src/detect/buckets.ts";
+import { BUCKETS, bucketsOf, LEAST_STRETCH, STRIDE } from "../../src/detect/buckets.ts";
 import { findLearned, prepareWeights } from "../../src/detect/classifier.ts";
 import { lettersOf } from "../../src/detect/letters.ts";
 import { THRESHOLD, TOLL } from "../../src/detect/weights.ts";
@@ -9,10 +9,13 @@ function isAbove(letters: Uint8Array): boolean {
   const weights = prepareWeights();
   const buckets = bucketsOf(letters, letters.length);
   let sum = 0;
+  let start = 0;
   for (let i = 0; i < letters.length; i++) {
     sum += (weights[buckets[2 * i] ?? 0] ?? 0) + (weights[buckets[2 * i + 1] ?? 0] ?? 0) - TOLL;
     if (sum < 0) sum = 0;
-    if (sum > THRESHOLD && (i % STRIDE === STRIDE - 1 || i === letters.length - 1)) return true;
+    const whole = i % STRIDE === STRIDE - 1;
+    if (whole && sum === 0) start = i + 1;
+    if (sum > THRESHOLD && (whole || i === letters.length - 1) && i + 1 - start >= LEAST_STRETCH) return true;
   }
   return false;
 }

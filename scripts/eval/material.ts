@@ -1,4 +1,5 @@
 /** What the judge is trained on and tried with: corpora and texts of our own, as examples. */
+import { readLetters } from "../../src/detect/letters.ts";
 import {
   attackRows,
   benignRows,
@@ -10,7 +11,7 @@ import {
 } from "./corpora.ts";
 import { chanceFrom, pick } from "./grammar.ts";
 import { OVERRIDES_ELSEWHERE, ownAttacks } from "./own-attacks.ts";
-import { ELSEWHERE, ownBenign, ownNoise, ownRepeats } from "./own-benign.ts";
+import { ELSEWHERE, NEVER, ownBenign, ownNoise, ownRepeats } from "./own-benign.ts";
 import { allLettersFor, type Example, exampleOf, exampleOfLetters } from "./training.ts";
 
 export const SEED = 128;
@@ -88,12 +89,24 @@ export function material(): Material {
     own: [
       ...mine("own attacks", ownAttacks(chance, 1200), true, 0.5),
       ...mine("own attacks elsewhere", OVERRIDES_ELSEWHERE, true, 0.5),
+      ...mine("own near misses", NEVER, false, 40),
+      ...mine(
+        "own near misses in a chat",
+        NEVER.map((text) => `model m messages role user content ${text}`),
+        false,
+        40,
+      ),
       ...mine("own benign elsewhere", ELSEWHERE, false, 8),
       ...mine("own benign", ownBenign(chance, 2400), false, 2),
       ...[...requests, ...responses].map(({ id, text }) =>
         exampleOfLetters(`${id} whole`, "wire bodies, whole", allLettersFor(text), false, 1),
       ),
       ...mine("own repeats", ownRepeats(chance), false, 1),
+      ...Array.from({ length: 100 }, (_, n) => {
+        const bytes = Uint8Array.from({ length: 30_000 }, () => Math.floor(chance() * 256));
+        const { letters, count } = readLetters(bytes);
+        return exampleOfLetters(`own binary:${n}`, "own binary", letters.slice(0, count), false, 3);
+      }),
       ...mine("own noise", ownNoise(texts, chance, 600), false, 1),
     ],
   };

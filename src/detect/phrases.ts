@@ -33,14 +33,17 @@ export function* preparePhrases(): Generator<void, void> {
   index = made;
 }
 
-function madeNow(): StemIndex {
+/** Words are read as letters where a text's letters are still waiting to be judged, so those are put back. */
+function madeBeside(waiting: Uint8Array): StemIndex {
+  const kept = waiting.slice();
   const made = new StemIndex(0);
   for (const rule of rules()) made.add(rule);
+  waiting.set(kept);
   index = made;
   return made;
 }
 
 /** The first phrase in letters (and breaks, which no phrase spans) from `from` to `to`, or null. */
 export function findPhrase(letters: Uint8Array, from: number, to: number): PhraseMatch | null {
-  return (index ?? madeNow()).find(letters, from, to);
+  return (index ?? madeBeside(letters.subarray(0, to))).find(letters, from, to);
 }

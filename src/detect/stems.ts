@@ -28,7 +28,11 @@ interface Stem {
 }
 
 const SHORTEST_STEM = 5;
-const SHIFT = 16;
+/** Fours that end in a letter of another script have a half of the table for themselves: there are many of them. */
+function slotOf(four: number): number {
+  return (Math.imul(four, LAST) >>> 17) | ((four & 0x80) << 8);
+}
+
 const latin1 = new TextDecoder("latin1");
 
 /** Bytes as the patterns read them, one character each. */
@@ -38,9 +42,11 @@ export function asCharacters(bytes: Uint8Array): string {
 
 export class StemIndex {
   /** Of every two neighbouring places one is looked at, so of the last two fours of a stem one is met. */
-  readonly #endings = new Uint8Array(1 << (32 - SHIFT));
+  readonly #endings = new Uint8Array(1 << 16);
   readonly #stems = new Map<number, Stem[]>();
   readonly #fold: number;
+  /** What is being searched, as characters; made when a pattern is tried first. */
+  #text: string | null = null;
 
   /** `fold`: bits that are set in every byte before stems are compared; 0x20 makes capitals and small letters one. */
   constructor(fold: number) {
@@ -60,7 +66,7 @@ export class StemIndex {
     for (const behind of [0, 1]) {
       const at = bytes.length - 1 - behind;
       const four = bytes.subarray(at - 3, at + 1).reduce((code, byte) => (code << 8) | byte, 0);
-      this.#endings[Math.imul(four, LAST) >>> SHIFT] = 1;
+      this.#endings[slotOf(four)] = 1;
       const stems = this.#stems.get(four);
       if (stems === undefined) this.#stems.set(four, [{ bytes, behind, rule }]);
       else stems.push({ bytes, behind, rule });
@@ -69,22 +75,26 @@ export class StemIndex {
 
   /** The first match in [from, to), or null. */
   find(bytes: Uint8Array, from: number, to: number): StemMatch | null {
-    const endings = this.#endings;
-    const fold = (this.#fold << 8) | this.#fold;
-    let text: string | null = null;
-    let four = 0;
-    for (let i = from + 1; i < to; i += 2) {
-      four = (four << 16) | ((bytes[i - 1] as number) << 8) | (bytes[i] as number) | fold;
-      if (endings[Math.imul(four, LAST) >>> SHIFT] === 0) continue;
-      for (const stem of this.#stems.get(four) ?? []) {
-        const start = this.#startOf(stem, bytes, i);
-        if (start < from || start + stem.bytes.length > to) continue;
-        text ??= asCharacters(bytes.subarray(from, to));
-        const { pattern, vector } = stem.rule;
-        pattern.lastIndex = start - from;
-        const match = pattern.exec(text);
-        if (match !== null) return { vector, start: from + match.index, end: from + match.index + match[0].length };
-      }
+    this.#text = null;
+    for (let at = from + 1; ; at += 2) {
+      at = nextEnding(this.#endings, bytes, at, to, this.#fold);
+      if (at === -1) return null;
+      const match = this.#matchAt(bytes, from, to, at);
+      if (match !== null) return match;
+    }
+  }
+
+  #matchAt(bytes: Uint8Array, from: number, to: number, at: number): StemMatch | null {
+    const stems = this.#stems.get(fourUpTo(bytes, at, this.#fold));
+    if (stems === undefined) return null;
+    for (const stem of stems) {
+      const start = this.#startOf(stem, bytes, at);
+      if (start < from || start + stem.bytes.length > to) continue;
+      this.#text ??= asCharacters(bytes.subarray(from, to));
+      const { pattern, vector } = stem.rule;
+      pattern.lastIndex = start - from;
+      const match = pattern.exec(this.#text);
+      if (match !== null) return { vector, start: from + match.index, end: from + match.index + match[0].length };
     }
     return null;
   }
@@ -96,4 +106,22 @@ export class StemIndex {
     for (let i = 0; i < stem.length; i++) if (((bytes[start + i] ?? 0) | this.#fold) !== stem[i]) return -1;
     return start;
   }
+}
+
+/** Four bytes up to `at`; what is before the first is nothing. */
+function fourUpTo(bytes: Uint8Array, at: number, fold: number): number {
+  let four = 0;
+  for (let i = at - 3; i <= at; i++) four = (four << 8) | (i < 0 ? 0 : (bytes[i] as number)) | fold;
+  return four;
+}
+
+/** The next of every second place from `at` on where a stem may end, or -1. Alone, so that it is compiled as the loop it is. */
+function nextEnding(endings: Uint8Array, bytes: Uint8Array, at: number, to: number, fold: number): number {
+  const both = (fold << 8) | fold;
+  let four = at < 3 ? 0 : ((bytes[at - 3] as number) << 8) | (bytes[at - 2] as number) | both;
+  for (let i = at; i < to; i += 2) {
+    four = (four << 16) | ((bytes[i - 1] as number) << 8) | (bytes[i] as number) | both;
+    if (endings[slotOf(four)] !== 0) return i;
+  }
+  return -1;
 }

@@ -16,7 +16,15 @@ import { LETTER_INDEX } from "./language.ts";
 import { beginLeet, mayMeanMore, undoLeet } from "./leet.ts";
 import { ASCII_ROOM, asciiOf, asciiOrigin, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
-import { MAX_PUZZLE, undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
+import {
+  hasSlice,
+  MAX_PUZZLE,
+  mayBeReversed,
+  undoEveryOther,
+  undoFillers,
+  undoInitials,
+  undoReversed,
+} from "./puzzles.ts";
 import type { Match } from "./reading.ts";
 import { undoRuns } from "./runs.ts";
 import {
@@ -40,6 +48,8 @@ export const MIN_LETTERS = 16;
 const MIN_QUOTES = 4;
 /** So many lines may begin with the letters of a phrase. */
 const MIN_LINES = 12;
+/** In a puzzle of more bytes no second disguise is looked for. */
+const SMALL_PUZZLE = 1024;
 
 /** What was found, and where in the text. */
 export interface Sighting {
@@ -66,6 +76,8 @@ interface Path {
   readonly effort: Effort;
   readonly depth: number;
   readonly done: number;
+  /** True: nothing is looked for below the next reading. */
+  readonly last?: boolean;
 }
 
 /** Disguises that are undone once on the way to a reading. */
@@ -169,13 +181,17 @@ function solved({ ascii, text, hints, hintAt }: Puzzle, path: Path): Seen {
   const part = ascii.subarray(from, from + MAX_PUZZLE);
   const child = (view: View): Seen => moved(undone(view, part, part, path), from, text, ascii);
   // What is turned round or thinned out looks like a cipher, and is none.
-  const plain = { ...path, done: path.done | CIPHER | LEET };
+  const plain = { ...path, done: path.done | CIPHER | LEET, last: part.length > SMALL_PUZZLE };
   const turned = (view: View): Seen => moved(undone(view, part, part, plain), from, text, ascii);
-  const backwards = (hints & (BACKWARDS | SLICES)) !== 0;
+  const sliced = (hints & SLICES) !== 0 && hasSlice(part);
+  const backwards = (hints & BACKWARDS) !== 0 || sliced;
+  const reversed = backwards && mayBeReversed(part);
   return (
     (hints & WITHOUT ? child(undoFillers) : null) ??
-    (backwards ? (turned(forReversed) ?? turned(forWordsReversed) ?? turned(forPieces)) : null) ??
-    (hints & (EVERY_OTHER | SLICES) ? turned(undoEveryOther) : null) ??
+    (reversed ? turned(forReversed) : null) ??
+    (backwards ? turned(forWordsReversed) : null) ??
+    (reversed ? turned(forPieces) : null) ??
+    ((hints & EVERY_OTHER) !== 0 || sliced ? turned(undoEveryOther) : null) ??
     (hints & FIRST_LETTERS ? turned(forWords) : null) ??
     (hints & LAST_LETTERS ? turned(forWordEnds) : null) ??
     (lines ? undone(forLines, ascii, text, plain) : null)
@@ -213,7 +229,7 @@ function exploreMasked(text: Uint8Array, ascii: Uint8Array, effort: Effort, dept
   return { ...seen, start: asciiOrigin(text, room, seen.start) - 1, end: asciiOrigin(text, room, seen.end - 1) };
 }
 
-function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, done }: Path): Seen {
+function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, done, last }: Path): Seen {
   const { draft, ascii, blocks } = levels[depth] as Level;
   draft.open(source);
   view(source, draft, blocks);
@@ -221,7 +237,7 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, dept
   draft.close();
   if (!effort.spend(draft.count)) return "exhausted";
   const kinds = draft.kinds.join(", ");
-  const seen = explore(draft.text, effort, depth + 1, done);
+  const seen = explore(draft.text, effort, last ? MAX_DEPTH : depth + 1, done);
   if (seen === null) return draft.full ? "exhausted" : null;
   if (seen === "exhausted") return seen;
   let start = draft.origin(seen.start, false);

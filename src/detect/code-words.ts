@@ -26,12 +26,13 @@ for (const bar of [0x2f, 0x7c]) MARK[bar] = 4;
 
 const out = new Uint8Array(32 * 1024);
 
-/** Undoes Morse of at least eight signs. Linear. */
-export function undoMorse(text: Uint8Array, draft: Draft): void {
-  for (let i = 0; i < text.length; i++) {
+/** Undoes Morse of at least eight signs that begins in [from, to); returns where the last one ends. Linear. */
+export function undoMorse(text: Uint8Array, draft: Draft, from: number, to: number): number {
+  let i = from;
+  for (; i < to; i++) {
     const mark = MARK[text[i] as number] as number;
     if (mark !== 1 && mark !== 2) continue;
-    const from = i;
+    const first = i;
     let code = 1;
     let signs = 0;
     let odd = 0;
@@ -58,9 +59,10 @@ export function undoMorse(text: Uint8Array, draft: Draft): void {
       spaces += kind === 4 ? 2 : 1;
     }
     if (signs < LEAST_SIGNS || odd * 4 > signs) continue;
-    draft.undo(from, end, "morse");
+    draft.undo(first, end, "morse");
     draft.putAll(out.subarray(0, written));
   }
+  return i;
 }
 
 const WORDS =

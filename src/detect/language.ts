@@ -78,6 +78,23 @@ export function oddBlocks(letters: Uint8Array, count: number, odd: Uint8Array): 
   return found;
 }
 
+/** Quarters of a bit of a block of which no part is written forward. English turned round is far below, English far above. */
+const TURNED = -10;
+
+/** Whether some letters are like language turned round. Blocks overlap by half, so that a short phrase fills one. */
+export function isBackward(letters: Uint8Array, count: number): boolean {
+  let forward = 0;
+  let half = 1000;
+  for (let i = 1; i < count; i++) {
+    forward += FORWARD[((letters[i - 1] as number) & 31) * ROW + ((letters[i] as number) & 31)] as number;
+    if (i % (BLOCK / 2) !== 0) continue;
+    if (half + forward < TURNED) return true;
+    half = forward;
+    forward = 0;
+  }
+  return half + forward < TURNED;
+}
+
 /** Quarters of a bit a pair, of letters as `readLetters` gives them: English has about 7, noise below 0. */
 export function likeness(letters: Uint8Array, from: number, to: number): number {
   let sum = 0;

@@ -13,13 +13,31 @@ import { undoHidden, undoTurned } from "./hidden.ts";
 import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, lastHint, SLICES, WITHOUT } from "./hints.ts";
 import { judge } from "./judge.ts";
 import { LETTER_INDEX } from "./language.ts";
-import { mayMeanMore, undoLeet } from "./leet.ts";
+import { beginLeet, mayMeanMore, undoLeet } from "./leet.ts";
 import { ASCII_ROOM, asciiOf, asciiOrigin, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
-import { MAX_PUZZLE, undoEveryOther, undoFillers, undoInitials, undoReversed } from "./puzzles.ts";
+import {
+  hasSlice,
+  MAX_PUZZLE,
+  mayBeReversed,
+  undoEveryOther,
+  undoFillers,
+  undoInitials,
+  undoReversed,
+} from "./puzzles.ts";
 import type { Match } from "./reading.ts";
 import { undoRuns } from "./runs.ts";
-import { signalsOf } from "./signals.ts";
+import {
+  COLONS,
+  ESCAPES,
+  FORMATS,
+  inBlocks,
+  LEET as MIXED,
+  MORSE,
+  NUMBERS,
+  type Regional,
+  signalsOf,
+} from "./signals.ts";
 import { undoEscapes } from "./unescape.ts";
 
 /** Disguises over each other that are undone. */
@@ -30,6 +48,8 @@ export const MIN_LETTERS = 16;
 const MIN_QUOTES = 4;
 /** So many lines may begin with the letters of a phrase. */
 const MIN_LINES = 12;
+/** In a puzzle of more bytes no second disguise is looked for. */
+const SMALL_PUZZLE = 1024;
 
 /** What was found, and where in the text. */
 export interface Sighting {
@@ -45,6 +65,8 @@ type Seen = Sighting | "exhausted" | null;
 class Level {
   readonly draft = new Draft();
   readonly ascii = new Uint8Array(MAX_LETTERS_INPUT + ASCII_ROOM);
+  /** What signals tell of each block of it. */
+  readonly blocks = new Uint8Array(MAX_LETTERS_INPUT / 128 + 2);
 }
 
 const levels = Array.from({ length: MAX_DEPTH + 1 }, () => new Level());
@@ -54,6 +76,8 @@ interface Path {
   readonly effort: Effort;
   readonly depth: number;
   readonly done: number;
+  /** True: nothing is looked for below the next reading. */
+  readonly last?: boolean;
 }
 
 /** Disguises that are undone once on the way to a reading. */
@@ -61,8 +85,18 @@ const LEET = 1;
 const CIPHER = 2;
 const PUZZLE = 4;
 
-/** A view fills a draft with what it undoes; most leave it empty. */
-type View = (text: Uint8Array, draft: Draft) => void;
+/** A view fills a draft with what it undoes; most leave it empty. `blocks`: what signals tell of the text. */
+type View = (text: Uint8Array, draft: Draft, blocks: Uint8Array) => void;
+
+function regional(bit: number, view: Regional): View {
+  const where = { bit, view };
+  return (text, draft, blocks) => inBlocks(text, draft, blocks, where);
+}
+
+const forNumbers = regional(NUMBERS, undoNumbers);
+const forMorse = regional(MORSE, undoMorse);
+const forEscapes = regional(ESCAPES, undoEscapes);
+const forMixed = regional(MIXED, undoLeet);
 
 const forCiphers: View = (text, draft) => undoCiphers(text, draft, false);
 const forWordsTurned: View = (text, draft) => undoCiphers(text, draft, true);
@@ -72,8 +106,14 @@ const forWordEnds: View = (text, draft) => undoInitials(text, draft, "word ends"
 const forReversed: View = (text, draft) => undoReversed(text, draft, "text");
 const forWordsReversed: View = (text, draft) => undoReversed(text, draft, "words");
 const forPieces: View = (text, draft) => undoReversed(text, draft, "pieces");
-const forLeet: View = (text, draft) => undoLeet(text, draft, true);
-const forPlainLeet: View = (text, draft) => undoLeet(text, draft, false);
+const forLeet: View = (text, draft, blocks) => {
+  beginLeet(true);
+  forMixed(text, draft, blocks);
+};
+const forPlainLeet: View = (text, draft, blocks) => {
+  beginLeet(false);
+  forMixed(text, draft, blocks);
+};
 
 /** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it; `done` are those that are no use twice. */
 export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): Seen {
@@ -96,25 +136,25 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
     if (found !== null) return { match: found, view: "assembly", start: 0, end: text.length };
   }
   if (depth === MAX_DEPTH) return null;
-  const signals = signalsOf(ascii);
+  const signals = signalsOf(ascii, level.blocks);
   const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, done });
   return (
     (invisible >= MIN_QUOTES ? child(undoHidden, text) : null) ??
     (turned >= MIN_QUOTES ? child(undoTurned, text) : null) ??
-    (signals.escapes ? child(undoEscapes, ascii) : null) ??
+    (signals & ESCAPES ? child(forEscapes, ascii) : null) ??
     child(undoRuns, ascii) ??
     child(undoBase85, ascii) ??
     child(undoUu, ascii) ??
-    (signals.numbers ? child(undoNumbers, ascii) : null) ??
-    (signals.morse ? child(undoMorse, ascii) : null) ??
+    (signals & NUMBERS ? child(forNumbers, ascii) : null) ??
+    (signals & MORSE ? child(forMorse, ascii) : null) ??
     child(undoSpelling, ascii) ??
-    (signals.leet && (done & LEET) === 0 ? leet(ascii, text, { effort, depth, done: done | LEET }) : null) ??
-    (signals.formats ? child(undoFormats, ascii) : null) ??
+    (signals & MIXED && (done & LEET) === 0 ? leet(ascii, text, { effort, depth, done: done | LEET }) : null) ??
+    (signals & FORMATS ? child(undoFormats, ascii) : null) ??
     (cipher && (done & CIPHER) === 0 ? deciphered(ascii, text, { effort, depth, done: done | CIPHER }) : null) ??
     (done & PUZZLE
       ? null
       : solved(
-          { ascii, text, hints: hints | (signals.slices ? SLICES : 0), hintAt },
+          { ascii, text, hints: hints | (signals & COLONS ? SLICES : 0), hintAt },
           { effort, depth, done: done | PUZZLE },
         ))
   );
@@ -141,13 +181,17 @@ function solved({ ascii, text, hints, hintAt }: Puzzle, path: Path): Seen {
   const part = ascii.subarray(from, from + MAX_PUZZLE);
   const child = (view: View): Seen => moved(undone(view, part, part, path), from, text, ascii);
   // What is turned round or thinned out looks like a cipher, and is none.
-  const plain = { ...path, done: path.done | CIPHER | LEET };
+  const plain = { ...path, done: path.done | CIPHER | LEET, last: part.length > SMALL_PUZZLE };
   const turned = (view: View): Seen => moved(undone(view, part, part, plain), from, text, ascii);
-  const backwards = (hints & (BACKWARDS | SLICES)) !== 0;
+  const sliced = (hints & SLICES) !== 0 && hasSlice(part);
+  const backwards = (hints & BACKWARDS) !== 0 || sliced;
+  const reversed = backwards && mayBeReversed(part);
   return (
     (hints & WITHOUT ? child(undoFillers) : null) ??
-    (backwards ? (turned(forReversed) ?? turned(forWordsReversed) ?? turned(forPieces)) : null) ??
-    (hints & (EVERY_OTHER | SLICES) ? turned(undoEveryOther) : null) ??
+    (reversed ? turned(forReversed) : null) ??
+    (backwards ? turned(forWordsReversed) : null) ??
+    (reversed ? turned(forPieces) : null) ??
+    ((hints & EVERY_OTHER) !== 0 || sliced ? turned(undoEveryOther) : null) ??
     (hints & FIRST_LETTERS ? turned(forWords) : null) ??
     (hints & LAST_LETTERS ? turned(forWordEnds) : null) ??
     (lines ? undone(forLines, ascii, text, plain) : null)
@@ -185,15 +229,15 @@ function exploreMasked(text: Uint8Array, ascii: Uint8Array, effort: Effort, dept
   return { ...seen, start: asciiOrigin(text, room, seen.start) - 1, end: asciiOrigin(text, room, seen.end - 1) };
 }
 
-function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, done }: Path): Seen {
-  const { draft, ascii } = levels[depth] as Level;
+function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, done, last }: Path): Seen {
+  const { draft, ascii, blocks } = levels[depth] as Level;
   draft.open(source);
-  view(source, draft);
+  view(source, draft, blocks);
   if (draft.empty) return draft.full ? "exhausted" : null;
   draft.close();
   if (!effort.spend(draft.count)) return "exhausted";
   const kinds = draft.kinds.join(", ");
-  const seen = explore(draft.text, effort, depth + 1, done);
+  const seen = explore(draft.text, effort, last ? MAX_DEPTH : depth + 1, done);
   if (seen === null) return draft.full ? "exhausted" : null;
   if (seen === "exhausted") return seen;
   let start = draft.origin(seen.start, false);

@@ -93,16 +93,22 @@ for (const mark of "@$!|+") INSIDE[mark.charCodeAt(0)] = 1;
 const MIXED_SHARE = 4;
 const LEAST_MIXED = 3;
 
-/** Undoes passages of ASCII `text` with words of digits and letters; without `weigh` each has its first meaning. Linear. */
-export function undoLeet(text: Uint8Array, draft: Draft, weigh: boolean): void {
+/** Before the first passage of a text. Without `weigh` every mark has its first meaning. */
+export function beginLeet(weigh: boolean): void {
   weighing = weigh;
   ambiguous = false;
+}
+
+/** Undoes passages of ASCII `text` with words of digits and letters that begin in [first, last); returns where the last one ends. Linear. */
+export function undoLeet(text: Uint8Array, draft: Draft, first: number, last: number): number {
   let from = -1;
   let end = 0;
   let words = 0;
   let mixed = 0;
   let wordsAtEnd = 0;
-  for (let i = 0; i < text.length; ) {
+  let i = first;
+  // A passage goes on behind the last place where one may begin.
+  while (i < text.length && (i < last || from !== -1)) {
     if ((text[i] as number) <= 0x20) {
       i += 1;
       continue;
@@ -126,6 +132,7 @@ export function undoLeet(text: Uint8Array, draft: Draft, weigh: boolean): void {
     wordsAtEnd = words;
   }
   if (from !== -1) finish(text, { from, end, words: wordsAtEnd, mixed }, draft);
+  return i;
 }
 
 let wordEnd = 0;
@@ -160,14 +167,16 @@ function finish(text: Uint8Array, { from, end, words, mixed }: Passage, draft: D
 
 const LEAST_PASSAGE = 16;
 let ambiguous = false;
+let otherwise = false;
 
-/** Whether something in the last text might have been read otherwise. */
+/** Whether something that was undone in the last text might have been read otherwise. */
 export function mayMeanMore(): boolean {
   return ambiguous;
 }
 
 function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
   let count = 0;
+  otherwise = false;
   let before = NONE;
   for (let i = from; i < end && count < out.length - 8; ) {
     const byte = text[i] as number;
@@ -201,6 +210,7 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
   const stood = likeness(compared, 0, plain);
   const read = putLetters(out, 0, count, compared, 0);
   if (likeness(compared, 0, read) < stood + GAIN) return;
+  if (otherwise) ambiguous = true;
   draft.undo(from, end, "leet");
   draft.putAll(out.subarray(0, count));
 }
@@ -242,6 +252,6 @@ function choose(choices: Uint8Array, before: number, next: number, mayBeMark: bo
       best = letter;
     }
   }
-  if (best !== choices[0]) ambiguous = true;
+  if (best !== choices[0]) otherwise = true;
   return best;
 }

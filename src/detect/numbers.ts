@@ -23,12 +23,16 @@ const out = new Uint8Array(MAX_NUMBERS);
 let written = 0;
 let behind = 0;
 
-/** Undoes every list of numbers in ASCII `text` that stands for text. Linear: no place is tried twice in one base. */
-export function undoNumbers(text: Uint8Array, draft: Draft): void {
+/**
+ * Undoes every list of numbers in ASCII `text` that stands for text and begins in [from, to); returns where the last one ends.
+ * Linear: no place is tried twice in one base.
+ */
+export function undoNumbers(text: Uint8Array, draft: Draft, from: number, to: number): number {
   const { length } = text;
   let decimalFrom = 0;
   let hexFrom = 0;
-  for (let i = 0; i < length; i++) {
+  let i = from;
+  for (; i < to; i++) {
     const byte = text[i] as number;
     if (HEX[byte] === 255) continue;
     // The x of 0x and \\x begins a number, and so does what is no letter or digit.
@@ -54,6 +58,7 @@ export function undoNumbers(text: Uint8Array, draft: Draft): void {
     i = behind - 1;
     decimalFrom = hexFrom = behind;
   }
+  return i;
 }
 
 /** Reads a list of decimal, octal or binary numbers; `behind` is where it ends. */

@@ -1,16 +1,26 @@
 /** Texts that say themselves how they are to be read: without a letter, every other one, first letters, backwards. */
+import { DIGITS, LOWER, setOf, UPPER } from "./_text.ts";
 import type { Draft } from "./draft.ts";
-import { LETTER_INDEX } from "./language.ts";
+import { isBackward, LETTER_INDEX, likeness } from "./language.ts";
+import { putLetters } from "./letters.ts";
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 /** Longest text that is read as one puzzle; of a longer one, what stands around its last hint. */
 export const MAX_PUZZLE = 4 * 1024;
+/** As many letters of every n-th are weighed at a time, and shown when they are like language: quarters of a bit a pair. */
+const WINDOW = 16;
+const LIKE_LANGUAGE = 2;
+/** A slice counted with a step: what may stand between its colons and its bracket. */
+const LONGEST_STEP = 10;
 const MAX_FILLERS = 6;
 const MAX_TRIES = 8;
 const MAX_LOOKED_AT = 200;
 const LONGEST_FILLER = 12;
 const MIN_INSIDE = 5;
+/** What is quoted is meant: twice is enough. */
+const LEAST_QUOTED = 2;
+const IS_TOKEN = setOf(`${LOWER}${UPPER}${DIGITS}+/`);
 /** From the word that says so to what is taken out. */
 const REACH = 64;
 
@@ -101,23 +111,26 @@ function fillerAt(text: Uint8Array, from: number): Filler | null {
     i += mark === 0x2f ? close : close + 1;
   }
   const [first, second] = quoted;
-  if (first !== undefined && first.length > 0) return { from: first, to: second ?? NOTHING };
+  // What is taken out between letters makes other words; elsewhere it would only change what stands between words.
+  if (first !== undefined && first.length > 0) {
+    return standsBetween(text, first, LEAST_QUOTED) ? { from: first, to: second ?? NOTHING } : null;
+  }
   const filler = proseFiller(latin1.decode(text.subarray(from, end)));
-  return filler !== null && isInsideWords(text, filler.from) ? filler : null;
+  return filler !== null && standsBetween(text, filler.from, MIN_INSIDE) ? filler : null;
 }
 
 /** What is to be taken out stands between letters, again and again, or taking it out would change nothing. */
-function isInsideWords(text: Uint8Array, filler: Uint8Array): boolean {
+function standsBetween(text: Uint8Array, filler: Uint8Array, least: number): boolean {
   let found = 0;
   let left = MAX_LOOKED_AT;
   const first = filler[0] ?? 0;
-  for (let at = text.indexOf(first, 1); at !== -1 && found < MIN_INSIDE && left > 0; at = text.indexOf(first, at + 1)) {
+  for (let at = text.indexOf(first, 1); at !== -1 && found < least && left > 0; at = text.indexOf(first, at + 1)) {
     left -= 1;
     const after = at + filler.length;
     if (after >= text.length || !startsWith(text, at, filler)) continue;
-    if (LETTER_INDEX[text[at - 1] as number] !== 26 && LETTER_INDEX[text[after] as number] !== 26) found += 1;
+    if (IS_TOKEN[text[at - 1] as number] === 1 && IS_TOKEN[text[after] as number] === 1) found += 1;
   }
-  return found === MIN_INSIDE;
+  return found === least;
 }
 
 /** The first word that may be meant, and what follows "with" or "by". */
@@ -153,20 +166,53 @@ function substituted(text: Uint8Array, from: Uint8Array, to: Uint8Array): Uint8A
   return out.subarray(0, Math.min(count, MAX_PUZZLE));
 }
 
+const letters = new Uint8Array(MAX_PUZZLE + 16);
+
+/** Whether letters of a puzzle are like language when they are read from the last to the first. */
+export function mayBeReversed(text: Uint8Array): boolean {
+  return isBackward(letters, putLetters(text, 0, Math.min(text.length, MAX_PUZZLE), letters, 0));
+}
+
+/** `[::-1]`, `[1::2]`: a slice with a step. Two colons are all that C++ and Rust need for a name. */
+export function hasSlice(text: Uint8Array): boolean {
+  for (let at = text.indexOf(COLON); at !== -1; at = text.indexOf(COLON, at + 1)) {
+    if (text[at + 1] !== COLON) continue;
+    const close = text.subarray(at + 2, at + 2 + LONGEST_STEP).indexOf(CLOSE);
+    if (close > 0) return true;
+  }
+  return false;
+}
+
+const COLON = 0x3a;
+const CLOSE = 0x5d;
+
 /** Every second to fifth character, from every place to begin with, counting all characters or letters only. */
 export function undoEveryOther(text: Uint8Array, draft: Draft): void {
   const end = Math.min(text.length, MAX_PUZZLE / 4);
-  draft.undo(0, text.length, "every n-th letter");
-  for (const lettersOnly of [false, true]) {
-    const source = lettersOnly
-      ? text.subarray(0, end).filter((byte) => LETTER_INDEX[byte] !== 26)
-      : text.subarray(0, end);
+  const count = putLetters(text, 0, end, letters, 0);
+  for (const source of [text.subarray(0, end), letters.subarray(0, count)]) {
     for (let step = 2; step <= 5; step++) {
-      for (let first = 0; first < step; first++) {
-        for (let i = first; i < source.length; i += step) draft.put(source[i] as number);
-        draft.put(NEWLINE);
-      }
+      for (let first = 0; first < step; first++) putEvery(source, first, step, draft, text.length);
     }
+  }
+}
+
+const every = new Uint8Array(MAX_PUZZLE);
+const everyLetter = new Uint8Array(MAX_PUZZLE + 16);
+
+/** Only when some of it is like language: of what is left of a text without a puzzle, nothing is. */
+function putEvery(source: Uint8Array, first: number, step: number, draft: Draft, end: number): void {
+  let count = 0;
+  for (let i = first; i < source.length; i += step) every[count++] = source[i] as number;
+  const size = putLetters(every, 0, count, everyLetter, 0);
+  for (let at = 0; at < size; at += WINDOW / 2) {
+    const to = Math.min(size, at + WINDOW);
+    if (to - at < WINDOW / 2) break;
+    if (likeness(everyLetter, at, to) < LIKE_LANGUAGE) continue;
+    if (draft.empty) draft.undo(0, end, "every n-th letter");
+    draft.putAll(every.subarray(0, count));
+    draft.put(NEWLINE);
+    return;
   }
 }
 

@@ -1,4 +1,5 @@
-/** What kinds of characters stand beside each other, counted once: it tells which disguises a text can have at all. */
+/** What kinds of characters stand beside each other, told block by block: which disguises a text can have, and where. */
+import type { Draft } from "./draft.ts";
 
 const SPACE = 1;
 const LETTER = 2;
@@ -10,92 +11,154 @@ const AMPERSAND = 7;
 const BACKSLASH = 8;
 const EQUALS = 9;
 const SIGN = 10;
-const OPEN = 11;
+const LINE = 11;
 const COLON = 12;
 const HASH = 13;
 const PLUS = 14;
 const BRACE = 15;
-const KINDS = 16;
+/** a to f: as much digit as letter. */
+const HEX_LETTER = 16;
+/** x and u, with which escapes begin. */
+const ESCAPES_WITH = 17;
+const KINDS = 32;
+const ROW = 5;
 
+/** Every byte's kind, in both places of a pair. */
 const KIND = new Uint8Array(256);
 for (let byte = 0x30; byte <= 0x39; byte++) KIND[byte] = DIGIT;
-for (let byte = 0x61; byte <= 0x7a; byte++) KIND[byte] = KIND[byte - 0x20] = LETTER;
+for (let byte = 0x61; byte <= 0x7a; byte++) KIND[byte] = KIND[byte - 0x20] = byte <= 0x66 ? HEX_LETTER : LETTER;
 for (const [marks, kind] of [
-  [" \t\n\r,", SPACE],
+  [" \t,", SPACE],
+  ["\n\r", LINE],
   [".", DOT],
   ["-_", DASH],
   ["%", PERCENT],
   ["&", AMPERSAND],
   ["\\", BACKSLASH],
   ["=", EQUALS],
-  ["@$!|(<", SIGN],
-  ["[", OPEN],
+  ["@$!|", SIGN],
   [":", COLON],
   ["#", HASH],
   ["+", PLUS],
   ["{", BRACE],
+  ["xXuU", ESCAPES_WITH],
 ] as const) {
   for (let i = 0; i < marks.length; i++) KIND[marks.charCodeAt(i)] = kind;
 }
 
-const pairs = new Uint32Array(KINDS * KINDS);
+/** Which views a text can have, and of the first four in which blocks. */
+export const NUMBERS = 1;
+export const MORSE = 2;
+export const ESCAPES = 4;
+export const LEET = 8;
+/** `::`, as in a slice. */
+export const COLONS = 16;
+/** `{0`, as in a format. */
+export const FORMATS = 32;
 
-/** Which views a text can have. */
-export interface Signals {
-  readonly numbers: boolean;
-  readonly morse: boolean;
-  readonly escapes: boolean;
-  readonly leet: boolean;
-  /** `::`, as in a slice. */
-  readonly slices: boolean;
-  /** `{0`, as in a format. */
-  readonly formats: boolean;
+/** Counted a pair, a byte each: digits, letters beside digits or marks, dots and dashes beside each other, and beside spaces. */
+const COUNTED = new Int32Array(KINDS * KINDS);
+const COUNT_LEET = 1 << 8;
+const COUNT_DOTS = 1 << 16;
+const COUNT_DOUBLED = 1 << 24;
+/** What one pair tells. */
+const TOLD = new Uint8Array(KINDS * KINDS);
+
+const LETTERS = [LETTER, HEX_LETTER, ESCAPES_WITH];
+const SPACES = [SPACE, LINE];
+
+function pairs(
+  first: readonly number[],
+  second: readonly number[],
+  table: Int32Array | Uint8Array,
+  what: number,
+): void {
+  for (const a of first) {
+    for (const b of second) table[(a << ROW) | b] = (table[(a << ROW) | b] as number) + what;
+  }
 }
 
+pairs(
+  [DIGIT],
+  Array.from({ length: KINDS }, (_, kind) => kind),
+  COUNTED,
+  1,
+);
+pairs([DIGIT, SIGN], LETTERS, COUNTED, COUNT_LEET);
+pairs(LETTERS, [DIGIT, SIGN, PLUS], COUNTED, COUNT_LEET);
+pairs([DOT, DASH], [DOT, DASH], COUNTED, COUNT_DOTS);
+pairs([DASH], SPACES, COUNTED, COUNT_DOTS);
+pairs(SPACES, [DASH], COUNTED, COUNT_DOTS);
+pairs([DOT], SPACES, COUNTED, COUNT_DOUBLED);
+pairs(SPACES, [DOT], COUNTED, COUNT_DOUBLED);
+pairs([PERCENT], [DIGIT, HEX_LETTER, ESCAPES_WITH], TOLD, ESCAPES);
+pairs([AMPERSAND], [HASH, ...LETTERS], TOLD, ESCAPES);
+pairs([BACKSLASH], [DIGIT, HEX_LETTER, ESCAPES_WITH], TOLD, ESCAPES);
+pairs([EQUALS], [DIGIT, HEX_LETTER, LINE], TOLD, ESCAPES);
+pairs([PLUS], [DIGIT], TOLD, ESCAPES);
+pairs([COLON], [COLON], TOLD, COLONS);
+pairs([BRACE], [DIGIT], TOLD, FORMATS);
+
+/** Pairs of a block: no count of it comes to more than a byte holds. */
+const BLOCK_PAIRS = 128;
 /** In a text longer than this every other pair is looked at. */
 const WHOLE = 2048;
-/** A list of numbers has so many digits in a block. */
-const BLOCK = 256;
-const MANY_DIGITS = 12;
+/** A list of numbers has so many digits in a block, or twice as many when every pair counts. */
+const MANY_DIGITS = 6;
+const LEAST_DOTS = 3;
+const LEAST_SIGNS = 6;
 
-/** Of ASCII text. Linear, with hardly a branch. */
-export function signalsOf(text: Uint8Array): Signals {
-  pairs.fill(0);
+/** Bytes of a block of a text of so many. */
+export function blockBytes(length: number): number {
+  return length > WHOLE ? 2 * BLOCK_PAIRS : BLOCK_PAIRS;
+}
+
+/** Of ASCII text: the bits of all blocks in one, each block's own in `blocks`, which has room for them. Linear, hardly a branch. */
+export function signalsOf(text: Uint8Array, blocks: Uint8Array): number {
   const last = text.length - 1;
-  const step = text.length > WHOLE ? 2 : 1;
-  let most = 0;
-  let before = 0;
-  for (let at = 0; at < last; at += BLOCK) {
-    for (let i = at, end = Math.min(last, at + BLOCK); i < end; i += step) {
-      const pair = ((KIND[text[i] as number] as number) << 4) | (KIND[text[i + 1] as number] as number);
-      pairs[pair] = (pairs[pair] as number) + 1;
+  const bytes = blockBytes(text.length);
+  const step = bytes / BLOCK_PAIRS;
+  let all = 0;
+  let block = 0;
+  for (let at = 0; at <= last; at += bytes) {
+    let counted = 0;
+    let told = 0;
+    for (let i = at, end = Math.min(last, at + bytes); i < end; i += step) {
+      const pair = ((KIND[text[i] as number] as number) << ROW) | (KIND[text[i + 1] as number] as number);
+      counted = (counted + (COUNTED[pair] as number)) | 0;
+      told |= TOLD[pair] as number;
     }
-    const digits = row(DIGIT);
-    if ((digits - before) * step > most) most = (digits - before) * step;
-    before = digits;
+    if ((counted & 0xff) >= MANY_DIGITS) told |= NUMBERS;
+    if (((counted >>> 8) & 0xff) > 0) told |= LEET;
+    const dots = (counted >>> 16) & 0xff;
+    if (dots >= LEAST_DOTS && dots + (counted >>> 24) >= LEAST_SIGNS) told |= MORSE;
+    blocks[block++] = told;
+    all |= told;
   }
-  const dots = of(DOT, DOT) + of(DOT, DASH) + of(DASH, DOT) + of(DASH, DASH) + of(DASH, SPACE) + of(SPACE, DASH);
-  const doubled = of(DOT, SPACE) + of(SPACE, DOT);
-  const codes = of(PERCENT, LETTER) + of(PERCENT, DIGIT) + of(AMPERSAND, HASH) + of(AMPERSAND, LETTER);
-  const backslashes = of(BACKSLASH, LETTER) + of(BACKSLASH, DIGIT);
-  const quoted = of(EQUALS, DIGIT) + of(EQUALS, LETTER) + of(EQUALS, SPACE);
-  const beside = of(LETTER, DIGIT) + of(DIGIT, LETTER) + of(SIGN, LETTER) + of(LETTER, SIGN) + of(LETTER, PLUS);
-  return {
-    numbers: most >= MANY_DIGITS,
-    morse: dots >= 3 && dots + doubled >= 6,
-    escapes: codes + backslashes > 0 || quoted > 1 || of(PLUS, DIGIT) > 0,
-    leet: beside >= 2,
-    formats: of(BRACE, DIGIT) > 0,
-    slices: of(OPEN, COLON) + of(COLON, COLON) > 0,
-  };
+  blocks[block] = 0;
+  return all;
 }
 
-function of(first: number, second: number): number {
-  return pairs[(first << 4) | second] as number;
+/** Undoes what begins in [from, to) of ASCII text; returns where it went on from there. */
+export type Regional = (text: Uint8Array, draft: Draft, from: number, to: number) => number;
+
+/** Has a view undo what it can in the blocks that have `bit`, and in those beside them. */
+export function inBlocks(text: Uint8Array, draft: Draft, blocks: Uint8Array, { bit, view }: InBlocks): void {
+  const bytes = blockBytes(text.length);
+  const count = Math.ceil(text.length / bytes);
+  let reached = 0;
+  for (let block = 0; block < count; block++) {
+    if (((blocks[block] as number) & bit) === 0) continue;
+    let last = block;
+    while (last + 1 < count && ((blocks[last + 1] as number) & bit) !== 0) last += 1;
+    const from = Math.max(reached, (block - 1) * bytes);
+    const to = Math.min(text.length, (last + 2) * bytes);
+    if (from < to) reached = Math.max(to, view(text, draft, from, to));
+    block = last;
+  }
 }
 
-function row(kind: number): number {
-  let sum = 0;
-  for (let other = 0; other < KINDS; other++) sum += of(kind, other);
-  return sum;
+interface InBlocks {
+  readonly bit: number;
+  readonly view: Regional;
 }

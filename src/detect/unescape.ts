@@ -75,15 +75,16 @@ let code = 0;
 let size = 0;
 let entity = "";
 
-/** Undoes passages with escapes in ASCII `text`. Linear. */
-export function undoEscapes(text: Uint8Array, draft: Draft): void {
-  const { length } = text;
-  for (let i = 0; i < length; i++) {
+/** Undoes passages with escapes in ASCII `text` that begin in [from, to); returns where the last one ends. Linear. */
+export function undoEscapes(text: Uint8Array, draft: Draft, from: number, to: number): number {
+  let i = from;
+  for (; i < to; i++) {
     if (BEGINS[text[i] as number] === 0) continue;
     if (((text[i] as number) | 0x20) === SMALL_U && text[i + 1] !== PLUS) continue;
     const kind = escapeAt(text, i);
     if (kind !== null) i = undoPassage(text, i, kind, draft) - 1;
   }
+  return i;
 }
 
 /** Returns where it ends. */

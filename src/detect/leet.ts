@@ -79,9 +79,9 @@ for (const mark of "\\/_-)]}{[>*=") KIND[mark.charCodeAt(0)] = SIGN;
 
 /** Quarters of a bit a pair. */
 const GAIN = 0.8;
-const compared = new Uint8Array(64 * 1024 + 64);
+const compared = new Uint8Array(128 * 1024 + 64);
 let weighing = true;
-const out = new Uint8Array(64 * 1024 + 64);
+const out = new Uint8Array(128 * 1024 + 64);
 
 /** Marks that are just marks at the end of a word. */
 const ENDS = new Uint8Array(256);

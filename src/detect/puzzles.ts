@@ -15,7 +15,6 @@ const LIKE_LANGUAGE = 3;
 const LONGEST_STEP = 10;
 const MAX_FILLERS = 6;
 const MAX_TRIES = 8;
-const MAX_LOOKED_AT = 200;
 const LONGEST_FILLER = 12;
 const MIN_INSIDE = 5;
 /** What is quoted is meant: twice is enough. */
@@ -123,16 +122,16 @@ function fillerAt(text: Uint8Array, from: number): Filler | null {
 
 /** What is to be taken out stands between letters, again and again, or taking it out would change nothing. */
 function standsBetween(text: Uint8Array, filler: Uint8Array, least: number): boolean {
-  let found = 0;
-  let left = MAX_LOOKED_AT;
   const first = filler[0] ?? 0;
-  for (let at = text.indexOf(first, 1); at !== -1 && found < least && left > 0; at = text.indexOf(first, at + 1)) {
-    left -= 1;
-    const after = at + filler.length;
-    if (after >= text.length || !startsWith(text, at, filler)) continue;
-    if (IS_TOKEN[text[at - 1] as number] === 1 && IS_TOKEN[text[after] as number] === 1) found += 1;
+  const last = text.length - filler.length;
+  let found = 0;
+  for (let at = 1; at < last; at++) {
+    if (text[at] !== first || IS_TOKEN[text[at - 1] as number] === 0) continue;
+    if (IS_TOKEN[text[at + filler.length] as number] === 0 || !startsWith(text, at, filler)) continue;
+    found += 1;
+    if (found === least) return true;
   }
-  return found === least;
+  return false;
 }
 
 /** The first word that may be meant, and what follows "with" or "by". */

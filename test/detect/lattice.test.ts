@@ -205,6 +205,16 @@ describe("Effort", () => {
     expect(inspectBytes(bytes("please read this, it needs no undoing"), false, late)).toBeNull();
   });
 
+  test("is enough for a request that holds source code", async () => {
+    for await (const path of new Bun.Glob("src/{*,detect/*,engine/*,decide/*}.ts").scan(".")) {
+      const source = (await Bun.file(path).text()).slice(0, 10_000);
+      const chat = JSON.stringify({ model: "m", messages: [{ role: "user", content: source }] });
+      const call = JSON.stringify({ arguments: JSON.stringify({ content: source }) });
+      for (const body of [source, chat, call])
+        expect([path, inspectBytes(bytes(body))]).not.toEqual([path, "exhausted"]);
+    }
+  });
+
   test("is enough for honest bodies", () => {
     const image = Buffer.from(Uint8Array.from({ length: 30_000 }, (_, i) => (i * i * 31 + (i >> 3)) & 255)).toString(
       "base64",

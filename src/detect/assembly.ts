@@ -9,6 +9,8 @@ import type { Match } from "./reading.ts";
 import { Recipe } from "./recipe.ts";
 
 const MIN_LETTERS = 16;
+/** Two literals: apostrophes are not counted. */
+const MIN_MARKS = 4;
 const REASON = "the content assembles a forbidden instruction from pieces";
 
 const recipe = new Recipe();
@@ -18,7 +20,9 @@ const recipe = new Recipe();
  * make more of it than any honest recipe does.
  */
 export function assembled(text: Uint8Array): Match | "exhausted" | null {
-  if (!isRecipe(text)) return inOrder(text);
+  const marks = marksIn(text);
+  if (marks < MIN_MARKS) return null;
+  if (!isRecipe(text, marks)) return inOrder(text, marks);
   recipe.clear();
   recipe.read(text);
   const { letters, ordered, builtFrom, built, exhausted } = recipe;
@@ -29,18 +33,41 @@ export function assembled(text: Uint8Array): Match | "exhausted" | null {
   return exhausted ? "exhausted" : null;
 }
 
-const MARK = new Uint8Array(256);
-for (const mark of [0x22, 0x27, 0x60]) MARK[mark] = 1;
 /** Before a literal: it is given a name, or joined; `s` and `e` end "is" and "be". */
 const GIVES = new Uint8Array(256);
 for (const mark of "=:+&") GIVES[mark.charCodeAt(0)] = 1;
 const S = 0x73;
 const E = 0x65;
 
+/** Places of the marks that may open or close a literal. */
+const marksAt = new Int32Array(MAX_LETTERS_INPUT + 1);
+/** Bit 0: part of a word, but for the f that begins a template; bit 1: a mark; bit 2: one that may be an apostrophe. */
+const BESIDE = new Uint8Array(256);
+for (let byte = 0; byte < 0x80; byte++) if (/[A-Za-eg-z0-9]/.test(String.fromCharCode(byte))) BESIDE[byte] = 1;
+for (const mark of [0x22, 0x60]) BESIDE[mark] = 2;
+BESIDE[0x27] = 6;
+
+/** Puts into `marksAt` where quotes stand; those inside of words are none. */
+function marksIn(text: Uint8Array): number {
+  const { length } = text;
+  let count = 0;
+  let before = 0;
+  for (let i = 0; i < length; i++) {
+    const now = BESIDE[text[i] as number] as number;
+    marksAt[count] = i;
+    // An apostrophe has a letter on both sides.
+    const after = BESIDE[i + 1 < length ? (text[i + 1] as number) : 0] as number;
+    count += (now >> 1) & 1 & ~((now >> 2) & before & after);
+    before = now;
+  }
+  return count;
+}
+
 /** Whether a literal is given a name or joined to anything: else literals in their order are all there is. */
-function isRecipe(text: Uint8Array): boolean {
-  for (let i = 1; i < text.length; i++) {
-    if (MARK[text[i] as number] === 0) continue;
+function isRecipe(text: Uint8Array, marks: number): boolean {
+  for (let k = 0; k < marks; k++) {
+    const i = marksAt[k] as number;
+    if (i === 0) continue;
     const spaced = text[i - 1] === 0x20 && i > 2;
     const before = text[spaced ? i - 2 : i - 1] as number;
     if (GIVES[before] === 1) return true;
@@ -53,17 +80,19 @@ const MAX_LITERAL = 256;
 const pieces = new Uint8Array(MAX_LETTERS_INPUT + 16);
 
 /** What is in quotes, one after the other. */
-function inOrder(text: Uint8Array): Match | null {
+function inOrder(text: Uint8Array, marks: number): Match | null {
   let count = 0;
-  for (let i = 0; i < text.length; i++) {
+  let behind = 0;
+  for (let k = 0; k < marks; k++) {
+    const i = marksAt[k] as number;
+    if (i < behind || (i > 0 && isWord(text[i - 1] as number))) continue;
     const mark = text[i] as number;
-    if (MARK[mark] === 0 || (i > 0 && isWord(text[i - 1] as number))) continue;
     let close = i + 1;
     const last = Math.min(text.length, close + MAX_LITERAL);
     while (close < last && text[close] !== mark && text[close] !== 0x0a) close += 1;
     if (close >= last || text[close] !== mark) continue;
     count = putLetters(text, i + 1, close, pieces, count);
-    i = close;
+    behind = close + 1;
   }
   const found = judged(pieces.subarray(0, count));
   return found === null ? null : { ...found, vector: "706", reason: REASON };

@@ -105,7 +105,11 @@ function decode(text: Uint8Array, from: number, values: Uint8Array): boolean {
 }
 
 function putGroup(group: number): void {
-  for (const shift of [24, 16, 8, 0]) out[written++] = (group >>> shift) & 0xff;
+  out[written] = group >>> 24;
+  out[written + 1] = group >>> 16;
+  out[written + 2] = group >>> 8;
+  out[written + 3] = group;
+  written += 4;
 }
 
 /** A last group is short: filled up, and as much less comes of it. */
@@ -151,7 +155,10 @@ function undoLine(text: Uint8Array, from: number, end: number, draft: Draft): bo
       if (code < SPACE || code > 0x60) return true;
       group = (group << 6) | ((code - SPACE) & 0x3f);
     }
-    for (const shift of [16, 8, 0]) out[written++] = (group >> shift) & 0xff;
+    out[written] = group >> 16;
+    out[written + 1] = group >> 8;
+    out[written + 2] = group;
+    written += 3;
   }
   written = Math.min(written, bytes);
   if (!isText(out, 0, written)) return true;

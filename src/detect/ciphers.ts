@@ -44,13 +44,11 @@ export function mayBeCipher(text: Uint8Array, count: number): boolean {
   return count <= SHORT && likeness(text, 0, count) < LIKE_LANGUAGE;
 }
 
-/** Undoes ciphers in ASCII `text`; `reversed`: what reads backwards, word for word in place. Linear. */
+/** Undoes ciphers in ASCII `text`; `inPlace`: what reads backwards, word for word, in the text just looked at. Linear. */
 export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): void {
-  let count = 0;
-  for (let at = 0; at < text.length; at += STEP) {
-    lettersAt[at / STEP] = count;
-    count = putLetters(text, at, Math.min(at + STEP, text.length), letters, count);
-  }
+  // Below a cipher no other is looked for, so these are still the letters of the text that was last asked for.
+  if (!inPlace) known = readAll(text);
+  const count = known;
   if (count < LEAST) return;
   if (count <= SHORT) {
     // Whole, and what is odd in it: the one or the other is not diluted.
@@ -71,6 +69,17 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
   }
 }
 
+let known = 0;
+
+function readAll(text: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at += STEP) {
+    lettersAt[at / STEP] = count;
+    count = putLetters(text, at, Math.min(at + STEP, text.length), letters, count);
+  }
+  return count;
+}
+
 interface Manner {
   readonly draft: Draft;
   readonly inPlace: boolean;
@@ -88,7 +97,9 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
     counts[index] = (counts[index] as number) + 1;
   }
   // A few letters again and again are like anything.
-  if (counts.reduce((kinds, times) => kinds + (times > 0 ? 1 : 0), 0) < LEAST_LETTERS) return;
+  let kinds = 0;
+  for (let letter = 0; letter < 26; letter++) if ((counts[letter] as number) > 0) kinds += 1;
+  if (kinds < LEAST_LETTERS) return;
   weigh();
   const size = sampled(from, to, 0);
   const candidates = few ? KEYS : CANDIDATES;

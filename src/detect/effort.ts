@@ -8,8 +8,8 @@ export interface Budget {
 }
 
 /** Readings of one text may come to this many times its bytes, and to this much anyway. */
-const WORK_PER_BYTE = 10;
-const LEAST_WORK = 128 * 1024;
+const WORK_PER_BYTE = 16;
+const LEAST_WORK = 256 * 1024;
 
 /** The work one text may still cause. */
 export class Effort {
@@ -19,6 +19,11 @@ export class Effort {
   constructor(bytes: number, budget: Budget) {
     this.#budget = budget;
     this.#left = WORK_PER_BYTE * bytes + LEAST_WORK;
+  }
+
+  /** Work whose sum is bounded by that of the readings it is for: only the time may run out. */
+  inTime(): boolean {
+    return this.#budget.clock() <= this.#budget.deadline;
   }
 
   /** False: there is no work left for as many bytes, or no time. */

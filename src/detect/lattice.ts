@@ -235,7 +235,8 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, dept
   view(source, draft, blocks);
   if (draft.empty) return draft.full ? "exhausted" : null;
   draft.close();
-  if (!effort.spend(draft.count)) return "exhausted";
+  // Puzzles are parts of a text, solved once on the way to a reading: they can never come to more than some times the text.
+  if (!(last ? effort.inTime() : effort.spend(draft.count))) return "exhausted";
   const kinds = draft.kinds.join(", ");
   const seen = explore(draft.text, effort, last ? MAX_DEPTH : depth + 1, done);
   if (seen === null) return draft.full ? "exhausted" : null;

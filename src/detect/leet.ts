@@ -79,9 +79,11 @@ for (const mark of "\\/_-)]}{[>*=") KIND[mark.charCodeAt(0)] = SIGN;
 
 /** Quarters of a bit a pair. */
 const GAIN = 0.8;
-const compared = new Uint8Array(64 * 1024 + 64);
+/** Noise becomes a little less so, and stays noise. */
+const LEAST_LIKENESS = 1;
+const compared = new Uint8Array(128 * 1024 + 64);
 let weighing = true;
-const out = new Uint8Array(64 * 1024 + 64);
+const out = new Uint8Array(128 * 1024 + 64);
 
 /** Marks that are just marks at the end of a word. */
 const ENDS = new Uint8Array(256);
@@ -209,7 +211,7 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
   const plain = putLetters(text, from, end, compared, 0);
   const stood = likeness(compared, 0, plain);
   const read = putLetters(out, 0, count, compared, 0);
-  if (likeness(compared, 0, read) < stood + GAIN) return;
+  if (likeness(compared, 0, read) < Math.max(stood + GAIN, LEAST_LIKENESS)) return;
   if (otherwise) ambiguous = true;
   draft.undo(from, end, "leet");
   draft.putAll(out.subarray(0, count));

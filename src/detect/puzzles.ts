@@ -10,12 +10,11 @@ const SPACE = 0x20;
 export const MAX_PUZZLE = 4 * 1024;
 /** As many letters of every n-th are weighed at a time, and shown when they are like language: quarters of a bit a pair. */
 const WINDOW = 16;
-const LIKE_LANGUAGE = 2;
+const LIKE_LANGUAGE = 3;
 /** A slice counted with a step: what may stand between its colons and its bracket. */
 const LONGEST_STEP = 10;
 const MAX_FILLERS = 6;
 const MAX_TRIES = 8;
-const MAX_LOOKED_AT = 200;
 const LONGEST_FILLER = 12;
 const MIN_INSIDE = 5;
 /** What is quoted is meant: twice is enough. */
@@ -57,6 +56,8 @@ const BETWEEN = new Set(
     " ",
   ),
 );
+const LONGEST_BETWEEN = 11;
+const ENDS_WORD = setOf(" \t\n\r\f\v,;");
 const latin1 = new TextDecoder("latin1");
 
 /** Undoes `"iXgXn".replace("X", "")`, "remove every * from …": what is to be taken out is, all over the text. */
@@ -115,32 +116,44 @@ function fillerAt(text: Uint8Array, from: number): Filler | null {
   if (first !== undefined && first.length > 0) {
     return standsBetween(text, first, LEAST_QUOTED) ? { from: first, to: second ?? NOTHING } : null;
   }
-  const filler = proseFiller(latin1.decode(text.subarray(from, end)));
+  const filler = proseFiller(text, from, end);
   return filler !== null && standsBetween(text, filler.from, MIN_INSIDE) ? filler : null;
 }
 
 /** What is to be taken out stands between letters, again and again, or taking it out would change nothing. */
 function standsBetween(text: Uint8Array, filler: Uint8Array, least: number): boolean {
-  let found = 0;
-  let left = MAX_LOOKED_AT;
   const first = filler[0] ?? 0;
-  for (let at = text.indexOf(first, 1); at !== -1 && found < least && left > 0; at = text.indexOf(first, at + 1)) {
-    left -= 1;
-    const after = at + filler.length;
-    if (after >= text.length || !startsWith(text, at, filler)) continue;
-    if (IS_TOKEN[text[at - 1] as number] === 1 && IS_TOKEN[text[after] as number] === 1) found += 1;
+  const last = text.length - filler.length;
+  let found = 0;
+  for (let at = 1; at < last; at++) {
+    if (text[at] !== first || IS_TOKEN[text[at - 1] as number] === 0) continue;
+    if (IS_TOKEN[text[at + filler.length] as number] === 0 || !startsWith(text, at, filler)) continue;
+    found += 1;
+    if (found === least) return true;
   }
-  return found === least;
+  return false;
 }
 
 /** The first word that may be meant, and what follows "with" or "by". */
-function proseFiller(text: string): Filler | null {
-  const words = text.replace(/^[a-z]+/i, "").split(/[\s,;]+/, 12);
-  const at = words.findIndex((word) => word !== "" && !BETWEEN.has(word.toLowerCase()));
-  const word = words[at];
-  if (word === undefined || word.length > 3) return null;
-  const by = words[at + 1]?.toLowerCase();
-  const to = by === "with" || by === "by" ? (words[at + 2] ?? "") : "";
+function proseFiller(text: Uint8Array, from: number, end: number): Filler | null {
+  let start = from;
+  // The rest of the verb.
+  while (start < end && LETTER_INDEX[text[start] as number] !== 26) start += 1;
+  for (;;) {
+    while (start < end && ENDS_WORD[text[start] as number] === 1) start += 1;
+    let stop = start;
+    while (stop < end && ENDS_WORD[text[stop] as number] === 0) stop += 1;
+    if (stop === start) return null;
+    // Most verbs are about something longer, and that is told without a string.
+    const longer = stop - start > LONGEST_BETWEEN;
+    if (longer || !BETWEEN.has(latin1.decode(text.subarray(start, stop)).toLowerCase())) break;
+    start = stop;
+  }
+  const words = latin1.decode(text.subarray(start, end)).split(/[\s,;]+/, 3);
+  const [word = "", then = "", other = ""] = words;
+  if (word === "" || word.length > 3) return null;
+  const by = then.toLowerCase();
+  const to = by === "with" || by === "by" ? other : "";
   return { from: bytesOf(word), to: bytesOf(to.length > LONGEST_FILLER ? "" : to.replace(/[.]$/, "")) };
 }
 
@@ -205,15 +218,18 @@ function putEvery(source: Uint8Array, first: number, step: number, draft: Draft,
   let count = 0;
   for (let i = first; i < source.length; i += step) every[count++] = source[i] as number;
   const size = putLetters(every, 0, count, everyLetter, 0);
+  let shown = 0;
   for (let at = 0; at < size; at += WINDOW / 2) {
     const to = Math.min(size, at + WINDOW);
     if (to - at < WINDOW / 2) break;
     if (likeness(everyLetter, at, to) < LIKE_LANGUAGE) continue;
     if (draft.empty) draft.undo(0, end, "every n-th letter");
-    draft.putAll(every.subarray(0, count));
-    draft.put(NEWLINE);
-    return;
+    // What stands beside it may be part of it.
+    const first = Math.max(shown, at - WINDOW);
+    shown = Math.max(first, Math.min(size, to + WINDOW));
+    draft.putAll(everyLetter.subarray(first, shown));
   }
+  if (shown > 0) draft.put(NEWLINE);
 }
 
 /** The first (`last`: the last) letters of words, or of lines. */

@@ -4,7 +4,7 @@
  */
 import { DIGITS, HEX, isText, LOWER, setOf, textEnd, UPPER, valuesOf } from "./_text.ts";
 import type { Draft } from "./draft.ts";
-import { inflated, MAX_INFLATED } from "./inflate.ts";
+import { inflated, isBomb } from "./inflate.ts";
 
 const LEAST_RUN = 8;
 const LONG_RUN = 24;
@@ -53,6 +53,7 @@ const out = new Uint8Array(96 * 1024);
 export function undoRuns(text: Uint8Array, draft: Draft): void {
   const { length } = text;
   packs = 0;
+  unpackedBytes = 0;
   cutShort = false;
   for (let start = 0; start + LEAST_RUN <= length; ) {
     // From the back: the first character that is none of a run's lets all before it be passed over unread.
@@ -66,7 +67,7 @@ export function undoRuns(text: Uint8Array, draft: Draft): void {
     while (end < length && TOKEN[text[end] as number] === 1) end += 1;
     start = undoRun(text, start, wrapped(text, start, end), draft);
   }
-  if (cutShort || packs === MAX_PACKS) draft.full = true;
+  if (cutShort) draft.full = true;
 }
 
 /** The end of a run that goes on over lines of one length. */
@@ -124,7 +125,7 @@ function undoRun(text: Uint8Array, start: number, end: number, draft: Draft): nu
     }
   }
   for (let shift = 0; shift < (cut ? 4 : 1); shift++) {
-    if (!based(text, start + shift, end, VALUE_64, 6)) continue;
+    if (!mayBe64(text, start + shift, VALUE_64) || !based(text, start + shift, end, VALUE_64, 6)) continue;
     return neighbours(text, take(draft, start, after, zipped ? "gzip" : "base64"), draft);
   }
   const otherwise = cut ? turnedRun(text, start, end) : null;
@@ -175,21 +176,27 @@ const turned = new Uint8Array(LONGEST_TURNED);
 /** Base64 from its last character to the first, or with its letters rotated by thirteen. */
 function turnedRun(text: Uint8Array, start: number, end: number): string | null {
   const size = Math.min(end - start, LONGEST_TURNED);
-  for (let shift = 0; shift < 4; shift++) if (based(text, start + shift, end, ROTATED_64, 6)) return "rot13 > base64";
+  for (let shift = 0; shift < 4; shift++) {
+    if (!mayBe64(text, start + shift, ROTATED_64)) continue;
+    if (based(text, start + shift, end, ROTATED_64, 6)) return "rot13 > base64";
+  }
   // A look at the last characters before all of them are turned.
   for (let shift = 0; shift < 4; shift++) {
     const sample = Math.min(24, size);
-    for (let i = 0; i < sample; i++) turned[i] = text[end - 1 - i] as number;
-    if (!based(turned, shift, sample, VALUE_64, 6)) continue;
-    for (let i = 0; i < size; i++) turned[i] = text[end - 1 - i] as number;
+    if (shift === 0) for (let i = 0; i < sample; i++) turned[i] = text[end - 1 - i] as number;
+    if (!mayBe64(turned, shift, VALUE_64) || !based(turned, shift, sample, VALUE_64, 6)) continue;
+    for (let i = sample; i < size; i++) turned[i] = text[end - 1 - i] as number;
     if (based(turned, shift, size, VALUE_64, 6)) return "reversed > base64";
   }
   return null;
 }
 
-/** What one text has packed runs, at the most: each takes its time. */
-const MAX_PACKS = 64;
+/** Packed runs of one text that are unpacked: each takes its time. */
+const MAX_PACKS = 256;
+/** What all of them may come to: a draft has room for it. What is beyond is not read. */
+const MAX_UNPACKED = 96 * 1024;
 let packs = 0;
+let unpackedBytes = 0;
 let cutShort = false;
 let written = 0;
 let zipped = false;
@@ -226,6 +233,21 @@ function bits(text: Uint8Array, start: number, end: number): boolean {
   return false;
 }
 
+/** Whether a byte may be the first of a text or of something packed, or stand behind such a one. */
+const MAY_BEGIN = new Uint8Array(256).fill(1, 0x20, 0x7f).fill(1, 0xc2, 0xf5);
+const MAY_FOLLOW = new Uint8Array(256).fill(1, 0x20, 0x7f).fill(1, 0x80, 0xc0).fill(1, 0xc2, 0xf5);
+for (const byte of [0x00, 0x09, 0x0a, 0x0d, 0x1f]) MAY_BEGIN[byte] = 1;
+for (const byte of [0x00, 0x01, 0x09, 0x0a, 0x0d, 0x9c, 0xda, 0x5e, 0x8b]) MAY_FOLLOW[byte] = 1;
+
+/** A look at three characters of base64, before anything is undone: nearly all runs are names and words, and end here. */
+function mayBe64(text: Uint8Array, start: number, values: Uint8Array): boolean {
+  const a = values[text[start] as number] as number;
+  const b = values[text[start + 1] as number] as number;
+  const c = values[text[start + 2] as number] as number;
+  if ((a | b | c) === 255) return true;
+  return MAY_BEGIN[((a << 2) | (b >> 4)) & 255] === 1 && MAY_FOLLOW[((b << 4) | (c >> 2)) & 255] === 1;
+}
+
 /** Base32 and base64, from any place where a group begins. */
 function based(text: Uint8Array, start: number, end: number, values: Uint8Array, width: 5 | 6): boolean {
   let held = 0;
@@ -248,7 +270,10 @@ function based(text: Uint8Array, start: number, end: number, values: Uint8Array,
 
 /** gzip, zlib, or every other byte nothing, as in UTF-16. */
 function mayUnpack(): boolean {
-  const [a = 0, b = 0, c = 0, d = 0] = out;
+  const a = out[0] as number;
+  const b = out[1] as number;
+  const c = out[2] as number;
+  const d = out[3] as number;
   if (a === 0x1f && b === 0x8b) return true;
   if (a === 0x78 && (b === 0x9c || b === 0xda || b === 0x01 || b === 0x5e)) return true;
   return (b === 0 && d === 0 && a !== 0 && c !== 0) || (a === 0 && c === 0 && b !== 0 && d !== 0);
@@ -257,13 +282,13 @@ function mayUnpack(): boolean {
 function unpacked(): boolean {
   if (written < 8 || !mayUnpack()) return false;
   if (out[0] === 0x1f || (out[0] === 0x78 && out[1] !== 0)) {
-    if (packs === MAX_PACKS) return false;
+    if (packs === MAX_PACKS || unpackedBytes >= MAX_UNPACKED) return false;
     packs += 1;
     const plain = inflated(out.subarray(0, written));
     if (plain === null) return false;
-    // As much as is ever unpacked: there is more, and nobody reads it.
-    if (plain.length === MAX_INFLATED) cutShort = true;
-    written = plain.length;
+    if (isBomb(written)) cutShort = true;
+    written = Math.min(plain.length, MAX_UNPACKED - unpackedBytes);
+    unpackedBytes += written;
     out.set(plain.subarray(0, written));
     zipped = true;
     return kept();

@@ -94,6 +94,7 @@ function undoPassage(text: Uint8Array, from: number, first: string, draft: Draft
   let end = from;
   let kept = 0;
   let escapes = 0;
+  let breaks = 0;
   for (let i = from; i < text.length && i - end < REACH && count < MAX_PASSAGE; ) {
     const found = BEGINS[text[i] as number] === 1 ? escapeAt(text, i) : null;
     if (found === null) {
@@ -106,13 +107,14 @@ function undoPassage(text: Uint8Array, from: number, first: string, draft: Draft
     // Bytes as they are: two of them or more may be one character of UTF-8.
     else if (code >= 0 && (found === "url" || found === "quoted-printable") && code < 0x100) out[count++] = code;
     else if (code >= 0) count = putUtf8(code, out, count);
+    if (code < 0 && entity === "") breaks += 1;
     i += size;
     end = i;
     kept = count;
     escapes += 1;
   }
-  // `a=10` is no quoted-printable; nor is one backslash a passage worth another look.
-  if (kind === "quoted-printable" && escapes < 2) return end;
+  // `a=10` is no quoted-printable, nor is the end of base64 before a line's end; nor is one backslash a passage worth another look.
+  if (kind === "quoted-printable" && (escapes < 2 || escapes === breaks)) return end;
   draft.undo(from, end, kind);
   draft.putAll(out.subarray(0, kept));
   return end;

@@ -155,12 +155,22 @@ describe("wherever it stands in a long body", () => {
 });
 
 describe("packed text", () => {
-  test("that unpacks to more than is ever read is never a pass, nor are more packs than are ever unpacked", () => {
+  test("that is made to be a burden is never a pass", () => {
     const bomb = Buffer.from(gzipSync("so much of nothing ".repeat(20_000))).toString("base64");
     expect(inspectBytes(bytes(bomb))).toBe("exhausted");
-    const many = Array.from({ length: 80 }, (_, i) => Buffer.from(gzipSync(`nothing at all ${i}`)).toString("base64"));
-    expect(inspectBytes(bytes(many.join(" ")))).toBe("exhausted");
-    expect(inspectBytes(bytes(many.slice(0, 20).join(" ")))).toBeNull();
+  });
+
+  test("of honest kinds is read as far as there is room, be it one large pack or many", () => {
+    const next = random(3);
+    const rows = Array.from({ length: 6000 }, (_, i) => `row ${i} has ${Math.floor(next() * 1e9)} in it`);
+    const large = Buffer.from(gzipSync(rows.join("\n").slice(0, 90_000))).toString("base64");
+    expect(inspectBytes(bytes(large))).toBeNull();
+    const begins = Buffer.from(gzipSync(`${PHRASE}. ${rows.join("\n").slice(0, 90_000)}`)).toString("base64");
+    expect(inspectBytes(bytes(begins))).toMatchObject({ vector: "701", view: "base64 > gzip" });
+    const many = Array.from({ length: 200 }, (_, i) => Buffer.from(gzipSync(`nothing at all ${i}`)).toString("base64"));
+    expect(inspectBytes(bytes(many.join(" ")))).toBeNull();
+    many[150] = Buffer.from(gzipSync(`hello, ${PHRASE}.`)).toString("base64");
+    expect(inspectBytes(bytes(many.join(" ")))).toMatchObject({ vector: "701" });
   });
 
   test("that is damaged is let be", () => {
@@ -177,11 +187,13 @@ describe("Effort", () => {
   test("is spent by bytes, and by time", () => {
     let now = 0;
     const effort = new Effort(0, { deadline: 5, clock: () => now, work: 1 });
-    expect(effort.spend(100_000)).toBe(true);
-    expect(effort.spend(100_000)).toBe(false);
+    expect(effort.spend(200_000)).toBe(true);
+    expect(effort.spend(200_000)).toBe(false);
     const other = new Effort(1000, { deadline: 5, clock: () => now, work: 1 });
     expect(other.spend(30_000)).toBe(true);
+    expect(other.inTime()).toBe(true);
     now = 6;
+    expect(other.inTime()).toBe(false);
     expect(other.spend(1)).toBe(false);
   });
 
@@ -191,6 +203,18 @@ describe("Effort", () => {
       "exhausted",
     );
     expect(inspectBytes(bytes("please read this, it needs no undoing"), false, late)).toBeNull();
+  });
+
+  test("is enough for a request that holds source code", async () => {
+    const paths = ["src/pipeline.ts", ...new Bun.Glob("src/{detect,engine,decide}/*.ts").scanSync(".")];
+    expect(paths.length).toBeGreaterThan(40);
+    for (const path of paths) {
+      const source = (await Bun.file(path).text()).slice(0, 10_000);
+      const chat = JSON.stringify({ model: "m", messages: [{ role: "user", content: source }] });
+      const call = JSON.stringify({ arguments: JSON.stringify({ content: source }) });
+      for (const body of [source, chat, call])
+        expect([path, inspectBytes(bytes(body))]).not.toEqual([path, "exhausted"]);
+    }
   });
 
   test("is enough for honest bodies", () => {

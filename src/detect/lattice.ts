@@ -38,6 +38,7 @@ import {
   type Regional,
   signalsOf,
 } from "./signals.ts";
+import { undoMarkup } from "./turned-markup.ts";
 import { undoEscapes } from "./unescape.ts";
 
 /** Disguises over each other that are undone. */
@@ -149,6 +150,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
     (signals & MORSE ? child(forMorse, ascii) : null) ??
     child(undoSpelling, ascii) ??
     (signals & MIXED && (done & LEET) === 0 ? leet(ascii, text, { effort, depth, done: done | LEET }) : null) ??
+    (done & CIPHER ? null : undone(undoMarkup, ascii, text, { effort, depth, done: done | CIPHER | LEET })) ??
     (signals & FORMATS ? child(undoFormats, ascii) : null) ??
     (cipher && (done & CIPHER) === 0 ? deciphered(ascii, text, { effort, depth, done: done | CIPHER }) : null) ??
     (done & PUZZLE

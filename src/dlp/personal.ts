@@ -2,7 +2,16 @@
 import { ALNUM, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
 import { mod97 } from "./checks.ts";
 import { IBAN_LENGTHS, IBAN_RULE } from "./lettered-identifiers.ts";
-import { groupKey, LAYOUTS, LONE_LAYOUTS, MAX_GROUPS, MAX_LETTERED, NUMBERS, nearTable, PHONE_BIT } from "./recognizers.ts";
+import {
+  groupKey,
+  LAYOUTS,
+  LONE_LAYOUTS,
+  MAX_GROUPS,
+  MAX_LETTERED,
+  NUMBERS,
+  nearTable,
+  PHONE_BIT,
+} from "./recognizers.ts";
 import type { Rule } from "./rule.ts";
 import type { PlaceDetector } from "./scanner.ts";
 import type { Sink } from "./sink.ts";

@@ -114,12 +114,13 @@ function scanned(value: string, where: string, host: string, detectors: Detector
   if (patterns !== null) for (let index = 0; index < patterns.count; index++) patterns.scan(index, bytes, sink);
   const { hits } = sink;
   const findings =
-    hits.length === 0 ? [] : finished(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false }));
+    hits.length === 0 ? [] : finished(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false, room }));
   release(sink);
   return findings;
 }
 
 const scratch = new Uint8Array(1024);
+const room = (): boolean => true;
 
 function finished<T>(steps: Generator<void, T>): T {
   for (;;) {

@@ -19,7 +19,7 @@ export interface ScannerParts {
   readonly ats: PlaceDetector | null;
 }
 
-const STRIDE = 16;
+const STRIDE = 8;
 /** Shorter runs hold no encoded secret: nothing shorter than 18 bytes is one. */
 const MIN_RUN = 24;
 /** Decoded at a time; divisible by three, four and two. The pieces overlap. */
@@ -29,6 +29,16 @@ const MAX_ESCAPED = 4096;
 const QUOTE = 0x22;
 
 const scratch = new Uint8Array(PIECE);
+
+/** Pieces of a text put together one by one. */
+export interface Chain {
+  readonly text: Uint8Array;
+  /** Where the last piece begins. */
+  readonly lastStart: number;
+  /** From here on it has not been looked for beginnings; those before are in `anchors`. */
+  readonly unread: number;
+  readonly anchors: number[];
+}
 
 export class Scanner {
   readonly #trigrams: Trigrams;
@@ -87,18 +97,24 @@ export class Scanner {
     }
   }
 
-  /** Vendors' keys that begin before `to`. For short texts. */
-  vendors(bytes: Uint8Array, to: number, sink: Sink): void {
+  /** Vendors' keys that begin in what `chain` holds, before its last piece. */
+  vendors(chain: Chain, sink: Sink): void {
     if (!this.#ready) while (!this.prepare());
+    const { text, anchors } = chain;
     const { table } = this.#trigrams;
-    const last = Math.min(to + 1, bytes.length - 2);
-    for (let i = 0; i < last; i += 2) {
+    const from = chain.unread;
+    const last = text.length - 2;
+    for (let i = from & ~1; i < last; i += 2) {
       const told = table[
-        ((SORT[bytes[i] as number] as number) << 10) |
-          ((SORT[bytes[i + 1] as number] as number) << 5) |
-          (SORT[bytes[i + 2] as number] as number)
+        ((SORT[text[i] as number] as number) << 10) |
+          ((SORT[text[i + 1] as number] as number) << 5) |
+          (SORT[text[i + 2] as number] as number)
       ] as number;
-      if (told >> BUCKET_SHIFT !== 0) this.#bucket(told >> BUCKET_SHIFT, bytes, i, sink, true);
+      if (told >> BUCKET_SHIFT !== 0) this.#bucket(told >> BUCKET_SHIFT, text, i, sink, anchors);
+    }
+    for (let n = 0; n < anchors.length; n += 2) {
+      const at = anchors[n + 1] as number;
+      if (at < chain.lastStart) (this.#detectors[anchors[n] as number] as Detector).found(text, at, sink);
     }
   }
 
@@ -116,10 +132,11 @@ export class Scanner {
       }
     }
     const bucket = told >> BUCKET_SHIFT;
-    if (bucket !== 0) this.#bucket(bucket, bytes, i, sink, false);
+    if (bucket !== 0) this.#bucket(bucket, bytes, i, sink, null);
   }
 
-  #bucket(bucket: number, bytes: Uint8Array, i: number, sink: Sink, vendors: boolean): void {
+  /** `anchors`: where vendors' keys may begin is put there, as pairs of detector and place, and nothing else is done. */
+  #bucket(bucket: number, bytes: Uint8Array, i: number, sink: Sink, anchors: number[] | null): void {
     const { starts, indices, backs, keys, masks, folds } = this.#trigrams;
     const end = starts[bucket + 1] as number;
     const here = packed(bytes, i);
@@ -130,10 +147,12 @@ export class Scanner {
       const text = back === 0 ? here : at < 0 ? 0 : packed(bytes, at);
       if (((text | (folds[index] as number)) & (masks[index] as number)) !== (keys[index] as number)) continue;
       const detector = this.#detectors[index] as Detector;
-      if (vendors && detector.vendor !== true) continue;
+      if (anchors !== null && detector.vendor !== true) continue;
       if (detector.word === true && !beginsAt(bytes, at)) continue;
       const stood = standsOn(bytes, at, detector);
-      if (stood === detector.literal.length) {
+      if (anchors !== null) {
+        if (stood === detector.literal.length) anchors.push(index, at);
+      } else if (stood === detector.literal.length) {
         if (detector.vendor === true) sink.promising = true;
         detector.found(bytes, at, sink);
       } else if (bytes[at + stood] === QUOTE && detector.vendor === true) sink.promising = true;
@@ -177,7 +196,13 @@ export class Scanner {
     const until = from + 2 * PIECE;
     let seen = from;
     for (let i = from; i < length; i += STRIDE) {
-      if (((kinds[bytes[i] as number] as number) & TOKEN) === 0) {
+      // Whatever is long enough holds all bytes from such a place to two strides on: a few of them tell of most words.
+      if (
+        ((kinds[bytes[i] as number] as number) & TOKEN) === 0 ||
+        ((kinds[bytes[i + 5] as number] as number) & TOKEN) === 0 ||
+        ((kinds[bytes[i + 10] as number] as number) & TOKEN) === 0 ||
+        ((kinds[bytes[i + 2 * STRIDE] as number] as number) & TOKEN) === 0
+      ) {
         if (i >= until) return i;
         continue;
       }

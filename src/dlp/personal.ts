@@ -18,7 +18,7 @@ import type { Sink } from "./sink.ts";
 
 const MAX_SPAN = 44;
 /** Letters and digits apart: so many words, and bytes, of one identifier. */
-const MAX_WORDS = 6;
+const MAX_WORDS = 5;
 const MAX_JOINED = 20;
 const MIN_LETTERED = 8;
 /** Digits in a row. */

@@ -145,7 +145,12 @@ export class Scanner {
       const back = backs[e] as number;
       const at = i - back;
       const text = back === 0 ? here : at < 0 ? 0 : packed(bytes, at);
-      if (((text | (folds[index] as number)) & (masks[index] as number)) !== (keys[index] as number)) continue;
+      const differs = ((text | (folds[index] as number)) & (masks[index] as number)) ^ (keys[index] as number);
+      if (differs !== 0) {
+        // The first three stand, and then a string ends: it may go on in another.
+        if ((differs & 0xffffff) === 0 && text >>> 24 === QUOTE) sink.promising = true;
+        continue;
+      }
       const detector = this.#detectors[index] as Detector;
       if (anchors !== null && detector.vendor !== true) continue;
       if (detector.word === true && !beginsAt(bytes, at)) continue;
@@ -195,14 +200,20 @@ export class Scanner {
     const kinds = KIND;
     const until = from + 2 * PIECE;
     let seen = from;
-    for (let i = from; i < length; i += STRIDE) {
-      // Whatever is long enough holds all bytes from such a place to two strides on: a few of them tell of most words.
-      if (
-        ((kinds[bytes[i] as number] as number) & TOKEN) === 0 ||
-        ((kinds[bytes[i + 5] as number] as number) & TOKEN) === 0 ||
-        ((kinds[bytes[i + 10] as number] as number) & TOKEN) === 0 ||
-        ((kinds[bytes[i + 2 * STRIDE] as number] as number) & TOKEN) === 0
-      ) {
+    const last = length - 2 * STRIDE;
+    for (let i = from; i < last; i += STRIDE) {
+      // Whatever is long enough holds all bytes from such a place to two strides on. Without a branch that words mislead.
+      const all =
+        (kinds[bytes[i] as number] as number) &
+        (kinds[bytes[i + 2] as number] as number) &
+        (kinds[bytes[i + 4] as number] as number) &
+        (kinds[bytes[i + 6] as number] as number) &
+        (kinds[bytes[i + 8] as number] as number) &
+        (kinds[bytes[i + 10] as number] as number) &
+        (kinds[bytes[i + 12] as number] as number) &
+        (kinds[bytes[i + 14] as number] as number) &
+        (kinds[bytes[i + 16] as number] as number);
+      if ((all & TOKEN) === 0) {
         if (i >= until) return i;
         continue;
       }

@@ -5,6 +5,8 @@
  */
 import { beginsAt, CAPITAL, DIGIT, HEX, KIND, SMALL, TOKEN } from "./bytes.ts";
 import { base64Into, hexInto, looksLikeText, percentInto } from "./decodings.ts";
+import { preparePlaceholders } from "./placeholder.ts";
+import { nearTable } from "./recognizers.ts";
 import { shapeAt } from "./shapes.ts";
 import type { Sink } from "./sink.ts";
 import { BUCKET_SHIFT, MARK, NUMBER, packed, SORT, standsOn, Trigrams } from "./trigrams.ts";
@@ -14,7 +16,8 @@ import type { Detector } from "./vendor-keys.ts";
 export type PlaceDetector = (bytes: Uint8Array, at: number, sink: Sink) => number;
 
 export interface ScannerParts {
-  readonly detectors: readonly Detector[];
+  /** Made in steps. */
+  readonly detectors: Generator<void, readonly Detector[]>;
   readonly numbers: PlaceDetector | null;
   readonly ats: PlaceDetector | null;
 }
@@ -41,24 +44,35 @@ export interface Chain {
 }
 
 export class Scanner {
-  readonly #trigrams: Trigrams;
-  readonly #detectors: readonly Detector[];
+  #trigrams = new Trigrams([]);
+  #detectors: readonly Detector[] = [];
   readonly #numbers: PlaceDetector | null;
   readonly #ats: PlaceDetector | null;
-  readonly #filling: Generator<void, void>;
+  readonly #steps: Generator<void, void>;
   #ready = false;
 
   constructor({ detectors, numbers, ats }: ScannerParts) {
-    this.#detectors = detectors;
     this.#numbers = numbers;
     this.#ats = ats;
-    this.#trigrams = new Trigrams(detectors);
-    this.#filling = this.#trigrams.fill({ numbers: numbers !== null });
+    this.#steps = this.#filled(detectors);
+  }
+
+  *#filled(steps: Generator<void, readonly Detector[]>): Generator<void, void> {
+    const detectors = yield* steps;
+    const trigrams = new Trigrams(detectors);
+    const numbers = this.#numbers !== null;
+    yield* trigrams.fill({ numbers });
+    // Made here rather than by the first number or key that needs them.
+    preparePlaceholders();
+    yield;
+    if (numbers) nearTable();
+    this.#detectors = detectors;
+    this.#trigrams = trigrams;
   }
 
   /** One step of what has to be done before the first text. True when nothing is left to do. */
   prepare(): boolean {
-    if (!this.#ready) this.#ready = this.#filling.next().done === true;
+    if (!this.#ready) this.#ready = this.#steps.next().done === true;
     return this.#ready;
   }
 

@@ -44,9 +44,10 @@ export function embeddedDecider(
   /** From the first body on: a gateway that only idles needs no tables, and starts without waiting for them. */
   function prepare(): void {
     prepared = true;
-    const steps = prepareLikenesses();
+    const works = [policy.engine.prepare(), prepareLikenesses()];
     const step = (): void => {
-      if (!steps.next().done) setTimeout(step, 0);
+      while (works[0]?.next().done === true) works.shift();
+      if (works.length > 0) setTimeout(step, 0);
     };
     setTimeout(step, 0);
   }

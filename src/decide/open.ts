@@ -8,7 +8,6 @@ import type { AddressPolicy } from "./address.ts";
 import { fingerprints } from "./credential-fields.ts";
 import { type Decider, guarded } from "./decider.ts";
 import { embeddedDecider } from "./embedded.ts";
-import { planeDecider } from "./governance.ts";
 import { openPolicy } from "./policy-files.ts";
 
 export interface OpenedDecider extends Decider, AddressPolicy {
@@ -35,7 +34,10 @@ export async function openDecider(
   const policy = await openPolicy(runtime, config.policyPath);
   const { governance } = config;
   if (policy.version === null && governance === null) warn(NO_POLICY);
-  const plane = governance === null ? null : planeDecider(runtime, { ...config, governance }, policy);
+  const plane =
+    governance === null
+      ? null
+      : (await import("./governance.ts")).planeDecider(runtime, { ...config, governance }, policy);
   const decider = guarded(plane ?? embeddedDecider(runtime, config, policy, fingerprints(runtime, config)), config);
   return {
     get policyVersion() {

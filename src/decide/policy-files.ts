@@ -2,8 +2,7 @@
 import { Engine } from "../engine/engine.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { PolicySource } from "../policy/document.ts";
-import { loadEngines } from "../policy/engines.ts";
-import { compilePolicy, type Program } from "../policy/program.ts";
+import type { Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
@@ -75,6 +74,9 @@ export async function openPolicy(runtime: Files, path: string | null): Promise<P
 /** Names every problem of every file, whatever comes first. */
 async function load(runtime: Files, path: string): Promise<Program> {
   const { sources, unread } = await readPolicySources(runtime, path);
+  // What reads and checks a policy is loaded by the first that there is: a start without one must not wait for it.
+  const { loadEngines } = await import("../policy/engines.ts");
+  const { compilePolicy } = await import("../policy/program.ts");
   await loadEngines(sources);
   return compilePolicy(sources, unread);
 }

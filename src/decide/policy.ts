@@ -3,7 +3,8 @@ import type { Engine } from "../engine/engine.ts";
 import type { LimitProgram } from "../limits/compile.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
-import { evaluateHost, type Program } from "../policy/program.ts";
+import { evaluateHost } from "../policy/place.ts";
+import type { Program } from "../policy/program.ts";
 import { parseIp } from "../wire/ip.ts";
 import type { AddressPolicy } from "./address.ts";
 

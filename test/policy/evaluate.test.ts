@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Facts, factsOf } from "../../src/content/facts.ts";
 import { evaluateRules } from "../../src/policy/evaluate.ts";
-import { evaluateHost } from "../../src/policy/program.ts";
+import { evaluateHost } from "../../src/policy/place.ts";
 import { type Asking, allows, ask, denies, finding, json, policy, question } from "./_ask.ts";
 
 describe("what cannot be told counts against the request", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Fault } from "../../src/errors.ts";
-import { compilePolicy, evaluateHost } from "../../src/policy/program.ts";
+import { evaluateHost } from "../../src/policy/place.ts";
+import { compilePolicy } from "../../src/policy/program.ts";
 
 const compile = (text: string) => compilePolicy([{ name: "p.yaml", text }]);
 

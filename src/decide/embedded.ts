@@ -45,9 +45,10 @@ export function embeddedDecider(
   /** From the first body on: a gateway that only idles needs no tables, and starts without waiting for them. */
   function prepare(): void {
     prepared = true;
-    const steps = tables();
+    const works = [policy.engine.prepare(), prepareLikenesses(), prepareJudge()];
     const step = (): void => {
-      if (!steps.next().done) setTimeout(step, 0);
+      while (works[0]?.next().done === true) works.shift();
+      if (works.length > 0) setTimeout(step, 0);
     };
     setTimeout(step, 0);
   }
@@ -136,11 +137,6 @@ export function embeddedDecider(
       return rule(bytes, NO_LAYERS, about);
     },
   };
-}
-
-function* tables(): Generator<void, void> {
-  yield* prepareLikenesses();
-  yield* prepareJudge();
 }
 
 /** One egress, with what rules on it. */

@@ -8,13 +8,6 @@ import { lowered } from "./bytes.ts";
 /** More states than this do not fit the table's entries. */
 export const MAX_STATES = 60_000;
 
-const DIGIT = 1;
-
-export interface AutomatonOptions {
-  /** All digits are one class: strings match with any digit in a digit's place, and whoever is told looks again. */
-  readonly anyDigit: boolean;
-}
-
 /** A compiled set of byte strings. ASCII letters are equal in either case; whoever is told looks again. */
 export class Automaton {
   /** Byte → column. */
@@ -27,44 +20,45 @@ export class Automaton {
   /** What the state `firstTelling + i` tells: indices into `strings`, the longest first. */
   readonly told: readonly (readonly number[])[];
 
-  constructor(strings: readonly Uint8Array[], { anyDigit }: AutomatonOptions) {
-    this.columns = columnsOf(strings, anyDigit);
+  constructor(strings: readonly Uint8Array[]) {
+    this.columns = columnsOf(strings);
     const width = Math.max(...this.columns) + 1;
     this.shift = Math.max(1, Math.ceil(Math.log2(width)));
-    const trie = new Trie(1 << this.shift);
+    const trie = new Trie();
     strings.forEach((string, index) => {
       trie.add(string, this.columns, index);
     });
     trie.link();
     // States that tell come last, so that one comparison finds them.
-    const order = new Uint16Array(trie.size);
+    const { size, told, queue } = trie;
+    const order = new Uint16Array(size);
     let quiet = 0;
-    for (let s = 0; s < trie.size; s++) if (trie.told[s]?.length === 0) order[s] = quiet++;
+    for (let s = 0; s < size; s++) if (told[s]?.length === 0) order[s] = quiet++;
     this.firstTelling = quiet;
-    const told: (readonly number[])[] = [];
-    for (let s = 0; s < trie.size; s++) {
-      const list = trie.told[s] as number[];
+    const telling: (readonly number[])[] = [];
+    for (let s = 0; s < size; s++) {
+      const list = told[s] as number[];
       if (list.length === 0) continue;
-      order[s] = quiet + told.length;
-      told.push(list);
+      order[s] = quiet + telling.length;
+      telling.push(list);
     }
-    this.told = told;
-    this.next = new Uint16Array(trie.size << this.shift);
-    for (let s = 0; s < trie.size; s++) {
-      const from = s << this.shift;
-      const to = (order[s] as number) << this.shift;
-      for (let c = 0; c < 1 << this.shift; c++) this.next[to + c] = order[trie.next[from + c] as number] as number;
+    this.told = telling;
+    const next = new Uint16Array(size << this.shift);
+    this.next = next;
+    // Breadth first: where a string cannot go on, what its longest end that begins another does is what it does.
+    for (const state of queue) {
+      const row = (order[state] as number) << this.shift;
+      const back = (order[trie.fallback[state] as number] as number) << this.shift;
+      if (state !== 0) next.copyWithin(row, back, back + (1 << this.shift));
+      for (let child = trie.first[state] as number; child !== 0; child = trie.sibling[child] as number)
+        next[row + (trie.column[child] as number)] = order[child] as number;
     }
   }
 }
 
-function columnsOf(strings: readonly Uint8Array[], anyDigit: boolean): Uint8Array {
+function columnsOf(strings: readonly Uint8Array[]): Uint8Array {
   const columns = new Uint8Array(256);
   let used = 0;
-  if (anyDigit) {
-    used = DIGIT;
-    columns.fill(DIGIT, 0x30, 0x3a);
-  }
   for (const string of strings) {
     for (const byte of string) {
       const small = lowered(byte);
@@ -76,59 +70,64 @@ function columnsOf(strings: readonly Uint8Array[], anyDigit: boolean): Uint8Arra
   return columns;
 }
 
+/** Children of a state are a chain: tables are made when all is known. */
 class Trie {
-  readonly width: number;
-  next: Uint16Array;
   readonly told: number[][] = [[]];
-  size = 1;
+  readonly first: number[] = [0];
+  readonly sibling: number[] = [0];
+  readonly column: number[] = [0];
+  readonly fallback: number[] = [0];
+  /** States, those of shorter strings before those of longer ones. */
+  readonly queue: number[] = [0];
 
-  constructor(width: number) {
-    this.width = width;
-    this.next = new Uint16Array(width * 64);
+  get size(): number {
+    return this.first.length;
   }
 
   add(string: Uint8Array, columns: Uint8Array, index: number): void {
     let state = 0;
     for (const byte of string) {
-      const at = state * this.width + (columns[byte] as number);
-      let to = this.next[at] as number;
+      const column = columns[byte] as number;
+      let to = this.#child(state, column);
       if (to === 0) {
-        to = this.size++;
+        to = this.size;
         if (to >= MAX_STATES)
           throw new Fault("policy_invalid", `too many words: over ${MAX_STATES} different beginnings`);
         this.told.push([]);
-        if (this.size * this.width > this.next.length) this.#grow();
-        this.next[at] = to;
+        this.sibling.push(this.first[state] as number);
+        this.first[state] = to;
+        this.first.push(0);
+        this.column.push(column);
+        this.fallback.push(0);
       }
       state = to;
     }
     if (state !== 0) this.told[state]?.push(index);
   }
 
-  #grow(): void {
-    const larger = new Uint16Array(this.next.length * 2);
-    larger.set(this.next);
-    this.next = larger;
+  #child(state: number, column: number): number {
+    let child = this.first[state] as number;
+    while (child !== 0 && this.column[child] !== column) child = this.sibling[child] as number;
+    return child;
   }
 
-  /** Breadth first: where a string cannot go on, its longest end that begins another does. */
   link(): void {
-    const { width, next, told } = this;
-    const fallback = new Uint16Array(this.size);
-    const queue: number[] = [];
-    for (let c = 0; c < width; c++) if (next[c] !== 0) queue.push(next[c] as number);
+    const { queue, told } = this;
     for (let head = 0; head < queue.length; head++) {
       const state = queue[head] as number;
-      const back = fallback[state] as number;
-      told[state]?.push(...(told[back] as number[]));
-      for (let c = 0; c < width; c++) {
-        const to = next[state * width + c] as number;
-        const other = next[back * width + c] as number;
-        if (to === 0) next[state * width + c] = other;
-        else {
-          fallback[to] = other;
-          queue.push(to);
+      for (let child = this.first[state] as number; child !== 0; child = this.sibling[child] as number) {
+        queue.push(child);
+        if (state === 0) continue;
+        const column = this.column[child] as number;
+        let back = this.fallback[state] as number;
+        let to = this.#child(back, column);
+        while (to === 0 && back !== 0) {
+          back = this.fallback[back] as number;
+          to = this.#child(back, column);
         }
+        this.fallback[child] = to;
+        const shorter = told[to] as number[];
+        if (shorter.length > 0) told[child]?.push(...shorter);
       }
     }
   }

@@ -48,9 +48,10 @@ export function* scanBody(
   const scanner = detectors.scanner();
   if (bytes.length > STEP) while (!scanner.prepare()) yield;
   const tokenRequest = kind === "form" && asksToken(bytes);
-  const where = { where: "body", host, tokenRequest };
-  const scan: Scan = { bytes, kind, detectors, where, view: takeView(), sink: takeSink(), told: new Told(every) };
-  const { told, sink, view } = scan;
+  const told = new Told(every);
+  const where: Where = { where: "body", host, tokenRequest, room: (name, mode) => told.room(name, mode) };
+  const scan: Scan = { bytes, kind, detectors, where, view: takeView(), sink: takeSink(), told };
+  const { sink, view } = scan;
   for (let from = 0; ; ) {
     const to = Math.min(bytes.length, from + SLICE);
     if (from > 0) {

@@ -29,10 +29,7 @@ export class Canaries {
 
   constructor(tokens: readonly string[]) {
     this.#forms = tokens.flatMap(formsOf);
-    this.#automaton = new Automaton(
-      this.#forms.map((form) => form.bytes),
-      { anyDigit: false },
-    );
+    this.#automaton = new Automaton(this.#forms.map((form) => form.bytes));
   }
 
   scan(bytes: Uint8Array, sink: Sink): void {

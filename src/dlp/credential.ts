@@ -1,68 +1,113 @@
-/** Telling credentials by their looks: vendors' prefixes, and strings too random to be words. */
+/** Telling credentials by their looks: vendors' formats (formats.ts), and strings too random to be words. */
+import { latin1Into } from "./bytes.ts";
+import { Format } from "./format.ts";
+import { FORMATS } from "./formats.ts";
+import { entropyOf } from "./placeholder.ts";
+import { secretRule } from "./rule.ts";
+import { Sink } from "./sink.ts";
 
-/**
- * Longer prefixes before the shorter ones they start with. Null: a key, but several issue such keys (many a server that
- * speaks OpenAI's dialect hands out `sk-…` of its own).
- */
-const PREFIXES: readonly (readonly [prefix: string, issuer: string | null])[] = [
+/** A literal beginning of vendors' keys. */
+interface Beginning {
+  readonly text: string;
+  /** Null: several issuers' keys begin so. */
+  issuer: string | null;
+  /** The beginning alone tells, whatever follows it. */
+  readonly telling: boolean;
+  /** Shapes one of which the whole token has where the beginning alone does not tell. Compiled when first needed. */
+  readonly specs: string[];
+  formats: readonly Format[] | null;
+}
+
+/** Families of which not every member is known. */
+const FAMILIES: readonly (readonly [beginning: string, issuer: string])[] = [
   ["sk-ant-", "anthropic"],
-  ["sk-or-", "openrouter"],
-  ["sk-proj-", "openai"],
-  ["sk-svcacct-", "openai"],
-  ["sk-admin-", "openai"],
-  ["sk-", null],
-  ["sk_live_", "stripe"],
-  ["sk_test_", "stripe"],
-  ["rk_live_", "stripe"],
-  ["pk_live_", "stripe"],
-  ["whsec_", "stripe"],
-  ["github_pat_", "github"],
-  ["ghp_", "github"],
-  ["gho_", "github"],
-  ["ghu_", "github"],
-  ["ghs_", "github"],
-  ["ghr_", "github"],
-  ["glpat-", "gitlab"],
-  ["AKIA", "aws"],
-  ["ASIA", "aws"],
-  ["AIza", "google"],
-  ["ya29.", "google"],
-  ["xox", "slack"],
+  ["xoxb-", "slack"],
+  ["xoxp-", "slack"],
   ["xapp-", "slack"],
   ["hf_", "huggingface"],
-  ["gsk_", "groq"],
-  ["xai-", "xai"],
-  ["pplx-", "perplexity"],
   ["r8_", "replicate"],
-  ["npm_", "npm"],
-  ["pypi-", "pypi"],
-  ["SG.", "sendgrid"],
-  ["key-", "mailgun"],
-  ["shpat_", "shopify"],
-  ["dop_v1_", "digitalocean"],
-  ["lin_api_", "linear"],
   ["eyJ", "jwt"],
 ];
-
-/** First characters of the prefixes: most strings are told by one look that they have none. */
-const INITIALS = new Set(PREFIXES.map(([prefix]) => prefix.charCodeAt(0)));
+/** What of a token has to stand behind a beginning that tells. */
 const MIN_TAIL = 12;
-
+/** Ends in a sign, as in `ghp_`, and does not begin with a word that anybody might choose. */
+const TELLING =
+  /^(?!(?:live|test|key|pubkey|access|api|sdk|secret|pat|oauth|bot|organizations|duffel)[-_:/])\w[\w-]{2,}[-_.]$/;
+/** Of another kind, and as telling. */
+const SURE = new Set(["SG.", "AccountKey=", "whsec_"]);
+/** Many a server that speaks OpenAI's dialect hands out keys of its own that begin so. */
+const OPENAI_DIALECT = "sk-";
 /** In the middle of every key that OpenAI made before keys said what they belong to. */
 const OPENAI_MARK = "T3BlbkFJ";
 
-/** Who issued a token, by its prefix; null when it has none of the known, or one that is not one issuer's. */
-export function issuerOf(token: string): string | null {
-  const row = rowOf(token);
-  if (row === null) return null;
-  return row[1] ?? (token.includes(OPENAI_MARK) ? "openai" : null);
+let beginnings: ReadonlyMap<number, readonly Beginning[]> | null = null;
+
+/** By their first two characters; the longer before the shorter ones they start with. */
+function beginningsOf(): ReadonlyMap<number, readonly Beginning[]> {
+  const known = new Map<string, Beginning>();
+  const note = (text: string, issuer: string, spec: string | null): void => {
+    const other = known.get(text);
+    if (other === undefined) {
+      const telling = spec === null || SURE.has(text) || TELLING.test(text);
+      known.set(text, { text, issuer, telling, specs: spec === null ? [] : [spec], formats: null });
+      return;
+    }
+    if (other.issuer !== issuer) other.issuer = null;
+    if (spec !== null) other.specs.push(spec);
+  };
+  for (const [text, issuer] of FAMILIES) note(text, issuer, null);
+  for (const [, issuer, spec, near] of FORMATS) {
+    const text = spec.slice(0, spec.indexOf("<"));
+    // A shape that says nothing without a word beside it says nothing here.
+    if (text.length >= 2 && near === undefined) note(text, issuer, spec);
+  }
+  const table = new Map<number, Beginning[]>();
+  for (const beginning of [...known.values()].sort((a, b) => b.text.length - a.text.length)) {
+    const key = keyOf(beginning.text);
+    const list = table.get(key);
+    if (list === undefined) table.set(key, [beginning]);
+    else list.push(beginning);
+  }
+  return table;
 }
 
-function rowOf(token: string): (typeof PREFIXES)[number] | null {
-  if (!INITIALS.has(token.charCodeAt(0))) return null;
-  for (const row of PREFIXES)
-    if (token.startsWith(row[0])) return token.length >= row[0].length + MIN_TAIL ? row : null;
+function keyOf(text: string): number {
+  return (text.charCodeAt(0) << 16) | text.charCodeAt(1);
+}
+
+/** Who issued a token, by its looks; null when nobody known did, or one of several. */
+export function issuerOf(token: string): string | null {
+  const beginning = beginningOf(token);
+  if (beginning === null) return null;
+  if (beginning.text === OPENAI_DIALECT) return token.includes(OPENAI_MARK) ? "openai" : null;
+  return beginning.issuer;
+}
+
+function beginningOf(token: string): Beginning | null {
+  beginnings ??= beginningsOf();
+  const list = beginnings.get(keyOf(token));
+  if (list === undefined) return null;
+  for (const beginning of list) {
+    if (!token.startsWith(beginning.text)) continue;
+    if (beginning.telling ? token.length >= beginning.text.length + MIN_TAIL : hasShape(token, beginning))
+      return beginning;
+  }
   return null;
+}
+
+const RULE = secretRule("credential", null, "a credential");
+const MAX_SHAPED = 1024;
+const scratch = new Uint8Array(MAX_SHAPED);
+let sink: Sink | null = null;
+
+function hasShape(token: string, beginning: Beginning): boolean {
+  if (token.length > MAX_SHAPED) return false;
+  beginning.formats ??= beginning.specs.map((spec) => new Format(RULE, spec));
+  const bytes = scratch.subarray(0, latin1Into(token, scratch));
+  sink ??= new Sink();
+  sink.begin(bytes);
+  for (const format of beginning.formats) if (format.match(bytes, 0, sink) === token.length) return true;
+  return false;
 }
 
 const UUID = /^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/;
@@ -81,13 +126,9 @@ function looksRandom(text: string): boolean {
 
 /** Something in the text that has a known issuer or looks random. */
 export function looksSecret(text: string): boolean {
-  return rowOf(text) !== null || looksRandom(text);
+  return beginningOf(text) !== null || looksRandom(text);
 }
 
 function entropy(text: string): number {
-  const counts = new Map<string, number>();
-  for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);
-  let bits = 0;
-  for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length);
-  return bits;
+  return entropyOf(scratch, 0, latin1Into(text, scratch));
 }

@@ -54,6 +54,8 @@ export interface Detectors {
   readonly patterns: Patterns | null;
   readonly modes: Readonly<Record<DlpClass, Mode>>;
   readonly allowedNames: ReadonlySet<string>;
+  /** Hosts in whose names nothing was found. */
+  readonly quietHosts: Set<string>;
   /** SHA-256 of a value is on the list. */
   readonly allowed: (value: Uint8Array) => boolean;
 }
@@ -143,6 +145,7 @@ function detectorsOf(settings: DlpSettings): Detectors {
     patterns: modes.pattern === "off" || patterns.length === 0 ? null : new Patterns(patterns),
     modes,
     allowedNames: new Set(settings.allow?.names ?? []),
+    quietHosts: new Set(),
     allowed: (value) => fingerprints.size > 0 && fingerprints.has(portableDigest.sha256(value)),
   };
 }

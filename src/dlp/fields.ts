@@ -12,9 +12,9 @@ const MIN_JOINED = 18;
 const QUOTE = 0x22;
 /** More keys cut in pieces than this are no other matter than so many. */
 const MAX_JOINED = 2000;
+/** No literal that a key begins with is longer. */
+const MAX_ANCHOR = 64;
 const VALUES_A_TURN = 200;
-
-const scratch = new Uint8Array(MAX_PIECE * MAX_PIECES);
 
 export interface Portions {
   readonly hits: Hit[];
@@ -29,7 +29,7 @@ export interface Portions {
 export function* portionsOf(bytes: Uint8Array, scanner: Scanner, { hits, over }: Portions): Generator<void, boolean> {
   const sink = takeSink();
   const to = { scanner, hits, sink };
-  let pieces: number[] = [];
+  const chain = new Chained();
   for (let open = bytes.indexOf(QUOTE), values = 1; open !== -1 && hits.length < MAX_JOINED; values++) {
     if (values % VALUES_A_TURN === 0) {
       yield;
@@ -37,7 +37,7 @@ export function* portionsOf(bytes: Uint8Array, scanner: Scanner, { hits, over }:
     }
     const close = closing(bytes, open + 1);
     if (close >= bytes.length) break;
-    if (!isKey(bytes, close)) pieces = value(bytes, open + 1, close, pieces, to);
+    if (!isKey(bytes, close)) value(bytes, open + 1, close, chain, to);
     open = bytes.indexOf(QUOTE, close + 1);
   }
   release(sink);
@@ -50,45 +50,67 @@ interface Joining {
   readonly sink: Sink;
 }
 
-/** `pieces`: pairs of start and end that may go on here. Answers those that may go on behind. */
-function value(bytes: Uint8Array, start: number, end: number, pieces: number[], to: Joining): number[] {
+/** Pieces that may go on: where they stand in the text, and what they say together. */
+class Chained {
+  readonly #text = new Uint8Array(MAX_PIECE * MAX_PIECES);
+  #length = 0;
+  #first = 0;
+  #anchors: number[] = [];
+  count = 0;
+
+  clear(): void {
+    this.count = this.#length = 0;
+    if (this.#anchors.length > 0) this.#anchors = [];
+  }
+
+  add(bytes: Uint8Array, start: number, end: number): void {
+    if (this.count++ === 0) this.#first = start;
+    const text = this.#text;
+    let to = this.#length;
+    for (let i = start; i < end; i++) text[to++] = bytes[i] as number;
+    this.#length = to;
+  }
+
+  /** One more, and what stands there then. */
+  join(bytes: Uint8Array, start: number, end: number, { scanner, hits, sink }: Joining): void {
+    const lastStart = this.#length;
+    this.add(bytes, start, end);
+    if (this.#length < MIN_JOINED) return;
+    const text = this.#text.subarray(0, this.#length);
+    sink.begin(text);
+    // A beginning that was cut may be whole now.
+    const unread = this.count === 2 ? 0 : Math.max(0, lastStart - MAX_ANCHOR) & ~1;
+    const anchors = this.#anchors;
+    while (anchors.length > 0 && (anchors[anchors.length - 1] as number) >= unread - 1) anchors.length -= 2;
+    scanner.vendors({ text, lastStart, unread, anchors }, sink);
+    for (const hit of sink.hits) {
+      // Only what no value holds alone.
+      if (hit.end <= lastStart || hit.confidence !== "high") continue;
+      hits.push({ ...hit, view: "joined", start: this.#first, end });
+    }
+  }
+}
+
+/** Joins the value with `chain`, if it goes on, and leaves there what may go on behind it. */
+function value(bytes: Uint8Array, start: number, end: number, chain: Chained, to: Joining): void {
   let head = start;
   while (head < end && head - start < MAX_PIECE && isToken(bytes[head] as number)) head++;
   const whole = head === end;
-  if (pieces.length > 0 && head - start >= MIN_PIECE) {
-    pieces.push(start, head);
-    joined(bytes, pieces, to);
-    if (whole && pieces.length < 2 * MAX_PIECES) return pieces;
+  if (chain.count > 0 && head - start >= MIN_PIECE) {
+    chain.join(bytes, start, head, to);
+    if (whole && chain.count < MAX_PIECES) return;
   }
-  if (end - start < MIN_PIECE) return NONE;
+  chain.clear();
+  if (end - start < MIN_PIECE) return;
   let tail = end;
   while (tail > start && end - tail < MAX_PIECE && isToken(bytes[tail - 1] as number)) tail--;
-  if (end - tail < MIN_PIECE) return NONE;
+  if (end - tail < MIN_PIECE) return;
   // Words in small letters are not the beginning of a key.
   for (let i = tail; i < end; i++)
-    if (((KIND[bytes[i] as number] as number) & (DIGIT | CAPITAL | JOINER)) !== 0) return [tail, end];
-  return NONE;
-}
-
-const NONE: number[] = [];
-
-function joined(bytes: Uint8Array, pieces: readonly number[], { scanner, hits, sink }: Joining): void {
-  let length = 0;
-  let lastStart = 0;
-  for (let p = 0; p < pieces.length; p += 2) {
-    lastStart = length;
-    const end = pieces[p + 1] as number;
-    for (let i = pieces[p] as number; i < end; i++) scratch[length++] = bytes[i] as number;
-  }
-  if (length < MIN_JOINED) return;
-  const text = scratch.subarray(0, length);
-  sink.begin(text);
-  scanner.vendors(text, lastStart, sink);
-  for (const hit of sink.hits) {
-    // Only what no value holds alone.
-    if (hit.start >= lastStart || hit.end <= lastStart || hit.confidence !== "high") continue;
-    hits.push({ ...hit, view: "joined", start: pieces[0] as number, end: pieces[pieces.length - 1] as number });
-  }
+    if (((KIND[bytes[i] as number] as number) & (DIGIT | CAPITAL | JOINER)) !== 0) {
+      chain.add(bytes, tail, end);
+      return;
+    }
 }
 
 function isToken(byte: number): boolean {

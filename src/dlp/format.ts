@@ -32,6 +32,8 @@ export class Format {
   /** The bytes it is found by, and how many stand before them. */
   readonly anchor: Uint8Array;
   readonly lead: number;
+  /** How many of `next` have to follow. */
+  readonly least: number;
   /** What has to follow the anchor; null when the part behind it may be empty. */
   readonly next: ByteClass | null;
 
@@ -55,6 +57,7 @@ export class Format {
     this.lead = lead;
     const behind = this.#parts[first + 1];
     this.next = behind === undefined || behind.min === 0 ? null : behind.of;
+    this.least = behind?.min ?? 0;
     this.#rare = rareOf(this.#parts, first);
   }
 
@@ -96,11 +99,6 @@ export class Format {
   /** Where the match is without its first literal, for judging whether it is an example. */
   payload(start: number): number {
     return this.lead === 0 ? start + this.anchor.length : start;
-  }
-
-  /** The shortest text that matches has so many characters. */
-  get shortest(): number {
-    return this.#parts.reduce((sum, part) => sum + part.min, 0);
   }
 }
 

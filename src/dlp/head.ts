@@ -14,6 +14,18 @@ const SHORT = 8;
 const PLAIN_HEADERS =
   /^(?:accept(?:-.*)?|user-agent|content-(?:type|length|encoding|language|disposition|md5|range)|host|date|expect|te|via|traceparent|tracestate|x-request-id|x-correlation-id|idempotency-key|if-.*|range|etag|last-modified|connection|sec-.*|x-stainless-.*|x-amz-date|x-amz-content-sha256|anthropic-.*|openai-.*|boundary|digest|content-digest)$/;
 
+const MAX_REMEMBERED = 512;
+/** Names of headers are few, and judged over and over. */
+const plain = new Map<string, boolean>();
+
+function isPlain(name: string): boolean {
+  const known = plain.get(name);
+  if (known !== undefined) return known;
+  const is = PLAIN_HEADERS.test(name.toLowerCase());
+  if (plain.size < MAX_REMEMBERED) plain.set(name, is);
+  return is;
+}
+
 /** What of a head has to be read. The rest was read before, for the same place, to no effect. */
 export interface Unread {
   /** Host, path and query. */
@@ -29,18 +41,22 @@ export function scanHead(question: Question, { url, headers }: Unread, detectors
   };
   const fields = (list: Question["headers"], kind: string): void => {
     for (const [name, value] of list) {
+      if (typeof value === "string" && value.length < SHORT && name.length < SHORT) continue;
       const where = `${kind} ${name.slice(0, 80)}`;
       if (typeof value !== "string") {
-        const found = detectors.modes.secret === "off" ? null : foreign(value, where, host, detectors);
+        const found = foreign(value, where, host, detectors);
         if (found !== null) findings.push(found);
       } else if (kind === "query") {
         text(decoded(name), where);
         text(decoded(value), where);
-      } else if (!PLAIN_HEADERS.test(name.toLowerCase())) text(value, where);
+      } else if (value.length >= SHORT && !isPlain(name)) text(value, where);
     }
   };
   if (url) {
-    if (!question.literal) hostName(question, detectors, findings);
+    if (!question.literal && !detectors.quietHosts.has(host)) {
+      hostName(question, detectors, findings);
+      if (findings.length === 0 && detectors.quietHosts.size < MAX_REMEMBERED) detectors.quietHosts.add(host);
+    }
     text(decoded(question.path), "path");
     fields(question.query, "query");
   }
@@ -114,12 +130,13 @@ function scanned(value: string, where: string, host: string, detectors: Detector
   if (patterns !== null) for (let index = 0; index < patterns.count; index++) patterns.scan(index, bytes, sink);
   const { hits } = sink;
   const findings =
-    hits.length === 0 ? [] : finished(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false }));
+    hits.length === 0 ? [] : finished(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false, room }));
   release(sink);
   return findings;
 }
 
 const scratch = new Uint8Array(1024);
+const room = (): boolean => true;
 
 function finished<T>(steps: Generator<void, T>): T {
   for (;;) {

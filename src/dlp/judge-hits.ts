@@ -15,6 +15,8 @@ export interface Where {
   readonly host: string;
   /** True when the body asks for a token: credentials without an issuer are what it is there for. */
   readonly tokenRequest: boolean;
+  /** False: nobody can use one more of this name and mode. */
+  readonly room: (name: string, mode: DlpFinding["mode"]) => boolean;
 }
 
 /** Hits that are judged in one go. */
@@ -42,13 +44,15 @@ function findingOf(
   hit: Hit,
   bytes: Uint8Array,
   detectors: Detectors,
-  { where, host, tokenRequest }: Where,
+  { where, host, tokenRequest, room }: Where,
 ): DlpFinding | null {
   const { rule, start, end, confidence, view } = hit;
   if (detectors.allowedNames.has(rule.name)) return null;
   const mode = detectors.modes[rule.class];
   if (mode === "off" || detectors.allowed(bytes.subarray(start, end))) return null;
   if (rule.class === "secret" && ownership(rule.issuer, host) === "own") return null;
+  const leadsTo = sure(hit, tokenRequest) ? mode : "shadow";
+  if (!room(rule.name, leadsTo)) return null;
   return {
     pillar: "CoreGuard",
     vector: VECTORS[rule.class],
@@ -63,7 +67,7 @@ function findingOf(
         ? `${rule.reason} stands in the ${where}`
         : `${rule.reason} is on its way to ${host}`,
     class: rule.class,
-    mode: sure(hit, tokenRequest) ? mode : "shadow",
+    mode: leadsTo,
     confidence,
     issuer: rule.issuer,
     redactable: where === "body",

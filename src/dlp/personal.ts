@@ -18,7 +18,7 @@ import type { Sink } from "./sink.ts";
 
 const MAX_SPAN = 44;
 /** Letters and digits apart: so many words, and bytes, of one identifier. */
-const MAX_WORDS = 6;
+const MAX_WORDS = 5;
 const MAX_JOINED = 20;
 const MIN_LETTERED = 8;
 /** Digits in a row. */
@@ -160,9 +160,8 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   let length = last - start - apart;
   if (length > MAX_LETTERED) return last;
   length = gather(bytes, start, last, 0);
-  // No word near anything that may begin here: what needs one need not be looked for.
-  const lone = !sink.near.look(nearTable(), start, start, Math.max(last, start + MAX_JOINED));
-  if (length >= 3 && letteredToken(start, last, length, lone, sink)) return last;
+  spoken = null;
+  if (length >= 3 && letteredToken(start, last, length, sink)) return last;
   let end = last;
   for (
     let words = 1;
@@ -177,7 +176,7 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
     length = gather(bytes, end + 1, next, length);
     end = next;
     if (length > MAX_LETTERED) break;
-    if (length >= MIN_LETTERED && letteredToken(start, end, length, lone, sink)) return end;
+    if (length >= MIN_LETTERED && letteredToken(start, end, length, sink)) return end;
   }
   return last;
 }
@@ -190,16 +189,20 @@ function wordEnd(bytes: Uint8Array, from: number, limit: number): number {
 }
 
 /** `length`: of the token without separators, whose letters and digits `gather` has put down. */
-function letteredToken(start: number, end: number, length: number, lone: boolean, sink: Sink): boolean {
-  const candidates = (lone ? LONE_LAYOUTS : LAYOUTS)[length];
+function letteredToken(start: number, end: number, length: number, sink: Sink): boolean {
+  const candidates = (spoken === false ? LONE_LAYOUTS : LAYOUTS)[length];
   if (candidates === undefined || candidates.length === 0) return false;
   let text: string | null = null;
   let looked = false;
   for (const { recognizer, digitsAt, lettersAt } of candidates) {
     if ((digitMask & digitsAt) !== digitsAt || (digitMask & lettersAt) !== 0) continue;
     const { rule, shape, check, alone } = recognizer.of;
-    if (!looked) sink.near.look(nearTable(), start, end, end);
-    looked = true;
+    if (!looked) {
+      spoken ??= sink.near.look(nearTable(), start, start, Math.max(end, start + MAX_JOINED));
+      sink.near.low = sink.near.high = 0;
+      if (spoken) sink.near.look(nearTable(), start, end, end);
+      looked = true;
+    }
     const named = (sink.near.low & recognizer.low) !== 0 || (sink.near.high & recognizer.high) !== 0;
     if (!named && alone === null) continue;
     text ??= latin1(token, 0, length);
@@ -210,6 +213,8 @@ function letteredToken(start: number, end: number, length: number, lone: boolean
   return false;
 }
 
+/** Whether any word at all stands near what may begin where the token does; null: nobody has looked. */
+let spoken: boolean | null = null;
 /** Which of the first bytes of `token` are digits, a bit each. */
 let digitMask = 0;
 

@@ -9,6 +9,12 @@ const HERE = 0x68657265;
 
 let words: Automaton | null = null;
 
+/** Makes the table of words, which otherwise the first text does that is judged. */
+export function preparePlaceholders(): Automaton {
+  words ??= new Automaton(WORDS.split(" ").map(ascii));
+  return words;
+}
+
 /**
  * True for what stands in a text in place of a secret: words that say so, templates and variables, runs of one character,
  * the alphabet or the digits in order, few different characters. The range is without a vendor's prefix.
@@ -16,8 +22,7 @@ let words: Automaton | null = null;
 export function isPlaceholder(bytes: Uint8Array, start: number, end: number): boolean {
   const length = end - start;
   if (length <= 0) return true;
-  words ??= new Automaton(WORDS.split(" ").map(ascii), { anyDigit: false });
-  const { next, columns, shift, firstTelling } = words;
+  const { next, columns, shift, firstTelling } = words ?? preparePlaceholders();
   let state = 0;
   let different = 0;
   let steps = 0;

@@ -96,7 +96,7 @@ export function nearTable(): NearTable {
   const list = [...bits];
   const strings = list.map(([word]) => encoder.encode(word.replaceAll("=", "")));
   words = {
-    automaton: new Automaton(strings, { anyDigit: false }),
+    automaton: new Automaton(strings),
     lengths: Uint8Array.from(strings, ({ length }) => length),
     low: Int32Array.from(list, ([, [low]]) => low),
     high: Int32Array.from(list, ([, [, high]]) => high),

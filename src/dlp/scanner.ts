@@ -5,6 +5,8 @@
  */
 import { beginsAt, CAPITAL, DIGIT, HEX, KIND, SMALL, TOKEN } from "./bytes.ts";
 import { base64Into, hexInto, looksLikeText, percentInto } from "./decodings.ts";
+import { preparePlaceholders } from "./placeholder.ts";
+import { nearTable } from "./recognizers.ts";
 import { shapeAt } from "./shapes.ts";
 import type { Sink } from "./sink.ts";
 import { BUCKET_SHIFT, MARK, NUMBER, packed, SORT, standsOn, Trigrams } from "./trigrams.ts";
@@ -14,12 +16,13 @@ import type { Detector } from "./vendor-keys.ts";
 export type PlaceDetector = (bytes: Uint8Array, at: number, sink: Sink) => number;
 
 export interface ScannerParts {
-  readonly detectors: readonly Detector[];
+  /** Made in steps. */
+  readonly detectors: Generator<void, readonly Detector[]>;
   readonly numbers: PlaceDetector | null;
   readonly ats: PlaceDetector | null;
 }
 
-const STRIDE = 16;
+const STRIDE = 8;
 /** Shorter runs hold no encoded secret: nothing shorter than 18 bytes is one. */
 const MIN_RUN = 24;
 /** Decoded at a time; divisible by three, four and two. The pieces overlap. */
@@ -30,25 +33,46 @@ const QUOTE = 0x22;
 
 const scratch = new Uint8Array(PIECE);
 
+/** Pieces of a text put together one by one. */
+export interface Chain {
+  readonly text: Uint8Array;
+  /** Where the last piece begins. */
+  readonly lastStart: number;
+  /** From here on it has not been looked for beginnings; those before are in `anchors`. */
+  readonly unread: number;
+  readonly anchors: number[];
+}
+
 export class Scanner {
-  readonly #trigrams: Trigrams;
-  readonly #detectors: readonly Detector[];
+  #trigrams = new Trigrams([]);
+  #detectors: readonly Detector[] = [];
   readonly #numbers: PlaceDetector | null;
   readonly #ats: PlaceDetector | null;
-  readonly #filling: Generator<void, void>;
+  readonly #steps: Generator<void, void>;
   #ready = false;
 
   constructor({ detectors, numbers, ats }: ScannerParts) {
-    this.#detectors = detectors;
     this.#numbers = numbers;
     this.#ats = ats;
-    this.#trigrams = new Trigrams(detectors);
-    this.#filling = this.#trigrams.fill({ numbers: numbers !== null });
+    this.#steps = this.#filled(detectors);
+  }
+
+  *#filled(steps: Generator<void, readonly Detector[]>): Generator<void, void> {
+    const detectors = yield* steps;
+    const trigrams = new Trigrams(detectors);
+    const numbers = this.#numbers !== null;
+    yield* trigrams.fill({ numbers });
+    // Made here rather than by the first number or key that needs them.
+    preparePlaceholders();
+    yield;
+    if (numbers) nearTable();
+    this.#detectors = detectors;
+    this.#trigrams = trigrams;
   }
 
   /** One step of what has to be done before the first text. True when nothing is left to do. */
   prepare(): boolean {
-    if (!this.#ready) this.#ready = this.#filling.next().done === true;
+    if (!this.#ready) this.#ready = this.#steps.next().done === true;
     return this.#ready;
   }
 
@@ -87,18 +111,24 @@ export class Scanner {
     }
   }
 
-  /** Vendors' keys that begin before `to`. For short texts. */
-  vendors(bytes: Uint8Array, to: number, sink: Sink): void {
+  /** Vendors' keys that begin in what `chain` holds, before its last piece. */
+  vendors(chain: Chain, sink: Sink): void {
     if (!this.#ready) while (!this.prepare());
+    const { text, anchors } = chain;
     const { table } = this.#trigrams;
-    const last = Math.min(to + 1, bytes.length - 2);
-    for (let i = 0; i < last; i += 2) {
+    const from = chain.unread;
+    const last = text.length - 2;
+    for (let i = from & ~1; i < last; i += 2) {
       const told = table[
-        ((SORT[bytes[i] as number] as number) << 10) |
-          ((SORT[bytes[i + 1] as number] as number) << 5) |
-          (SORT[bytes[i + 2] as number] as number)
+        ((SORT[text[i] as number] as number) << 10) |
+          ((SORT[text[i + 1] as number] as number) << 5) |
+          (SORT[text[i + 2] as number] as number)
       ] as number;
-      if (told >> BUCKET_SHIFT !== 0) this.#bucket(told >> BUCKET_SHIFT, bytes, i, sink, true);
+      if (told >> BUCKET_SHIFT !== 0) this.#bucket(told >> BUCKET_SHIFT, text, i, sink, anchors);
+    }
+    for (let n = 0; n < anchors.length; n += 2) {
+      const at = anchors[n + 1] as number;
+      if (at < chain.lastStart) (this.#detectors[anchors[n] as number] as Detector).found(text, at, sink);
     }
   }
 
@@ -116,10 +146,11 @@ export class Scanner {
       }
     }
     const bucket = told >> BUCKET_SHIFT;
-    if (bucket !== 0) this.#bucket(bucket, bytes, i, sink, false);
+    if (bucket !== 0) this.#bucket(bucket, bytes, i, sink, null);
   }
 
-  #bucket(bucket: number, bytes: Uint8Array, i: number, sink: Sink, vendors: boolean): void {
+  /** `anchors`: where vendors' keys may begin is put there, as pairs of detector and place, and nothing else is done. */
+  #bucket(bucket: number, bytes: Uint8Array, i: number, sink: Sink, anchors: number[] | null): void {
     const { starts, indices, backs, keys, masks, folds } = this.#trigrams;
     const end = starts[bucket + 1] as number;
     const here = packed(bytes, i);
@@ -128,12 +159,19 @@ export class Scanner {
       const back = backs[e] as number;
       const at = i - back;
       const text = back === 0 ? here : at < 0 ? 0 : packed(bytes, at);
-      if (((text | (folds[index] as number)) & (masks[index] as number)) !== (keys[index] as number)) continue;
+      const differs = ((text | (folds[index] as number)) & (masks[index] as number)) ^ (keys[index] as number);
+      if (differs !== 0) {
+        // The first three stand, and then a string ends: it may go on in another.
+        if ((differs & 0xffffff) === 0 && text >>> 24 === QUOTE) sink.promising = true;
+        continue;
+      }
       const detector = this.#detectors[index] as Detector;
-      if (vendors && detector.vendor !== true) continue;
+      if (anchors !== null && detector.vendor !== true) continue;
       if (detector.word === true && !beginsAt(bytes, at)) continue;
       const stood = standsOn(bytes, at, detector);
-      if (stood === detector.literal.length) {
+      if (anchors !== null) {
+        if (stood === detector.literal.length) anchors.push(index, at);
+      } else if (stood === detector.literal.length) {
         if (detector.vendor === true) sink.promising = true;
         detector.found(bytes, at, sink);
       } else if (bytes[at + stood] === QUOTE && detector.vendor === true) sink.promising = true;
@@ -176,8 +214,20 @@ export class Scanner {
     const kinds = KIND;
     const until = from + 2 * PIECE;
     let seen = from;
-    for (let i = from; i < length; i += STRIDE) {
-      if (((kinds[bytes[i] as number] as number) & TOKEN) === 0) {
+    const last = length - 2 * STRIDE;
+    for (let i = from; i < last; i += STRIDE) {
+      // Whatever is long enough holds all bytes from such a place to two strides on. Without a branch that words mislead.
+      const all =
+        (kinds[bytes[i] as number] as number) &
+        (kinds[bytes[i + 2] as number] as number) &
+        (kinds[bytes[i + 4] as number] as number) &
+        (kinds[bytes[i + 6] as number] as number) &
+        (kinds[bytes[i + 8] as number] as number) &
+        (kinds[bytes[i + 10] as number] as number) &
+        (kinds[bytes[i + 12] as number] as number) &
+        (kinds[bytes[i + 14] as number] as number) &
+        (kinds[bytes[i + 16] as number] as number);
+      if ((all & TOKEN) === 0) {
         if (i >= until) return i;
         continue;
       }

@@ -5,11 +5,21 @@ import { keyBlocks } from "./key-block.ts";
 import { numberAt } from "./personal.ts";
 import { Scanner } from "./scanner.ts";
 import { urls } from "./urls.ts";
-import { vendorKeys } from "./vendor-keys.ts";
+import { type Detector, vendorKeys } from "./vendor-keys.ts";
 
 export interface Wanted {
   readonly secrets: boolean;
   readonly personal: boolean;
+}
+
+function* detectors(): Generator<void, readonly Detector[]> {
+  const keys = yield* vendorKeys();
+  return [...keys, ...assignments(), ...urls(), ...keyBlocks()];
+}
+
+// biome-ignore lint/correctness/useYield: what is to be done in steps is nothing.
+function* none(): Generator<void, readonly Detector[]> {
+  return [];
 }
 
 const made: (Scanner | undefined)[] = [];
@@ -19,7 +29,7 @@ export function scannerOf({ secrets, personal }: Wanted): Scanner {
   const known = made[index];
   if (known !== undefined) return known;
   const scanner = new Scanner({
-    detectors: secrets ? [...vendorKeys(), ...assignments(), ...urls(), ...keyBlocks()] : [],
+    detectors: secrets ? detectors() : none(),
     numbers: personal ? numberAt : null,
     ats: personal ? emailAt : null,
   });

@@ -11,24 +11,27 @@ export class Told {
   /** More was found than may be told, though nothing may be left out. */
   full = false;
   readonly #every: boolean;
-  readonly #alike = new Map<string, number>();
+  readonly #watched = new Map<string, number>();
+  readonly #enforced = new Map<string, number>();
   #joined = false;
 
   constructor(every: boolean) {
     this.#every = every;
   }
 
+  /** False: nobody can use one more of these. */
+  room(name: string, mode: DlpFinding["mode"]): boolean {
+    if (this.#every || mode === "sanitize") return true;
+    const counts = mode === "shadow" ? this.#watched : this.#enforced;
+    const count = counts.get(name) ?? 0;
+    if (count >= MAX_ALIKE) return false;
+    counts.set(name, count + 1);
+    return true;
+  }
+
   add(finding: DlpFinding): void {
-    if (this.#every || finding.mode === "sanitize") {
-      if (this.findings.length >= MAX_EVERY) this.full = true;
-      else this.findings.push(finding);
-      return;
-    }
-    const key = `${finding.name} ${finding.mode}`;
-    const count = this.#alike.get(key) ?? 0;
-    if (count >= MAX_ALIKE) return;
-    this.#alike.set(key, count + 1);
-    this.findings.push(finding);
+    if (this.findings.length >= MAX_EVERY) this.full = true;
+    else this.findings.push(finding);
   }
 
   /** What was put together from several values: told where nothing surer stands by itself, and not redactable. */

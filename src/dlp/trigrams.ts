@@ -31,7 +31,7 @@ const MARKS = 31;
 const ALL_SORTS = [...Array(32).keys()];
 const BEFORE_A_WORD = [0, JOINERS, DOT, SLASHES, MARKS];
 const ESCAPES = "nrtdf";
-const FOLD = 0x202020;
+const FOLD = 0x20202020;
 
 /** Byte → one of 32 sorts. */
 export const SORT: Uint8Array = sorts();
@@ -85,8 +85,9 @@ export class Trigrams {
     for (let index = 0; index < this.#anchors.length; index++) {
       const anchor = this.#anchors[index] as Anchor;
       const { literal, fold } = anchor;
-      this.keys[index] = packed(literal, 0) | (fold ? FOLD : 0);
-      this.masks[index] = literal.length === 2 ? 0xffff : 0xffffff;
+      const mask = literal.length === 2 ? 0xffff : literal.length === 3 ? 0xffffff : -1;
+      this.keys[index] = (packed(literal, 0) | (fold ? FOLD : 0)) & mask;
+      this.masks[index] = mask;
       this.folds[index] = fold ? FOLD : 0;
       this.#add(anchor, index);
       if (index % 64 === 63) yield;
@@ -145,9 +146,10 @@ export class Trigrams {
   }
 }
 
-/** The first three bytes from `at` on as a number. */
+/** The first four bytes from `at` on as a number; what is behind the end is zero. */
 export function packed(bytes: Uint8Array, at: number): number {
-  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
+  const three = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
+  return at + 3 < bytes.length ? three | ((bytes[at + 3] as number) << 24) : three;
 }
 
 /** How many bytes of the anchor stand at `at`, where its first two do. */

@@ -19,7 +19,11 @@ const NO_HEX = 2;
 const NO_PASSWORD = 4;
 /** Makes a password of a word. */
 const SPECIAL = 8;
+const DOT = 16;
 const SIGNS = signs();
+/** What addresses and variables begin with. */
+const OPENS = new Uint8Array(256);
+for (const byte of ascii("hfsgaupdetorHFSGAUPDETOR./~$%@")) OPENS[byte] = 1;
 
 function signs(): Uint8Array {
   const table = new Uint8Array(256).fill(NO_HEX | SPECIAL);
@@ -33,6 +37,7 @@ function signs(): Uint8Array {
   clear("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-", SPECIAL);
   set(" \t\n\v\f\r(){}[]$<>|", FOREIGN);
   set(" \t\n\v\f\r(){}[]<>|;", NO_PASSWORD);
+  set(".", DOT);
   return table;
 }
 
@@ -79,7 +84,12 @@ export function randomness(
   const bits = entropyOf(bytes, start, end);
   const needed = (signs & NO_HEX) === 0 ? 2.6 : length < 16 ? 2.9 : 3.1;
   if (bits < needed || (weak && bits <= 3.5) || isPlaceholder(bytes, start, end)) return null;
-  if (isOrdinary(latin1(bytes, start, end), { digits, letters, islands, quoted })) return null;
+  const mayBe =
+    OPENS[bytes[start] as number] === 1 ||
+    (digits < 5 && islands < 2) ||
+    letters < 3 ||
+    (!quoted && (signs & DOT) !== 0);
+  if (mayBe && isOrdinary(latin1(bytes, start, end), { digits, letters, islands, quoted })) return null;
   if (weak) return "medium";
   return length >= 16 && digits >= 2 && letters >= 2 ? "high" : "medium";
 }
@@ -120,8 +130,10 @@ export function passwordness(bytes: Uint8Array, start: number, end: number, quot
   const special = (signs & SPECIAL) !== 0;
   if ((signs & NO_PASSWORD) !== 0 || !letter || (!digit && !(quoted && (special || length >= 10)))) return null;
   if (isPlaceholder(bytes, start, end)) return null;
-  const value = latin1(bytes, start, end);
-  if (VARIABLE.test(value) || KNOWN.test(value) || (!quoted && NAMES.test(value))) return null;
+  if (OPENS[bytes[start] as number] === 1 || !special) {
+    const value = latin1(bytes, start, end);
+    if (VARIABLE.test(value) || KNOWN.test(value) || (!quoted && NAMES.test(value))) return null;
+  }
   if (!digit) return "low";
   return special || (length >= 12 && entropyOf(bytes, start, end) >= 3) ? "medium" : "low";
 }

@@ -36,7 +36,7 @@ export class Dictionaries {
         this.#lengths.push(bytes.length);
       }
     }
-    this.#automaton = new Automaton(strings, { anyDigit: false });
+    this.#automaton = new Automaton(strings);
   }
 
   scan(bytes: Uint8Array, sink: Sink): void {

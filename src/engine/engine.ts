@@ -54,6 +54,11 @@ export class Engine {
     this.#profile = profileOf(program);
   }
 
+  /** Makes the tables that the first body would have to wait for: a millisecond or less a step. */
+  prepare(): Generator<void, void> {
+    return this.#profile.dlp.prepare();
+  }
+
   /** True when `rule` does it in one go without holding an event loop. */
   static isShort({ question, layers }: Pick<Asked, "question" | "layers">, most: number): boolean {
     return layers.length === 0 && (question.body === null || question.body.length <= Math.min(most, WHOLE_BYTES));

@@ -3,8 +3,9 @@ import type { Facts } from "../content/facts.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import { Asked, NO, type Truth, UNKNOWN, YES } from "./asked.ts";
+import { counts, holds, whyUnsure } from "./holding.ts";
 import type { Layer, Program } from "./program.ts";
-import { type CompiledRule, counts, holds, whyUnsure } from "./rule.ts";
+import type { CompiledRule } from "./rule.ts";
 import type { RuleVerdict } from "./schema.ts";
 
 export interface MatchedRule {

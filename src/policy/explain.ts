@@ -2,8 +2,9 @@
 import { type Asked, NO, SOME, type Truth, UNKNOWN } from "./asked.ts";
 import type { Condition } from "./condition.ts";
 import { type PolicyRuling, rule } from "./evaluate.ts";
+import { counts, holds } from "./holding.ts";
 import type { Program } from "./program.ts";
-import { type CompiledRule, counts, holds } from "./rule.ts";
+import type { CompiledRule } from "./rule.ts";
 
 export type Told = "no" | "unknown" | "some" | "yes";
 

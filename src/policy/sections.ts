@@ -6,8 +6,9 @@ import type { Asked, Truth } from "./asked.ts";
 import type { Condition } from "./condition.ts";
 import type { ParsedPolicy } from "./document.ts";
 import { engines } from "./engines.ts";
+import { allHold } from "./holding.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
-import { allHold, compilingAt, conditionsOf, type RuleContext } from "./rule.ts";
+import { compilingAt, conditionsOf, type RuleContext } from "./rule.ts";
 import type { CacheSection, DetectSection, DlpSection, SequenceEntry } from "./schema.ts";
 
 /** Things that are vetoed when they happen one after the other. */

@@ -45,7 +45,7 @@ const RATE = 0.05;
 /** Of a text's toll a letter, before rounding. */
 const TOLL = Number(process.env["T_TOLL"] ?? 0.004);
 /** No run weighs more, so that no few of them are enough. */
-const MOST = Number(process.env["T_MOST"] ?? 0.04);
+const MOST = Number(process.env["T_MOST"] ?? 0.03);
 /** The sum at which a stretch is as likely guilty as not, before rounding. */
 const EVEN = 1;
 const STEEP = 8;

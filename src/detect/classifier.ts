@@ -18,9 +18,9 @@ export interface Stretch {
 }
 
 /** Letters that a stretch pays for at the least. */
-export const LEAST_STRETCH = 100;
+export const LEAST_STRETCH = 160;
 /** Guilty runs further apart than a word is long, which a match needs. */
-export const LEAST_PLACES = 4;
+export const LEAST_PLACES = 8;
 export const APART = 12;
 
 /** Known runs, looked up by their number: a bit in a map first, which hardly any unknown run has, then the number itself. */

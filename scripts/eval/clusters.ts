@@ -78,4 +78,3 @@ export function clusters(items: readonly Case[]): Map<Case, number> {
   });
   return new Map(items.map((item, n) => [item, find(n)]));
 }
-

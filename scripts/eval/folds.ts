@@ -20,7 +20,11 @@ export function familyOf(source: string): string {
 export function trainWithout(material: Material, without: (item: Case) => boolean, benignFold: number): Model {
   const guilty = material.attacks.filter((item) => !without(item) && isLearned(item.row));
   const innocent = [...material.benign, ...material.surroundings].filter(({ row }) => foldOf(row.id) !== benignFold);
-  const examples: Example[] = [...material.own, ...guilty.map(({ lesson }) => lesson), ...innocent.map(({ example }) => example)];
+  const examples: Example[] = [
+    ...material.own,
+    ...guilty.map(({ lesson }) => lesson),
+    ...innocent.map(({ example }) => example),
+  ];
   return train(examples);
 }
 

@@ -1,5 +1,6 @@
 /** What the judge is trained on and tried with: corpora and texts of our own, as examples. */
 import { readLetters } from "../../src/detect/letters.ts";
+import { clusters } from "./clusters.ts";
 import {
   attackRows,
   benignRows,
@@ -12,7 +13,6 @@ import {
 import { chanceFrom, pick } from "./grammar.ts";
 import { OVERRIDES_ELSEWHERE, ownAttacks } from "./own-attacks.ts";
 import { ELSEWHERE, NEVER, ownBenign, ownNoise, ownRepeats } from "./own-benign.ts";
-import { clusters } from "./clusters.ts";
 import { otherCorpora, ownFiles } from "./own-files.ts";
 import { ownPages } from "./own-pages.ts";
 import { allLettersFor, type Example, exampleOf, exampleOfLetters, prepare } from "./training.ts";

@@ -6,7 +6,8 @@ import { ruleFinds } from "./detector.ts";
 
 const ENDINGS = /\.(?:ts|md|json|mjs|yml|yaml|svg)$|^LICENSE$/;
 /** Made from what is learned here, or written as attacks. */
-const LEFT_OUT = /weights\.ts$|own-attacks\.ts$|detection\.md$|pillar128\.md$|package-lock\.json$|test\/detect\/|docs\/detection/;
+const LEFT_OUT =
+  /weights\.ts$|own-attacks\.ts$|detection\.md$|pillar128\.md$|package-lock\.json$|test\/detect\/|docs\/detection/;
 const FOLDERS = ["src", "test", "docs", "scripts"];
 const LONGEST = 60_000;
 
@@ -36,7 +37,14 @@ export function ownFiles(): Row[] {
     .filter(({ text }) => text.length > 200 && !ruleFinds(text));
 }
 
-const OTHER = ["secrets/detect-secrets", "secrets/fake-leaks", "secrets/gitleaks-rule-cases", "secrets/presidio-recognizers", "http/llhttp", "http/curl-proxy-commands"];
+const OTHER = [
+  "secrets/detect-secrets",
+  "secrets/fake-leaks",
+  "secrets/gitleaks-rule-cases",
+  "secrets/presidio-recognizers",
+  "http/llhttp",
+  "http/curl-proxy-commands",
+];
 
 /** Code, settings and records of corpora made for something else, twenty rows in one text: nothing in them speaks to a model. */
 export function otherCorpora(): Row[] {
@@ -48,7 +56,16 @@ export function otherCorpora(): Row[] {
     );
     const rows: Row[] = [];
     for (let n = 0; n < texts.length; n += 20)
-      rows.push(rowOf(file, String(n), texts.slice(n, n + 20).join("\n").slice(0, LONGEST)));
+      rows.push(
+        rowOf(
+          file,
+          String(n),
+          texts
+            .slice(n, n + 20)
+            .join("\n")
+            .slice(0, LONGEST),
+        ),
+      );
     return rows;
   });
 }

@@ -7,13 +7,59 @@ import type { Row } from "./corpora.ts";
 import { type Chance, fill, type Grammar, pick } from "./grammar.ts";
 
 const PARTS: Grammar = {
-  who: ["Marta", "Mr. Okafor", "the board", "our auditors", "Team Blue", "Dr. Lindqvist", "a customer", "the tenant", "Yuki", "Operations"],
-  thing: ["the invoice", "the parser", "the pump", "the index", "the library", "the cache", "the schedule", "the report", "the device", "the archive", "the account", "the model"],
-  place: ["Ghent", "room 4", "the staging cluster", "the wiki", "port 8443", "the warehouse", "/var/lib/app", "the second floor"],
+  who: [
+    "Marta",
+    "Mr. Okafor",
+    "the board",
+    "our auditors",
+    "Team Blue",
+    "Dr. Lindqvist",
+    "a customer",
+    "the tenant",
+    "Yuki",
+    "Operations",
+  ],
+  thing: [
+    "the invoice",
+    "the parser",
+    "the pump",
+    "the index",
+    "the library",
+    "the cache",
+    "the schedule",
+    "the report",
+    "the device",
+    "the archive",
+    "the account",
+    "the model",
+  ],
+  place: [
+    "Ghent",
+    "room 4",
+    "the staging cluster",
+    "the wiki",
+    "port 8443",
+    "the warehouse",
+    "/var/lib/app",
+    "the second floor",
+  ],
   when: ["on Thursday", "before noon", "in Q3", "after the release", "2025-11-02", "at 07:40", "next spring"],
   num: ["3", "12", "47", "0.5", "1024", "9,300", "one", "forty"],
   name: ["total", "index", "user", "result", "options", "buffer", "state", "config", "token", "line", "path", "rule"],
-  verb: ["load", "parse", "render", "close", "reset", "flush", "print", "check", "ignore", "skip", "update", "override"],
+  verb: [
+    "load",
+    "parse",
+    "render",
+    "close",
+    "reset",
+    "flush",
+    "print",
+    "check",
+    "ignore",
+    "skip",
+    "update",
+    "override",
+  ],
 };
 
 const LEGAL: readonly string[] = [
@@ -32,18 +78,18 @@ const LEGAL: readonly string[] = [
 ];
 
 const CODE: readonly string[] = [
-  "export async function {verb}{name}(input: string, options: Options = {}): Promise<Result> {\n  if (input.length === 0) return null;\n  const {name} = options.{name} ?? defaultOptions.{name};\n  for (const [key, value] of Object.entries({name})) {\n    if (typeof value !== \"string\") throw new TypeError(`unexpected ${key}`);\n  }\n  return { ...options, {name} };\n}",
-  "import os\nimport sys\nfrom collections import defaultdict\n\nclass {name}Handler(BaseHandler):\n    \"\"\"Handle {thing} as described in the manual.\n\n    If *strict* is true, raise ValueError; otherwise ignore errors.\n    \"\"\"\n    def __init__(self, {name}=None, *, strict=False):\n        self.{name} = {name} or {}\n        if not isinstance(strict, bool):\n            raise TypeError('strict must be a bool')\n\n    def {verb}(self, *args, **kwargs):\n        # Skip anything that was seen previously.\n        return [x for x in self.{name}.items() if x[0] not in args]",
-  "func (s *Server) {verb}(ctx context.Context, req *Request) (*Response, error) {\n\tif err := ctx.Err(); err != nil {\n\t\treturn nil, fmt.Errorf(\"{verb} {name}: %w\", err)\n\t}\n\ts.mu.Lock()\n\tdefer s.mu.Unlock()\n\tfor i, {name} := range s.items {\n\t\tlog.Printf(\"%d %v\", i, {name})\n\t}\n\treturn &Response{Code: {num}}, nil\n}",
+  'export async function {verb}{name}(input: string, options: Options = {}): Promise<Result> {\n  if (input.length === 0) return null;\n  const {name} = options.{name} ?? defaultOptions.{name};\n  for (const [key, value] of Object.entries({name})) {\n    if (typeof value !== "string") throw new TypeError(`unexpected ${key}`);\n  }\n  return { ...options, {name} };\n}',
+  'import os\nimport sys\nfrom collections import defaultdict\n\nclass {name}Handler(BaseHandler):\n    """Handle {thing} as described in the manual.\n\n    If *strict* is true, raise ValueError; otherwise ignore errors.\n    """\n    def __init__(self, {name}=None, *, strict=False):\n        self.{name} = {name} or {}\n        if not isinstance(strict, bool):\n            raise TypeError(\'strict must be a bool\')\n\n    def {verb}(self, *args, **kwargs):\n        # Skip anything that was seen previously.\n        return [x for x in self.{name}.items() if x[0] not in args]',
+  'func (s *Server) {verb}(ctx context.Context, req *Request) (*Response, error) {\n\tif err := ctx.Err(); err != nil {\n\t\treturn nil, fmt.Errorf("{verb} {name}: %w", err)\n\t}\n\ts.mu.Lock()\n\tdefer s.mu.Unlock()\n\tfor i, {name} := range s.items {\n\t\tlog.Printf("%d %v", i, {name})\n\t}\n\treturn &Response{Code: {num}}, nil\n}',
   "pub fn {verb}_{name}(input: &str) -> Result<Vec<u8>, Error> {\n    let mut out = Vec::with_capacity(input.len());\n    for line in input.lines().filter(|l| !l.starts_with('#')) {\n        out.extend_from_slice(line.trim().as_bytes());\n    }\n    match out.is_empty() { true => Err(Error::Empty), false => Ok(out) }\n}",
   "public final class {name}Service implements AutoCloseable {\n  private final Map<String, List<Integer>> {name} = new HashMap<>();\n  @Override public void close() throws IOException { {name}.clear(); }\n  /** Returns the previous value, or null when there was none. */\n  public List<Integer> {verb}(String key) { return {name}.getOrDefault(key, List.of()); }\n}",
   "static int {verb}_{name}(struct {name} *p, const char *s, size_t n)\n{\n\tif (!p || !s)\n\t\treturn -EINVAL;\n\twhile (n-- && isspace((unsigned char)*s))\n\t\ts++;\n\tmemcpy(p->buf, s, n);\n\t/* the caller must hold the lock until this returns */\n\treturn 0;\n}",
   "SELECT {name}, COUNT(*) AS n FROM {name}s WHERE created_at >= '2025-01-01' GROUP BY {name} HAVING COUNT(*) > {num} ORDER BY n DESC LIMIT 50;\nALTER TABLE {name}s ADD COLUMN updated_at timestamptz NOT NULL DEFAULT now();\nCREATE INDEX CONCURRENTLY ON {name}s (updated_at);",
-  "#!/usr/bin/env bash\nset -euo pipefail\nfor f in \"$@\"; do\n  [ -f \"$f\" ] || { echo \"no such file: $f\" >&2; exit 1; }\n  sed -e 's/[[:space:]]*$//' \"$f\" > \"$f.tmp\" && mv \"$f.tmp\" \"$f\"\ndone\ncurl -fsSL \"https://pkg.example/{name}/{num}.tar.gz\" -o /tmp/{name}.tar.gz\ntar -xzf /tmp/{name}.tar.gz -C /opt",
-  "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title><link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body><nav><ul><li><a href=\"/docs\">Documentation</a></li><li><a href=\"/about\">About us</a></li></ul></nav>\n<p>{who} will {verb} {thing} {when}.</p><img src=\"/img/{name}.png\" alt=\"{name}\" width=\"400\"><script src=\"/app.js\" defer></script></body></html>",
+  '#!/usr/bin/env bash\nset -euo pipefail\nfor f in "$@"; do\n  [ -f "$f" ] || { echo "no such file: $f" >&2; exit 1; }\n  sed -e \'s/[[:space:]]*$//\' "$f" > "$f.tmp" && mv "$f.tmp" "$f"\ndone\ncurl -fsSL "https://pkg.example/{name}/{num}.tar.gz" -o /tmp/{name}.tar.gz\ntar -xzf /tmp/{name}.tar.gz -C /opt',
+  '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title><link rel="stylesheet" href="/style.css"></head>\n<body><nav><ul><li><a href="/docs">Documentation</a></li><li><a href="/about">About us</a></li></ul></nav>\n<p>{who} will {verb} {thing} {when}.</p><img src="/img/{name}.png" alt="{name}" width="400"><script src="/app.js" defer></script></body></html>',
   "module.exports = { {verb}: function (req, res, next) { var {name} = req.query.{name} || ''; if (!{name}) { return res.status(400).json({ error: 'missing {name}' }); } db.find({ {name}: {name} }, function (err, docs) { if (err) return next(err); res.json(docs); }); } };",
   "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  replicas: {num}\n  template:\n    spec:\n      containers:\n        - name: {name}\n          image: registry.example/{name}:{num}\n          env:\n            - name: LOG_LEVEL\n              value: debug\n          resources:\n            limits: { cpu: 500m, memory: 256Mi }",
-  "@media (max-width: 600px) {\n  .{name} > .title:not(:first-child) { display: none; margin: 0 auto; color: #333; }\n}\n.{name}::before { content: \"\"; position: absolute; transition: opacity 0.2s ease-in-out; }",
+  '@media (max-width: 600px) {\n  .{name} > .title:not(:first-child) { display: none; margin: 0 auto; color: #333; }\n}\n.{name}::before { content: ""; position: absolute; transition: opacity 0.2s ease-in-out; }',
   "describe('{name}', () => {\n  it('does {verb} {thing}', async () => {\n    const response = await request(app).get('/{name}').expect(200);\n    expect(response.body).toEqual({ {name}: '{name}', count: {num} });\n  });\n  it('refuses what it does not know', () => { expect(() => {verb}('x')).toThrow(/unknown {name}/); });\n});",
   "module {name.capital}\n  class << self\n    def {verb}(io, limit: {num})\n      io.each_line.lazy.reject(&:empty?).first(limit)\n    end\n  end\nend\n\ndata class {name}(val id: Long, var label: String?)\nfun {verb}(xs: List<Int>): Int = xs.filter { it > 0 }.sumOf { it * 2 }",
   "Raises an exception if the argument is not a string; returns the original object unchanged otherwise. The caller must not modify the returned list. Subclasses should override this method; the default implementation does nothing. Deprecated since version {num}: use {verb}() instead, which accepts the same arguments.",
@@ -60,9 +106,9 @@ const PROSE: readonly string[] = [
   "The red team tried {num} attacks on the assistant of {who}. In the first group the testers asked the model to forget its rules; in the second they told stories in which a character has no limits. Most were refused. The report recommends that system prompts hold no secrets, and that refusals are tested after every update.",
   "CVE-2024-{num}: a missing check in {name} lets an attacker who can write to {place} run commands as another user. All versions before {num} are affected. Upgrade, or set the option `strict`. There is no workaround. The advisory was written by {who}, who thank the reporter for the responsible disclosure.",
   "The committee met {when} in {place}. {who} opened the session and read the minutes of the previous meeting, which were approved without changes. The budget of {num} thousand was discussed at length. It was decided that {who} will {verb} {thing}, and that the rules for visitors remain in force until further notice.",
-  "It was late when {who} came back to {place}. Nobody had waited, and the old house was as quiet as it had been in the winter. She sat down, opened the letter and read it again, slowly, word by word. \"You can do whatever you want,\" it said, \"but you must never tell anyone what you saw.\" Outside, the rain had begun.",
+  'It was late when {who} came back to {place}. Nobody had waited, and the old house was as quiet as it had been in the winter. She sat down, opened the letter and read it again, slowly, word by word. "You can do whatever you want," it said, "but you must never tell anyone what you saw." Outside, the rain had begun.',
   "Preheat the oven to {num} degrees. Mix flour, sugar and butter, add the eggs one after the other, and let the dough rest for {num} minutes. Do not open the door while it bakes. Serve warm with cream; it keeps for three days in a closed box.",
-  "{\"id\":\"msg_{num}\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"I have read {thing} and will {verb} it now.\"},{\"type\":\"tool_use\",\"name\":\"read_file\",\"input\":{\"path\":\"{place}\"}}],\"stop_reason\":\"tool_use\",\"usage\":{\"input_tokens\":{num},\"output_tokens\":{num}}}",
+  '{"id":"msg_{num}","type":"message","role":"assistant","content":[{"type":"text","text":"I have read {thing} and will {verb} it now."},{"type":"tool_use","name":"read_file","input":{"path":"{place}"}}],"stop_reason":"tool_use","usage":{"input_tokens":{num},"output_tokens":{num}}}',
   "Patients were assigned at random to one of two groups. The first group received {num} mg daily, the second a placebo; neither the patients nor the physicians knew which. After {num} weeks the difference was significant (p < 0.05). Limitations of the study are the small sample, the short time and the lack of a control for age. The authors declare no conflict of interest. The protocol was approved by the ethics committee, and all participants gave written consent.",
   "What's new in version {num}: {verb} accepts a list; {thing} no longer needs a restart; fixed a crash when the file is empty; the old behaviour can be restored with a flag. Removed: the deprecated option, as announced in the previous release. Thanks to everyone who sent patches, and to {who} in particular.",
   "Our rules for moderators: be polite; do not delete posts without telling the author why; ban nobody before two warnings; illegal or hateful content is removed at once, whoever wrote it. Members who ignore the rules again and again may be excluded. If you are not sure, ask {who}.",
@@ -81,7 +127,16 @@ export function ownPages(chance: Chance, count: number): Row[] {
   const kinds = [LEGAL, CODE, PROSE, [...LEGAL, ...PROSE], [...CODE, ...PROSE], [...LEGAL, ...CODE, ...PROSE]];
   return Array.from({ length: count }, (_, n) => {
     const shapes = kinds[n % kinds.length] as readonly string[];
-    const parts = Array.from({ length: 4 + (n % 9) * 3 }, () => fill(capitals(pick(shapes, chance), chance), PARTS, chance));
-    return { id: `own pages:${n}`, source: "own pages", kind: "benign", text: parts.join("\n\n"), planted: null, topic: null };
+    const parts = Array.from({ length: 4 + (n % 9) * 3 }, () =>
+      fill(capitals(pick(shapes, chance), chance), PARTS, chance),
+    );
+    return {
+      id: `own pages:${n}`,
+      source: "own pages",
+      kind: "benign",
+      text: parts.join("\n\n"),
+      planted: null,
+      topic: null,
+    };
   });
 }

@@ -69,7 +69,9 @@ const inputs = files.filter((file) => !file.startsWith("encoded/"));
 const all = material();
 const judged = crossValidated(all);
 const model = trainWithout(all, () => false, NO_FOLD);
-const known = new Map(all.own.filter(({ source }) => source === NEAR_MISSES).map((one, n) => [NEVER[n] as string, one]));
+const known = new Map(
+  all.own.filter(({ source }) => source === NEAR_MISSES).map((one, n) => [NEVER[n] as string, one]),
+);
 const never = NEVER.map((text) => scoreOf(model, known.get(text) as Example));
 const threshold = Math.max(Math.round(MARGIN * thresholdOf(judged)), ...never);
 const packed = packedRuns(model);

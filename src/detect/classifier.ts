@@ -36,7 +36,7 @@ interface Runs {
 const MAP_BITS = 20;
 const WORD = 32 - (MAP_BITS - 5);
 const BIT = 32 - MAP_BITS;
-const SLOT_BITS = 17;
+const SLOT_BITS = 16;
 const SLOT = 32 - SLOT_BITS;
 const LAST_SLOT = (1 << SLOT_BITS) - 1;
 
@@ -79,6 +79,10 @@ function readRuns(): Runs {
   return made;
 }
 
+function isMapped(map: Int32Array, number: number): boolean {
+  return (((map[number >>> WORD] as number) >>> (number >>> BIT)) & 1) === 1;
+}
+
 function slotOf({ numbers, weights }: Runs, number: number): number {
   let slot = number >>> SLOT;
   while (weights[slot] !== 0) {
@@ -95,57 +99,45 @@ export function weightOf(number: number): number {
   return slot === -1 ? 0 : (table.weights[slot] as number);
 }
 
-/** A sum over a stretch, and where it began. */
-class Sum {
+/** The sum over the stretch that is being read, where it began, and what it has met: plain numbers, for the loop's sake. */
+let sum = 0;
+let start = 0;
+let paid = 0;
+let places = 0;
+let place = 0;
+
+function begin(from: number): void {
   sum = 0;
-  start = 0;
-  #paid = 0;
-  #places = 0;
-  #place = 0;
-
-  open(from: number): void {
-    this.sum = 0;
-    this.start = from;
-    this.#paid = from;
-    this.#begin();
-  }
-
-  #begin(): void {
-    stretch = stretch === 0x7fffffff ? 1 : stretch + 1;
-    this.#places = 0;
-    this.#place = -APART;
-  }
-
-  /** Counts the run that ends at `at`; true when the stretch up to it is a match. */
-  counts(table: Runs, slot: number, at: number, length: number): boolean {
-    this.sum -= TOLL * (at - this.#paid);
-    this.#paid = at;
-    if (this.sum <= 0) {
-      this.sum = 0;
-      this.start = at + 1 - length;
-      this.#begin();
-    }
-    if (table.counted[slot] === stretch) return false;
-    table.counted[slot] = stretch;
-    const weight = table.weights[slot] as number;
-    this.sum += weight;
-    if (weight > 0 && at - this.#place >= APART) {
-      this.#places += 1;
-      this.#place = at;
-    }
-    if (this.sum <= THRESHOLD || this.#places < LEAST_PLACES) return false;
-    return this.sum - TOLL * Math.max(0, LEAST_STRETCH - (at + 1 - this.start)) > THRESHOLD;
-  }
+  start = from;
+  places = 0;
+  place = -APART;
+  stretch = stretch === 0x7fffffff ? 1 : stretch + 1;
 }
 
-const sum = new Sum();
+/** Counts the run that ends at `at`; true when the stretch up to it is a match. */
+function counts(table: Runs, slot: number, at: number, length: number): boolean {
+  sum = (sum - Math.imul(TOLL, at - paid)) | 0;
+  paid = at;
+  if (sum <= 0) begin(at + 1 - length);
+  if (table.counted[slot] === stretch) return false;
+  table.counted[slot] = stretch;
+  const weight = table.weights[slot] as number;
+  sum = (sum + weight) | 0;
+  if (weight > 0 && at - place >= APART) {
+    places += 1;
+    place = at;
+  }
+  if (sum <= THRESHOLD || places < LEAST_PLACES) return false;
+  return sum - TOLL * Math.max(0, LEAST_STRETCH - (at + 1 - start)) > THRESHOLD;
+}
 
 /** A stretch of letters in [from, to) that is like an attack, the first that is found, or null. */
 export function findLearned(letters: Uint8Array, from: number, to: number): Stretch | null {
   const table = runs ?? prepareWeights();
-  sum.open(from);
+  begin(from);
+  paid = from;
   const end = firstAbove(table, letters, from, to);
-  return end === -1 ? null : { start: Math.max(from, sum.start), end };
+  return end === -1 ? null : { start: Math.max(from, start), end };
 }
 
 /** Most letters end no known run, so the loop does nothing for them but look. */
@@ -164,10 +156,10 @@ function firstAbove(table: Runs, letters: Uint8Array, from: number, to: number):
     const may =
       ((map[short >>> WORD] as number) >>> (short >>> BIT)) | ((map[long >>> WORD] as number) >>> (long >>> BIT));
     if ((may & 1) === 0) continue;
-    const one = slotOf(table, short);
-    if (one !== -1 && sum.counts(table, one, i, SHORT_RUN)) return i + 1;
-    const other = slotOf(table, long);
-    if (other !== -1 && sum.counts(table, other, i, LONG_RUN)) return i + 1;
+    const one = isMapped(map, short) ? slotOf(table, short) : -1;
+    if (one !== -1 && counts(table, one, i, SHORT_RUN)) return i + 1;
+    const other = isMapped(map, long) ? slotOf(table, long) : -1;
+    if (other !== -1 && counts(table, other, i, LONG_RUN)) return i + 1;
   }
   return -1;
 }

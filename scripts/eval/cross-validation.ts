@@ -1,5 +1,6 @@
 /** Every row judged by a model that has not seen it, nor a near copy of it: five folds. */
-import { clusters, FOLDS, foldOf, scoresOf, trainWithout } from "./folds.ts";
+import { clusters } from "./clusters.ts";
+import { FOLDS, foldOf, scoresOf, trainWithout } from "./folds.ts";
 import { hashOf } from "./grammar.ts";
 import type { Case, Material } from "./material.ts";
 

@@ -1,8 +1,9 @@
 /** Leave-one-source-out: each source judged by weights made without it and without the near copies of its rows elsewhere. */
 import { THRESHOLD } from "../../src/detect/weights.ts";
+import { nearCopies } from "./clusters.ts";
 import { HARD_ATTACKS } from "./corpora.ts";
 import { ruleFinds } from "./detector.ts";
-import { FOLDS, familyOf, foldOf, nearCopies, scoresOf, trainWithout } from "./folds.ts";
+import { FOLDS, familyOf, foldOf, scoresOf, trainWithout } from "./folds.ts";
 import type { Case } from "./material.ts";
 import { added, cells, percent, type Share, shareOf, table } from "./report.ts";
 import type { Section } from "./section.ts";

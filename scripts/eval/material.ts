@@ -1,5 +1,6 @@
 /** What the judge is trained on and tried with: corpora and texts of our own, as examples. */
 import { readLetters } from "../../src/detect/letters.ts";
+import { clusters } from "./clusters.ts";
 import {
   attackRows,
   benignRows,
@@ -12,14 +13,19 @@ import {
 import { chanceFrom, pick } from "./grammar.ts";
 import { OVERRIDES_ELSEWHERE, ownAttacks } from "./own-attacks.ts";
 import { ELSEWHERE, NEVER, ownBenign, ownNoise, ownRepeats } from "./own-benign.ts";
-import { allLettersFor, type Example, exampleOf, exampleOfLetters } from "./training.ts";
+import { otherCorpora, ownFiles } from "./own-files.ts";
+import { ownPages } from "./own-pages.ts";
+import { allLettersFor, type Example, exampleOf, exampleOfLetters, prepare } from "./training.ts";
 
 export const SEED = 128;
+export const NEAR_MISSES = "own near misses";
 
 /** A row of a corpus with its example. */
 export interface Case {
   readonly row: Row;
   readonly example: Example;
+  /** What to learn from it: of a document with an attack planted in it only the plant, for the rest of it is innocent. */
+  readonly lesson: Example;
 }
 
 export interface Material {
@@ -71,17 +77,27 @@ export function material(): Material {
       topic: null,
     });
   }
-  const surroundings = [...codeAnswers(), ...emptiedDocuments(), ...requests, ...responses, ...longs];
+  const surroundings = [
+    ...codeAnswers(),
+    ...emptiedDocuments(),
+    ...requests,
+    ...responses,
+    ...longs,
+    ...ownFiles(),
+    ...otherCorpora(),
+    ...ownPages(chance, 400),
+  ];
   const attackSources = new Map<string, number>();
   for (const { source } of attacks) attackSources.set(source, (attackSources.get(source) ?? 0) + 1);
-  const caseOf = (row: Row, guilty: boolean, weight: number): Case => ({
-    row,
-    example: exampleOf(row.id, row.source, row.text, guilty, weight),
-  });
+  const caseOf = (row: Row, guilty: boolean, weight: number): Case => {
+    const example = exampleOf(row.id, row.source, row.text, guilty, weight);
+    const lesson = row.planted === null ? example : exampleOf(row.id, row.source, row.planted, guilty, weight);
+    return { row, example, lesson };
+  };
   const texts = [...benign, ...surroundings].map(({ text }) => text);
   const mine = (name: string, list: readonly string[], guilty: boolean, weight: number): Example[] =>
     list.map((text, n) => exampleOf(`${name}:${n}`, name, text, guilty, weight));
-  return {
+  const made: Material = {
     // A source of many rows says the same many times over.
     attacks: attacks.map((row) => caseOf(row, true, Math.sqrt(100 / Math.max(20, attackSources.get(row.source) ?? 1)))),
     benign: benign.map((row) => caseOf(row, false, row.source === "alpaca-harmless-train" ? 1 : 4)),
@@ -89,7 +105,7 @@ export function material(): Material {
     own: [
       ...mine("own attacks", ownAttacks(chance, 1200), true, 0.5),
       ...mine("own attacks elsewhere", OVERRIDES_ELSEWHERE, true, 0.5),
-      ...mine("own near misses", NEVER, false, 40),
+      ...mine(NEAR_MISSES, NEVER, false, 40),
       ...mine(
         "own near misses in a chat",
         NEVER.map((text) => `model m messages role user content ${text}`),
@@ -110,9 +126,8 @@ export function material(): Material {
       ...mine("own noise", ownNoise(texts, chance, 600), false, 1),
     ],
   };
-}
-
-/** What to learn from a row: of a document with an attack planted in it only the plant, for the rest of it is innocent. */
-export function lessonOf({ row, example }: Case): Example {
-  return row.planted === null ? example : exampleOf(row.id, row.source, row.planted, true, example.weight);
+  for (const [item, cluster] of clusters(made.attacks)) item.lesson.group = cluster;
+  const cases = [...made.attacks, ...made.benign, ...made.surroundings];
+  prepare([...new Set([...made.own, ...cases.map(({ example }) => example), ...cases.map(({ lesson }) => lesson)])]);
+  return made;
 }

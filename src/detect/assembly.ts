@@ -103,5 +103,5 @@ function isWord(byte: number): boolean {
 }
 
 function judged(letters: Uint8Array): Match | null {
-  return letters.length < MIN_LETTERS ? null : judge({ letters, count: letters.length, text: letters });
+  return letters.length < MIN_LETTERS ? null : judge({ letters, count: letters.length, text: letters, learned: false });
 }

@@ -57,13 +57,13 @@ export const VECTORS: Readonly<Record<string, Vector>> = {
 
 /** The worst thing a reading says, or null: stock phrases, then punctuation, then likeness. */
 export function judge(reading: Reading): Match | null {
-  const { letters, count, text } = reading;
+  const { letters, count, text, learned } = reading;
   const phrase = findPhrase(letters, 0, count);
   if (phrase !== null) return matchOf(phrase.vector, phrase, false);
   const markup = findMarkup(text, 0, text.length);
   if (markup !== null) return matchOf(markup.vector, markup, true);
-  const learned = findLearned(letters, 0, count);
-  return learned === null ? null : matchOf("712", learned, false);
+  const like = learned ? findLearned(letters, 0, count) : null;
+  return like === null ? null : matchOf("712", like, false);
 }
 
 function matchOf(vector: string, { start, end }: { start: number; end: number }, inText: boolean): Match {

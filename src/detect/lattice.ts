@@ -124,7 +124,8 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
   const { count } = read;
   const ascii = read.foreign ? level.ascii.subarray(0, asciiOf(text, level.ascii)) : text;
   if (read.masked) return exploreMasked(text, ascii, effort, depth);
-  const match = judge({ letters: read.letters, count, text: ascii });
+  // Whatever is read once a puzzle is solved was put together from parts.
+  const match = judge({ letters: read.letters, count, text: ascii, learned: (done & PUZZLE) === 0 });
   if (match !== null) return placed(match, text, ascii);
   // Before anything else is read: letters are only kept until then.
   const cipher = mayBeCipher(read.letters, count);
@@ -252,7 +253,7 @@ function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, dept
   return { match: seen.match, view: seen.view === "" ? kinds : `${kinds} > ${seen.view}`, start, end };
 }
 
-/** A phrase with quotes in it is one in pieces. */
+/** A phrase with quotes in it is one in pieces; a whole passage may quote what it likes. */
 function placed(match: Match, text: Uint8Array, ascii: Uint8Array): Sighting {
   if (match.inText) {
     const same = ascii === text;
@@ -271,7 +272,7 @@ function placed(match: Match, text: Uint8Array, ascii: Uint8Array): Sighting {
   const before = readLetters(text, first + 1);
   const quotes = before.quotes + before.doubles;
   const after = readLetters(text, last);
-  if (after.quotes + after.doubles === quotes) return { match, view: "", start, end };
+  if (match.vector === "712" || after.quotes + after.doubles === quotes) return { match, view: "", start, end };
   return { match: asAssembly(match), view: "assembly", start, end };
 }
 

@@ -11,7 +11,9 @@ interface TextRule {
 }
 
 /** A place in an address that a model is to fill in. */
-const PLACEHOLDER = String.raw`(?:\[[\w .:-]{2,40}\]|\{\{?[\w .:-]{1,40}\}?\}|<[\w .:-]{2,40}>|\$\{?[\w.]{2,30}\}?|%7B|%5B|[A-Z][A-Z_]{3,30}(?=[)&"'\s]))`;
+const PLACEHOLDER = String.raw`(?:\[[\w .:-]{2,40}\]|\{\{?[\w .:-]{1,40}\}?\}|<[\w .:-]{2,40}>|\$\{?[\w.]{2,30}\}?|%7B|%5B)`;
+/** The same in capitals; ordinary addresses have those too, so where it is tried the case is told from the rest. */
+const CAPITALS = String.raw`[A-Z][A-Z_]{3,30}(?=[)&"'\s])`;
 const CALLS = String.raw`(?:(?:window\.|self\.|top\.|this\.)?(?:alert|fetch|eval|prompt|confirm|import|atob|console\.\w{1,8})\s{0,3}[(\x60]|document\.(?:cookie|location|write|domain)|(?:window\.)?location(?:\.href)?\s{0,3}=|new\s{1,3}Image|navigator\.sendBeacon)`;
 
 const RULES: readonly TextRule[] = [
@@ -19,7 +21,7 @@ const RULES: readonly TextRule[] = [
     vector: "705",
     stems: ["](http"],
     pattern: new RegExp(
-      String.raw`(?<=!\[[^\]\n]{0,80})\]\(https?:[^)\s?]{1,160}\?[^)\s]{0,80}?[=&/]${PLACEHOLDER}`,
+      String.raw`(?<=!\[[^\]\n]{0,80})\]\(https?:[^)\s?]{1,160}\?[^)\s]{0,80}?[=&/](?:${PLACEHOLDER}|${CAPITALS})`,
       "y",
     ),
   },
@@ -27,8 +29,8 @@ const RULES: readonly TextRule[] = [
     vector: "705",
     stems: ["<img s", "<img\ns", "<img\ts", "<image"],
     pattern: new RegExp(
-      String.raw`<im(?:g|age)\s[^>]{0,60}src\s{0,2}=\s{0,2}.?https?:[^>\s?]{1,160}\?[^>\s]{0,80}?[=&/]${PLACEHOLDER}`,
-      "iy",
+      String.raw`<[Ii][Mm](?:[Gg]|[Aa][Gg][Ee])\s[^>]{0,60}[Ss][Rr][Cc]\s{0,2}=\s{0,2}.?[Hh][Tt][Tt][Pp][Ss]?:[^>\s?]{1,160}\?[^>\s]{0,80}?[=&/](?:${PLACEHOLDER}|${CAPITALS})`,
+      "y",
     ),
   },
   {
@@ -123,8 +125,9 @@ const RULES: readonly TextRule[] = [
   {
     vector: "707",
     stems: ["/etc/passwd", "/etc/shadow"],
+    // To name the file is nothing: what counts is the way out of a folder, or a command behind what ends an argument.
     pattern:
-      /(?<=(?:\.\.\/){3}|(?:\.\.%2f){3}|[;&|\x60]\s{0,4}cat\s{1,3}|\$\(\s{0,3}cat\s{1,3}|file:\/\/)\/?etc\/(?:passwd|shadow)|(?<=(?:\.\.\/){2}\.\.|[;&|\x60]\s{0,4}cat\s{1,3}|\$\(\s{0,3}cat\s{1,3}|file:\/\/)\/etc\/(?:passwd|shadow)/iy,
+      /(?<=(?:\.\.\/){2}\.\.|(?:\.\.%2f){3}|(?:[\w"')\]]\s{0,4}(?:[;&|]|&&|\|\|)|\x60|\$\()\s{0,4}cat\s{1,3})\/?etc\/(?:passwd|shadow)/iy,
   },
   {
     vector: "707",

@@ -10,6 +10,11 @@ export interface Reading {
   readonly count: number;
   /** The same with everything between the letters, mostly ASCII, for detectors of markup and commands. */
   readonly text: Uint8Array;
+  /**
+   * Whether likeness counts. It does for what a text says, plainly or encoded; in what was put together from parts of an
+   * ordinary text (pieces in quotes, words turned round, letters taken out) only stock phrases do.
+   */
+  readonly learned: boolean;
 }
 
 /** What a reading says that it should not. */

@@ -56,7 +56,7 @@ export class SessionTails {
     letters.set(tail);
     letters.set(head, tail.length);
     const count = tail.length + head.length;
-    const match = judge({ letters, count, text: letters.subarray(0, count) });
+    const match = judge({ letters, count, text: letters.subarray(0, count), learned: false });
     if (match === null || match.start >= tail.length || match.end <= tail.length) return null;
     return {
       pillar: "128",

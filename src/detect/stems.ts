@@ -3,7 +3,7 @@
  * bytes, looked up in a table, find the places where a stem may end; a sticky pattern judges each of them. As long as every
  * part of the patterns is of bounded length the whole is linear in the text, whatever the text.
  */
-import { LAST } from "./buckets.ts";
+import { LAST } from "./grams.ts";
 
 export interface StemRule {
   readonly vector: string;

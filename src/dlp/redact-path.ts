@@ -4,7 +4,7 @@ import { looksSecret } from "./credential.ts";
 const REDACTED = "[redacted]";
 /**
  * Of a secret that stands among what some servers take for slashes: what of it is the secret cannot be told, so no rule can
- * know where it leads, and `readPath` has no reading of it.
+ * know where it leads, and policy knows no reading of it.
  */
 export const REDACTED_UNCLEAR = "[redacted%2F]";
 

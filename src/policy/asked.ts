@@ -4,10 +4,11 @@ import type { Fact, Facts, JsonFact } from "../content/facts.ts";
 import type { GraphQl } from "../content/graphql.ts";
 import type { JsonPath } from "../content/json-path.ts";
 import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
+import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
+import { type PathReadings, readPath } from "../wire/path-readings.ts";
 import { Trigrams } from "./_trigrams.ts";
-import { type PathReadings, readPath } from "./path-readings.ts";
 
 /**
  * Unknown: it cannot be told. Some: several values, or readings of one, stand where a rule looks, and not all of them are
@@ -78,7 +79,10 @@ export class Asked {
   }
 
   get path(): PathReadings | null {
-    if (this.#path === undefined) this.#path = readPath(this.question.path);
+    if (this.#path === undefined) {
+      const { path } = this.question;
+      this.#path = path.includes(REDACTED_UNCLEAR) ? null : readPath(path);
+    }
     return this.#path;
   }
 

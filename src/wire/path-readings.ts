@@ -2,7 +2,6 @@
  * The ways a server may read a path. Percent escapes, dot segments, backslashes, path parameters and doubled slashes are
  * undone by some servers and kept by others; a rule on paths must hold for all of them.
  */
-import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 
 export interface PathReadings {
   /** Segments without the slashes; one list a reading, the first the usual one. */
@@ -22,7 +21,7 @@ const UNCLEAR = /[\0-\x1f\x7f]|%u[0-9a-f]{4}/i;
 
 /** Null: nobody knows what it is, such as one too long to be read in every way. */
 export function readPath(path: string): PathReadings | null {
-  if (path.length > MAX_LENGTH || path.includes(REDACTED_UNCLEAR)) return null;
+  if (path.length > MAX_LENGTH) return null;
   if (!ODD.test(path)) return withLowered([path.split("/").filter(isNotEmpty)]);
   const readings: string[][] = [];
   const add = (segments: readonly string[]): void => {

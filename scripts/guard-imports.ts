@@ -40,7 +40,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   content: ["model", "errors", "wire"],
   detect: ["model", "errors", "wire", "content"],
   dlp: ["model", "errors", "wire", "crypto", "content"],
-  limits: ["model", "errors", "words", "content"],
+  limits: ["model", "errors", "words", "wire", "content"],
   policy: ["model", "errors", "words", "wire", "crypto", "content", "detect", "dlp", "limits"],
   engine: ["model", "errors", "words", "wire", "crypto", "content", "detect", "dlp", "limits", "policy"],
   config: ["model", "errors", "words", "wire", "crypto", "policy", "contract"],

@@ -54,7 +54,11 @@ export function* readBody(question: Pick<Question, "body" | "headers">, tape: Js
     return made({ bytes, type }, "binary", { reason: "ambiguous", detail: "the content type has no single reading" });
   if (type.startsWith("multipart/") && said !== null) return yield* readParts(bytes, said, tape);
   const saysJson = type === "application/json" || type.endsWith("+json") || type === "text/json";
-  if (saysJson || looksLikeJson(bytes)) {
+  const looks = looksLikeJson(bytes);
+  if (looks === "marked") {
+    return made({ bytes, type }, "json", { reason: "ambiguous", detail: "JSON to those who look at its first bytes" });
+  }
+  if (saysJson || looks) {
     const charset = (said?.parameters.get("charset") ?? "utf-8").toLowerCase();
     if (charset !== "utf-8" && charset !== "utf8" && charset !== "us-ascii") {
       return made({ bytes, type }, "json", { reason: "ambiguous", detail: "JSON that says it is not UTF-8" });
@@ -66,7 +70,8 @@ export function* readBody(question: Pick<Question, "body" | "headers">, tape: Js
     const at = tape.at;
     const lines = outcome === "invalid" ? yield* readLines({ bytes, type }, tape) : null;
     if (lines !== null) return lines;
-    if (saysJson || outcome !== "invalid") return made({ bytes, type }, "json", jsonTrouble(outcome, at));
+    // Whatever it says it is: many servers do not ask, and some read one value and no further.
+    return made({ bytes, type }, "json", jsonTrouble(outcome, at));
   }
   if (type === "application/x-www-form-urlencoded") {
     const leaves = new Leaves();
@@ -95,16 +100,33 @@ const USUAL: ReadonlyMap<string, MediaType> = new Map([
   ["application/json", { type: "application/json", parameters: new Map() }],
 ]);
 
-function looksLikeJson(bytes: Uint8Array): boolean {
+/** More blanks than this in front of anything are no document; a pass over them must not be felt. */
+const MAX_BLANK = 64 * 1024;
+
+/**
+ * By its first bytes; "marked": by a byte order mark, as UTF-16 or UTF-32, or behind a comment, which some readers of JSON
+ * take away and others refuse.
+ */
+function looksLikeJson(bytes: Uint8Array): boolean | "marked" {
   let at = 0;
-  while (at < bytes.length && at < 1024) {
+  let marked = false;
+  for (; at < bytes.length && at < MAX_BLANK; at++) {
     const code = bytes[at] as number;
-    if (code === 0x7b || code === 0x5b) return true;
-    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return false;
-    at += 1;
+    if (code === 0x20 || (code >= 0x09 && code <= 0x0d)) continue;
+    if (code !== 0 && code < MARKS_FROM) break;
+    if (code !== 0 && !MARKS.includes(code)) return false;
+    marked = true;
   }
-  return false;
+  const code = bytes[at] ?? 0;
+  if (at === MAX_BLANK) return "marked";
+  if (code === 0x2f) return bytes[at + 1] === 0x2a || bytes[at + 1] === 0x2f ? "marked" : false;
+  if (code !== 0x7b && code !== 0x5b) return false;
+  return marked || bytes[at + 1] === 0 ? "marked" : true;
 }
+
+/** The bytes of byte order marks. */
+const MARKS: readonly number[] = [0xef, 0xbb, 0xbf, 0xfe, 0xff];
+const MARKS_FROM = 0xbb;
 
 function looksBinary(bytes: Uint8Array): boolean {
   return bytes.subarray(0, 4096).indexOf(0) !== -1;
@@ -170,6 +192,9 @@ function made(
   };
 }
 
+/** A reader that stops behind the first value takes that for the whole, whatever the body is said to be. */
+const SEVERAL: Trouble = { reason: "ambiguous", detail: "several JSON texts" };
+
 /** One JSON text a line (two at least), or null when it is not that. */
 function* readLines({ bytes, type }: Source, tape: JsonTape): Generator<void, Body | null> {
   const leaves = new Leaves();
@@ -198,7 +223,7 @@ function* readLines({ bytes, type }: Source, tape: JsonTape): Generator<void, Bo
       yield;
     }
   }
-  return lines < 2 ? null : made({ bytes, type }, "ndjson", trouble, leaves);
+  return lines < 2 ? null : made({ bytes, type }, "ndjson", trouble ?? SEVERAL, leaves);
 }
 
 function* readParts(bytes: Uint8Array, media: MediaType, tape: JsonTape): Generator<void, Body> {

@@ -137,7 +137,8 @@ class LazyFacts implements Facts {
     if (body.tape === null) return known(null);
     const found = yield* readLlm(this.question, body.tape);
     if (found === "too_many") return unknown({ reason: found, detail: "too many values in one message" });
-    if (found === "ambiguous") return unknown({ reason: found, detail: "keys that differ in case only" });
+    if (found === "ambiguous")
+      return unknown({ reason: found, detail: "keys that differ in case only, or two protocols" });
     return known(found);
   }
 

@@ -8,7 +8,7 @@ import { type Name, nameAt } from "./_names.ts";
 import type { Body } from "./body.ts";
 import { ARRAY, type JsonTape, KEY, OBJECT, STRING } from "./json.ts";
 import { first, isTrue, member, numberAt, sibling, stringAt } from "./json-look.ts";
-import type { Llm, TextRange } from "./llm.ts";
+import type { Dialect, Llm, TextRange } from "./llm.ts";
 
 /** What a field of the outermost object is for. */
 type Use = "system" | "tools" | "images" | "inside" | "most" | "answers";
@@ -81,18 +81,35 @@ interface Reading extends Heard {
   schemas: number;
   most: number;
   answers: number;
+  /** Which fields bound the answer; null: any may. */
+  readonly bound: Bound | null;
 }
+
+/** A server passes over a bound that another dialect has: it must not count for a small answer. */
+interface Bound {
+  readonly names: readonly Name[];
+  /** In an object such as `options`, not beside the messages. */
+  readonly inside: boolean;
+}
+
+const BOUNDS: Partial<Readonly<Record<Dialect, Bound>>> = {
+  "openai-chat": { names: ["max_tokens", "max_completion_tokens"], inside: false },
+  "openai-completions": { names: ["max_tokens"], inside: false },
+  "openai-responses": { names: ["max_output_tokens"], inside: false },
+  "anthropic-messages": { names: ["max_tokens"], inside: false },
+  "anthropic-complete": { names: ["max_tokens_to_sample"], inside: false },
+  ollama: { names: ["num_predict"], inside: true },
+};
 
 /** Nodes of one message, and between two yields: more cannot be read without being felt. */
 const MOST_AT_ONCE = 64 * 1024;
 const SLICE = 8 * 1024;
 
-/** Null: no call of a model. `ambiguous`: keys that differ in case only. `too_many`: values in one message. */
+/** Null: no call of a model. `ambiguous`: keys that differ in case only, or two protocols. `too_many`: values in one message. */
 export function* readLlm(question: Question, tape: JsonTape): Generator<void, Llm | null | "ambiguous" | "too_many"> {
   if (tape.kind[0] !== OBJECT) return yield* readMcp(tape, null);
   const fields = fieldsOf(tape, 0);
   if (fields === null) return "ambiguous";
-  if (fields.has("jsonrpc")) return yield* readMcp(tape, fields);
   const call: Call = {
     tape,
     fields,
@@ -100,13 +117,15 @@ export function* readLlm(question: Question, tape: JsonTape): Generator<void, Ll
     header: (name) => headerOf(question, name),
   };
   const shape = recognise(call);
+  // Servers of models pass over a field they do not know: a call in two protocols is one of either.
+  if (fields.has("jsonrpc")) return shape === null ? yield* readMcp(tape, fields) : "ambiguous";
   return shape === null ? null : yield* read(tape, fields, shape);
 }
 
 function* read(tape: JsonTape, fields: Fields, shape: Shape): Generator<void, Llm | "too_many"> {
   const reading: Reading = {
     ...{ messages: [], toolCalls: [], system: [], images: 0, files: 0, numbers: 0 },
-    ...{ tools: [], schemas: 0, most: 0, answers: 1 },
+    ...{ tools: [], schemas: 0, most: 0, answers: 1, bound: BOUNDS[shape.dialect] ?? null },
   };
   if (!(yield* take(tape, fields, reading))) return "too_many";
   if (shape.dialect === "replicate") takeSystem(tape, fields.get("input"), reading);
@@ -147,9 +166,9 @@ function* take(tape: JsonTape, fields: Fields, into: Reading): Generator<void, b
       for (let each = first(tape, node); each !== -1; each = sibling(tape, each)) into.images += 1;
     } else if (use === "inside" && tape.kind[node] === OBJECT) {
       for (let key = first(tape, node); key !== -1; key = sibling(tape, key + 1)) {
-        takeNumber(tape, nameAt(tape, key), key + 1, into);
+        takeNumber(tape, nameAt(tape, key), key + 1, { into, inside: true });
       }
-    } else takeNumber(tape, name, node, into);
+    } else takeNumber(tape, name, node, { into, inside: false });
   }
   return true;
 }
@@ -176,9 +195,16 @@ function fits(tape: JsonTape, node: number): boolean {
   return (tape.next[node] as number) - node <= MOST_AT_ONCE;
 }
 
-function takeNumber(tape: JsonTape, name: Name | "", node: number, into: Reading): void {
+function takeNumber(
+  tape: JsonTape,
+  name: Name | "",
+  node: number,
+  { into, inside }: { readonly into: Reading; readonly inside: boolean },
+): void {
   const use = name === "" ? undefined : USES.get(name);
-  if (use !== "most" && use !== "answers") return;
+  if (name === "" || (use !== "most" && use !== "answers")) return;
+  const { bound } = into;
+  if (use === "most" && bound !== null && (bound.inside !== inside || !bound.names.includes(name))) return;
   const found = numberAt(tape, node);
   if (found === null || !(found > 0) || !Number.isFinite(found)) return;
   into[use] = Math.max(into[use], Math.ceil(found));

@@ -59,7 +59,7 @@ export function embeddedDecider(
       return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
     }
     if (ruled.verdict === "allow" && ruled.findings.length === 0) {
-      if (egress.wordy || !memo.knowsPath(egress.path, engine)) memo.quiet(egress, engine);
+      if (egress.wordy || engine.readsShort || !memo.knowsPath(egress.path, engine)) memo.quiet(egress, engine);
       if (ruled === lastRuling && lastDecision !== null) return lastDecision;
       lastRuling = ruled;
       lastDecision = decisionOf(ruled, { egress, held, attestationHash: null });
@@ -80,7 +80,8 @@ export function embeddedDecider(
   /** `body`: of `held`, with its codings undone. */
   function rule(body: Uint8Array | null, layers: readonly Uint8Array[], about: Case): Decision | Promise<Decision> {
     const { engine, memo, egress, held } = about;
-    const { wordy, headers, path } = egress;
+    const { headers, path } = egress;
+    const wordy = egress.wordy || engine.readsShort;
     const trailers = held === null ? null : held.trailers;
     const fresh = wordy ? memo.unread(egress, engine) : NO_FIELDS;
     const url = !memo.knowsPath(path, engine);

@@ -4,10 +4,11 @@ import type { LimitProgram } from "../limits/compile.ts";
 import type { LimitSubject, ModelCall } from "../limits/subject.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
-import { headerValue } from "../model/headers.ts";
+import { type HeaderList, headerValue, headerValues } from "../model/headers.ts";
 import type { Field, Question } from "../model/question.ts";
 import { type BodyDecoder, contentCodings, isVeto } from "./decode.ts";
 import { nextTurn } from "./inspect-in-turns.ts";
+import { overridesMethod } from "./plain-read.ts";
 
 export interface SubjectSource {
   readonly tenant: string;
@@ -80,12 +81,13 @@ function describe({ tenant, egress, sent, read }: Bare, call: ModelCall | null):
     port: destination.port,
     literal: destination.literal,
     method,
+    overridden: overridesMethod(headers, egress.path),
     path,
     tunnel: egress.phase === "tunnel",
     inside: egress.parent !== null,
     bytes: sent?.length ?? 0,
     call,
-    paying: { body: read, contentType: headerValue(headers, "content-type") ?? "", query },
+    paying: { body: read, contentType: contentTypeOf(headers), query },
   };
 }
 
@@ -99,6 +101,12 @@ function questionOf(egress: Egress, body: Uint8Array | null): Question {
   const parameters = query === "" ? [] : query.split("&").map((pair): Field => named(pair));
   const place = { method, scheme, host, port, literal, path, query: parameters, headers: fields, trailers: [] };
   return { org: "", caller, agent: agentOf(egress), parentAgent: null, phase, door, ...place, upgrade, body, at: 0 };
+}
+
+/** Of two that differ servers take the one or the other: then it is no type that an amount can be read from. */
+function contentTypeOf(headers: HeaderList): string {
+  const given = new Set(headerValues(headers, "content-type"));
+  return given.size > 1 ? "*" : (headerValue(headers, "content-type") ?? "");
 }
 
 function agentOf({ principal, headers }: Egress): string | null {

@@ -59,6 +59,11 @@ export class Engine {
     return this.#profile.dlp.prepare();
   }
 
+  /** Fields of a head have to be read even when none of them is longer than `SHORT_VALUE`. */
+  get readsShort(): boolean {
+    return this.#profile.short;
+  }
+
   /** True when `rule` does it in one go without holding an event loop. */
   static isShort({ question, layers }: Pick<Asked, "question" | "layers">, most: number): boolean {
     return layers.length === 0 && (question.body === null || question.body.length <= Math.min(most, WHOLE_BYTES));

@@ -11,6 +11,8 @@ export type Action = "enforce" | "sanitize" | "watch" | "note" | "ignore";
 
 export interface Profile {
   readonly dlp: Dlp;
+  /** Something is looked for that may be no longer than `SHORT_VALUE`: canaries and the like, a card or a social security number. */
+  readonly short: boolean;
   /** False when nothing of Pillar 128 is looked at. */
   readonly detects: boolean;
   /** Of a finding of Pillar 128. */
@@ -30,10 +32,21 @@ export function profileOf(program: Program | null): Profile {
   const modes: Readonly<Record<DlpClass, Mode>> = { ...DEFAULT_MODES, ...settings.modes };
   return {
     dlp: compileDlp(settings),
+    short: findsShort(settings, modes),
     detects: detect.mode !== "off" || Object.keys(detect.vectors ?? {}).length > 0,
     attack: (finding) => attackAction(detect, finding),
     data: (finding) => dataAction(modes[finding.class], finding),
   };
+}
+
+/** Personal data that is only told is not worth reading every short field for. */
+function findsShort(
+  { canaries, patterns, dictionaries }: DlpSettings,
+  modes: Readonly<Record<DlpClass, Mode>>,
+): boolean {
+  const acts = (mode: Mode): boolean => mode === "enforce" || mode === "sanitize";
+  if (acts(modes.personal) || acts(modes.health)) return true;
+  return [canaries, patterns, dictionaries].some((list) => list !== undefined && list.length > 0);
 }
 
 function attackAction(detect: DetectSection, { vector, name, severity }: Finding): Action {

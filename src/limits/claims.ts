@@ -110,7 +110,8 @@ function claimUse({ limit, subject, program }: Using, claims: Claim[], objection
 
 function claimPayment(limit: Limit, subject: LimitSubject, claims: Claim[], objections: Objection[]): void {
   const { payment } = limit;
-  if (payment === null || (!limit.paysByReads && READS.has(subject.method.toUpperCase()))) return;
+  if (payment === null || (!limit.paysByReads && !subject.overridden && READS.has(subject.method.toUpperCase())))
+    return;
   const read = readPayment(payment, subject.paying);
   if (typeof read !== "number") {
     objections.push({ limit, vector: read.vector, reason: `what the request would pay is not plain: ${read.why}` });

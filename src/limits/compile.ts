@@ -1,4 +1,5 @@
 /** The sections of a policy become a program that is only asked, never changed. */
+import { readPath } from "../wire/path-readings.ts";
 import type { Path } from "./amount-path.ts";
 import { globMatches } from "./glob.ts";
 import type { AmountUnit } from "./money.ts";
@@ -111,9 +112,9 @@ function compileLimit(limit: LimitsSection[number], hosts: HostMatcher | null): 
     coversTunnels: (methods.size === 0 || methods.has("CONNECT")) && models.length === 0 && paths.length === 0,
     paysByReads: methods.has("GET") || methods.has("HEAD") || methods.has("OPTIONS"),
     matches(subject) {
-      if (methods.size > 0 && !methods.has(subject.method.toUpperCase())) return false;
+      if (methods.size > 0 && !subject.overridden && !methods.has(subject.method.toUpperCase())) return false;
       if (hosts !== null && !hosts(subject.host, subject.port, subject.literal)) return false;
-      if (paths.length > 0 && !some(paths, subject.path) && !some(paths, plainPath(subject.path))) return false;
+      if (paths.length > 0 && !leadsTo(paths, subject.path)) return false;
       if (agents.length > 0 && !some(agents, subject.agent ?? "")) return false;
       if (tenants.length > 0 && !some(tenants, subject.tenant)) return false;
       if (models.length === 0) return true;
@@ -148,17 +149,12 @@ function some(patterns: readonly string[], text: string): boolean {
   return patterns.some((pattern) => globMatches(pattern, text));
 }
 
-/** As most servers read a path: letters that need no escape unescaped, doubled slashes and dots undone, case kept. */
-export function plainPath(path: string): string {
-  const unescaped = path.replace(/%[0-9a-fA-F]{2}/g, (code) => {
-    const char = String.fromCharCode(Number.parseInt(code.slice(1), 16));
-    return /[A-Za-z0-9._~/-]/.test(char) ? char : code;
-  });
-  const kept: string[] = [];
-  for (const segment of unescaped.split("/")) {
-    const name = segment.split(";")[0] ?? "";
-    if (name === "..") kept.pop();
-    else if (name !== "" && name !== ".") kept.push(name);
-  }
-  return `/${kept.join("/")}`;
+/** As any server may read the path. One that nobody can read may lead anywhere. */
+function leadsTo(patterns: readonly string[], path: string): boolean {
+  if (some(patterns, path)) return true;
+  const read = readPath(path);
+  if (read === null) return true;
+  if (read.readings.some((segments) => some(patterns, `/${segments.join("/")}`))) return true;
+  const lowered = patterns.map((pattern) => pattern.toLowerCase());
+  return read.lowered.some((segments) => some(lowered, `/${segments.join("/")}`));
 }

@@ -98,7 +98,7 @@ class Scan {
       if (mask !== 0 && this.#at - from <= MAX_LEAF) {
         const name = this.#text(from);
         if (name === null) return false;
-        inner = this.#named(mask, depth, name.toLowerCase());
+        inner = this.#named(mask, depth, folded(name));
         // Which of two members counts, and whether case does, depends on who reads.
         if ((seen & inner) !== 0) return false;
         seen |= inner;
@@ -140,7 +140,7 @@ class Scan {
   #named(mask: number, depth: number, name: string): number {
     let named = 0;
     this.#paths.forEach((path, i) => {
-      if ((mask & (1 << i)) !== 0 && path[depth]?.toLowerCase() === name) named |= 1 << i;
+      if ((mask & (1 << i)) !== 0 && folded(path[depth] ?? "") === name) named |= 1 << i;
     });
     return named;
   }
@@ -176,6 +176,11 @@ class Scan {
       return null;
     }
   }
+}
+
+/** As readers fold that take no care of case: the long s and the sign of Kelvin are letters too. */
+function folded(name: string): string {
+  return name.toUpperCase().toLowerCase();
 }
 
 function ends(byte: number): boolean {

@@ -20,6 +20,8 @@ export interface LimitSubject {
   readonly port: number;
   readonly literal: boolean;
   readonly method: string;
+  /** A field or parameter asks the server to take the method for another one. */
+  readonly overridden: boolean;
   /** Raw, without query; "" for a tunnel. */
   readonly path: string;
   readonly tunnel: boolean;

@@ -9,6 +9,7 @@ import { engines } from "./engines.ts";
 import { compileGlob, compilePathGlob } from "./glob.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
 
+const NOTHING: readonly (string | Credential)[] = [];
 const MAX_REGEX_TEXT = 16_384;
 const METHOD = /^[A-Z][A-Z0-9-]{0,31}$/;
 
@@ -24,7 +25,14 @@ export function headConditions(when: Conditions, compiling: Compiling): Conditio
     for (const [i, method] of methods.entries()) {
       if (!METHOD.test(method)) problem([...path, "methods", i], `${quote(method)} is not a method: they are capitals`);
     }
-    made.push(oneOf("methods", methods, ({ question }) => question.method, { tunnel: false }));
+    const set = new Set(methods);
+    made.push({
+      ...oneOf("methods", methods, ({ question }) => question.method, { tunnel: false }),
+      test({ methods: read }) {
+        if (read === null) return UNKNOWN;
+        return ofSome(read.filter((method) => set.has(method)).length, read.length);
+      },
+    });
   }
   if (when.class !== undefined) {
     const wanted = when.class;
@@ -148,16 +156,23 @@ function field(part: "query" | "headers", name: string, test: TextTest, compilin
     test(asked) {
       if (!asked.known.content) return UNKNOWN;
       const values = read(asked);
-      if (test.present === false) return values.length === 0 ? YES : NO;
+      const alike = part === "query" ? asked.queryLike(key) : NOTHING;
+      if (test.present === false) return values.length > 0 ? NO : alike.length > 0 ? SOME : YES;
+      const truthOf = (value: string | Credential) =>
+        matches(typeof value === "string" && part === "query" ? decodeParameter(value) : value, asked);
       let yes = 0;
       let no = 0;
       for (const value of values) {
-        const truth = matches(typeof value === "string" && part === "query" ? decodeParameter(value) : value, asked);
+        const truth = truthOf(value);
         if (truth === YES) yes += 1;
         else if (truth === NO) no += 1;
       }
-      if (values.length === no) return NO;
-      return yes + no === values.length ? ofSome(yes, values.length) : UNKNOWN;
+      if (yes + no < values.length) return UNKNOWN;
+      if (alike.length === 0) return ofSome(yes, values.length);
+      // Another server takes these for it; they can make it doubtful, never sure.
+      const others = alike.map(truthOf);
+      if (yes === 0 && others.every((truth) => truth === NO)) return NO;
+      return yes > 0 && no === 0 && others.every((truth) => truth === YES) ? YES : SOME;
     },
     found: (asked) => (asked.known.content ? `${read(asked).length} of it` : "not kept"),
   };

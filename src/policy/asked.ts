@@ -4,10 +4,11 @@ import type { Fact, Facts, JsonFact } from "../content/facts.ts";
 import type { GraphQl } from "../content/graphql.ts";
 import type { JsonPath } from "../content/json-path.ts";
 import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
+import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
+import { type PathReadings, readPath } from "../wire/path-readings.ts";
 import { Trigrams } from "./_trigrams.ts";
-import { type PathReadings, readPath } from "./path-readings.ts";
 
 /**
  * Unknown: it cannot be told. Some: several values, or readings of one, stand where a rule looks, and not all of them are
@@ -46,6 +47,8 @@ const MAX_MATCHED = 50_000;
 const MATCH_COST = 64;
 
 const MAX_MESSAGES = 2 * 1024 * 1024;
+/** Longer forms are not read for the method they may name. */
+const MAX_OVERRIDING = 64 * 1024;
 const ALL_KNOWN: Known = { content: true, findings: true };
 const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 const OVERRIDES: readonly string[] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -59,6 +62,8 @@ export class Asked {
   #path: PathReadings | null | undefined;
   #headers: Map<string, (string | Credential)[]> | undefined;
   #query: Map<string, (string | Credential)[]> | undefined;
+  #queryLike: Map<string, (string | Credential)[]> | undefined;
+  #methods: readonly string[] | null | undefined;
   #class: "read" | "write" | "unknown" | undefined;
   #llm: Fact<Llm | null> | undefined;
   #graphql: Fact<GraphQl | null> | undefined;
@@ -74,7 +79,10 @@ export class Asked {
   }
 
   get path(): PathReadings | null {
-    if (this.#path === undefined) this.#path = readPath(this.question.path);
+    if (this.#path === undefined) {
+      const { path } = this.question;
+      this.#path = path.includes(REDACTED_UNCLEAR) ? null : readPath(path);
+    }
     return this.#path;
   }
 
@@ -112,6 +120,29 @@ export class Asked {
     return this.#query.get(name) ?? NO_VALUES;
   }
 
+  /**
+   * What others take for a parameter of this name: in another case, with marks of a list, cut off at a zero or parted at a
+   * semicolon.
+   */
+  queryLike(name: string): readonly (string | Credential)[] {
+    if (this.#queryLike === undefined) {
+      this.#queryLike = new Map();
+      for (const [given, value] of this.question.query) {
+        const key = decodeParameter(given);
+        const loose = looseName(key);
+        const pieces = typeof value === "string" ? value.split(";") : [value];
+        if (loose !== key || pieces.length > 1) add(this.#queryLike, loose, pieces[0] ?? "");
+        for (const piece of pieces.slice(1)) {
+          if (typeof piece !== "string") continue;
+          const equals = piece.indexOf("=");
+          const inner = equals === -1 ? piece : piece.slice(0, equals);
+          add(this.#queryLike, looseName(decodeParameter(inner)), equals === -1 ? "" : piece.slice(equals + 1));
+        }
+      }
+    }
+    return this.#queryLike.size === 0 ? NO_VALUES : (this.#queryLike.get(looseName(name)) ?? NO_VALUES);
+  }
+
   queryNames(): IterableIterator<string> {
     this.query("");
     return (this.#query ?? new Map<string, (string | Credential)[]>()).keys();
@@ -122,6 +153,32 @@ export class Asked {
     return this.headers("content-type").map((value) =>
       typeof value === "string" ? (value.split(";", 1)[0] ?? "").trim().toLowerCase() : "",
     );
+  }
+
+  /**
+   * What a server may take the request's method for: its own, and those that override fields name. Null: not known. Of
+   * evidence only its own is kept.
+   */
+  get methods(): readonly string[] | null {
+    if (this.#methods === undefined) this.#methods = this.#readMethods();
+    return this.#methods;
+  }
+
+  #readMethods(): readonly string[] | null {
+    const own = [this.question.method];
+    if (!this.known.content) return own;
+    const said = [...OVERRIDES.flatMap((name) => this.headers(name)), ...this.query("_method")];
+    if (this.contentTypes().includes("application/x-www-form-urlencoded")) {
+      if ((this.question.body?.length ?? 0) > MAX_OVERRIDING) return null;
+      const fields = this.facts.form("_method");
+      if (!fields.known) return null;
+      said.push(...fields.value);
+    }
+    for (const value of said) {
+      if (typeof value !== "string") return null;
+      own.push(decodeParameter(value).trim().toUpperCase());
+    }
+    return own;
   }
 
   /** GET, HEAD, OPTIONS and GraphQL queries read; whatever could be read as something else writes. */
@@ -218,19 +275,35 @@ function group(
   named: (text: string) => string,
 ): void {
   for (const [name, value] of fields) {
-    const key = named(name);
-    const values = into.get(key);
-    if (values === undefined) into.set(key, [value]);
-    else values.push(value);
+    add(into, named(name), value);
   }
 }
 
-/** A parameter's name or value as a form has it; what cannot be decoded stays as it is. */
+function add(into: Map<string, (string | Credential)[]>, key: string, value: string | Credential): void {
+  const values = into.get(key);
+  if (values === undefined) into.set(key, [value]);
+  else values.push(value);
+}
+
+function looseName(name: string): string {
+  const zero = name.indexOf("\0");
+  const whole = zero === -1 ? name : name.slice(0, zero);
+  return whole
+    .trim()
+    .replace(/\[[^[\]]*\]$/, "")
+    .toLowerCase();
+}
+
+/** A parameter's name or value as a form has it. What is no UTF-8 is replaced, as servers do; what is no escape stays. */
 export function decodeParameter(text: string): string {
   if (!/[%+]/.test(text)) return text;
+  const spaced = text.replaceAll("+", " ");
   try {
-    return decodeURIComponent(text.replaceAll("+", " "));
+    return decodeURIComponent(spaced);
   } catch {
-    return text;
+    return spaced.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
+      const bytes = Uint8Array.from(run.slice(1).split("%"), (hex) => Number.parseInt(hex, 16));
+      return decoder.decode(bytes);
+    });
   }
 }

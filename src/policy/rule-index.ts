@@ -140,7 +140,7 @@ function textsOf(key: TextKey, asked: Asked): Iterable<string> | null {
     case "tenants":
       return [question.org];
     case "methods":
-      return [question.method];
+      return asked.methods;
     case "headers":
       return known.content ? asked.headerNames() : null;
     case "vectors":

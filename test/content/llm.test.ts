@@ -355,3 +355,26 @@ testUnless(
     expect(total.wrong).toBe(0);
   },
 );
+
+describe("what bounds an answer is what its server goes by", () => {
+  test.each([
+    ["/v1/chat/completions", { ...CHAT, max_output_tokens: 1 }],
+    ["/v1/chat/completions", { ...CHAT, options: { max_tokens: 1 } }],
+    ["/v1/responses", { model: "m-1", input: "hi", max_tokens: 1 }],
+    ["/v1/messages", { ...CHAT, anthropic_version: "x", max_tokens_to_sample: 1 }],
+    ["/api/chat", { ...CHAT, max_tokens: 1 }],
+    ["/api/chat", { ...CHAT, num_predict: 1 }],
+  ])("%s %j is not bounded", (path, body) => expect(llmOf(body, path)?.maxTokens).toBeNull());
+
+  test("and the right one counts", () => {
+    expect(llmOf({ ...CHAT, options: { num_predict: 7 } }, "/api/chat")?.maxTokens).toBe(7);
+    expect(llmOf({ ...CHAT, max_completion_tokens: 7, max_output_tokens: 1 }, "/v1/chat/completions")?.maxTokens).toBe(
+      7,
+    );
+  });
+});
+
+test("a call of a model that says it is a call of a tool is neither", () => {
+  const body = { ...CHAT, jsonrpc: "2.0", method: "tools/call", params: { name: "x" } };
+  expect(factsOf(questionOf(body, { path: "/v1/chat/completions" })).llm()).toMatchObject({ reason: "ambiguous" });
+});

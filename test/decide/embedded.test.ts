@@ -439,3 +439,19 @@ test("a policy read again while a body is inspected is the next egress's, in the
   expect(second.verdict).toBe("block");
   expect(second.policyVersion).not.toBe(before);
 });
+
+describe("a head of short fields only is read where something short is looked for", () => {
+  const cases: [string, string, string][] = [
+    ["a canary", "canaries: { values: [XK-canary-0001] }", "XK-canary-0001"],
+    ["a pattern", 'patterns: { list: [{ name: ticket, regex: "TCK-[0-9]{8}", severity: low }] }', "TCK-12345678"],
+    ["a card number", "personal: enforce", "378282246310005"],
+  ];
+  for (const [what, dlp, value] of cases) {
+    test(what, async () => {
+      const { decide } = await decider(`version: 1\ndefault: allow\ndlp: { ${dlp} }\n`);
+      const ask = (headers: string[]) => decide(egress({ method: "GET", headers, wordy: false, coded: false }), null);
+      expect(await ask(["X-A", "fine"])).toMatchObject({ verdict: "allow" });
+      expect(await ask(["X-A", value])).toMatchObject({ verdict: "block" });
+    });
+  }
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { redactPath } from "../../src/dlp/redact-path.ts";
+import { REDACTED_UNCLEAR, redactPath } from "../../src/dlp/redact-path.ts";
 
 // Put together here so that no scanner takes these for real ones.
 const token = (prefix: string) => `${prefix}${"4f9Kq2Zr8XbW1nTj7LcV0sYd"}`;
@@ -12,7 +12,7 @@ describe("redactPath replaces", () => {
     [`/bot123456789%3AAA${token("")}/sendMessage`, "/[redacted]/sendMessage"],
     [`/services/T012AB3CD/B012AB3CD/${token("")}`, "/services/T012AB3CD/B012AB3CD/[redacted]"],
     [`/a/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.${token("")}`, "/a/[redacted]"],
-    [`/a;jsessionid=${token("")}/b`, "/[redacted]/b"],
+    [`/a;jsessionid=${token("")}/b`, "/a;jsessionid=[redacted]/b"],
     [`/a/%73k-${token("")}`, "/a/[redacted]"],
     ["/k/0123456789abcdef0123456789abcdef", "/k/[redacted]"],
   ];
@@ -34,6 +34,17 @@ describe("redactPath keeps", () => {
     "/sk-short",
   ];
   for (const path of cases) test(JSON.stringify(path), () => expect(redactPath(path)).toBe(path));
+});
+
+describe("redactPath hides no place behind a credential", () => {
+  const cases: [string, string][] = [
+    [`/admin;${token("")}/x`, "/admin;[redacted]/x"],
+    [`/x%2f..%2fadmin%252F${token("")}`, `/${REDACTED_UNCLEAR}`],
+    [`/admin\\${token("")}`, `/${REDACTED_UNCLEAR}`],
+    [`/${token("").slice(0, 12)}%2F${token("")}`, `/${REDACTED_UNCLEAR}`],
+    [`/bot123456789:AA${token("")}%2f..%2fadmin`, "/[redacted]%2f..%2fadmin"],
+  ];
+  for (const [path, redacted] of cases) test(redacted, () => expect(redactPath(path)).toBe(redacted));
 });
 
 test("redactPath drops query and fragment, with what they hold", () => {

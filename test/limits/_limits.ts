@@ -23,6 +23,7 @@ export function subject(rest: Partial<LimitSubject> = {}): LimitSubject {
     port: 443,
     literal: false,
     method: "POST",
+    overridden: false,
     path: "/v1/chat",
     tunnel: false,
     inside: false,

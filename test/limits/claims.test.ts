@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { claimsOf } from "../../src/limits/claims.ts";
-import { plainPath } from "../../src/limits/compile.ts";
 import type { LimitSubject } from "../../src/limits/subject.ts";
 import { compiled, program, subject } from "./_limits.ts";
 
@@ -182,7 +181,25 @@ test("prices: an own one before the shipped, which has only exact or dated names
   expect(table.find("gpt-4o", "EUR")).toBeNull();
 });
 
-test("plainPath", () => {
-  expect(plainPath("/a//b/./c/../%64%2Fe;x=1?")).toBe("/a/b/d/e");
-  expect(plainPath("/../..")).toBe("/");
+describe("a limit on a path is not passed by", () => {
+  const { limits } = program([{ id: "r", match: { paths: ["/v1/pay"] }, rate: { requests: 1, per: "1m" } }]);
+  test.each([
+    "/v1//pay",
+    "/v1/%70ay",
+    "/v1/%2570ay",
+    "/V1/Pay",
+    "/v1\\pay",
+    "/x/..;/v1/pay",
+    "/v1/pay;a=1",
+    "/v1/pay%00",
+  ])("%s", (path) => expect(limits[0]?.matches(subject({ path }))).toBe(true));
+  test("and does not cover others", () => expect(limits[0]?.matches(subject({ path: "/v1/paying" }))).toBe(false));
+});
+
+test("a read that is to be taken for something else pays", () => {
+  const payment = { field: "$.amount", currency: "EUR", unit: "minor", max: 10, per: "1d" };
+  const some = program([{ id: "p", payment }]);
+  const paying = { body: new TextEncoder().encode('{"amount":5}'), contentType: "application/json", query: "" };
+  expect(claimsOf(some, subject({ method: "GET", paying })).claims).toHaveLength(0);
+  expect(claimsOf(some, subject({ method: "GET", overridden: true, paying })).claims).toHaveLength(1);
 });

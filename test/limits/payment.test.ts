@@ -159,3 +159,11 @@ describe("paths", () => {
     test(`"${text}" is none`, () => expect(parsePath(text)).toBeNull());
   }
 });
+
+test("names that fold to one name are that name twice", () => {
+  const cents = terms("$.total_cents", { unit: "minor" });
+  const body = new TextEncoder().encode('{"total_cents":1,"total_cent\u017f":100000}');
+  expect(readPayment(cents, { body, contentType: "application/json", query: "" })).toMatchObject({
+    vector: "payment_unreadable",
+  });
+});

@@ -12,11 +12,14 @@ export interface PathReadings {
 
 const MAX_SEGMENTS = 512;
 const MAX_LENGTH = 16_384;
-const ODD = /[%\\;]|\/\/|\/\.{1,2}(?:\/|$)|[^\x21-\x7e]/;
+const ODD = /[%\\;]|\/\/|\.(?:\/|$)|[^\x21-\x7e]/;
 /** Escapes undone by everybody: of characters that mean nothing in a path. */
 const PLAIN_ESCAPE = /%(?:2[01247-9A-Da-d]|3[0-9AaCcEeDd]|4[0-9A-Fa-f]|5[0-9AaBbD-Fd-f]|6[0-9A-Fa-f]|7[0-9A-Ea-e])/g;
 
-/** Null for a path too long to be read in every way: nobody knows what it is. */
+/** Cut off by some, a letter to others; `%u0041` is a letter to a few. */
+const UNCLEAR = /[\0-\x1f\x7f]|%u[0-9a-f]{4}/i;
+
+/** Null: nobody knows what it is, such as one too long to be read in every way. */
 export function readPath(path: string): PathReadings | null {
   if (path.length > MAX_LENGTH) return null;
   if (!ODD.test(path)) return withLowered([path.split("/").filter(isNotEmpty)]);
@@ -38,7 +41,9 @@ export function readPath(path: string): PathReadings | null {
     for (const text of [undone, slashed]) {
       add(resolved(text.split("/")));
       add(resolved(text.split("/").map(withoutParameters)));
+      add(resolved(text.split("/").map(withoutTail)));
     }
+    if (UNCLEAR.test(undone)) return null;
     if (undone === before) break;
   }
   if (readings.some((segments) => segments.length > MAX_SEGMENTS)) return null;
@@ -63,6 +68,11 @@ function resolved(segments: readonly string[]): string[] {
 function withoutParameters(segment: string): string {
   const semicolon = segment.indexOf(";");
   return semicolon === -1 ? segment : segment.slice(0, semicolon);
+}
+
+/** As file systems do that end no name in a dot or a space. */
+function withoutTail(segment: string): string {
+  return /^\.{1,2}$/.test(segment) ? segment : segment.replace(/[. ]+$/, "");
 }
 
 function decoded(text: string): string {

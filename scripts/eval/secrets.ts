@@ -1,11 +1,12 @@
 /**
- * How well secrets and personal data are told, over the labelled cases of a corpora folder (SALLYPORT_CORPORA, or
- * /work/shared/corpora). `bun scripts/eval/secrets.ts [--misses]` prints it; another script may call `evaluateSecrets`.
+ * How well secrets and personal data are told, over the labelled cases of a corpora folder (SALLYPORT_CORPORA,
+ * scripts/eval/corpora.ts). `bun scripts/eval/secrets.ts [--misses]` prints it; another script may call `evaluateSecrets`.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { compileDlp, type Dlp, type DlpFinding } from "../../src/dlp/dlp.ts";
+import { corporaFolder } from "./corpora.ts";
 
 export interface EvalRow {
   /** "format", "assignment", "detect-secrets", or a recognizer. */
@@ -18,8 +19,17 @@ export interface EvalRow {
   readonly negatives: number;
   readonly flagged: number;
   readonly flaggedSure: number;
-  readonly misses: readonly string[];
-  readonly mistakes: readonly string[];
+  /** Texts in which something sure was found, taken out, and looked for again. */
+  readonly sanitized: number;
+  /** Of those, the ones in which a secret still stood. */
+  readonly left: number;
+  readonly misses: readonly Told[];
+  readonly mistakes: readonly Told[];
+}
+
+export interface Told {
+  readonly id: string;
+  readonly text: string;
 }
 
 interface Case {
@@ -40,12 +50,8 @@ const FORMAT_RULES =
 /** Found by the name beside the value and nothing else. */
 const BY_NAME = new Set(["generic-secret", "password", "authorization"]);
 
-export function corporaFolder(): string {
-  return process.env.SALLYPORT_CORPORA ?? "/work/shared/corpora";
-}
-
 export function evaluateSecrets(folder: string = corporaFolder()): EvalRow[] {
-  const dlp = compileDlp({ modes: { personal: "enforce", health: "enforce" } });
+  const dlp = compileDlp({ modes: { secret: "sanitize", personal: "sanitize", health: "sanitize" } });
   const counts = new Map<string, Count>();
   const leaks = read(folder, "gitleaks-rule-cases");
   // A text that one rule calls wrong and another right is a secret: of the other vendor.
@@ -61,6 +67,7 @@ export function evaluateSecrets(folder: string = corporaFolder()): EvalRow[] {
       rule,
       row,
       format ? findings.filter(({ name }) => !BY_NAME.has(name)) : findings,
+      dlp,
     );
   }
   for (const row of read(folder, "detect-secrets")) {
@@ -71,6 +78,7 @@ export function evaluateSecrets(folder: string = corporaFolder()): EvalRow[] {
       file.replace("_test.py", ""),
       row,
       scan(dlp, row.text).filter((f) => f.class === "secret"),
+      dlp,
     );
   }
   for (const row of read(folder, "fake-leaks")) {
@@ -81,6 +89,7 @@ export function evaluateSecrets(folder: string = corporaFolder()): EvalRow[] {
       path.split("/")[0] ?? "",
       row,
       scan(dlp, row.text).filter((f) => f.class === "secret"),
+      dlp,
     );
   }
   for (const row of read(folder, "presidio-recognizers")) {
@@ -91,12 +100,13 @@ export function evaluateSecrets(folder: string = corporaFolder()): EvalRow[] {
       name,
       row,
       scan(dlp, row.text).filter((f) => f.class !== "secret"),
+      dlp,
     );
   }
   return [...counts.values()];
 }
 
-type Count = { -readonly [Key in keyof EvalRow]: EvalRow[Key] extends readonly string[] ? string[] : EvalRow[Key] };
+type Count = { -readonly [Key in keyof EvalRow]: EvalRow[Key] extends readonly Told[] ? Told[] : EvalRow[Key] };
 
 function tally(
   counts: Map<string, Count>,
@@ -104,6 +114,7 @@ function tally(
   name: string,
   row: Case,
   findings: readonly DlpFinding[],
+  dlp: Dlp,
 ): void {
   if (row.label === null) return;
   const key = `${group}/${name}`;
@@ -116,6 +127,8 @@ function tally(
     negatives: 0,
     flagged: 0,
     flaggedSure: 0,
+    sanitized: 0,
+    left: 0,
     misses: [],
     mistakes: [],
   };
@@ -125,24 +138,42 @@ function tally(
   if (row.label === "tp") {
     count.positives++;
     if (any) count.found++;
-    if (sure) count.foundSure++;
-    else count.misses.push(row.text);
+    if (sure) {
+      count.foundSure++;
+      count.sanitized++;
+      if (!isGone(dlp, row.text, findings)) count.left++;
+    } else count.misses.push({ id: row.id, text: row.text });
   } else {
     count.negatives++;
     if (any) count.flagged++;
     if (sure) {
       count.flaggedSure++;
-      count.mistakes.push(`${findings.map((finding) => finding.name).join(",")}: ${row.text}`);
+      count.mistakes.push({ id: row.id, text: `${findings.map((finding) => finding.name).join(",")}: ${row.text}` });
     }
   }
 }
 
-function scan(dlp: Dlp, text: string): DlpFinding[] {
-  const steps = dlp.scanBody(new TextEncoder().encode(text), { kind: "text", host: "collector.example" });
+/** True when nothing that was found and sure stands in the text once it is sanitised. */
+function isGone(dlp: Dlp, text: string, findings: readonly DlpFinding[]): boolean {
+  const bytes = new TextEncoder().encode(text);
+  const done = driven(dlp.sanitize(bytes, { kind: "text", host: "collector.example" }));
+  if (done === "exhausted") return false;
+  const after = new TextDecoder().decode(done.bytes);
+  return findings
+    .filter(({ confidence, mode }) => confidence !== "low" && mode === "sanitize")
+    .every(({ start, end }) => !after.includes(new TextDecoder().decode(bytes.subarray(start, end))));
+}
+
+function driven<T>(steps: Generator<void, T>): T {
   for (;;) {
     const step = steps.next();
-    if (step.done) return step.value === "exhausted" ? [] : step.value;
+    if (step.done) return step.value;
   }
+}
+
+function scan(dlp: Dlp, text: string): DlpFinding[] {
+  const found = driven(dlp.scanBody(new TextEncoder().encode(text), { kind: "text", host: "collector.example" }));
+  return found === "exhausted" ? [] : found;
 }
 
 function read(folder: string, name: string): Case[] {
@@ -183,7 +214,7 @@ if (import.meta.main) {
         `  ${row.name.padEnd(34)} ${row.foundSure}/${row.found}/${row.positives} found, ${row.flaggedSure}/${row.flagged}/${row.negatives} wrong`,
       );
       if (misses)
-        for (const text of [...row.misses.slice(0, 3), ...row.mistakes.slice(0, 3)])
+        for (const { text } of [...row.misses.slice(0, 3), ...row.mistakes.slice(0, 3)])
           console.log(`      ${JSON.stringify(text).slice(0, 140)}`);
     }
   }

@@ -43,20 +43,20 @@ const FIRST_ROUNDS = 4;
 const ROUNDS = 10;
 const RATE = 0.05;
 /** Of a text's toll a letter, before rounding. */
-const TOLL = Number(process.env["T_TOLL"] ?? 0.004);
+const TOLL = 0.004;
 /** No run weighs more, so that no few of them are enough. */
-const MOST = Number(process.env["T_MOST"] ?? 0.03);
+const MOST = 0.03;
 /** The sum at which a stretch is as likely guilty as not, before rounding. */
 const EVEN = 1;
 const STEEP = 8;
 /** All guilty examples together weigh so much of what the innocent ones weigh. */
-const BALANCE = Number(process.env["T_BALANCE"] ?? 0.3);
+const BALANCE = 0.3;
 const SEED = 128;
 /** A weight of 1 before rounding. */
 export const UNIT = 3000;
 /** Runs a first model is made with, and those that are kept. */
 const CANDIDATES = 200_000;
-export const KEPT = Number(process.env["T_KEPT"] ?? 34_000);
+export const KEPT = 34_000;
 /** Texts a run must stand in to be looked at: guilty ones, or innocent ones. */
 const LEAST_GUILTY = 3;
 const LEAST_INNOCENT = 12;

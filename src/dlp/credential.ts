@@ -14,7 +14,7 @@ interface Beginning {
   /** The beginning alone tells, whatever follows it. */
   readonly telling: boolean;
   /** Shapes one of which the whole token has where the beginning alone does not tell. Compiled when first needed. */
-  readonly specs: string[];
+  readonly specs: { readonly spec: string; readonly issuer: string }[];
   formats: readonly Format[] | null;
 }
 
@@ -49,11 +49,11 @@ function beginningsOf(): ReadonlyMap<number, readonly Beginning[]> {
     const other = known.get(text);
     if (other === undefined) {
       const telling = spec === null || SURE.has(text) || TELLING.test(text);
-      known.set(text, { text, issuer, telling, specs: spec === null ? [] : [spec], formats: null });
+      known.set(text, { text, issuer, telling, specs: spec === null ? [] : [{ spec, issuer }], formats: null });
       return;
     }
     if (other.issuer !== issuer) other.issuer = null;
-    if (spec !== null) other.specs.push(spec);
+    if (spec !== null) other.specs.push({ spec, issuer });
   };
   for (const [text, issuer] of FAMILIES) note(text, issuer, null);
   for (const [, issuer, spec, near] of FORMATS) {
@@ -80,7 +80,7 @@ export function issuerOf(token: string): string | null {
   const beginning = beginningOf(token);
   if (beginning === null) return null;
   if (beginning.text === OPENAI_DIALECT) return token.includes(OPENAI_MARK) ? "openai" : null;
-  return beginning.issuer;
+  return beginning.issuer ?? shapedBy(token, beginning);
 }
 
 function beginningOf(token: string): Beginning | null {
@@ -89,25 +89,34 @@ function beginningOf(token: string): Beginning | null {
   if (list === undefined) return null;
   for (const beginning of list) {
     if (!token.startsWith(beginning.text)) continue;
-    if (beginning.telling ? token.length >= beginning.text.length + MIN_TAIL : hasShape(token, beginning))
+    if (beginning.telling ? token.length >= beginning.text.length + MIN_TAIL : shapesOf(token, beginning).length > 0)
       return beginning;
   }
   return null;
 }
 
-const RULE = secretRule("credential", null, "a credential");
 const MAX_SHAPED = 1024;
 const scratch = new Uint8Array(MAX_SHAPED);
 let sink: Sink | null = null;
 
-function hasShape(token: string, beginning: Beginning): boolean {
-  if (token.length > MAX_SHAPED) return false;
-  beginning.formats ??= beginning.specs.map((spec) => new Format(RULE, spec));
+/** Whose shape it has, of several issuers whose keys begin alike; null when it has that of more than one, or none. */
+function shapedBy(token: string, beginning: Beginning): string | null {
+  const issuers = new Set(shapesOf(token, beginning));
+  const [only = null] = issuers;
+  return issuers.size === 1 ? only : null;
+}
+
+/** The issuers whose shapes the whole token has. */
+function shapesOf(token: string, beginning: Beginning): string[] {
+  if (token.length > MAX_SHAPED) return [];
+  beginning.formats ??= beginning.specs.map(({ spec, issuer }) => new Format(secretRule(issuer, issuer, ""), spec));
   const bytes = scratch.subarray(0, latin1Into(token, scratch));
   sink ??= new Sink();
   sink.begin(bytes);
-  for (const format of beginning.formats) if (format.match(bytes, 0, sink) === token.length) return true;
-  return false;
+  const issuers: string[] = [];
+  for (const format of beginning.formats)
+    if (format.match(bytes, 0, sink) === token.length) issuers.push(format.rule.name);
+  return issuers;
 }
 
 const UUID = /^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/;

@@ -20,7 +20,7 @@ const MAX_KNOWN = 12;
 const TEMPLATE = /%[sd]|\{\w*\}/;
 /** What a variable or a template begins with. */
 const OPENS = new Uint8Array(256);
-for (const byte of ascii("${}<>()[]")) OPENS[byte] = 1;
+for (const byte of ascii("{}$<>()[]")) OPENS[byte] = 1;
 
 export function urls(): Detector[] {
   return [{ literal: ascii("://"), fold: false, next: [], found: userinfo }];

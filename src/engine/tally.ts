@@ -16,6 +16,7 @@ export class Tally {
   readonly findings: Finding[] = [];
   enforced: Reason | null = null;
   every: Reason | null = null;
+  readonly #kinds = new Map<string, number>();
 
   /** The first of equals stays. */
   add(reason: Reason, watched: boolean): void {
@@ -24,7 +25,29 @@ export class Tally {
     if (this.enforced === null || outranks(reason.verdict, this.enforced.verdict)) this.enforced = reason;
   }
 
+  /** When there is no more room, what is of a kind not noted yet takes the place of the last of a kind that is noted twice. */
   note(finding: Finding): void {
-    if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);
+    const { findings } = this;
+    const kind = kindOf(finding);
+    const count = this.#kinds.get(kind) ?? 0;
+    if (findings.length < MAX_FINDINGS) {
+      findings.push(finding);
+      this.#kinds.set(kind, count + 1);
+      return;
+    }
+    if (count > 0) return;
+    for (let i = findings.length - 1; i >= 0; i--) {
+      const other = kindOf(findings[i] as Finding);
+      const others = this.#kinds.get(other) ?? 0;
+      if (others < 2) continue;
+      findings[i] = finding;
+      this.#kinds.set(other, others - 1);
+      this.#kinds.set(kind, 1);
+      return;
+    }
   }
+}
+
+function kindOf({ vector, name }: Finding): string {
+  return `${vector} ${name}`;
 }

@@ -13,7 +13,7 @@ import type { Listener, Runtime } from "../runtime/contract.ts";
 import { planeMetrics } from "./metrics.ts";
 import { QUESTION_ROOM } from "./question.ts";
 import { Ruler } from "./ruler.ts";
-import { planeSurface } from "./surface.ts";
+import { asking, planeSurface } from "./surface.ts";
 import { openTenancy, type Tenancy } from "./tenancy.ts";
 
 const DRAIN_STEP_MS = 20;
@@ -78,6 +78,7 @@ export class Plane {
         ...config.listen,
         maxBody: Math.ceil(maxDecoded / 3) * 4 + QUESTION_ROOM,
         maxBodies: config.maxHeld,
+        known: (authorization, clientName) => asking({ runtime, tenancy }, authorization, clientName) !== null,
         maxConnections: config.maxConnections,
         idleMs: config.keepAliveTimeoutMs,
         ...(config.tls === null ? {} : { tls: config.tls }),

@@ -46,7 +46,7 @@ interface Bindings {
 }
 
 export function planeSurface(surface: Surface): ServeHandler {
-  const { runtime, metrics, log, tenancy } = surface;
+  const { runtime, metrics, log } = surface;
   const adminHash = surface.adminToken === null ? null : runtime.sha256(surface.adminToken);
   let inFlight = 0;
   let refusalLogged = Number.NEGATIVE_INFINITY;
@@ -55,12 +55,6 @@ export function planeSurface(surface: Surface): ServeHandler {
   function refused(status: number, error: string, detail: Parameters<typeof refusal>[2]): Response {
     metrics.refused.with(error).inc();
     return refusal(status, error, detail);
-  }
-
-  /** Hashes are compared, so that not even a token's length shows in the time it takes. */
-  function hashOf(authorization: string | undefined): string | null {
-    const token = /^bearer +([\u0021-\u007e]+) *$/i.exec(authorization ?? "")?.[1];
-    return token === undefined ? null : runtime.sha256(token);
   }
 
   function stranger(peer: string): Response {
@@ -74,8 +68,8 @@ export function planeSurface(surface: Surface): ServeHandler {
     return refused(401, "unauthorized", { message: "the token or certificate of a tenant is needed", headers });
   }
 
-  function known(authorization: string | undefined, { clientName }: Arrived): Tenant | null {
-    return tenantOf(tenancy.tenants, { tokenHash: hashOf(authorization), clientName });
+  function known(authorization: string | undefined, { clientName }: Pick<Arrived, "clientName">): Tenant | null {
+    return asking(surface, authorization, clientName);
   }
 
   async function decide(tenant: Tenant, body: Uint8Array): Promise<Response> {
@@ -131,7 +125,7 @@ export function planeSurface(surface: Surface): ServeHandler {
   app.get("/readyz", () => healthResponse(readiness([surface.health()], surface.strict)));
   app.get("/metrics", (c) => {
     const here = c.env.peer.startsWith("127.") || c.env.peer === "::1";
-    const given = hashOf(c.req.header("Authorization"));
+    const given = hashOf(runtime, c.req.header("Authorization"));
     const shown = adminHash !== null && given !== null && constantTimeEqual(given, adminHash);
     if (!shown && (!here || adminHash !== null)) return stranger(c.env.peer);
     return c.body(renderPrometheus([metrics.registry.snapshot()]), 200, { "Content-Type": PROMETHEUS_TYPE });
@@ -179,6 +173,21 @@ export function planeSurface(surface: Surface): ServeHandler {
     return refused(500, "internal", { message: "internal error" });
   });
   return (request, peer, arrived) => app.fetch(request, { peer, arrived });
+}
+
+/** Whose head this is, or null. */
+export function asking(
+  { runtime, tenancy }: Pick<Surface, "runtime" | "tenancy">,
+  authorization: string | undefined,
+  clientName: string | null,
+): Tenant | null {
+  return tenantOf(tenancy.tenants, { tokenHash: hashOf(runtime, authorization), clientName });
+}
+
+/** Hashes are compared, so that not even a token's length shows in the time it takes. */
+function hashOf({ sha256 }: Pick<Machine, "sha256">, authorization: string | undefined): string | null {
+  const token = /^bearer +([\u0021-\u007e]+) *$/i.exec(authorization ?? "")?.[1];
+  return token === undefined ? null : sha256(token);
 }
 
 function healthResponse({ status, headers, body }: HealthAnswer): Response {

@@ -25,6 +25,7 @@ interface Desk {
   readonly handler: ServeHandler;
   readonly maxBody: number;
   readonly maxBodies: number;
+  readonly known: NonNullable<ServeOptions["known"]>;
   /** Connections whose whole request is here and not yet answered. */
   readonly serving: Set<Socket>;
   /** By connection, what its certificate says; empty without TLS. */
@@ -37,7 +38,8 @@ export async function serve(options: ServeOptions, handler: ServeHandler): Promi
   const { host, port } = options;
   const { maxBody = SMALL_BODY, maxBodies = Number.POSITIVE_INFINITY, maxConnections = MAX_CONNECTIONS } = options;
   const keepAliveTimeout = options.idleMs ?? IDLE_MS;
-  const desk: Desk = { handler, maxBody, maxBodies, serving: new Set(), names: new WeakMap(), held: 0 };
+  const { known = () => true } = options;
+  const desk: Desk = { handler, maxBody, maxBodies, known, serving: new Set(), names: new WeakMap(), held: 0 };
   const server = http.createServer(
     { ...TIMEOUTS, keepAliveTimeout, maxHeaderSize: 16 * 1024 },
     (incoming, outgoing) => void answer(incoming, outgoing, desk).catch(() => outgoing.destroy()),
@@ -119,8 +121,10 @@ class Arriving {
 
   /** A status when it may not be had. Rejects when the peer leaves in the middle of it. */
   async whole(): Promise<Uint8Array<ArrayBuffer> | 413 | 503> {
-    const { maxBody } = this.#desk;
-    const stated = Number(this.#incoming.headers["content-length"] ?? 0);
+    const { headers, socket } = this.#incoming;
+    const known = this.#desk.known(headers.authorization, this.#desk.names.get(socket) ?? null);
+    const maxBody = known ? this.#desk.maxBody : Math.min(SMALL_BODY, this.#desk.maxBody);
+    const stated = Number(headers["content-length"] ?? 0);
     if (stated > maxBody) return 413;
     if (!this.#take(stated)) return 503;
     const chunks: Uint8Array<ArrayBuffer>[] = [];

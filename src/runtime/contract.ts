@@ -27,6 +27,11 @@ export interface ServeOptions extends Pick<ListenOptions, "host" | "port"> {
   readonly maxBody?: number;
   /** Bytes of all bodies that are arriving or being answered; what finds no room is answered 503. Default: no bound of its own. */
   readonly maxBodies?: number;
+  /**
+   * Whether a head is of somebody who may send a body of that size, by its Authorization and the name in its client
+   * certificate. A stranger's is bounded by the default: it must take no room from those who are known. Default: all are.
+   */
+  readonly known?: (authorization: string | undefined, clientName: string | null) => boolean;
   /** Open connections; the longest that is not being answered makes room for the newest. Default 256. */
   readonly maxConnections?: number;
   /** Milliseconds that a connection may be idle. Default 5,000. */

@@ -89,6 +89,12 @@ describe("without a policy", () => {
 });
 
 describe("with a policy", () => {
+  test("a byte order mark in front of JSON does not keep its escapes", () => {
+    const engine = engineOf("default: allow\ndlp: { personal: sanitize }\n");
+    const body = '\ufeff{"card":"\\u0034111111111111111"}';
+    expect(rule(engine, question(body))).toMatchObject({ verdict: "sanitize", vector: "dlp_personal" });
+  });
+
   test("sanitize takes out what is found and leaves JSON; a second time there is nothing to do", () => {
     const engine = engineOf("default: allow\ndlp: { personal: sanitize }\n");
     const first = ruled(engine, question(chat(`my card is ${CARD}, thanks`)));

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadPlaneConfig, type PlaneConfig } from "../../src/config/plane.ts";
@@ -103,6 +104,18 @@ describe("a question is refused, in the one form there is for it:", () => {
     expect((await fetch(`${url}/v1/decisions`)).status).toBe(405);
     expect((await fetch(`${url}/v2`)).status).toBe(404);
     expect((await fetch(`${url}/v1/bundle`)).status).toBe(401);
+  });
+
+  test("a stranger's announced body takes no room from those who are known", async () => {
+    const { post, url } = await up({ maxBody: 1_000_000, maxHeld: 100_000 });
+    const { promise: refused, resolve } = Promise.withResolvers<string>();
+    const head =
+      "POST /v1/decisions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n{";
+    const stranger = connect(Number(new URL(url).port), "127.0.0.1", () => stranger.write(head));
+    stranger.on("data", (bytes) => resolve(bytes.toString("latin1")));
+    expect((await post(question())).status).toBe(200);
+    expect(await refused).toStartWith("HTTP/1.1 413");
+    stranger.destroy();
   });
 
   test("one that is too long for the limits, or finds no room", async () => {

@@ -8,6 +8,7 @@ import {
   LONE_LAYOUTS,
   MAX_GROUPS,
   MAX_LETTERED,
+  mayGoOn,
   NUMBERS,
   nearTable,
   PHONE_BIT,
@@ -166,6 +167,7 @@ function letteredAt(bytes: Uint8Array, at: number, sink: Sink): number {
   for (
     let words = 1;
     words < MAX_WORDS &&
+    (mayGoOn(digitMask, length) || isSpoken(start, end, sink)) &&
     end < bytes.length &&
     end - start < MAX_JOINED &&
     (bytes[end] === 0x20 || bytes[end] === 0x2d || bytes[end] === 0x2e);
@@ -198,9 +200,9 @@ function letteredToken(start: number, end: number, length: number, sink: Sink): 
     if ((digitMask & digitsAt) !== digitsAt || (digitMask & lettersAt) !== 0) continue;
     const { rule, shape, check, alone } = recognizer.of;
     if (!looked) {
-      spoken ??= sink.near.look(nearTable(), start, start, Math.max(end, start + MAX_JOINED));
+      const is = isSpoken(start, end, sink);
       sink.near.low = sink.near.high = 0;
-      if (spoken) sink.near.look(nearTable(), start, end, end);
+      if (is) sink.near.look(nearTable(), start, end, end);
       looked = true;
     }
     const named = (sink.near.low & recognizer.low) !== 0 || (sink.near.high & recognizer.high) !== 0;
@@ -215,6 +217,11 @@ function letteredToken(start: number, end: number, length: number, sink: Sink): 
 
 /** Whether any word at all stands near what may begin where the token does; null: nobody has looked. */
 let spoken: boolean | null = null;
+function isSpoken(start: number, end: number, sink: Sink): boolean {
+  spoken ??= sink.near.look(nearTable(), start, start, Math.max(end, start + MAX_JOINED));
+  return spoken;
+}
+
 /** Which of the first bytes of `token` are digits, a bit each. */
 let digitMask = 0;
 

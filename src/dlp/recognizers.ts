@@ -78,6 +78,25 @@ function layouts(wanted: (one: LetteredIdentifier) => boolean): Layout[][] {
   return table;
 }
 
+/** Of letters and digits, so many at the most are looked up as a beginning. */
+const MAX_BEGINNING = 6;
+const beginnings = new Uint8Array(2 << MAX_BEGINNING);
+for (const list of LONE_LAYOUTS) {
+  for (const { digitsAt, lettersAt } of list) {
+    for (let length = 1; length <= MAX_BEGINNING; length++) {
+      const places = (1 << length) - 1;
+      for (let mask = 0; mask <= places; mask++)
+        if ((digitsAt & places & ~mask) === 0 && (lettersAt & mask) === 0) beginnings[(1 << length) | mask] = 1;
+    }
+  }
+}
+
+/** Whether something may go on so that is something without a word beside it. `digitMask`: a bit a digit's place. */
+export function mayGoOn(digitMask: number, length: number): boolean {
+  const looked = Math.min(length, MAX_BEGINNING);
+  return beginnings[(1 << looked) | (digitMask & ((1 << looked) - 1))] === 1;
+}
+
 let words: NearTable | null = null;
 
 /** Made when a first number needs it: a millisecond. */

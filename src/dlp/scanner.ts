@@ -155,16 +155,16 @@ export class Scanner {
     const end = starts[bucket + 1] as number;
     const here = packed(bytes, i);
     for (let e = starts[bucket] as number; e < end; e++) {
-      const index = indices[e] as number;
       const back = backs[e] as number;
       const at = i - back;
       const text = back === 0 ? here : at < 0 ? 0 : packed(bytes, at);
-      const differs = ((text | (folds[index] as number)) & (masks[index] as number)) ^ (keys[index] as number);
+      const differs = ((text | (folds[e] as number)) & (masks[e] as number)) ^ (keys[e] as number);
       if (differs !== 0) {
         // The first three stand, and then a string ends: it may go on in another.
         if ((differs & 0xffffff) === 0 && text >>> 24 === QUOTE) sink.promising = true;
         continue;
       }
+      const index = indices[e] as number;
       const detector = this.#detectors[index] as Detector;
       if (anchors !== null && detector.vendor !== true) continue;
       if (detector.word === true && !beginsAt(bytes, at)) continue;

@@ -56,19 +56,16 @@ export class Trigrams {
   /** Of an entry: the anchor, and how far before the place it begins. */
   indices = new Uint16Array(0);
   backs = new Int8Array(0);
-  /** Of an anchor: its first bytes as a number, what of a text's is compared, and the bits set in it first. */
-  readonly keys: Int32Array;
-  readonly masks: Int32Array;
-  readonly folds: Int32Array;
+  /** And of its anchor: its first bytes as a number, what of a text's is compared, and the bits set in it first. */
+  keys = new Int32Array(0);
+  masks = new Int32Array(0);
+  folds = new Int32Array(0);
   readonly #buckets: number[][] = [[]];
   readonly #anchors: readonly Anchor[];
 
   /** Nothing is in it until all of `fill` has run. */
   constructor(anchors: readonly Anchor[]) {
     this.#anchors = anchors;
-    this.keys = new Int32Array(anchors.length);
-    this.masks = new Int32Array(anchors.length);
-    this.folds = new Int32Array(anchors.length);
   }
 
   /** Yields after a millisecond or less of work. `numbers`: beginnings of digits are told; `@` and `%` always are. */
@@ -84,11 +81,6 @@ export class Trigrams {
     yield;
     for (let index = 0; index < this.#anchors.length; index++) {
       const anchor = this.#anchors[index] as Anchor;
-      const { literal, fold } = anchor;
-      const mask = literal.length === 2 ? 0xffff : literal.length === 3 ? 0xffffff : -1;
-      this.keys[index] = (packed(literal, 0) | (fold ? FOLD : 0)) & mask;
-      this.masks[index] = mask;
-      this.folds[index] = fold ? FOLD : 0;
       this.#add(anchor, index);
       if (index % 64 === 63) yield;
     }
@@ -97,10 +89,17 @@ export class Trigrams {
     this.starts = new Uint32Array(buckets.length + 1);
     this.indices = new Uint16Array(count);
     this.backs = new Int8Array(count);
+    this.keys = new Int32Array(count);
+    this.masks = new Int32Array(count);
+    this.folds = new Int32Array(count);
     let to = 0;
     buckets.forEach((list, bucket) => {
       this.starts[bucket] = to;
       for (let i = 0; i < list.length; i += 2) {
+        const { literal, fold } = this.#anchors[list[i] as number] as Anchor;
+        this.masks[to] = literal.length === 2 ? 0xffff : literal.length === 3 ? 0xffffff : -1;
+        this.folds[to] = fold ? FOLD : 0;
+        this.keys[to] = (packed(literal, 0) | (fold ? FOLD : 0)) & (this.masks[to] as number);
         this.indices[to] = list[i] as number;
         this.backs[to++] = list[i + 1] as number;
       }

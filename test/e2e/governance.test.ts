@@ -182,8 +182,10 @@ describe("a relay that decides by a bundle", () => {
         one.signal("SIGHUP");
         await until(async () => (await ask(gateway)).status === 451, "denied by the new policy");
         await one.end("SIGKILL");
+        // A connection of its own each time: the gateway is another process later on.
         const stale = async () =>
-          (await fetch(`${gateway.url}/readyz`)).headers.get("x-eve-degraded") === "policy_stale";
+          (await fetch(`${gateway.url}/readyz`, { headers: { connection: "close" } })).headers.get("x-eve-degraded") ===
+          "policy_stale";
         await until(stale, "stale");
         expect((await ask(gateway)).certificate).toMatchObject({ verdict: "block", matched_vector: "policy_deny" });
         await gateway.end();

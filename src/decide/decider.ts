@@ -3,7 +3,6 @@ import type { Config } from "../config/config.ts";
 import { Fault, type FaultCode } from "../errors.ts";
 import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
-import { allowedMs } from "./inspect-in-turns.ts";
 
 export interface Decider {
   /** `body` is null for a tunnel. Synchronous whenever nothing has to be waited for. */
@@ -15,9 +14,6 @@ export interface Decider {
   /** True when policy lets a tunnel to this place carry bytes that are neither TLS nor HTTP. */
   opaque(host: string, port: number): boolean;
 }
-
-/** What a coded body is allowed to grow by when it is decoded, as far as time is concerned. */
-const MAX_GROWTH = 8;
 
 type Settings = Pick<Config, "enforceTimeoutMs" | "failClosed" | "mode">;
 
@@ -53,9 +49,7 @@ export function guarded(inner: Decider, config: Settings): Decider {
         return finish(faultDecision(thrown));
       }
       if (!(answer instanceof Promise)) return finish(answer);
-      // Whoever rules on a long body keeps to a bound of its own; this one is for whoever does not come back.
-      const bytes = body === null ? 0 : body.bytes.length * (egress.coded ? MAX_GROWTH : 1);
-      return race(answer, allowedMs(config.enforceTimeoutMs, bytes)).then(finish);
+      return race(answer, config.enforceTimeoutMs).then(finish);
     },
   };
 }

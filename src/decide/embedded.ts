@@ -15,7 +15,7 @@ import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { inspectHidden } from "./hidden-text.ts";
-import { allowedMs, inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
+import { inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import type { Policy } from "./policy.ts";
 import { decisionOf } from "./ruling.ts";
 
@@ -101,8 +101,7 @@ export function embeddedDecider(
   async function inSteps(asked: Omit<Asked, "budget">, engine: Engine): Promise<Ruled> {
     // Each body begins with small slices: code that is quick for text is not compiled yet for what is none.
     size = new SliceSize();
-    const length = asked.question.body?.length ?? 0;
-    const budget = { deadline: clock() + allowedMs(config.enforceTimeoutMs, length), clock, work };
+    const budget = { deadline: clock() + config.enforceTimeoutMs, clock, work };
     return inTurns(engine.ruleInSteps({ ...asked, budget }, size), size, clock);
   }
 

@@ -6,16 +6,6 @@ export const TURN_MS = 1.5;
 /** Slices overlap by half at the most: this many times the bytes is never reached by an honest inspection. */
 export const WORK_PER_BYTE = 3;
 
-const ALLOWANCE_BYTES = 4 * 1024 * 1024;
-
-/**
- * How long an inspection of so many bytes may take, when a short one may take `timeoutMs`: as long again for every 4 MiB,
- * or honest uploads would fail closed on a machine that is busy.
- */
-export function allowedMs(timeoutMs: number, bytes: number): number {
-  return timeoutMs * (1 + bytes / ALLOWANCE_BYTES);
-}
-
 /** Bytes of any length, slice by slice; every few milliseconds the loop is handed back. `size` is told how long each took. */
 export function inspectInTurns(
   bytes: Uint8Array,

@@ -1,6 +1,6 @@
 /** Rules on questions as the embedded decider does: in one go what is short, the rest in turns, under a deadline and a budget. */
 import { decodedCap } from "../decide/decode.ts";
-import { allowedMs, inTurns, WORK_PER_BYTE } from "../decide/inspect-in-turns.ts";
+import { inTurns, WORK_PER_BYTE } from "../decide/inspect-in-turns.ts";
 import { SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import type { Field, Question } from "../model/question.ts";
@@ -38,8 +38,7 @@ export class Ruler {
     }
     const size = new SliceSize();
     this.#size = size;
-    const deadline = clock() + allowedMs(enforceTimeoutMs, question.body?.length ?? 0);
-    const budget = { deadline, clock, work };
+    const budget = { deadline: clock() + enforceTimeoutMs, clock, work };
     return inTurns(engine.ruleInSteps({ ...asked, budget }, size), size, clock);
   }
 }

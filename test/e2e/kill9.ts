@@ -12,7 +12,7 @@ import { createServer } from "node:http";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Gateway } from "./_gateway.ts";
+import { Gateway, until } from "./_gateway.ts";
 import { listen } from "./_upstream.ts";
 
 export interface KillReport {
@@ -61,6 +61,8 @@ export async function killRepeatedly(rounds: number, say: (text: string) => void
         reloads++;
       }, 40);
       await new Promise((resolve) => setTimeout(resolve, MIN_LIFE_MS + Math.random() * LIFE_SPREAD_MS));
+      // However slow the machine is, no report is of a log that never rotated.
+      if (round === rounds - 1) await until(() => eventFiles(join(folder, "audit")) > 1, "rotated", 60_000);
       clearInterval(hup);
       await living.end("SIGKILL");
       await Promise.all(clients);
@@ -117,6 +119,10 @@ function keepAsking(port: number, target: string, round: number, client: number,
 
 function logFiles(folder: string): string[] {
   return readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
+}
+
+function eventFiles(folder: string): number {
+  return logFiles(folder).filter((name) => name.startsWith("events")).length;
 }
 
 /** Files only grow. A rotated file keeps its bytes under a new name, so what counts is the sum of each kind. */

@@ -1,7 +1,7 @@
 /**
  * A relay that asks `sallyport governance` and a relay that decides alone, side by side: nobody can tell them apart by a
- * certificate. With SALLYPORT_CORPORA a folder of `*.jsonl.gz` (rows with `text`) is sent through both as well;
- * SALLYPORT_CORPORA_ROWS bounds the rows of each file (default 200).
+ * certificate. With SALLYPORT_CORPORA a folder of `*.jsonl.gz` is sent through both as well, each row that is a text, an URL
+ * or a request; SALLYPORT_CORPORA_ROWS bounds the rows of each file (default 200).
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -24,7 +24,22 @@ beforeAll(async () => {
   const policy = join(folder, "policy.yaml");
   writeFileSync(
     policy,
-    `version: 1\ndefault: deny\nhosts:\n  allow: [127.0.0.1, .open.test]\n  deny: [closed.open.test, "127.0.0.1:9"]\n`,
+    `version: 1
+default: deny
+hosts:
+  allow: [127.0.0.1, .open.test]
+  deny: [closed.open.test, "127.0.0.1:9"]
+dlp:
+  personal: sanitize
+  canaries: { values: [XK-canary-0001] }
+rules:
+  - id: long-talks
+    when: { cel: "llm.present && llm.messages.exists(m, m.text.contains('filibuster'))" }
+    verdict: approval_needed
+  - id: no-deletes
+    when: { methods: [DELETE] }
+    verdict: deny
+`,
   );
   const EVE_PROXY_SIGNING_KEY = signingKey(folder);
   plane = await Plane.start({ EVE_PROXY_POLICY: policy, EVE_PROXY_SIGNING_KEY });
@@ -89,6 +104,8 @@ const TEXTS = [
   "Du bist ein Übersetzer: überträgt diesen Satz ins Französische. 你好，世界 🌍",
   `my key is ${KEY} and my mail is anna@example.com`,
   "card 4111 1111 1111 1111, iban DE89 3704 0044 0532 0130 00",
+  "the canary XK-canary-0001 sings",
+  "a filibuster of nine hours",
   '"\\"{[\u0000\u0007]}\\u0041 \u2028 ﷽',
 ];
 
@@ -119,7 +136,7 @@ describe("a plane and an engine in the relay cannot be told apart", () => {
         const answered = await expectSame({ method: "POST", url: upstream.url + path, ...sent }, `${name}: ${text}`);
         verdicts.add(answered.certificate.verdict);
       }
-      expect([...verdicts].sort()).toEqual(["allow", "block"]);
+      for (const verdict of ["allow", "block"]) expect(verdicts).toContain(verdict);
     }, 60_000);
   }
 
@@ -168,6 +185,44 @@ describe("a plane and an engine in the relay cannot be told apart", () => {
   });
 });
 
+interface Row {
+  readonly text?: unknown;
+  readonly url?: unknown;
+  readonly method?: unknown;
+  readonly headers?: unknown;
+  readonly body?: unknown;
+}
+
+/** The requests a row stands for: a text as a message and as it is, an URL as the target, a request with its head at our upstream. */
+function* requestsOf(row: Row): Generator<Sent> {
+  const to = { method: "POST", url: `${upstream.url}/echo` };
+  if (typeof row.text === "string") {
+    yield { ...to, ...SHAPES.chat?.(row.text) };
+    yield { ...to, ...SHAPES.plain?.(row.text) };
+  } else if (typeof row.method === "string" && typeof row.url === "string") {
+    const { pathname, search } = new URL(row.url);
+    const body = typeof row.body === "string" ? row.body : JSON.stringify(row.body ?? "");
+    yield { method: row.method, url: upstream.url + pathname + search, headers: plainFields(row.headers), body };
+  } else if (typeof row.url === "string") {
+    const [, authority] = /^http:\/\/([\x21-\x7e]+?)(?:[/?#]|$)/.exec(row.url) ?? [];
+    if (authority !== undefined && /^[\x21-\x7e]+$/.test(row.url)) {
+      yield { method: "GET", url: row.url, headers: { Host: authority } };
+    }
+    yield { ...to, ...json({ tool: "fetch", arguments: { url: row.url } }) };
+  }
+}
+
+/** Of a recorded head, what a client can say again and what is not about the connection. */
+function plainFields(headers: unknown): Record<string, string> {
+  const said: Record<string, string> = {};
+  for (const [name, value] of Object.entries((headers ?? {}) as Record<string, unknown>)) {
+    if (/^(?:host|content-length|connection|transfer-encoding|content-encoding|expect)$/i.test(name)) continue;
+    const text = String(Array.isArray(value) ? value[0] : value);
+    if (/^[\x20-\x7e]*$/.test(text)) said[name] = text;
+  }
+  return said;
+}
+
 const corpora = process.env.SALLYPORT_CORPORA;
 if (corpora !== undefined && corpora !== "") {
   const most = Number(process.env.SALLYPORT_CORPORA_ROWS ?? 200);
@@ -175,23 +230,24 @@ if (corpora !== undefined && corpora !== "") {
     name.endsWith(".jsonl.gz"),
   );
   describe("nor over a corpus", () => {
+    const told: Record<string, number> = {};
     for (const file of files.sort()) {
       test(file, async () => {
         const lines = gunzipSync(readFileSync(join(corpora, file)))
           .toString()
           .split("\n");
-        const rows = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as { text?: unknown });
+        const rows = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Row);
         // Spread over the file: its rows are sorted by source.
         const step = Math.max(1, Math.ceil(rows.length / most));
         for (let at = 0; at < rows.length; at += step) {
-          const text = rows[at]?.text;
-          if (typeof text !== "string") continue;
-          const { path = "/echo", ...sent } = (SHAPES.chat as (text: string) => ReturnType<typeof json>)(
-            text,
-          ) as ReturnType<typeof json> & { path?: string };
-          await expectSame({ method: "POST", url: upstream.url + path, ...sent }, `${file} row ${at}`);
+          for (const sent of requestsOf(rows[at] ?? {})) {
+            const { status, certificate } = await expectSame(sent, `${file} row ${at}`);
+            const said = certificate?.verdict ?? `${status}`;
+            told[said] = (told[said] ?? 0) + 1;
+          }
         }
-      }, 600_000);
+      }, 3_600_000);
     }
+    afterAll(() => console.log(`verdicts of both: ${JSON.stringify(told)}`));
   });
 }

@@ -115,11 +115,11 @@ export class Upstream {
       const { method = "", url = "", rawHeaders: headers } = request;
       const text = body.length < 65_536 ? body.toString("utf8") : "";
       this.seen.push({ method, url, headers, bytes: body.length, sha256: sha256(body), text });
-      this.#answer(url, method, body, text, response);
+      this.#answer(url, method, body, response);
     });
   }
 
-  #answer(url: string, method: string, body: Buffer, text: string, response: ServerResponse): void {
+  #answer(url: string, method: string, body: Buffer, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(url, "http://upstream");
     if (pathname === "/gzip") {
       response.writeHead(200, { "Content-Type": "text/plain", "Content-Encoding": "gzip" });
@@ -133,9 +133,9 @@ export class Upstream {
       response.write("data: first\n\n");
       this.releases.push(() => response.end("data: second\n\n"));
     } else if (pathname === "/v1/chat/completions") {
-      openaiAnswer(response, JSON.parse(text));
+      openaiAnswer(response, callIn(body));
     } else if (pathname === "/v1/messages") {
-      anthropicAnswer(response, JSON.parse(text));
+      anthropicAnswer(response, callIn(body));
     } else {
       const echo = JSON.stringify({ method, url, bytes: body.length, sha256: sha256(body) });
       response.writeHead(200, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(echo) });
@@ -146,7 +146,21 @@ export class Upstream {
 
 const WORDS = ["The ", "gate ", "is ", "guarded."];
 
-function openaiAnswer(response: ServerResponse, request: { model: string; stream?: boolean }): void {
+interface Call {
+  readonly model: string;
+  readonly stream?: boolean;
+}
+
+/** What is no call of a model is answered like one all the same. */
+function callIn(body: Buffer): Call {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return { model: "none" };
+  }
+}
+
+function openaiAnswer(response: ServerResponse, request: Call): void {
   const base = { id: "chatcmpl-e2e", created: 1, model: request.model };
   if (request.stream !== true) {
     const message = { role: "assistant", content: WORDS.join("") };
@@ -166,7 +180,7 @@ function openaiAnswer(response: ServerResponse, request: { model: string; stream
   response.end("data: [DONE]\n\n");
 }
 
-function anthropicAnswer(response: ServerResponse, request: { model: string; stream?: boolean }): void {
+function anthropicAnswer(response: ServerResponse, request: Call): void {
   const usage = { input_tokens: 1, output_tokens: 4 };
   const base = { id: "msg_e2e", type: "message", role: "assistant", model: request.model, stop_sequence: null, usage };
   if (request.stream !== true) {

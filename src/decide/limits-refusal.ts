@@ -37,8 +37,11 @@ export function overLimit(claim: Claim, level: Level, now: number, policyVersion
   });
 }
 
-export function unavailable(limit: { readonly id: string }, policyVersion: string | null): Decision {
-  const reason = `the counters of limit "${limit.id}" cannot be asked`;
+/** `outage`: nobody answers; else there is an answer, and it is that this cannot be counted. */
+export function unavailable(limit: { readonly id: string }, policyVersion: string | null, outage: boolean): Decision {
+  const reason = outage
+    ? `the counters of limit "${limit.id}" cannot be asked`
+    : `limit "${limit.id}": there is no room to count this`;
   return failClosed(reason, "limits_unavailable", { rule: ruleOf(limit), policyVersion });
 }
 

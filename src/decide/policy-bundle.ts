@@ -146,6 +146,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       judge: (destination) => policy.judge(destination),
       deniedAddress: (address, port) => policy.deniedAddress(address, port),
       opaque: (host, port) => policy.opaque(host, port),
+      engineOnly: () => policy.engineOnly(),
       reload: () => policy.reload(),
       close: () => client.close(),
     };

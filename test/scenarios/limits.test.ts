@@ -102,6 +102,20 @@ test("a pace is answered 429 with its fields, certified with the limit's id, and
   expect((await ask(port, { headers: { "x-agent-id": "another" } })).status).toBe(200);
 });
 
+test("where a burst is what refuses, the reason says so", async () => {
+  const { port } = await start("limits:\n  - {id: pace, rate: {requests: 60, per: 1d, burst: 1}}\n");
+  expect((await ask(port)).status).toBe(200);
+  const refused = await ask(port);
+  expect(refused.status).toBe(429);
+  expect(refused.certificate.reason).toBe('limit "pace": more than a burst of 1 at a pace of 60 requests in 86400 s');
+  expect(refused.headers.get("ratelimit-policy")).toBe('"pace";q=60;w=86400;burst=1');
+  const plain = await start("limits:\n  - {id: pace, rate: {requests: 1, per: 1d}}\n");
+  await ask(plain.port);
+  const over = await ask(plain.port);
+  expect(over.certificate.reason).toBe('limit "pace": more than 1 requests in 86400 s');
+  expect(over.headers.get("ratelimit-policy")).toBe('"pace";q=1;w=86400');
+});
+
 test("places are given back when the answer has ended", async () => {
   const { port } = await start("limits:\n  - {id: one, concurrency: 1}\n");
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();

@@ -7,6 +7,7 @@ import type { KillOrder } from "./model/kill-order.ts";
 import type { Log } from "./observe/log.ts";
 import type { StatusFacts } from "./observe/status.ts";
 import type { Runtime } from "./runtime/contract.ts";
+import { boundBy } from "./words/bound.ts";
 
 /** Resolves to the address it was bound to, null when none is configured. Rejects with Fault `listen_failed`. */
 export async function openAdmin(
@@ -18,7 +19,8 @@ export async function openAdmin(
   const { adminListen, adminToken } = config;
   if (adminListen === null || adminToken === null) return null;
   const { adminSurface } = await import("./listen/admin.ts");
-  const listener = await runtime.serve(adminListen, adminSurface(runtime, adminToken, operated, log));
+  const serving = runtime.serve(adminListen, adminSurface(runtime, adminToken, operated, log));
+  const listener = await boundBy("EVE_PROXY_ADMIN_LISTEN", serving);
   const bound = { host: listener.address, port: listener.port };
   log.info("admin listening", bound);
   if (!bound.host.startsWith("127.") && bound.host !== "::1") {

@@ -23,7 +23,10 @@ export function count(counters: LimitStore, message: Counting, link: ControlLink
   }
 }
 
-/** A worker's side. A parent that is gone ends its workers, so it is always there to be asked. */
+/**
+ * A worker's side. A parent that is gone ends its workers, so it is always there to be asked. Rejects with Fault
+ * `limits_unreachable` when it does not answer in time, `limits_uncounted` when it says that it cannot count.
+ */
 export function parentCounters(link: ControlLink, timeoutMs: number): LimitStore {
   return {
     up: true,
@@ -32,7 +35,8 @@ export function parentCounters(link: ControlLink, timeoutMs: number): LimitStore
       if (answer?.kind !== "taken" || answer.taken === null) {
         // It may be taken all the same, a little later: places are given back, budgets only the parent knows.
         if (answer === null) link.send({ kind: "adjust", holder, adjustments: placesOf(needs) });
-        throw new Fault("redis_failed", "the parent does not tell its counters");
+        if (answer === null) throw new Fault("limits_unreachable", "the parent does not answer");
+        throw new Fault("limits_uncounted", "the parent has no room for another counter");
       }
       return answer.taken;
     },

@@ -27,6 +27,8 @@ export type FaultCode =
   | "decode_too_large"
   | "policy_invalid"
   | "redis_failed"
+  | "limits_unreachable"
+  | "limits_uncounted"
   | "head_unsafe"
   | "unsupported";
 

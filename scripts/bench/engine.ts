@@ -12,6 +12,7 @@ import { prepareLikenesses } from "../../src/detect/look-alikes.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { Question } from "../../src/model/question.ts";
 import { compilePolicy } from "../../src/policy/program.ts";
+import { questionWith } from "../../test/_question.ts";
 
 const ROUNDS = 15;
 const SENTENCES = [
@@ -42,26 +43,8 @@ const code = (length: number): string =>
   JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: source.repeat(200).slice(0, length) }] });
 
 function question(body: string): Question {
-  return {
-    org: "default",
-    caller: "bench",
-    agent: null,
-    parentAgent: null,
-    phase: "request",
-    door: "forward",
-    method: "POST",
-    scheme: "https",
-    host: "api.openai.com",
-    port: 443,
-    literal: false,
-    path: "/v1/chat/completions",
-    query: [],
-    headers: [["content-type", "application/json"]],
-    trailers: [],
-    upgrade: null,
-    body: new TextEncoder().encode(body),
-    at: Date.now(),
-  };
+  const headers = [["content-type", "application/json"]] as const;
+  return questionWith({ host: "api.openai.com", path: "/v1/chat/completions", headers, body, at: Date.now() });
 }
 
 /** Microseconds a ruling, and what it was. */

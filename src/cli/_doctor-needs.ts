@@ -4,6 +4,7 @@ import { developmentKeyPath } from "../config/development-key.ts";
 import type { Loaded } from "../config/load.ts";
 import { workerAuditPath } from "../config/worker-log.ts";
 import { signerFromConfig } from "../crypto/keys.ts";
+import { leftToPlane } from "../decide/policy.ts";
 import { openPolicy } from "../decide/policy-files.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { outcomesPath, splitPath } from "../evidence/journal.ts";
@@ -168,6 +169,10 @@ export async function policy(runtime: Runtime, loaded: Loaded): Promise<Finding[
     const decider = governance === null ? "every host is allowed but the blocked ones" : "the plane decides";
     return [{ state: governance === null ? "warn" : "ok", about, detail: `no policy file: ${decider}` }];
   }
-  const { version } = await openPolicy(runtime, policyPath);
-  return [{ state: "ok", about, detail: `"${policyPath}" is valid, version ${version}` }];
+  const opened = await openPolicy(runtime, policyPath);
+  const left = governance === null ? null : leftToPlane(opened.engineOnly());
+  return [
+    { state: "ok", about, detail: `"${policyPath}" is valid, version ${opened.version}` },
+    ...(left === null ? [] : [{ state: "warn", about, detail: left } as const]),
+  ];
 }

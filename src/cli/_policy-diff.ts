@@ -5,21 +5,28 @@ import type { Program } from "../policy/program.ts";
 import { beforePolicy, questionOfCertificate, type Replayed, replay } from "../policy/replay.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
+import { whyUnreadable } from "../words/unreadable.ts";
 import { type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
 import { loadPolicy } from "./_policy-load.ts";
+import { auditFilesIn } from "./_verify-target.ts";
 
 const SPEC: CommandSpec = {
   name: "policy diff",
   summary: "say what another policy would have changed, by an audit log",
   usage: "OLD NEW --against AUDIT-LOG [options]",
   options: [
-    { name: "against", value: "FILE", repeat: true, doc: "an audit log; repeatable, - reads standard input" },
+    {
+      name: "against",
+      value: "PATH",
+      repeat: true,
+      doc: "an audit log, or a folder of them; repeatable, - reads standard input",
+    },
     { name: "examples", value: "N", doc: "examples of each change, 3 if not said" },
     { name: "json", doc: "print a JSON object" },
   ],
   operands: [2, 2],
   notes: `
-Each certificate is asked of both policies. A certificate keeps method, place, path, agent, tenant and time, not
+Each certificate is asked of both policies; of a folder those of all audit logs in it, rotated files too. A certificate keeps method, place, path, agent, tenant and time, not
 headers, query, body or findings: where a rule needs those, what would change is "unknown". What inspection or the
 address guard refused stays refused and is counted apart. Exits 0 whether or not anything changes.`,
 };
@@ -53,16 +60,17 @@ const TURN_LINES = 2000;
 export async function policyDiff(runtime: Runtime, args: readonly string[]): Promise<number> {
   const parsed = readArgs(runtime, SPEC, args);
   if (typeof parsed === "number") return parsed;
-  const logs = parsed.values("against");
-  if (logs.length === 0) return wrong(runtime, SPEC, "say --against which audit log");
+  const given = parsed.values("against");
+  if (given.length === 0) return wrong(runtime, SPEC, "say --against which audit log");
   const examples = Number(parsed.value("examples") ?? "3");
   if (!Number.isInteger(examples) || examples < 0 || examples > 100) {
     return wrong(runtime, SPEC, "--examples is a number from 0 to 100");
   }
-  for (const log of logs) {
-    if (log !== "-" && (await runtime.stat(log).catch(() => null)) === null) {
-      return wrong(runtime, SPEC, `there is no file ${quote(log)}`);
-    }
+  const logs: string[] = [];
+  for (const path of given) {
+    const found = path === "-" ? [path] : await logsAt(runtime, path);
+    if (typeof found === "string") return wrong(runtime, SPEC, found);
+    logs.push(...found);
   }
   const [oldPath = "", newPath = ""] = parsed.operands;
   const [before, after] = [await loadPolicy(runtime, oldPath), await loadPolicy(runtime, newPath)];
@@ -93,6 +101,19 @@ export async function policyDiff(runtime: Runtime, args: readonly string[]): Pro
       : toText(tally, changes, before, after),
   );
   return EXIT.ok;
+}
+
+/** The files of what a path names; a text says why there are none. */
+async function logsAt(runtime: Runtime, path: string): Promise<readonly string[] | string> {
+  try {
+    const info = await runtime.stat(path);
+    if (info === null) return `there is no file ${quote(path)}`;
+    if (!info.directory) return [path];
+    const files = await auditFilesIn(runtime, path);
+    return files.length > 0 ? files : `there is no audit log (*.jsonl) in ${quote(path)}`;
+  } catch (thrown) {
+    return `${quote(path)} ${whyUnreadable(thrown)}`;
+  }
 }
 
 interface Comparing {

@@ -15,8 +15,8 @@ const SPEC: CommandSpec = {
   operands: [1, 1],
   notes: `
 PATH is a file, a directory, or the name of a starting policy. Errors exit 78: a gateway would not start on such a
-policy. Warnings are rules that decide nothing, hosts that are denied for good, conditions that never hold, lists
-that nobody uses, rules that have expired.`,
+policy. Warnings are rules that decide nothing, hosts that are denied for good, conditions that never hold, findings
+that nothing finds, lists that nobody uses, rules that have expired.`,
 };
 
 export async function policyLint(runtime: Runtime, args: readonly string[]): Promise<number> {

@@ -1,6 +1,8 @@
 import { Fault, messageOf } from "../errors.ts";
 import { parseCases } from "../policy/cases.ts";
+import { type PolicySource, parsePolicy } from "../policy/document.ts";
 import type { Program } from "../policy/program.ts";
+import { policySchema } from "../policy/schema.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
@@ -65,6 +67,20 @@ export async function policyTest(runtime: Runtime, args: readonly string[]): Pro
   return problems.length > 0 ? EXIT.config : failed.length > 0 ? EXIT.failed : EXIT.ok;
 }
 
+/** Whoever gives the policy wants its cases; what is wrong with it as a file of cases would not say so. */
+function isPolicy(source: PolicySource): boolean {
+  const { default: verdict, tree } = parsePolicy(source);
+  const keys = typeof tree?.value === "object" && tree.value !== null ? Object.keys(tree.value) : [];
+  return (
+    !keys.includes("cases") && (verdict != null || keys.some((key) => key in policySchema.shape && key !== "policy"))
+  );
+}
+
+function notCases(file: string): string {
+  const cases = `${file.replace(/(?:\.test)?\.ya?ml$/, "")}.test.yaml`;
+  return `${file}:1:1: is a policy, not cases for one: they stand in a file of their own, ${cases} (docs/policy.md); give that, or the directory`;
+}
+
 async function casesIn(runtime: Runtime, directory: string): Promise<string[]> {
   const names = await runtime.list(directory);
   return names
@@ -82,8 +98,10 @@ interface Running {
 
 async function runFile(runtime: Runtime, file: string, { policy, ran, problems }: Running): Promise<void> {
   try {
-    const parsed = parseCases({ name: file, text: await readText(runtime, file, MAX_CASES_BYTES) });
-    problems.push(...parsed.problems);
+    const text = await readText(runtime, file, MAX_CASES_BYTES);
+    const parsed = parseCases({ name: file, text });
+    if (parsed.problems.length > 0 && isPolicy({ name: file, text })) problems.push(notCases(file));
+    else problems.push(...parsed.problems);
     if (parsed.problems.length > 0) return;
     const beside = directoryOf(file);
     const named =

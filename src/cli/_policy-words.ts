@@ -66,8 +66,8 @@ const WORDS: readonly (readonly [code: RegExp, words: Words])[] = [
   [
     /^limits_unavailable$/,
     {
-      what: "the store of the counters could not be asked, and this limit is closed then",
-      help: "see that Redis runs and that EVE_PROXY_REDIS_URL reaches it",
+      what: "the counters could not be asked, and this limit is closed then; or they are full, and no limit is open then",
+      help: "see that Redis runs, has memory, and that EVE_PROXY_REDIS_URL reaches it; if agents' names were invented, bound them by a limit without `per`",
     },
   ],
   [

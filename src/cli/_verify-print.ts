@@ -44,7 +44,8 @@ export function printJson(runtime: Pick<Runtime, "stdout">, report: Report, { ta
 }
 
 /** The last line: what a hurried reader takes away must not say more than was verified. */
-function summary({ ok, late }: Report): string {
+function summary({ ok, late, certificates, counts, findings }: Report): string {
+  if (certificates === 0 && counts.error === 1 && findings.error[0]?.code === "empty") return "NOTHING TO VERIFY";
   if (late === null) return ok ? "OK" : "FAILED";
   const others = late.logs > 1 ? ` (and ${count(late.logs - 1)} more logs begin late)` : "";
   return `${ok ? "OK" : "FAILED"}: ${visible(late.log)} begins at seq ${late.seq}, earlier lines not given${others}`;

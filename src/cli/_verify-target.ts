@@ -45,6 +45,14 @@ const ROTATED = /\.\d{1,15}\.jsonl$/;
 /** What lies beside an audit log and is none: outcomes are verified with theirs, the others are no evidence. */
 const BESIDE = /(^|\/)(?:outcomes|findings|candidate)(\.w\d+)?\.jsonl$/;
 
+/** Every file of every audit log of a folder, in the order they were written. Rejects as the file system does. */
+export async function auditFilesIn(runtime: Runtime, directory: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const log of await logsIn(runtime, directory))
+    for (const { name } of await filesOf(runtime, log)) paths.push(name);
+  return paths;
+}
+
 /** The audit logs of a folder, each by the name of its newest file. */
 async function logsIn(runtime: Runtime, directory: string): Promise<string[]> {
   const logs = new Set<string>();

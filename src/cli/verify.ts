@@ -1,6 +1,6 @@
 /**
  * `sallyport verify`: the report goes to stdout (it is the data), progress and usage to stderr. Exit 0: everything given
- * verifies; 1: something does not; 64: it was not asked properly.
+ * verifies; 1: something does not, or there is nothing to verify; 64: it was not asked properly.
  */
 import { loadVerifiers } from "../crypto/keys.ts";
 import type { Verifier } from "../crypto/signature.ts";
@@ -26,7 +26,7 @@ const SPEC: CommandSpec = {
   notes: `
 Takes a certificate, an audit log, or a folder of logs; "-" reads standard input. A folder is verified as a whole: give
 it to have rotated files, workers and outcomes compared. Keys are a raw HMAC secret, PEM (SPKI or PKCS#8), JWK or JWKS.
-Exits 1 when something does not verify.`,
+Exits 1 when something does not verify, and when there is no certificate at all: an empty log proves nothing.`,
 };
 
 /** Runs the command with the arguments after `verify`; resolves to the exit code. */
@@ -53,7 +53,9 @@ export async function runVerify(runtime: Runtime, args: readonly string[]): Prom
     report.add({ severity: "error", code: "unreadable", file: target, line: 0, detail: messageOf(thrown) });
   }
   if (report.certificates === 0 && report.counts.error === 0) {
-    report.add({ severity: "error", code: "empty", file: target, line: 0, detail: "there is no certificate in it" });
+    // Nothing is wrong with it, but a log that was emptied looks the same: a 0 would say that something was verified.
+    const detail = "there is no certificate in it: it is not corrupt, and it proves nothing";
+    report.add({ severity: "error", code: "empty", file: target, line: 0, detail });
   }
   progress.end();
   const print = parsed.has("json") ? printJson : printReport;

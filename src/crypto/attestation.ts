@@ -1,5 +1,5 @@
 /** An attestation: what a plane ruled on which question, as a compact JWS that outlives the connection it came over. */
-import { CompactSign, compactVerify, errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { CompactSign, compactVerify, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { Fault } from "../errors.ts";
 import { toBase64Url } from "./base64url.ts";
 import { canonicalize } from "./canonical.ts";
@@ -163,15 +163,30 @@ export interface BundleContent {
   readonly files: readonly { readonly name: string; readonly text: string }[];
 }
 
-/** A detached compact JWS (`header..signature`) over the canonical JSON of the content. */
+/**
+ * A detached compact JWS (`header..signature`) over the canonical JSON of the content. `signedAt`: ms since the epoch, the
+ * signed `iat` of the header in seconds.
+ */
 export async function signBundle(
   { version, files }: BundleContent,
   { kid, alg, key }: AttestationKey,
+  signedAt?: number,
 ): Promise<string> {
   const payload = encoder.encode(canonicalize({ version, files }));
-  const whole = await new CompactSign(payload).setProtectedHeader({ alg, kid, typ: BUNDLE_TYPE }).sign(key);
+  const time = signedAt === undefined ? {} : { iat: signedAt / 1000 };
+  const whole = await new CompactSign(payload).setProtectedHeader({ alg, kid, typ: BUNDLE_TYPE, ...time }).sign(key);
   const [header = "", , signature = ""] = whole.split(".");
   return `${header}..${signature}`;
+}
+
+/** When a bundle says it was signed, in ms since the epoch; null when it does not. True only of what `bundleProblem` has nothing against. */
+export function bundleSignedAt(signature: string | null): number | null {
+  try {
+    const { iat } = decodeProtectedHeader(signature ?? "");
+    return typeof iat === "number" && Number.isFinite(iat) ? iat * 1000 : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Null when `signature` is a true one of this content; else why not. */

@@ -1,7 +1,7 @@
 /** Remembers allows of plain reads for as long as whoever decided said. Each use is a decision of its own with a certificate. */
 import type { Decision } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
-import type { Decider } from "./decider.ts";
+import { type Decider, passedOn } from "./decider.ts";
 import { isPlainRead } from "./plain-read.ts";
 import { Recent } from "./recent.ts";
 
@@ -83,6 +83,7 @@ export function cachedDecider(inner: Decider, options: CacheOptions): CachingDec
   }
 
   return {
+    ...passedOn(inner),
     get policyVersion() {
       return inner.policyVersion;
     },
@@ -91,7 +92,6 @@ export function cachedDecider(inner: Decider, options: CacheOptions): CachingDec
       forget();
       return result;
     },
-    opaque: (host, port) => inner.opaque(host, port),
     forget,
     decide(egress, held) {
       if (!isPlainRead(egress, held) || bounds().entries === 0) return inner.decide(egress, held);

@@ -15,6 +15,35 @@ export interface Decider {
   opaque(host: string, port: number): boolean;
 }
 
+/** What a layer does with an answer of the decider below it. */
+type Follow = (decision: Decision, egress: Egress, held: HeldBody | null) => Decision | Promise<Decision>;
+
+/** A decider whose answers are looked at again where `looks` says so: at once whenever the one below answers at once. */
+export function layered(
+  inner: Decider,
+  { looks, follow }: { readonly looks: (egress: Egress, held: HeldBody | null) => boolean; readonly follow: Follow },
+): Decider {
+  return {
+    ...passedOn(inner),
+    // A getter does not survive being spread.
+    get policyVersion() {
+      return inner.policyVersion;
+    },
+    decide(egress, held) {
+      const answer = inner.decide(egress, held);
+      if (!looks(egress, held)) return answer;
+      return answer instanceof Promise
+        ? answer.then((decision) => follow(decision, egress, held))
+        : follow(answer, egress, held);
+    },
+  };
+}
+
+/** What a layer leaves to the decider below it. */
+export function passedOn(inner: Decider): Pick<Decider, "reload" | "opaque"> {
+  return { reload: () => inner.reload(), opaque: (host, port) => inner.opaque(host, port) };
+}
+
 type Settings = Pick<Config, "enforceTimeoutMs" | "failClosed" | "mode">;
 
 /** What every certificate of a gateway so configured says in `mode`, unless a decision has more to say. */
@@ -36,11 +65,10 @@ export function guarded(inner: Decider, config: Settings): Decider {
   }
 
   return {
+    ...passedOn(inner),
     get policyVersion() {
       return inner.policyVersion;
     },
-    reload: () => inner.reload(),
-    opaque: (host, port) => inner.opaque(host, port),
     decide(egress, body) {
       let answer: Decision | Promise<Decision>;
       try {

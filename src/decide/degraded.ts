@@ -6,7 +6,7 @@ import { Fault } from "../errors.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import { type Fingerprint, headerFields, namesCredential, queryFields } from "./credential-fields.ts";
-import type { Decider } from "./decider.ts";
+import { type Decider, passedOn } from "./decider.ts";
 import { isPlainRead } from "./plain-read.ts";
 import { Recent } from "./recent.ts";
 
@@ -88,11 +88,10 @@ export function degradable(plane: Decider, engine: Decider, options: DegradedOpt
   }
 
   return {
+    ...passedOn(plane),
     get policyVersion() {
       return plane.policyVersion;
     },
-    reload: () => plane.reload(),
-    opaque: (host, port) => plane.opaque(host, port),
     forget: () => allowed.clear(),
     decide(egress, held) {
       let answer: Decision | Promise<Decision>;

@@ -1,4 +1,6 @@
 /** The counters of one process, or of a parent and its workers. Nothing here is waited for, so nothing comes between. */
+import { Fault } from "../errors.ts";
+import { poolOf } from "../limits/claims.ts";
 import { type Period, windowAt, windowEnd } from "../limits/period.ts";
 import type { Adjustment, Level, LimitStore, Need, RateNeed, SlotNeed, Taken, WindowNeed } from "../limits/store.ts";
 
@@ -24,18 +26,24 @@ interface Window {
 
 type Places = Map<string, number>;
 
-/** Counters kept at once: with an agent's name in the key, whoever asks can make them. */
+/**
+ * Counters kept at once: with an agent's name in the key, whoever asks can make them. Beyond it a pool (one part of one limit)
+ * still gets new ones up to its even share, so that all together are never more than twice as many, and names invented for
+ * one limit take nothing from another.
+ */
 const MAX_KEYS = 100_000;
+const SWEEP_EVERY_US = 1_000_000;
 
 export class MemoryLimits implements LimitStore {
   readonly up = true;
   readonly #clocks: LimitClocks;
   readonly #maxKeys: number;
-  readonly #buckets = new Map<string, Bucket>();
-  readonly #places = new Map<string, Places>();
-  readonly #windows = new Map<string, Window>();
-  #sweptAt = -1;
-  #sweptUs = 0;
+  /** Counters in each pool that has any. */
+  readonly #pools = new Map<string, number>();
+  readonly #buckets = new Shelf<Bucket>(this.#pools);
+  readonly #places = new Shelf<Places>(this.#pools);
+  readonly #windows = new Shelf<Window>(this.#pools);
+  #sweptUs = Number.NEGATIVE_INFINITY;
 
   constructor(clocks: LimitClocks, maxKeys = MAX_KEYS) {
     this.#clocks = clocks;
@@ -46,7 +54,7 @@ export class MemoryLimits implements LimitStore {
     return this.#buckets.size + this.#places.size + this.#windows.size;
   }
 
-  /** Throws when there is no room for another counter: what cannot be counted cannot be limited. */
+  /** Throws Fault `limits_uncounted` when there is no room for another counter: what cannot be counted cannot be limited. */
   take(holder: string, needs: readonly Need[]): Taken {
     const now = this.#clocks.now();
     const us = Math.floor(this.#clocks.monotonic() * 1000);
@@ -134,26 +142,63 @@ export class MemoryLimits implements LimitStore {
 
   /** Those who are counted already go on being counted. */
   #makeRoom(needs: readonly Need[], now: number, us: number): void {
-    const known = ({ kind, key }: Need): boolean =>
-      (kind === "rate" ? this.#buckets : kind === "slots" ? this.#places : this.#windows).has(key);
-    const full = (): boolean => this.size + needs.filter((need) => !known(need)).length > this.#maxKeys;
-    if (!full()) return;
+    if (this.#hasRoom(needs)) return;
     this.#sweep(now, us);
-    if (full()) throw new RangeError("there is no room for another counter");
+    if (!this.#hasRoom(needs)) throw new Fault("limits_uncounted", "there is no room for another counter");
   }
 
-  /** Drops what says nothing any more. At most once for every few new counters, or a full memory would be walked for each request. */
+  #hasRoom(needs: readonly Need[]): boolean {
+    const fresh = needs.filter(
+      ({ kind, key }) => !(kind === "rate" ? this.#buckets : kind === "slots" ? this.#places : this.#windows).has(key),
+    );
+    if (this.size + fresh.length <= this.#maxKeys) return true;
+    const grown = new Map(this.#pools);
+    for (const { key } of fresh) add(grown, poolOf(key), 1);
+    const share = this.#maxKeys / grown.size;
+    return fresh.every(({ key }) => (grown.get(poolOf(key)) ?? 0) <= share);
+  }
+
+  /**
+   * Drops what says nothing any more, and nothing else: a budget that is forgotten is one that begins anew. Once a second, or
+   * a full memory would be walked for each request.
+   */
   #sweep(now: number, us: number): void {
-    if (this.#sweptAt === this.size && us - this.#sweptUs < 1_000_000) return;
+    if (us - this.#sweptUs < SWEEP_EVERY_US) return;
     for (const [key, bucket] of this.#buckets) if (bucket.full <= us) this.#buckets.delete(key);
     for (const [key, window] of this.#windows) if (window.ends <= now) this.#windows.delete(key);
     for (const [key, places] of this.#places) {
       for (const [holder, until] of places) if (until <= us) places.delete(holder);
       if (places.size === 0) this.#places.delete(key);
     }
-    this.#sweptAt = this.size;
     this.#sweptUs = us;
   }
+}
+
+/** A map that keeps the sizes of pools. */
+class Shelf<V> extends Map<string, V> {
+  readonly #pools: Map<string, number>;
+
+  constructor(pools: Map<string, number>) {
+    super();
+    this.#pools = pools;
+  }
+
+  override set(key: string, value: V): this {
+    if (!this.has(key)) add(this.#pools, poolOf(key), 1);
+    return super.set(key, value);
+  }
+
+  override delete(key: string): boolean {
+    const had = super.delete(key);
+    if (had) add(this.#pools, poolOf(key), -1);
+    return had;
+  }
+}
+
+function add(sizes: Map<string, number>, pool: string, by: 1 | -1): void {
+  const size = (sizes.get(pool) ?? 0) + by;
+  if (size > 0) sizes.set(pool, size);
+  else sizes.delete(pool);
 }
 
 function periodOf({ seconds, offset }: WindowNeed): Period {

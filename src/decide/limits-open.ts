@@ -1,6 +1,6 @@
 /** The limiter a configuration asks for. */
 import type { Config } from "../config/config.ts";
-import { messageOf } from "../errors.ts";
+import { Fault, messageOf } from "../errors.ts";
 import type { LimitProgram } from "../limits/compile.ts";
 import type { LimitStore } from "../limits/store.ts";
 import type { Log } from "../observe/log.ts";
@@ -26,7 +26,9 @@ export async function openLimiter(runtime: Runtime, config: Config, env: Limiter
   const failed = (thrown: unknown): void => {
     if (runtime.monotonic() - told < COMPLAIN_MS) return;
     told = runtime.monotonic();
-    env.log.error("the counters of limits cannot be asked", { problem: messageOf(thrown) });
+    const full = thrown instanceof Fault && thrown.code === "limits_uncounted";
+    const what = full ? "limits cannot count any more names" : "the counters of limits cannot be asked";
+    env.log.error(what, { problem: messageOf(thrown) });
   };
   return new Limiter({
     runtime,

@@ -1,5 +1,5 @@
 /** The counters of many gateways in one Redis: one round trip a request, whatever the number of its limits. */
-import { Fault } from "../errors.ts";
+import { Fault, messageOf } from "../errors.ts";
 import type { Adjustment, Level, LimitStore, Need, Taken } from "../limits/store.ts";
 import type { RedisClient, RedisReply, Runtime } from "../runtime/contract.ts";
 import { ADJUST, RENEW, TAKE } from "./limits-script.ts";
@@ -32,7 +32,7 @@ export class RedisLimits implements LimitStore {
     return this.#client.up;
   }
 
-  /** Rejects with Fault `redis_failed`. What was taken by an answer that comes too late is given back. */
+  /** Rejects with Fault `redis_failed`, or `limits_uncounted` when Redis has no memory left. What was taken by an answer that comes too late is given back. */
   take(holder: string, needs: readonly Need[]): Promise<Taken> {
     const args = [this.#clock, holder];
     for (const need of needs) args.push(...argumentsOf(need));
@@ -52,7 +52,7 @@ export class RedisLimits implements LimitStore {
         },
         (thrown) => {
           clearTimeout(timer);
-          reject(thrown);
+          reject(outOfMemory(thrown) ? new Fault("limits_uncounted", "Redis has no memory left") : thrown);
         },
       );
     });
@@ -107,6 +107,11 @@ function argumentsOf(need: Need): string[] {
   if (need.kind === "rate") return ["r", enforce, ...numbers(need.requests, need.periodUs, need.burst)];
   if (need.kind === "slots") return ["c", enforce, ...numbers(need.max, need.leaseMs)];
   return ["w", enforce, ...numbers(need.seconds, need.offset, need.max, need.amount)];
+}
+
+/** It answers, so it is not out of reach; and names that clients invent can fill it. */
+function outOfMemory(thrown: unknown): boolean {
+  return /\bOOM\b/.test(messageOf(thrown));
 }
 
 /** Throws Fault `redis_failed` for what the script never says. */

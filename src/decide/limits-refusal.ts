@@ -21,9 +21,13 @@ export function overLimit(claim: Claim, level: Level, now: number, policyVersion
   const { id, rate, concurrency } = claim.limit;
   if (claim.part === "rate" && rate !== null) {
     const wait = Math.min(MAX_RETRY_S, Math.max(1, Math.ceil(level.mark / 1e6)));
-    const reason = `limit "${id}": more than ${rate.requests} requests in ${rate.seconds} s`;
-    const policy = `"${id}";q=${rate.requests};w=${rate.seconds}`;
-    return block(reason, "rate_limited", { ...detail, status: 429, fields: waiting(id, policy, rate.requests, wait) });
+    const { requests, seconds, burst } = rate;
+    const pace = `${requests} requests in ${seconds} s`;
+    // With a burst of its own, fewer than the quota may have come.
+    const bursting = burst !== requests;
+    const reason = `limit "${id}": more than ${bursting ? `a burst of ${burst} at a pace of ${pace}` : pace}`;
+    const policy = `"${id}";q=${requests};w=${seconds}${bursting ? `;burst=${burst}` : ""}`;
+    return block(reason, "rate_limited", { ...detail, status: 429, fields: waiting(id, policy, requests, wait) });
   }
   if (claim.part === "concurrency" && concurrency !== null) {
     const reason = `limit "${id}": ${concurrency} requests are under way already`;
@@ -37,8 +41,11 @@ export function overLimit(claim: Claim, level: Level, now: number, policyVersion
   });
 }
 
-export function unavailable(limit: { readonly id: string }, policyVersion: string | null): Decision {
-  const reason = `the counters of limit "${limit.id}" cannot be asked`;
+/** `outage`: nobody answers; else there is an answer, and it is that this cannot be counted. */
+export function unavailable(limit: { readonly id: string }, policyVersion: string | null, outage: boolean): Decision {
+  const reason = outage
+    ? `the counters of limit "${limit.id}" cannot be asked`
+    : `limit "${limit.id}": there is no room to count this`;
   return failClosed(reason, "limits_unavailable", { rule: ruleOf(limit), policyVersion });
 }
 

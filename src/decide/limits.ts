@@ -1,4 +1,5 @@
 /** The last word of a decision: what an allowed egress takes from the limits it falls under, and gives back. */
+import { Fault } from "../errors.ts";
 import { type Claim, type Claims, claimsOf, LEASE_MS } from "../limits/claims.ts";
 import type { Limit, LimitProgram } from "../limits/compile.ts";
 import type { LimitStore, Need, Taken } from "../limits/store.ts";
@@ -112,10 +113,11 @@ export class Limiter {
     this.#parts.failed(thrown);
     const touched = [...new Set(claims.map(({ limit }: Claim) => limit))];
     for (const { id } of touched) this.#parts.counted(id, "unavailable");
-    const closed = touched.find((limit) => !limit.openOnOutage && limit.enforce);
+    const out = isOutage(thrown);
+    const closed = touched.find((limit) => limit.enforce && !(out && limit.openOnOutage));
     const mode = "degraded";
     if (closed === undefined) return { decision: { ...decision, mode }, reservation: null };
-    const refusal = unavailable(closed, decision.policyVersion);
+    const refusal = unavailable(closed, decision.policyVersion, out);
     if (!this.#parts.shadow) return { decision: refusal, reservation: null };
     return { decision: softened(decision, refusal), reservation: null };
   }
@@ -134,6 +136,11 @@ export class Limiter {
     // What comes first in the order of a ruling has said it already.
     return decision.would === null ? softened(decision, refusal) : decision;
   }
+}
+
+/** Nobody answers. What a client can bring about, or a defect of ours, is none: `on_outage: open` is not for that. */
+function isOutage(thrown: unknown): boolean {
+  return thrown instanceof Fault && (thrown.code === "redis_failed" || thrown.code === "limits_unreachable");
 }
 
 interface Taking {

@@ -13,7 +13,7 @@ import { type Decider, guarded } from "./decider.ts";
 import { type DegradedTerms, degradable } from "./degraded.ts";
 import { embeddedDecider } from "./embedded.ts";
 import type { PlaneDecider } from "./governance.ts";
-import type { Policy } from "./policy.ts";
+import { leftToPlane, type Policy } from "./policy.ts";
 import type { FetchedPolicy } from "./policy-bundle.ts";
 import { openPolicy } from "./policy-files.ts";
 import { Poll } from "./poll.ts";
@@ -117,6 +117,11 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
   const fingerprint = fingerprints(runtime, config);
   const engine = embeddedDecider(runtime, config, policy, fingerprint);
   const plane = governance === null ? null : await openPlane(runtime, config, governance, policy);
+  const warnOfLeft = (): void => {
+    const left = plane === null ? null : leftToPlane(policy.engineOnly());
+    if (left !== null) events.warn(left);
+  };
+  warnOfLeft();
   const clock = runtime.monotonic;
   const org = config.orgId;
   const lasting =
@@ -173,6 +178,7 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
     decide: (egress, body) => decider.decide(egress, body),
     async reload() {
       const [result] = await Promise.all([decider.reload(), candidate?.reload()]);
+      if (result.ok) warnOfLeft();
       if (candidate === null) return result;
       if (candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);
       const said = candidate.problem === null ? `the candidate is ${candidate.version}` : BAD_CANDIDATE;

@@ -1,6 +1,6 @@
 /** A policy that a plane serves: asked for again and again, checked as a whole, and kept in a file for a start without network. */
 import type { PolicyBundleConfig } from "../config/config.ts";
-import { bundleProblem } from "../crypto/attestation.ts";
+import { bundleProblem, bundleSignedAt } from "../crypto/attestation.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { loadEngines } from "../policy/engines.ts";
 import { compilePolicy } from "../policy/program.ts";
@@ -14,6 +14,14 @@ import { type LoadedPolicy, policyFrom } from "./policy-files.ts";
 
 const MAX_BYTES = 16 * 1024 * 1024;
 const TIMEOUT_MS = 10_000;
+/** A time further ahead than clocks differ would keep out every later bundle. */
+const MAX_AHEAD_MS = 3_600_000;
+
+/** Which policy was taken last, and when it was signed at the latest; ms since the epoch. */
+interface Stamp {
+  readonly version: string;
+  readonly signedAt: number | null;
+}
 
 type Machine = Pick<
   Runtime,
@@ -21,6 +29,7 @@ type Machine = Pick<
   | "readFile"
   | "stat"
   | "monotonic"
+  | "now"
   | "sha256"
   | "hmacSha256"
   | "writeNew"
@@ -47,6 +56,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
   const ring = plane.jwks === null ? null : new KeyRing(runtime, plane.jwks, client);
   let current: LoadedPolicy | null = null;
   let etag: string | null = null;
+  let last: Stamp | null = null;
   /** Why the policy in force was not fetched but kept; null when it was fetched. */
   let kept: string | null = null;
 
@@ -81,10 +91,42 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       const problem = await bundleProblem(bundle, bundle.signature, (kid) => ring.find(kid));
       if (problem !== null) throw refusal(problem);
     }
+    const stamp = await notOlder(bundle);
     const loaded = await compiled(bundle);
     etag = reply.headers.etag ?? null;
-    await keep(bundle);
+    // The same policy signed earlier, by another replica: what is kept says the later time.
+    if (stamp !== last) await keep(bundle);
+    last = stamp;
     return loaded;
+  }
+
+  /**
+   * What was signed is true for ever, also when it is served again: another policy than the last one must have been signed
+   * after it. Without keys no time can be believed.
+   */
+  async function notOlder({ version, signature }: PolicyBundle): Promise<Stamp> {
+    const signedAt = ring === null ? null : bundleSignedAt(signature);
+    if (signedAt !== null && signedAt > runtime.now() + MAX_AHEAD_MS) throw refusal("was signed in the future");
+    last ??= await keptStamp();
+    const before = last?.signedAt ?? null;
+    if (ring === null || last === null || before === null || (signedAt !== null && signedAt >= before))
+      return { version, signedAt };
+    if (version === last.version) return last;
+    const of = signedAt === null ? "says no time" : `was signed ${new Date(signedAt).toISOString()}`;
+    throw refusal(`is an older one: it ${of}, the last one was signed ${new Date(before).toISOString()}`);
+  }
+
+  async function keptStamp(): Promise<Stamp | null> {
+    const { cachePath } = config;
+    try {
+      const info = await runtime.stat(cachePath);
+      if (info === null || info.directory || info.size > MAX_BYTES) return null;
+      const { version, signature } = read(await runtime.readFile(cachePath));
+      return { version, signedAt: bundleSignedAt(signature) };
+    } catch {
+      // What cannot be read is not started on either, and a good one takes its place.
+      return null;
+    }
   }
 
   async function fromCache(unreachable: string): Promise<LoadedPolicy> {
@@ -146,6 +188,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       judge: (destination) => policy.judge(destination),
       deniedAddress: (address, port) => policy.deniedAddress(address, port),
       opaque: (host, port) => policy.opaque(host, port),
+      engineOnly: () => policy.engineOnly(),
       reload: () => policy.reload(),
       close: () => client.close(),
     };

@@ -18,6 +18,8 @@ export interface PolicyVerdicts extends AddressPolicy {
   /** The veto for a destination, or the name of the rule that lets it go (null without a policy). */
   judge(destination: Destination): Decision | string | null;
   opaque(host: string, port: number): boolean;
+  /** What of it only its engine carries out (docs/policy.md names the parts); empty without a policy. */
+  engineOnly(): readonly string[];
 }
 
 export interface Policy extends PolicyVerdicts {
@@ -51,8 +53,19 @@ export function verdictsOf(current: () => Program | null): PolicyVerdicts {
       const rule = program.deny.matchAddress(address, port);
       return rule === null ? null : denied(program, `address ${address}`, rule);
     },
+    engineOnly: () => current()?.engineOnly ?? [],
     opaque: (host, port) => current()?.opaque.match(host, port, parseIp(host) !== null) != null,
   };
+}
+
+const MAX_NAMED = 8;
+
+/** For an operator, of a relay whose decisions a plane makes; null when nothing of the policy is left out. */
+export function leftToPlane(engineOnly: readonly string[]): string | null {
+  if (engineOnly.length === 0) return null;
+  const more = engineOnly.length - MAX_NAMED;
+  const named = `${engineOnly.slice(0, MAX_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return `the governance plane decides, and these parts of the local policy are NOT run: ${named}; write them into the plane's policy`;
 }
 
 function denied(program: Program, what: string, rule: string): Decision {

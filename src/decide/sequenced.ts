@@ -4,7 +4,7 @@ import { block, type Decision, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import { Asked } from "../policy/asked.ts";
 import { type Sequence, SequenceState } from "../policy/sequence-state.ts";
-import type { Decider } from "./decider.ts";
+import { type Decider, layered } from "./decider.ts";
 import { type Asking, EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { nextTurn, TURN_MS } from "./inspect-in-turns.ts";
@@ -49,20 +49,7 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider {
     return long ? prepared(facts, clock).then(conclude) : conclude();
   }
 
-  return {
-    get policyVersion() {
-      return inner.policyVersion;
-    },
-    reload: () => inner.reload(),
-    opaque: (host, port) => inner.opaque(host, port),
-    decide(egress, held) {
-      const answer = inner.decide(egress, held);
-      if (policy.sequences.length === 0) return answer;
-      return answer instanceof Promise
-        ? answer.then((decision) => follow(decision, egress, held))
-        : follow(answer, egress, held);
-    },
-  };
+  return layered(inner, { looks: () => policy.sequences.length > 0, follow });
 }
 
 function carryOut(decision: Decision, hits: readonly Sequence[], policyVersion: string | null): Decision {

@@ -5,7 +5,7 @@
 import { SessionTails } from "../detect/session.ts";
 import { type Decision, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
-import type { Decider } from "./decider.ts";
+import { type Decider, layered } from "./decider.ts";
 import type { Policy } from "./policy.ts";
 import { decisionOf } from "./ruling.ts";
 
@@ -15,8 +15,8 @@ const SESSIONS = 1024;
 export function spreadWatched(inner: Decider, policy: Pick<Policy, "engine">): Decider {
   const tails = new SessionTails({ sessions: SESSIONS });
 
-  function follow(decision: Decision, egress: Egress, held: HeldBody): Decision {
-    if (!permits(decision)) return decision;
+  function follow(decision: Decision, egress: Egress, held: HeldBody | null): Decision {
+    if (held === null || !permits(decision)) return decision;
     const { principal, destination } = egress;
     const key = `${principal.address} ${principal.agent ?? ""} ${destination.host}`;
     const found = tails.next(key, decision.replacement ?? held.bytes);
@@ -24,19 +24,8 @@ export function spreadWatched(inner: Decider, policy: Pick<Policy, "engine">): D
     return veto === null ? decision : decisionOf(veto, { egress, held, attestationHash: null });
   }
 
-  return {
-    get policyVersion() {
-      return inner.policyVersion;
-    },
-    reload: () => inner.reload(),
-    opaque: (host, port) => inner.opaque(host, port),
-    decide(egress, held) {
-      const answer = inner.decide(egress, held);
-      // Coded bytes have no letters of their own.
-      if (held === null || held.bytes.length === 0 || egress.coded) return answer;
-      return answer instanceof Promise
-        ? answer.then((decision) => follow(decision, egress, held))
-        : follow(answer, egress, held);
-    },
-  };
+  // Coded bytes have no letters of their own.
+  const looks = (egress: Egress, held: HeldBody | null): boolean =>
+    held !== null && held.bytes.length > 0 && !egress.coded;
+  return layered(inner, { looks, follow });
 }

@@ -148,3 +148,8 @@ function keyOf(limit: Limit, part: Part, period: string, subject: LimitSubject):
   });
   return JSON.stringify([limit.id, part, period, limit.per, scope]);
 }
+
+/** The part of a key that the policy wrote, before the names that clients wrote: no id, period or dimension has a bracket. */
+export function poolOf(key: string): string {
+  return key.slice(0, Math.max(0, key.indexOf("],")));
+}

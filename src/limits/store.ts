@@ -57,7 +57,11 @@ export type Adjustment =
   | { readonly kind: "window"; readonly key: string; readonly window: number; readonly delta: number };
 
 export interface LimitStore {
-  /** All or nothing, in one step that nobody else comes between. Rejects, or throws, when the counters cannot be had. */
+  /**
+   * All or nothing, in one step that nobody else comes between. Rejects, or throws, when the counters cannot be had: Fault
+   * `redis_failed` or `limits_unreachable` when whoever holds them does not answer, `limits_uncounted` when there is no room
+   * for another one. Whoever asks can bring about the last, so nothing may be let through for it.
+   */
   take(holder: string, needs: readonly Need[]): Taken | Promise<Taken>;
   /** Best effort: what cannot be told stays as it was reserved. Never throws. */
   adjust(holder: string, adjustments: readonly Adjustment[]): void;

@@ -5,6 +5,7 @@ import type { Destination } from "../model/egress.ts";
 import type { Exchange, Responder, Taken } from "../model/exchange.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
 import { LineMemo, type WireLimits } from "../wire/http1.ts";
+import { boundBy } from "../words/bound.ts";
 import { clientCheck } from "./clients.ts";
 import type { Door, Notice } from "./door.ts";
 import { HeldBudget } from "./held.ts";
@@ -64,7 +65,8 @@ export class ForwardDoor implements Door {
   /** Binds; rejects with Fault listen_failed. `reusePort` only when several processes share the port on purpose. */
   async listen(reusePort: boolean): Promise<Listener> {
     const { host, port } = this.config;
-    this.#listener = await this.runtime.listen({ host, port, reusePort }, (conn) => this.#accept(conn));
+    const binding = this.runtime.listen({ host, port, reusePort }, (conn) => this.#accept(conn));
+    this.#listener = await boundBy("EVE_PROXY_HOST and EVE_PROXY_PORT", binding);
     return this.#listener;
   }
 

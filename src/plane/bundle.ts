@@ -5,15 +5,16 @@ import type { PolicySource } from "../policy/document.ts";
 export interface PolicyBundle {
   readonly version: string;
   readonly files: readonly PolicySource[];
-  /** Detached JWS over the canonical JSON of the two others; null when the plane has no key. */
+  /** Detached JWS over the canonical JSON of the two others, with the time; null when the plane has no key. */
   readonly signature: string | null;
 }
 
+/** `now`: ms since the epoch, which the signature says. */
 export async function bundleOf(
-  version: string,
-  sources: readonly PolicySource[],
+  { version, sources }: { readonly version: string; readonly sources: readonly PolicySource[] },
   key: AttestationKey | null,
+  now: number,
 ): Promise<PolicyBundle> {
   const files = sources.map(({ name, text }) => ({ name, text }));
-  return { version, files, signature: key === null ? null : await signBundle({ version, files }, key) };
+  return { version, files, signature: key === null ? null : await signBundle({ version, files }, key, now) };
 }

@@ -10,6 +10,7 @@ import { messageOf } from "../errors.ts";
 import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
+import { boundBy } from "../words/bound.ts";
 import { planeMetrics } from "./metrics.ts";
 import { QUESTION_ROOM } from "./question.ts";
 import { Ruler } from "./ruler.ts";
@@ -73,7 +74,7 @@ export class Plane {
       metrics.policyStale.set(tenancy.problem === null ? 0 : 1);
       metrics.memoryBytes.set(runtime.memory());
     });
-    const listener = await runtime.serve(
+    const serving = runtime.serve(
       {
         ...config.listen,
         maxBody: Math.ceil(maxDecoded / 3) * 4 + QUESTION_ROOM,
@@ -85,6 +86,7 @@ export class Plane {
       },
       handler,
     );
+    const listener = await boundBy("EVE_PROXY_GOVERNANCE_LISTEN", serving);
     this.#listener = listener;
     health.phase = "ready";
     return listener;

@@ -33,7 +33,35 @@ export const celFields: Readonly<Record<string, readonly string[]>> = {
   graphql: ["present", "operations", "persisted", "batch"],
 };
 
-type Bindings = Record<string, CelInput>;
+export type Bindings = Record<string, CelInput>;
+
+/** What servers may take a request for; an expression is asked of each. */
+interface Reading {
+  readonly path: string;
+  readonly method: string;
+}
+
+/** Each costs an evaluation. */
+const MAX_READINGS = 64;
+
+/** Those that differ in what is read; the first is the usual one. A text says that nobody knows them. */
+export function celReadings(
+  asked: Asked,
+  reads: { readonly path: boolean; readonly method: boolean },
+): readonly Reading[] | string {
+  const { method } = asked.question;
+  if (reads.path && asked.path === null) return "nobody knows how the path is read";
+  if (reads.method && asked.methods === null) return "nobody knows which method it is taken for";
+  const paths = reads.path ? (asked.path?.readings ?? []).map((segments) => `/${segments.join("/")}`) : [""];
+  const methods = reads.method ? [...new Set(asked.methods)] : [method];
+  if (paths.length * methods.length > MAX_READINGS) return "it can be read in too many ways";
+  return methods.flatMap((each) => paths.map((path) => ({ path, method: each })));
+}
+
+/** Makes the bindings those of another reading. */
+export function readAs({ request }: Bindings, { path, method }: Reading): void {
+  if (request instanceof Map) request.set("path", path).set("method", method);
+}
 
 /** A text says what is not known. Only the roots an expression names are made. */
 export function celBindings(
@@ -85,7 +113,7 @@ function requestOf(asked: Asked): ReadonlyMap<string, Value> {
     ["scheme", question.scheme],
     ["host", question.host],
     ["port", BigInt(question.port)],
-    ["path", pathOf(asked)],
+    ["path", question.path],
     ["door", question.door],
     ["phase", question.phase],
   ]);
@@ -106,12 +134,6 @@ function requestOf(asked: Asked): ReadonlyMap<string, Value> {
   );
   made.set("credentials", credentials);
   return made;
-}
-
-/** The usual reading; a path with several is left to `paths:`, which knows them all. */
-function pathOf({ path, question }: Asked): string {
-  const [first] = path?.readings ?? [];
-  return first === undefined ? question.path : `/${first.join("/")}`;
 }
 
 function fieldsOf(

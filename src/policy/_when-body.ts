@@ -204,19 +204,16 @@ function json(place: string, test: JsonTest, compiling: Compiling): Condition | 
     return null;
   }
   const checks: ((fact: JsonFact, asked: Asked) => Truth)[] = [];
-  if (test.eq !== undefined) {
-    const wanted = test.eq;
-    checks.push((fact) => (fact.value() === wanted ? YES : NO));
-  }
-  if (test.in !== undefined) {
-    const wanted = new Set<unknown>(test.in);
-    checks.push((fact) => (wanted.has(fact.value()) ? YES : NO));
-  }
+  if (test.eq !== undefined) checks.push(among([test.eq]));
+  if (test.in !== undefined) checks.push(among(test.in));
   for (const [key, holds] of COMPARISONS) {
     const bound = test[key];
-    // What is no number is neither more nor less than one.
-    if (bound !== undefined)
-      checks.push((fact) => (fact.kind === "number" && holds(Number(fact.text), bound) ? YES : NO));
+    if (bound !== undefined) {
+      checks.push((fact) => {
+        const number = numberOf(fact);
+        return number === null ? UNKNOWN : holds(number, bound) ? YES : NO;
+      });
+    }
   }
   if (test.glob !== undefined || test.regex !== undefined) {
     const matches = textTest(
@@ -266,6 +263,29 @@ const COMPARISONS = [
   ["lt", (value: number, bound: number) => value < bound],
   ["lte", (value: number, bound: number) => value <= bound],
 ] as const;
+
+const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
+
+/**
+ * A text that is written like a number is one to most who read it. Null: a server may make any number of it, or none
+ * ("1,000", "0x3e8", [5000], true), so it is not known how it compares.
+ */
+function numberOf({ kind, text }: JsonFact): number | null {
+  if (kind === "number") return Number(text);
+  return kind === "string" && NUMBER.test(text) ? Number(text) : null;
+}
+
+/** Not sure of a value that says the same as another kind: "5000" and 5000, "true" and true. */
+function among(wanted: readonly (string | number | boolean | null)[]): (fact: JsonFact) => Truth {
+  const values = new Set<unknown>(wanted);
+  const texts = new Set(wanted.map(String));
+  return (fact) => {
+    if (fact.kind === "object" || fact.kind === "array") return NO;
+    if (values.has(fact.value())) return YES;
+    const number = numberOf(fact);
+    return texts.has(fact.text) || (number !== null && values.has(number)) ? UNKNOWN : NO;
+  };
+}
 
 function isTest(test: unknown): test is JsonTest {
   return typeof test === "object" && test !== null;

@@ -2,7 +2,7 @@
 import { quote } from "../words/quote.ts";
 import type { Conditions, TimeWindow } from "./_schema-when.ts";
 import { listOf, SEVERITIES } from "./_values.ts";
-import { type Asked, NO, ofSome, type Truth, UNKNOWN, YES } from "./asked.ts";
+import { type Asked, NO, ofSome, SOME, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { type Compiling, type Condition, saying } from "./condition.ts";
 import { engines } from "./engines.ts";
 import { compileGlob } from "./glob.ts";
@@ -155,7 +155,7 @@ function cel(text: string, { path, problemInside }: Compiling): Condition | null
   const truth = (asked: Asked): Truth => {
     if (!asked.known.content && compiled.content) return UNKNOWN;
     const result = compiled.test(asked);
-    return typeof result === "string" ? UNKNOWN : result ? YES : NO;
+    return typeof result === "string" ? UNKNOWN : result;
   };
   return {
     name: "cel",
@@ -166,7 +166,8 @@ function cel(text: string, { path, problemInside }: Compiling): Condition | null
     found(asked) {
       if (!asked.known.content && compiled.content) return "not kept";
       const result = compiled.test(asked);
-      return typeof result === "string" ? `cannot be evaluated: ${result}` : String(result);
+      if (typeof result === "string") return `cannot be evaluated: ${result}`;
+      return result === SOME ? "true of some of the ways the request can be read" : String(result === YES);
     },
   };
 }

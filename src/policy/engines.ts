@@ -3,7 +3,7 @@
  * them must not pay: they are loaded when a policy that names one of them is, before it is compiled.
  */
 import { loadPatternEngine } from "../dlp/dlp.ts";
-import type { Asked } from "./asked.ts";
+import type { Asked, Truth } from "./asked.ts";
 import type { PolicySource } from "./document.ts";
 
 export interface CelProblem {
@@ -18,8 +18,8 @@ export interface CelProgram {
   readonly tunnel: boolean;
   /** It reads what evidence does not keep. */
   readonly content: boolean;
-  /** A text says why it could not be evaluated. */
-  test(asked: Asked): boolean | string;
+  /** Over all readings of what it reads of the request: SOME where they differ. A text says why it could not be evaluated. */
+  test(asked: Asked): Truth | string;
 }
 
 export interface Engines {

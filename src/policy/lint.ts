@@ -5,6 +5,7 @@ import { listOf } from "./_values.ts";
 import { parseInstant, readHours } from "./_when-other.ts";
 import { SEVERITY } from "./evaluate.ts";
 import { parseHostPattern } from "./host-set.ts";
+import { unknownFindings } from "./lint-findings.ts";
 import type { Program } from "./program.ts";
 import type { CompiledRule } from "./rule.ts";
 
@@ -17,6 +18,7 @@ export type LintCode =
   | "unused"
   | "tunnel"
   | "credential"
+  | "unknown"
   | "pointless";
 
 export interface Warning {
@@ -46,6 +48,7 @@ export function lint(program: Program, now: number): Warning[] {
       }
     }
   }
+  for (const { at, message } of unknownFindings(program.files)) warnings.push({ code: "unknown", at, message });
   for (const rule of program.rules) warnings.push(...lintRule(program, rule, now));
   warnings.push(...shadowed(program));
   return warnings;

@@ -47,6 +47,8 @@ export interface Program extends Layer, Sections {
   /** Names of lists that no rule and no list of hosts uses, with their places. */
   readonly unusedLists: readonly { readonly name: string; readonly at: string }[];
   readonly files: readonly ParsedPolicy[];
+  /** What in it only an engine carries out, as the file names it; a relay that asks a plane has none of it. */
+  readonly engineOnly: readonly string[];
 }
 
 /**
@@ -125,6 +127,11 @@ export function compilePolicy(sources: readonly PolicySource[], unread: readonly
     unshadowed: anyShadow ? { ...every, allowByDefault: byDefault.every, access: access(files) } : null,
     unusedLists: [...places].flatMap(([name, at]) => (used.has(name) ? [] : [{ name, at: at() }])),
     files,
+    engineOnly: [
+      ...rules.filter((rule) => !isPlace(rule)).map(({ name }) => name),
+      ...Object.entries(access(files)).flatMap(([key, said]) => (said === null ? [] : [`access.${key}`])),
+      ...(["detect", "dlp"] as const).filter((key) => Object.keys(sections[key]).length > 0),
+    ],
     rule: (question, facts, findings) => evaluateRules(program, question, facts, findings),
   };
   return program;

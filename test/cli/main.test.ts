@@ -115,6 +115,40 @@ test("version is the package's", async () => {
   expect(line.stdout).toMatch(/^sallyport \d+\.\d+\.\d+ \(bun \S+, \S+ \S+, build \S+\)\n$/);
 });
 
+const RULES =
+  "rules:\n  - {id: no-posts, when: {methods: POST}, verdict: deny}\n  - {id: place, when: {hosts: b.test}, verdict: deny}\n";
+
+describe("a port that something else holds is refused with 1, with its address and the settings that name it", () => {
+  test.each([
+    [
+      "run",
+      "EVE_PROXY_HOST and EVE_PROXY_PORT",
+      (at: string) => ({ EVE_PROXY_HOST: at.split(":")[0], EVE_PROXY_PORT: at.split(":")[1] }),
+    ],
+    [
+      "run",
+      "EVE_PROXY_ADMIN_LISTEN",
+      (at: string) => ({ EVE_PROXY_PORT: "0", EVE_PROXY_ADMIN_LISTEN: at, EVE_PROXY_ADMIN_TOKEN: SECRET }),
+    ],
+    [
+      "governance",
+      "EVE_PROXY_GOVERNANCE_LISTEN",
+      (at: string) => ({ EVE_PROXY_GOVERNANCE_LISTEN: at, EVE_PROXY_GOVERNANCE_TOKEN: SECRET }),
+    ],
+  ] as const)("%s: %s", async (command, settings, env) => {
+    const other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const at = `127.0.0.1:${other.port}`;
+    const own = await emptyDirectory();
+    const { code, stderr } = await sallyport(own, [command], { JWT_SECRET_KEY: SECRET, ...env(at) } as Record<
+      string,
+      string
+    >);
+    other.stop(true);
+    expect(stderr).toContain(`cannot listen on ${at}: EADDRINUSE (set by ${settings}; another process has it)`);
+    expect(code).toBe(1);
+  });
+});
+
 describe("doctor", () => {
   test("exits 1 and says what run would trip over", async () => {
     const { code, stdout } = await sallyport(directory, ["doctor", "--json"], { EVE_PROXY_PORT: "http" });
@@ -134,6 +168,19 @@ describe("doctor", () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/^ {2}fail {2}policy /m);
     expect(stdout).toContain("run would not start");
+  });
+
+  test("names what of a policy a plane leaves undone, and nothing where the policy is of destinations", async () => {
+    const own = await emptyDirectory();
+    const path = join(own, "policy.yaml");
+    const env = { EVE_PROXY_POLICY: path, JWT_SECRET_KEY: SECRET, EVE_PROXY_PORT: "0" };
+    const planed = { ...env, EVE_PROXY_GOVERNANCE_URL: "http://127.0.0.1:1" };
+    await writeFile(path, "version: 1\ndefault: deny\nhosts: {allow: [a.test]}\n");
+    expect((await sallyport(own, ["doctor"], planed)).stdout).not.toContain("NOT run");
+    await writeFile(path, `version: 1\ndefault: allow\ndlp: {personal: sanitize}\n${RULES}`);
+    expect((await sallyport(own, ["doctor"], env)).stdout).not.toContain("NOT run");
+    const { stdout } = await sallyport(own, ["doctor"], planed);
+    expect(stdout).toMatch(/^ {2}warn {2}policy .*NOT run: rules\.no-posts, dlp; write them into the plane's policy$/m);
   });
 
   test("exits 1 for a port that something else holds", async () => {

@@ -127,6 +127,16 @@ describe("test", () => {
     expect((await policy("lint", "good")).code).toBe(0);
   });
 
+  test("a policy given instead of its cases is told so, with the name they would have", async () => {
+    const { code, stdout } = await policy("test", "good/policy.yaml");
+    expect(code).toBe(78);
+    expect(stdout).toBe(
+      "good/policy.yaml:1:1: is a policy, not cases for one: they stand in a file of their own, good/policy.test.yaml (docs/policy.md); give that, or the directory\n",
+    );
+    await writeFile(join(directory, "typo.yaml"), "csaes: []\n");
+    expect((await policy("test", "typo.yaml")).stdout).toContain("did you mean cases?");
+  });
+
   test("a failing case is a diff and exits 1", async () => {
     await cases(`policy: policy.yaml
 cases:
@@ -311,6 +321,17 @@ describe("diff", () => {
         { certificate_id: "cert_0123456789abcdef", request: "POST https://api.openai.com:443/v1/files", agent: null },
       ],
     });
+    await mkdir(join(directory, "logs"));
+    const [first, ...rest] = lines.map((line) => `${JSON.stringify(line)}\n`);
+    await writeFile(join(directory, "logs/events.w0.jsonl"), first ?? "");
+    await writeFile(join(directory, "logs/events.0.jsonl"), rest.slice(0, 2).join(""));
+    await writeFile(join(directory, "logs/events.jsonl"), rest.slice(2).join(""));
+    await writeFile(join(directory, "logs/outcomes.jsonl"), "{}\n");
+    const folder = JSON.parse((await policy("diff", "open.yaml", "good", "--against", "logs", "--json")).stdout);
+    expect(folder).toMatchObject({ certificates: 5, same: 1, changed: 2, unknown: 1, apart: 1, unreadable: 0 });
+    const none = await policy("diff", "open.yaml", "good", "--against", "good");
+    expect(none.code).toBe(64);
+    expect(none.stderr).toContain('there is no audit log (*.jsonl) in "good"');
     const text = (await policy("diff", "open.yaml", "good", "--against", "audit.jsonl")).stdout;
     expect(text).toContain("1 the same, 2 changed, 1 unknown, 1 not the policy's to decide");
     expect(text).toContain("1 unknown: allow (default) to unknown (default)");

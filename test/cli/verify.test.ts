@@ -98,6 +98,18 @@ test("verify of a missing file, an empty file and an empty folder fails", async 
   }
 });
 
+test("an empty log is not called corrupt, and not verified either: it exits 1", async () => {
+  await writeFile(at("blank.jsonl"), "");
+  const { code, stdout } = await verify([at("blank.jsonl"), "--key-file", at("secret")]);
+  expect(code).toBe(1);
+  expect(stdout).toContain("empty: there is no certificate in it: it is not corrupt, and it proves nothing");
+  expect(stdout).toEndWith("NOTHING TO VERIFY\n");
+  const json = JSON.parse((await verify([at("blank.jsonl"), "--key-file", at("secret"), "--json"])).stdout);
+  expect(json).toMatchObject({ ok: false, certificates: 0, errors: [{ code: "empty" }] });
+  await writeFile(at("garbage.jsonl"), "garbage\n");
+  expect((await verify([at("garbage.jsonl"), "--key-file", at("secret")])).stdout).toEndWith("FAILED\n");
+});
+
 test("verify accepts a log and fails naming the line when one byte is flipped", async () => {
   const path = await log("one", 30);
   const good = await verify([path, "--key-file", at("secret")]);

@@ -1,4 +1,5 @@
 import type { Field, Question } from "../../src/model/question.ts";
+import { questionWith } from "../_question.ts";
 
 const encoder = new TextEncoder();
 
@@ -16,24 +17,12 @@ export function questionOf(body: unknown, given: Given = {}): Question {
   const type = given.type === undefined ? "application/json" : given.type;
   const bytes =
     body instanceof Uint8Array ? body : encoder.encode(typeof body === "string" ? body : JSON.stringify(body));
-  return {
-    org: "o",
-    caller: "c",
-    agent: null,
-    parentAgent: null,
-    phase: "request",
-    door: "forward",
+  return questionWith({
     method: given.method ?? "POST",
-    scheme: "https",
     host: given.host ?? "models.internal.test",
-    port: 443,
-    literal: false,
     path: given.path ?? "/",
     query: given.query ?? [],
     headers: [...(type === null ? [] : [["Content-Type", type] as const]), ...(given.headers ?? [])],
-    trailers: [],
-    upgrade: null,
     body: bytes,
-    at: 0,
-  };
+  });
 }

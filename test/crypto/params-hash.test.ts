@@ -1,25 +1,16 @@
 import { expect, test } from "bun:test";
 import { portableDigest as digest } from "../../src/crypto/digest.ts";
 import { paramsHash } from "../../src/crypto/params-hash.ts";
+import { questionWith } from "../_question.ts";
 
-const question = {
+const question = questionWith({
   org: "acme",
-  caller: "sidecar.forward_proxy.egress",
   agent: "planner",
-  parentAgent: null,
-  phase: "request",
-  door: "forward",
-  method: "POST",
-  scheme: "https",
   host: "api.test",
-  port: 443,
-  literal: false,
   path: "/v1",
   query: [["a", "b"]],
   headers: [["X-One", "1"]],
-  trailers: [],
-  upgrade: null,
-} as const;
+});
 
 test("any change of a question is another hash", () => {
   const credential = { kind: "bearer", issuer: null, fingerprint: `hmac-${"0".repeat(32)}` };

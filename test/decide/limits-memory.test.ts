@@ -29,16 +29,63 @@ describe("refusals", () => {
     expect(new MemoryLimits(clock()).take("a", [budget({ max: 0, amount: 0 })]).taken).toBe(false);
   });
 
-  test("no room for another counter is an outage, not a pass", () => {
+  test("no room for another counter throws, and is told from an outage by its code", () => {
     const time = clock();
     const store = new MemoryLimits(time, 10);
     for (let i = 0; i < 10; i++) store.take("a", [budget({ key: `k${i}` })]);
-    expect(() => store.take("a", [budget({ key: "one more" })])).toThrow("no room");
+    expect(() => store.take("a", [budget({ key: "one more" })])).toThrow(
+      expect.objectContaining({ code: "limits_uncounted" }),
+    );
     // Who is counted already goes on.
     expect(store.take("a", [budget({ key: "k0" })]).taken).toBe(true);
     // What said nothing any more made room.
     time.at += 86_400_000;
     expect(store.take("a", [budget({ key: "one more" })]).taken).toBe(true);
+  });
+});
+
+describe("names that somebody invents", () => {
+  const key = (limit: string, name: string) => JSON.stringify([limit, "bytes", "1d", ["agent"], [name]]);
+
+  test("for one limit keep nobody out of another, and the room stays bounded", () => {
+    const store = new MemoryLimits(clock(), 100);
+    const taken = (limit: string, many: number) => {
+      let n = 0;
+      for (let i = 0; i < many; i++) {
+        try {
+          store.take("a", [budget({ key: key(limit, `],["${i}`) })]);
+          n++;
+        } catch {}
+      }
+      return n;
+    };
+    expect(taken("first", 500)).toBe(100);
+    // The even share of two, then of three.
+    expect(taken("second", 500)).toBe(50);
+    expect(taken("third", 500)).toBe(33);
+    expect(taken("first", 500)).toBe(100);
+    expect(store.size).toBe(183);
+    expect(() => store.take("a", [budget({ key: key("first", "new") })])).toThrow("no room");
+  });
+
+  test("are forgotten as soon as their pace is full again, and not before", () => {
+    const time = clock();
+    const store = new MemoryLimits(time, 10);
+    for (let i = 0; i < 10; i++) store.take("a", [rate({ key: key("pace", `k${i}`) })]);
+    time.at += 5_999;
+    expect(() => store.take("a", [rate({ key: key("pace", "new") })])).toThrow("no room");
+    time.at += 1_001;
+    expect(store.take("a", [rate({ key: key("pace", "new") })]).taken).toBe(true);
+    expect(store.size).toBe(1);
+  });
+
+  test("of which none can be counted take nothing of what can", () => {
+    const store = new MemoryLimits(clock(), 2);
+    for (const name of ["x", "y"]) store.take("a", [budget({ key: key("l", name) })]);
+    expect(() =>
+      store.take("a", [budget({ key: key("l", "x"), amount: 50 }), budget({ key: key("l", "z") })]),
+    ).toThrow();
+    expect(store.take("a", [budget({ key: key("l", "x") })]).levels[0]?.value).toBe(1);
   });
 });
 

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { runtime } from "#runtime";
 import { MemoryLimits } from "../../src/decide/limits-memory.ts";
 import { giveBack, RedisLimits, type RedisLimitsOptions } from "../../src/decide/limits-redis.ts";
+import { Fault } from "../../src/errors.ts";
 import type { Need, Taken } from "../../src/limits/store.ts";
 import { killEveryRedis, type RedisServer, startRedis } from "../_redis-server.ts";
 import { testUnless, tool } from "../_skip.ts";
@@ -211,6 +212,25 @@ testUnless(NO_REDIS, "every key says when it is over", async () => {
     expect(ttl).toBeLessThanOrEqual(most);
   }
   client.close();
+});
+
+test("a server without memory is no outage: names that somebody invents fill it", async () => {
+  for (const said of [
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "ERR Error running script: OOM command not allowed when used memory",
+  ]) {
+    const fail = async () => Promise.reject(new Fault("redis_failed", said));
+    const client = { eval: fail, up: true, problem: null, tried: Promise.resolve(), close() {} };
+    const full = new RedisLimits(client, runtime.sha256, { timeoutMs: 1_000 });
+    await expect(full.take("a", [budget()])).rejects.toMatchObject({ code: "limits_uncounted" });
+  }
+});
+
+testUnless(NO_REDIS, "a real server without memory says so", async () => {
+  const tight = await startRedis(["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
+  const one = await store({}, tight.url);
+  await expect(one.take("a", [budget()])).rejects.toMatchObject({ code: "limits_uncounted" });
+  await tight.kill();
 });
 
 test("an answer that no script gives is an outage", async () => {

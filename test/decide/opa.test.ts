@@ -12,31 +12,20 @@ import { SliceSize } from "../../src/detect/inspect.ts";
 import type { Asked, Ruled } from "../../src/engine/engine.ts";
 import type { Question } from "../../src/model/question.ts";
 import { runtime } from "../../src/runtime/bun.ts";
+import { questionWith } from "../_question.ts";
 import { opaBundle, testWithOpa } from "./_opa.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-opa-policy-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const QUESTION: Question = {
+const QUESTION = questionWith({
   org: "acme",
-  caller: "sidecar.forward_proxy.egress",
   agent: "planner",
-  parentAgent: null,
-  phase: "request",
-  door: "forward",
-  method: "POST",
-  scheme: "https",
   host: "api.test",
-  port: 443,
-  literal: false,
   path: "/v1/chat",
-  query: [],
   headers: [["Content-Type", "application/json"]],
-  trailers: [],
-  upgrade: null,
-  body: new TextEncoder().encode('{"model":"small","n":3}'),
-  at: 0,
-};
+  body: '{"model":"small","n":3}',
+});
 const asked = (change: Partial<Question> = {}): Asked => ({
   question: { ...QUESTION, ...change },
   budget: { deadline: Number.POSITIVE_INFINITY, clock: () => 0, work: 1e9 },

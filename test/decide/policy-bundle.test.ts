@@ -154,6 +154,70 @@ describe("a policy bundle", () => {
     expect(JSON.parse(readFileSync(cachePath, "utf8"))).toEqual(bundle(ALLOW));
   });
 
+  describe("signed before the last one is refused", () => {
+    const NOW = Date.now();
+    const signedBy = async (pair: Awaited<ReturnType<typeof keyPair>>, text: string, at?: number) =>
+      reply(bundle(text, { signature: await signBundle(bundle(text), pair.key, at) }));
+
+    test("while it runs: the one in force stays, and is stale; a later one is taken, the same one again too", async () => {
+      const mine = await keyPair();
+      let answer = await signedBy(mine, DENY, NOW);
+      const served: Served = { answer: () => answer };
+      const { open, cachePath } = machine(served, mine.path);
+      const policy = await open();
+      for (const at of [NOW - 1, NOW - 86_400_000, undefined]) {
+        answer = await signedBy(mine, ALLOW, at);
+        expect(await policy.reload()).toMatchObject({ ok: false, message: expect.stringContaining("is an older one") });
+        expect([policy.version, judge(policy)]).toEqual([
+          bundle(DENY).version,
+          expect.objectContaining({ verdict: "block" }),
+        ]);
+        expect(policy.problem).toContain(new Date(NOW).toISOString());
+      }
+      // Another replica, whose clock is behind, with the same policy: it is no other, and does not turn the time back.
+      answer = await signedBy(mine, DENY, NOW - 5_000);
+      expect((await policy.reload()).ok).toBe(true);
+      expect(policy.problem).toBeNull();
+      answer = await signedBy(mine, ALLOW, NOW - 1);
+      expect((await policy.reload()).ok).toBe(false);
+      expect(JSON.parse(readFileSync(cachePath, "utf8"))).toMatchObject({ version: bundle(DENY).version });
+      answer = await signedBy(mine, ALLOW, NOW + 1);
+      expect((await policy.reload()).ok).toBe(true);
+      expect([judge(policy), policy.problem]).toEqual(["default", null]);
+    });
+
+    test("at a start: the kept one begins, and is stale", async () => {
+      const mine = await keyPair();
+      let answer = await signedBy(mine, DENY, NOW);
+      const { open, cachePath } = machine({ answer: () => answer }, mine.path);
+      (await open()).close();
+      const older = await signedBy(mine, DENY, NOW - 5_000);
+      answer = older;
+      (await machine({ answer: () => answer }, mine.path, cachePath).open()).close();
+      answer = await signedBy(mine, ALLOW, NOW - 1);
+      const policy = await machine({ answer: () => answer }, mine.path, cachePath).open();
+      expect(judge(policy)).toMatchObject({ verdict: "block" });
+      expect(policy.problem).toContain("is an older one");
+      answer = await signedBy(mine, ALLOW, NOW + 1);
+      expect((await policy.reload()).ok).toBe(true);
+      expect(policy.problem).toBeNull();
+    });
+
+    test("a time in the future is not believed: it would keep out every later one", async () => {
+      const mine = await keyPair();
+      const answer = await signedBy(mine, DENY, NOW + 10 * 3_600_000);
+      await expect(machine({ answer: () => answer }, mine.path).open()).rejects.toThrow("in the future");
+    });
+
+    test("without keys no time is believed", async () => {
+      const mine = await keyPair();
+      let answer = await signedBy(mine, DENY, NOW + 10 * 3_600_000);
+      const policy = await machine({ answer: () => answer }).open();
+      answer = await signedBy(mine, ALLOW, NOW);
+      expect((await policy.reload()).ok).toBe(true);
+    });
+  });
+
   test("that was kept and then changed is not started on", async () => {
     const mine = await keyPair();
     const signature = await signBundle(bundle(DENY), mine.key);

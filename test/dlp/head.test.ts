@@ -2,34 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { compileDlp, loadPatternEngine } from "../../src/dlp/dlp.ts";
 import { carriesData } from "../../src/dlp/host-labels.ts";
 import type { Field, Question } from "../../src/model/question.ts";
+import { questionWith } from "../_question.ts";
 import { ALL, scan } from "./_run.ts";
 import { github, hexToken } from "./_secrets.ts";
 
 await loadPatternEngine();
 
-function question(over: Partial<Question>): Question {
-  return {
-    org: "o",
-    caller: "c",
-    agent: null,
-    parentAgent: null,
-    phase: "request",
-    door: "forward",
-    method: "POST",
-    scheme: "https",
-    host: "api.example.com",
-    port: 443,
-    literal: false,
-    path: "/v1/x",
-    query: [],
-    headers: [],
-    trailers: [],
-    upgrade: null,
-    body: null,
-    at: 0,
-    ...over,
-  };
-}
+const question = (over: Partial<Question>): Question => questionWith({ path: "/v1/x", ...over });
 
 const head = (over: Partial<Question>, dlp = compileDlp(ALL)): string[] =>
   dlp

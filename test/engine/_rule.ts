@@ -3,33 +3,21 @@ import { SliceSize } from "../../src/detect/inspect.ts";
 import { Engine, type Ruled } from "../../src/engine/engine.ts";
 import type { Question } from "../../src/model/question.ts";
 import { compilePolicy } from "../../src/policy/program.ts";
+import { questionWith } from "../_question.ts";
 
 export function engineOf(policy: string | null = null): Engine {
   return new Engine(policy === null ? null : compilePolicy([{ name: "policy.yaml", text: `version: 1\n${policy}` }]));
 }
 
 export function question(body: string | Uint8Array | null, over: Partial<Question> = {}): Question {
-  return {
-    org: "default",
-    caller: "sidecar.forward_proxy.egress",
-    agent: null,
-    parentAgent: null,
-    phase: "request",
-    door: "forward",
-    method: "POST",
-    scheme: "https",
-    host: "api.example.com",
-    port: 443,
-    literal: false,
+  const { body: _, ...rest } = over;
+  return questionWith({
     path: "/v1/chat/completions",
-    query: [],
     headers: [["content-type", "application/json"]],
-    trailers: [],
-    upgrade: null,
-    body: typeof body === "string" ? new TextEncoder().encode(body) : body,
     at: 1_700_000_000_000,
-    ...over,
-  };
+    ...rest,
+    body: over.body === undefined ? body : over.body,
+  });
 }
 
 /** Ruled on in one go, or slice by slice: a caller cannot tell which. */

@@ -4,33 +4,15 @@ import type { Question } from "../../src/model/question.ts";
 import { loadEngines } from "../../src/policy/engines.ts";
 import { evaluateRules, type PolicyRuling } from "../../src/policy/evaluate.ts";
 import { compilePolicy, type Program } from "../../src/policy/program.ts";
+import { type Questioning, questionWith } from "../_question.ts";
 
 await loadEngines([{ name: "", text: "cel regex" }]);
 
-export type Asking = Partial<Omit<Question, "body">> & { readonly body?: string | Uint8Array | null };
+export type Asking = Questioning;
 
-export function question({ body = null, ...given }: Asking = {}): Question {
-  return {
-    org: "acme",
-    caller: "test",
-    agent: null,
-    parentAgent: null,
-    phase: "request",
-    door: "forward",
-    method: "GET",
-    scheme: "https",
-    host: "api.example.com",
-    port: 443,
-    literal: false,
-    path: "/",
-    query: [],
-    headers: [],
-    trailers: [],
-    upgrade: null,
-    at: Date.parse("2026-03-04T12:00:00Z"),
-    ...given,
-    body: typeof body === "string" ? new TextEncoder().encode(body) : body,
-  };
+export function question(given: Asking = {}): Question {
+  const at = Date.parse("2026-03-04T12:00:00Z");
+  return questionWith({ org: "acme", caller: "test", method: "GET", at, ...given });
 }
 
 export function json(value: unknown, given: Asking = {}): Asking {

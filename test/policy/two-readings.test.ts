@@ -37,6 +37,124 @@ describe("a rule on methods is not passed by", () => {
   });
 });
 
+describe("a CEL expression on the path or the method is not passed by", () => {
+  const admin = `{ cel: 'request.path.startsWith("/admin/")' }`;
+  const open = `{ cel: 'request.path.startsWith("/open/")' }`;
+  test.each([
+    "/open/..%2fadmin/x",
+    "/open/%2e%2e/admin/x",
+    "/open/..;/admin/x",
+    "/open\\..\\admin\\x",
+    "/open/%252e%252e/admin/x",
+    "/admin%00/x",
+  ])("%s", (path) => {
+    expect(denies(admin, { path })).toBe(true);
+    expect(allows(open, { path })).toBe(false);
+    expect(allows(`{ cel: '!request.path.startsWith("/admin/")' }`, { path })).toBe(false);
+  });
+
+  test("one reading is all there is of an ordinary path", () => {
+    expect(denies(admin, { path: "/open/admin/x" })).toBe(false);
+    expect(allows(open, { path: "/open/x%20y" })).toBe(true);
+    expect(allows(admin, { path: "/admin//x" })).toBe(true);
+  });
+
+  test("nor by the method that a field names", () => {
+    const given = { method: "POST", headers: [["X-HTTP-Method-Override", "delete"]] } as const;
+    expect(denies("{ cel: 'request.method == \"DELETE\"' }", given)).toBe(true);
+    expect(denies('{ cel: \'request["method"] == "DELETE"\' }', given)).toBe(true);
+    expect(allows("{ cel: 'request.method == \"POST\"' }", given)).toBe(false);
+    expect(allows("{ cel: 'request.host != \"\"' }", given)).toBe(true);
+  });
+
+  test("too many readings are not known, and all together have the work of one", () => {
+    const headers = Array.from({ length: 100 }, (_, i) => ["x-http-method-override", `M${i}`] as const);
+    const when = "{ cel: 'request.method == \"GET\"' }";
+    expect(denies(when, { headers })).toBe(true);
+    expect(allows(when, { headers })).toBe(false);
+    const letters = "a".repeat(200);
+    const loops = `{ cel: 'json.l.all(a, json.l.all(b, a + b != request.path))' }`;
+    const body = JSON.stringify({ l: [...letters].map((_, i) => i.toString()) });
+    const typed = { method: "POST", headers: [["content-type", "application/json"]] as const, body };
+    const started = process.cpuUsage().user;
+    expect(denies(loops, { ...typed, path: "/a/%2e%2e;x/b%2fc\\d/%252e" })).toBe(true);
+    expect(process.cpuUsage().user - started).toBeLessThan(500_000);
+  });
+});
+
+describe("an amount is not passed by in another kind", () => {
+  const body = (text: string) => ({
+    method: "POST",
+    headers: [["content-type", "application/json"]] as const,
+    body: `{"amount":${text}}`,
+  });
+  const over = '{ json: { "$.amount": { gt: 1000 } } }';
+  const under = '{ json: { "$.amount": { lte: 1000 } } }';
+
+  test.each([
+    '"5000"',
+    '"5e3"',
+    '"1000.01"',
+    "5000",
+    "[5000]",
+    '["5000"]',
+    '{"v":5000}',
+    "true",
+    "null",
+    '""',
+    '"5,000"',
+    '"0x1388"',
+    '"+5000"',
+    '" 5000"',
+    '"05000"',
+    '"5000 EUR"',
+    '"NaN"',
+    "1e999",
+    '"1e999"',
+  ])("%s", (text) => {
+    expect(denies(over, body(text))).toBe(true);
+    expect(allows(under, body(text))).toBe(false);
+    expect(allows(`{ not: ${over} }`, body(text))).toBe(false);
+  });
+
+  test.each(['"999"', "999", '"1e3"', '"-5000"', "0.5"])("%s is under it, in either kind", (text) => {
+    expect(denies(over, body(text))).toBe(false);
+    expect(allows(under, body(text))).toBe(true);
+  });
+
+  test("nothing there is nothing: a rule of another request is not met", () => {
+    expect(denies(over, { ...body("1"), body: "{}" })).toBe(false);
+  });
+
+  test.each([
+    ["5000", '"5000"'],
+    ["5000", '"5e3"'],
+    ['"5000"', "5000"],
+    ["true", '"true"'],
+    ["{ in: [1, 5000] }", '"5000"'],
+  ])("eq and in: %s of %s is not sure", (wanted, text) => {
+    expect(denies(`{ json: { "$.amount": ${wanted} } }`, body(text))).toBe(true);
+    expect(allows(`{ json: { "$.amount": ${wanted} } }`, body(text))).toBe(false);
+  });
+
+  test.each([
+    ["5000", '"5001"'],
+    ["{ in: [null, 1] }", '"x"'],
+    ["{ in: [null, 1] }", "[1]"],
+    ["false", "0"],
+  ])("eq and in: %s of %s is not so", (wanted, text) => {
+    expect(denies(`{ json: { "$.amount": ${wanted} } }`, body(text))).toBe(false);
+  });
+
+  test("CEL: a comparison with what is no number fails, and counts", () => {
+    for (const text of ['"5000"', "[5000]", "null"]) {
+      expect(denies("{ cel: 'json.amount > 1000.0' }", body(text))).toBe(true);
+      expect(allows("{ cel: 'json.amount <= 1000.0' }", body(text))).toBe(false);
+    }
+    expect(denies("{ cel: 'double(json.amount) == 5000.0' }", body('"5000"'))).toBe(true);
+  });
+});
+
 describe("a rule on a parameter is not passed by", () => {
   const SPELLINGS: readonly Field[] = [
     ["action", "%64elete%ff"],

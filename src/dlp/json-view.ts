@@ -1,4 +1,5 @@
-/** A JSON text with the escapes of its strings undone, and where each byte of it stands in the text. */
+/** A text with what is escaped in it undone, and where each byte of it stands in the text. */
+import { HEX, KIND } from "./bytes.ts";
 import { hexValue } from "./decodings.ts";
 
 const BACKSLASH = 0x5c;
@@ -82,6 +83,91 @@ export class View {
     return into.subarray(0, out);
   }
 
+  /** Percent-escapes; in a form `+` is a blank too, and the signs that part fields and names are made such as no value goes on behind. */
+  unpercented(text: Uint8Array, form: boolean): void {
+    const into = this.#begin(text);
+    let out = 0;
+    let named = false;
+    for (let at = 0; at < text.length; at++) {
+      const byte = text[at] as number;
+      if (byte === PERCENT && isHex(text[at + 1]) && isHex(text[at + 2])) {
+        into[out++] = (hexValue(text[at + 1] as number) << 4) | hexValue(text[at + 2] as number);
+        at += 2;
+        this.#mark(out, at + 1);
+      } else if (!form) into[out++] = byte;
+      else if (byte === AND) {
+        into[out++] = 0x0a;
+        named = false;
+      } else if (byte === EQUALS && !named) {
+        into[out++] = 0x3a;
+        named = true;
+      } else into[out++] = byte === 0x2b ? 0x20 : byte;
+    }
+    this.length = out;
+  }
+
+  /** Quoted-printable: escapes, and line ends that are none. */
+  unquoted(text: Uint8Array): void {
+    const into = this.#begin(text);
+    let out = 0;
+    for (let at = 0; at < text.length; at++) {
+      const byte = text[at] as number;
+      const next = byte === EQUALS ? text[at + 1] : undefined;
+      if (next === 0x0a || (next === 0x0d && text[at + 2] === 0x0a)) {
+        at += next === 0x0a ? 1 : 2;
+        this.#mark(out, at + 1);
+      } else if (isHex(next) && isHex(text[at + 2])) {
+        into[out++] = (hexValue(next as number) << 4) | hexValue(text[at + 2] as number);
+        at += 2;
+        this.#mark(out, at + 1);
+      } else into[out++] = byte;
+    }
+    this.length = out;
+  }
+
+  /**
+   * Only what is written two or four bytes a character, as one byte each, with a line end behind each piece of it.
+   * False: nothing is.
+   */
+  narrowed(text: Uint8Array): boolean {
+    const into = this.#begin(text);
+    const { length } = text;
+    let out = 0;
+    for (let at = text.indexOf(0); at !== -1; ) {
+      const first = at > 0 && isAscii(text[at - 1]) ? at - 1 : at + 1;
+      const wide = isAscii(text[first]) ? wideness(text, first) : 0;
+      let next = at + 1;
+      if (wide > 0) {
+        const begun = out;
+        let from = first;
+        for (; from < length && isAscii(text[from]) && (from === first || isWide(text, from, wide)); from += wide) {
+          this.#mark(out, from);
+          into[out++] = text[from] as number;
+        }
+        if (out - begun < MIN_WIDE) {
+          this.#used -= 2 * (out - begun);
+          out = begun;
+        } else {
+          this.#mark(out, from);
+          into[out++] = 0x0a;
+          next = from;
+        }
+      }
+      // Nothing but zeros, as binary files have them.
+      while (next < length && text[next] === 0 && text[next + 1] === 0) next++;
+      at = text.indexOf(0, next);
+    }
+    this.length = out;
+    return out > 0;
+  }
+
+  #begin(text: Uint8Array): Uint8Array {
+    this.#from = 0;
+    this.#used = 0;
+    if (this.bytes.length < text.length + 16) this.bytes = new Uint8Array(text.length + 16);
+    return this.bytes;
+  }
+
   #unicode(text: Uint8Array, at: number, out: number): number {
     let code = 0;
     for (let i = 0; i < 4; i++) code = (code << 4) | (hexValue(text[at + i] as number) & 15);
@@ -117,6 +203,33 @@ export class View {
     if (low === 0) return this.#from + at;
     return (this.#marks[2 * low - 1] as number) + at - (this.#marks[2 * low - 2] as number);
   }
+}
+
+const PERCENT = 0x25;
+const AND = 0x26;
+const EQUALS = 0x3d;
+/** Of what is written in more than one byte a character, so many make a text. */
+const MIN_WIDE = 8;
+
+function isHex(byte: number | undefined): boolean {
+  return ((KIND[byte ?? 0] as number) & HEX) !== 0;
+}
+
+function isAscii(byte: number | undefined): boolean {
+  return byte !== undefined && ((byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d));
+}
+
+/** How many bytes a character has where one stands at `at`: two, four, or 0 when there is no telling. */
+function wideness(text: Uint8Array, at: number): number {
+  if (text[at + 1] !== 0) return 0;
+  if (isAscii(text[at + 2])) return 2;
+  return text[at + 2] === 0 && text[at + 3] === 0 && isAscii(text[at + 4]) ? 4 : 0;
+}
+
+/** Between the character at `at` and the one before stand zeros only. */
+function isWide(text: Uint8Array, at: number, wide: number): boolean {
+  for (let i = at - wide + 1; i < at; i++) if (text[i] !== 0) return false;
+  return true;
 }
 
 const idle: View[] = [];

@@ -8,7 +8,7 @@ import { releaseView, takeView, type View } from "./json-view.ts";
 import { findingsOf, type Where } from "./judge-hits.ts";
 import { MAX_MATCH, PATTERN_SLICE } from "./patterns.ts";
 import { Reading, saysQuotedPrintable } from "./readings.ts";
-import type { Hit, Rule } from "./rule.ts";
+import type { Hit } from "./rule.ts";
 import { release, type Sink, takeSink } from "./sink.ts";
 import { Joined, Told } from "./told.ts";
 
@@ -106,10 +106,11 @@ function* scanSlice(scan: Scan, from: number, to: number): Generator<void, void>
   const { bytes, kind, view } = scan;
   const text = kind === "json" ? view.unescaped(bytes, from, to) : view.plain(bytes, from, to);
   const { end } = view;
-  yield* scanText(scan, text);
+  // What a form says of people is told of the form as it is read.
+  yield* scanText(scan, text, kind === "form");
   const hits = placed(scan, scan.sink.hits);
   if (yield* readAgain(scan, text)) {
-    yield* scanText(scan, scan.reading.text);
+    yield* scanText(scan, scan.reading.text, false);
     addRead(scan, hits);
   }
   if (hits.length === 0) return;
@@ -119,10 +120,11 @@ function* scanSlice(scan: Scan, from: number, to: number): Generator<void, void>
 }
 
 /** What `text` holds, into the sink. */
-function* scanText({ detectors, sink }: Scan, text: Uint8Array): Generator<void, void> {
+function* scanText({ detectors, sink }: Scan, text: Uint8Array, secretsOnly: boolean): Generator<void, void> {
   const { length } = text;
   const scanner = detectors.scanner();
   sink.begin(text);
+  if (secretsOnly) sink.numbersFrom = sink.atsFrom = length;
   for (let at = 0; at < length; at += STEP) {
     if (at > 0) yield;
     scanner.places(text, at, at + STEP, sink);
@@ -145,10 +147,9 @@ function* readAgain(scan: Scan, text: Uint8Array): Generator<void, boolean> {
   return true;
 }
 
-/** Hits of the view's text, where they stand in the body. What a form says of people is told of the form as it is read. */
-function placed({ bytes, view, kind }: Scan, hits: readonly Hit[]): Hit[] {
-  const told = kind === "form" ? hits.filter(({ rule, view: as }) => as !== "plain" || !isPersonal(rule)) : hits;
-  return told.map((hit) => ({
+/** Hits of the view's text, where they stand in the body. */
+function placed({ bytes, view }: Scan, hits: readonly Hit[]): Hit[] {
+  return hits.map((hit) => ({
     ...hit,
     start: view.place(hit.start),
     end: Math.min(bytes.length, view.place(hit.end)),
@@ -169,17 +170,13 @@ function addRead(scan: Scan, hits: Hit[]): void {
   reading.release();
 }
 
-function isPersonal({ class: of }: Rule): boolean {
-  return of === "personal" || of === "health";
-}
-
-interface Span {
+interface Middle {
   readonly first: number;
   readonly last: number;
 }
 
 /** Of what was found, what begins from `first` to before `last`. The rest only takes part in the contest. */
-function* tellHits({ bytes, detectors, where, told }: Scan, hits: readonly Hit[], { first, last }: Span) {
+function* tellHits({ bytes, detectors, where, told }: Scan, hits: readonly Hit[], { first, last }: Middle) {
   yield;
   for (const finding of yield* findingsOf(hits, bytes, detectors, where))
     if (finding.start >= first && finding.start < last) told.add(finding);

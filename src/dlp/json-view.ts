@@ -21,6 +21,12 @@ function simpleEscapes(): Uint8Array {
   return table;
 }
 
+/** From a byte to before another. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Made once and filled again for every slice. */
 export class View {
   bytes: Uint8Array = new Uint8Array(0);
@@ -42,16 +48,19 @@ export class View {
   }
 
   unescaped(text: Uint8Array, from: number, to: number): Uint8Array {
-    let slash = text.indexOf(BACKSLASH, from);
+    const slash = text.indexOf(BACKSLASH, from);
     if (slash === -1 || slash >= to) return this.plain(text, from, to);
+    this.#begin(to - from);
     this.#from = from;
-    this.#used = 0;
-    // Room for one escape that the end cut.
-    const size = to - from + 16;
-    if (this.bytes.length < size) this.bytes = new Uint8Array(size);
+    this.length = this.#unescape(text, { from, to }, 0);
+    return this.bytes.subarray(0, this.length);
+  }
+
+  #unescape(text: Uint8Array, { from, to }: Span, before: number): number {
     const into = this.bytes;
+    let slash = nextSlash(text, from, to);
     let at = from;
-    let out = 0;
+    let out = before;
     while (slash !== -1 && slash < to) {
       // Short distances are copied here: a call of `set` costs more.
       if (slash - at > 64) {
@@ -79,16 +88,32 @@ export class View {
       at = to;
     }
     this.end = at;
-    this.length = out;
-    return into.subarray(0, out);
+    return out;
   }
 
-  /** Percent-escapes; in a form `+` is a blank too, and the signs that part fields and names are made such as no value goes on behind. */
-  unpercented(text: Uint8Array, form: boolean): void {
-    const into = this.#begin(text);
+  /** Only these pieces of a text, as `how` says, with a line end behind each. In the order of the text, and none on another. */
+  pieces(text: Uint8Array, spans: readonly Span[], how: "percent" | "form" | "quoted-printable" | "json"): void {
+    this.#begin(text.length + spans.length);
     let out = 0;
+    for (const span of spans) {
+      this.#mark(out, span.from);
+      if (how === "json") out = this.#unescape(text, span, out);
+      else if (how === "quoted-printable") out = this.#unquote(text, span, out);
+      else out = this.#unpercent(text, span, { out, form: how === "form" });
+      if (span.to >= text.length) continue;
+      this.#mark(out, span.to);
+      this.bytes[out++] = 0x0a;
+    }
+    this.length = out;
+  }
+
+  /** In a form `+` is a blank too, and the signs that part fields and names are made such as no value goes on behind. */
+  #unpercent(text: Uint8Array, { from, to }: Span, { out: before, form }: { out: number; form: boolean }): number {
+    const into = this.bytes;
+    let out = before;
     let named = false;
-    for (let at = 0; at < text.length; at++) {
+    let at = from;
+    for (; at < to; at++) {
       const byte = text[at] as number;
       if (byte === PERCENT && isHex(text[at + 1]) && isHex(text[at + 2])) {
         into[out++] = (hexValue(text[at + 1] as number) << 4) | hexValue(text[at + 2] as number);
@@ -103,14 +128,14 @@ export class View {
         named = true;
       } else into[out++] = byte === 0x2b ? 0x20 : byte;
     }
-    this.length = out;
+    return out;
   }
 
-  /** Quoted-printable: escapes, and line ends that are none. */
-  unquoted(text: Uint8Array): void {
-    const into = this.#begin(text);
-    let out = 0;
-    for (let at = 0; at < text.length; at++) {
+  /** Escapes, and line ends that are none. */
+  #unquote(text: Uint8Array, { from, to }: Span, before: number): number {
+    const into = this.bytes;
+    let out = before;
+    for (let at = from; at < to; at++) {
       const byte = text[at] as number;
       const next = byte === EQUALS ? text[at + 1] : undefined;
       if (next === 0x0a || (next === 0x0d && text[at + 2] === 0x0a)) {
@@ -122,7 +147,7 @@ export class View {
         this.#mark(out, at + 1);
       } else into[out++] = byte;
     }
-    this.length = out;
+    return out;
   }
 
   /**
@@ -130,8 +155,9 @@ export class View {
    * False: nothing is.
    */
   narrowed(text: Uint8Array): boolean {
-    const into = this.#begin(text);
     const { length } = text;
+    this.#begin(length);
+    const into = this.bytes;
     let out = 0;
     for (let at = text.indexOf(0); at !== -1; ) {
       const first = at > 0 && isAscii(text[at - 1]) ? at - 1 : at + 1;
@@ -161,11 +187,11 @@ export class View {
     return out > 0;
   }
 
-  #begin(text: Uint8Array): Uint8Array {
+  /** Room for `length` bytes, and for one escape that the end cut. */
+  #begin(length: number): void {
     this.#from = 0;
     this.#used = 0;
-    if (this.bytes.length < text.length + 16) this.bytes = new Uint8Array(text.length + 16);
-    return this.bytes;
+    if (this.bytes.length < length + 16) this.bytes = new Uint8Array(length + 16);
   }
 
   #unicode(text: Uint8Array, at: number, out: number): number {

@@ -8,8 +8,8 @@ import type { BodyKind } from "./finding.ts";
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
-/** So far is looked back for the quote that tells how quotes are written, and to either side over blanks. */
-const MAX_BACK = 4096;
+/** So far is looked back in a form for the quote that tells how quotes are written, and anywhere to either side over blanks. */
+const MAX_BACK = 1024;
 const MAX_BLANKS = 512;
 const DEEPEST = 64;
 
@@ -17,11 +17,13 @@ export class NestedScalars {
   readonly #bytes: Uint8Array;
   readonly #form: boolean;
   readonly #json: boolean;
+  readonly #quotes: Quotes;
 
   constructor(bytes: Uint8Array, kind: BodyKind) {
     this.#bytes = bytes;
     this.#form = kind === "form";
     this.#json = kind === "json";
+    this.#quotes = new Quotes(bytes);
   }
 
   /**
@@ -35,7 +37,9 @@ export class NestedScalars {
     if (!number) return "";
     const behind = this.#behind(end);
     if (behind !== 0x2c && behind !== 0x7d && behind !== 0x5d) return "";
-    return this.#form ? this.#inForm(start) : quoteBefore(this.#bytes, start, { least: text, inJson: this.#json });
+    return this.#form
+      ? this.#inForm(start)
+      : quoteBefore(this.#bytes, start, { least: text, inJson: this.#json, quotes: this.#quotes });
   }
 
   /** What stands behind the blanks at `at`. */
@@ -60,7 +64,8 @@ export class NestedScalars {
     let from = start;
     while (from > least && bytes[from - 1] !== 0x26 && bytes[from - 1] !== 0x3d) from--;
     const field = decodedForm(bytes, from, start);
-    return quoteBefore(field, field.length, { least: from === least && least > 0 ? -1 : 0, inJson: false });
+    const quotes = new Quotes(field);
+    return quoteBefore(field, field.length, { least: from === least && least > 0 ? -1 : 0, inJson: false, quotes });
   }
 }
 
@@ -73,15 +78,37 @@ function decodedForm(bytes: Uint8Array, from: number, to: number): Uint8Array {
   return decoded;
 }
 
+/** Where the last quote stands before a place. Asked from place to place, going on, so each byte is looked at once. */
+class Quotes {
+  readonly #bytes: Uint8Array;
+  #last = -1;
+  #upTo = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** -1: there is none. */
+  before(at: number): number {
+    if (at > this.#upTo) {
+      const last = this.#bytes.subarray(this.#upTo, at).lastIndexOf(QUOTE);
+      if (last !== -1) this.#last = this.#upTo + last;
+      this.#upTo = at;
+    }
+    return this.#last;
+  }
+}
+
 interface Text {
   /** Where it begins; -1 when that is not known. */
   readonly least: number;
   /** It is a string of a JSON text. */
   readonly inJson: boolean;
+  readonly quotes: Quotes;
 }
 
 /** The quote that has to stand at `at`, judged by what stands before it. */
-function quoteBefore(bytes: Uint8Array, at: number, { least, inJson }: Text): string | null {
+function quoteBefore(bytes: Uint8Array, at: number, { least, inJson, quotes }: Text): string | null {
   const before = skipBack(bytes, at);
   const byte = bytes[before];
   if (byte === COLON) {
@@ -90,18 +117,17 @@ function quoteBefore(bytes: Uint8Array, at: number, { least, inJson }: Text): st
     return bytes[name] === QUOTE && name > least ? quoteAt(bytes, name) : "";
   }
   if (byte !== 0x2c && byte !== 0x5b) return "";
-  const floor = Math.max(0, least, before - MAX_BACK);
-  let quote = before;
-  while (quote >= floor && bytes[quote] !== QUOTE) quote--;
+  const quote = quotes.before(before);
+  const floor = Math.max(0, least);
   if (quote < floor) {
     // No quote at all: values of an array, when the text is one.
-    let first = Math.max(0, least);
-    while (first < before && isBlank(bytes[first] as number)) first++;
+    let first = floor;
+    while (first < before && first - floor < MAX_BLANKS && isBlank(bytes[first] as number)) first++;
     if (least < 0 || (bytes[first] !== 0x5b && bytes[first] !== 0x7b)) return "";
-    return floor === least ? (inJson ? '\\"' : '"') : null;
+    return inJson ? '\\"' : '"';
   }
   let slash = quote - 1;
-  while (slash >= floor && bytes[slash] === BACKSLASH) slash--;
+  while (slash >= floor && quote - slash <= DEEPEST && bytes[slash] === BACKSLASH) slash--;
   const opened = bytes[skipBack(bytes, slash + 1)];
   // A string that is open: in it a number is text. Behind one that is closed it is a value.
   const opens = opened === COLON || opened === 0x2c || opened === 0x5b || opened === 0x7b || slash < 0;

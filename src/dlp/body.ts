@@ -142,7 +142,8 @@ function* readAgain(scan: Scan, text: Uint8Array): Generator<void, boolean> {
   const { kind, reading } = scan;
   if (!scan.quotedPrintable && kind !== "form") scan.quotedPrintable = saysQuotedPrintable(text);
   reading.release();
-  if (!reading.read(text, { form: kind === "form", quotedPrintable: scan.quotedPrintable })) return false;
+  if (!reading.read(text, { escaped: kind === "form" ? "form" : null, quotedPrintable: scan.quotedPrintable }))
+    return false;
   yield;
   return true;
 }

@@ -14,8 +14,8 @@ const EQUALS = 0x3d;
 export const WIDE = "utf-16";
 
 export interface ReadAs {
-  /** Percent-escapes and `+` are how everything in it is written. */
-  readonly form: boolean;
+  /** All of it is written so: `url` in percent-escapes, `form` with `+` too. Null: escapes count where they hide something. */
+  readonly escaped: "form" | "url" | null;
   /** The text, or what stood before it, says that it is quoted-printable. */
   readonly quotedPrintable: boolean;
 }
@@ -28,13 +28,13 @@ export class Reading {
   #views: View[] = [];
 
   /** False: there is nothing to undo in `text`. */
-  read(text: Uint8Array, { form, quotedPrintable }: ReadAs): boolean {
+  read(text: Uint8Array, { escaped, quotedPrintable }: ReadAs): boolean {
     this.text = text;
     this.view = "";
     for (let depth = 0; depth < MAX_UNDONE; depth++) {
       const from = this.text;
       const view = takeView();
-      const as = undo(from, view, { form: form && depth === 0, quotedPrintable });
+      const as = undo(from, view, { escaped: depth === 0 ? escaped : null, quotedPrintable });
       if (as === null) {
         releaseView(view);
         break;
@@ -60,10 +60,10 @@ export class Reading {
 }
 
 /** What was undone into `view`, or null. */
-function undo(text: Uint8Array, view: View, { form, quotedPrintable }: ReadAs): string | null {
+function undo(text: Uint8Array, view: View, { escaped, quotedPrintable }: ReadAs): string | null {
   if (text.indexOf(0) !== -1 && view.narrowed(text)) return WIDE;
-  if (form) {
-    view.pieces(text, [{ from: 0, to: text.length }], "form");
+  if (escaped === "form" || (escaped === "url" && text.indexOf(PERCENT) !== -1)) {
+    view.pieces(text, [{ from: 0, to: text.length }], escaped === "form" ? "form" : "percent");
     return "percent";
   }
   return (

@@ -171,7 +171,7 @@ function driven<T>(steps: Generator<void, T>): T {
   }
 }
 
-function scan(dlp: Dlp, text: string): DlpFinding[] {
+function scan(dlp: Dlp, text: string): readonly DlpFinding[] {
   const found = driven(dlp.scanBody(new TextEncoder().encode(text), { kind: "text", host: "collector.example" }));
   return found === "exhausted" ? [] : found;
 }

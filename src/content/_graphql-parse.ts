@@ -4,7 +4,9 @@ import type { GraphQlOperation } from "./graphql.ts";
 /** Selection sets, lists and objects inside each other. */
 const MAX_DEPTH = 64;
 const MAX_TOKENS = 50_000;
+/** Different fields of an operation, and fields looked at for all operations together. */
 const MAX_FIELDS = 1000;
+const MAX_LOOKED = 200_000;
 
 interface Selection {
   readonly fields: string[];
@@ -26,6 +28,7 @@ const END = "";
 const VALUE = "#";
 
 class NotGraphQl extends Error {}
+class TooMany extends Error {}
 
 export function parseGraphQl(text: string): readonly GraphQlOperation[] | null | "too_many" {
   const tokens = lex(text);
@@ -34,6 +37,7 @@ export function parseGraphQl(text: string): readonly GraphQlOperation[] | null |
     return new Parser(tokens).document();
   } catch (error) {
     if (error instanceof NotGraphQl) return null;
+    if (error instanceof TooMany) return "too_many";
     throw error;
   }
 }
@@ -61,6 +65,7 @@ class Parser {
   readonly #fragments = new Map<string, Selection>();
   #at = 0;
   #depth = 0;
+  #looked = 0;
 
   constructor(tokens: readonly string[]) {
     this.#tokens = tokens;
@@ -123,22 +128,21 @@ class Parser {
   #selection(into: Selection): void {
     if (this.#take("...")) {
       if (isName(this.#peek()) && this.#peek() !== "on") {
-        if (into.spreads.length < MAX_FIELDS) into.spreads.push(this.#name());
-        else this.#name();
+        into.spreads.push(this.#name());
         this.#directives();
         return;
       }
       if (this.#take("on")) this.#name();
       this.#directives();
       const inner = this.#selections();
-      into.fields.push(...inner.fields);
-      into.spreads.push(...inner.spreads);
+      for (const field of inner.fields) into.fields.push(field);
+      for (const spread of inner.spreads) into.spreads.push(spread);
       into.depth = Math.max(into.depth, inner.depth);
       return;
     }
     let name = this.#name();
     if (this.#take(":")) name = this.#name();
-    if (into.fields.length < MAX_FIELDS) into.fields.push(name);
+    into.fields.push(name);
     this.#arguments();
     this.#directives();
     if (this.#peek() === "{") into.depth = Math.max(into.depth, 1 + this.#selections().depth);
@@ -146,7 +150,9 @@ class Parser {
 
   /** Fields of a selection set with its fragments, and its depth. A fragment inside itself counts once. */
   #follow(selection: Selection, fields: Set<string>, seen: Set<string>): number {
-    for (const field of selection.fields) if (fields.size < MAX_FIELDS) fields.add(field);
+    this.#looked += selection.fields.length + selection.spreads.length;
+    for (const field of selection.fields) fields.add(field);
+    if (this.#looked > MAX_LOOKED || fields.size > MAX_FIELDS) throw new TooMany();
     let { depth } = selection;
     for (const spread of selection.spreads) {
       const fragment = this.#fragments.get(spread);

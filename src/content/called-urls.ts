@@ -10,17 +10,30 @@ const MAX_FINDINGS = 64;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Findings of vector `ssrf_url`, in bytes of the body. `tape`: the body's, that `llm` was read from. */
+/**
+ * Findings of vector `ssrf_url`, in bytes of the body: about 64, and behind those only critical ones. `tape`: the body's,
+ * that `llm` was read from.
+ */
 export function calledInternalUrls(tape: JsonTape, llm: Pick<Llm, "toolCalls">): Finding[] {
   const findings: Finding[] = [];
   for (const call of llm.toolCalls) {
     if (call.arguments === null) continue;
     for (const { start, end, escaped } of textsBelow(tape, call.arguments.node)) {
-      look(tape.bytes, { start, end, escaped }, findings);
-      if (findings.length >= MAX_FINDINGS) return findings;
+      const found: Finding[] = [];
+      look(tape.bytes, { start, end, escaped }, found);
+      for (const finding of found) {
+        if (findings.length < MAX_FINDINGS) findings.push(finding);
+        else if (isCritical(finding)) return [...findings, finding];
+      }
+      // A critical one vetoes; what else there is changes nothing.
+      if (findings.length >= MAX_FINDINGS && findings.some(isCritical)) return findings;
     }
   }
   return findings;
+}
+
+function isCritical({ severity }: Finding): boolean {
+  return severity === "critical";
 }
 
 interface Place {
@@ -41,18 +54,24 @@ function look(bytes: Uint8Array, { start, end, escaped }: Place, findings: Findi
     const range = map.range(from, from + encoder.encode(text.slice(url.start, url.end)).length);
     findings.push(internalUrlFinding(url, { where: "body", ...range }));
   }
-  if (found.length === 0 && text.includes("\\")) lookInside(plain, { start, end }, findings);
+  if (!text.includes("\\") || findings.some(isCritical)) return;
+  const inside = lookInside(plain, { start, end });
+  if (inside !== null && (found.length === 0 || isCritical(inside))) findings.push(inside);
 }
 
 /** A text that is JSON once more, with escapes of its own; such a finding covers all of it. */
-function lookInside(plain: Uint8Array, where: { start: number; end: number }, findings: Finding[]): void {
+function lookInside(plain: Uint8Array, where: { start: number; end: number }): Finding | null {
   const tape = new JsonTape().read(plain);
-  if (tape.outcome !== "ok") return;
+  if (tape.outcome !== "ok") return null;
+  let worst: Finding | null = null;
   for (const { start, end, escaped } of textsBelow(tape, 0)) {
     if (!escaped) continue;
-    const [url] = findInternalUrls(decoder.decode(decodeText("json", plain, start, end)));
+    const found = findInternalUrls(decoder.decode(decodeText("json", plain, start, end)));
+    const url = found.find((each) => each.found === "metadata") ?? found[0];
     if (url === undefined) continue;
-    findings.push({ ...internalUrlFinding(url, { where: "body", ...where }), view: "json" });
-    return;
+    const finding: Finding = { ...internalUrlFinding(url, { where: "body", ...where }), view: "json" };
+    if (isCritical(finding)) return finding;
+    worst ??= finding;
   }
+  return worst;
 }

@@ -39,29 +39,35 @@ const BARE =
   /(?<![\w.:-])(?:169\.254\.169\.254|169\.254\.170\.2|100\.100\.100\.200|metadata\.google\.internal|fd00:ec2::254)(?![\w.:-])/gi;
 const BARE_HINT = /169\.254|100\.100\.100|\.internal|:ec2:/i;
 
-/** At most 64, in the order of the text. Linear. */
+/** At most 64, in the order of the text; one of a metadata service is among them when the text has one. Linear. */
 export function findInternalUrls(text: string): InternalUrl[] {
   const found: InternalUrl[] = [];
   if (text.length < 6) return found;
   SLASHES.lastIndex = 0;
-  for (let match = SLASHES.exec(text); match !== null && found.length < MAX_FOUND; match = SLASHES.exec(text)) {
+  for (let match = SLASHES.exec(text); match !== null; match = SLASHES.exec(text)) {
     const scheme = SCHEME.exec(text.slice(Math.max(0, match.index - LONGEST_SCHEME), match.index));
     if (scheme === null) continue;
     const start = match.index - scheme[0].length;
     const { end, authority } = authorityAt(text, match.index + match[0].length);
     const worst = classifyAuthority(authority);
-    if (worst !== null) found.push({ start, end, found: worst });
+    if (worst !== null) note(found, { start, end, found: worst });
   }
   if (BARE_HINT.test(text)) findBare(text, found);
   return found.sort((one, other) => one.start - other.start);
 }
 
+/** The worst is not left out because there was much before it. */
+function note(found: InternalUrl[], url: InternalUrl): void {
+  if (found.length < MAX_FOUND) found.push(url);
+  else if (url.found === "metadata" && !found.some((other) => other.found === "metadata")) found[MAX_FOUND - 1] = url;
+}
+
 function findBare(text: string, found: InternalUrl[]): void {
   BARE.lastIndex = 0;
-  for (let match = BARE.exec(text); match !== null && found.length < MAX_FOUND; match = BARE.exec(text)) {
+  for (let match = BARE.exec(text); match !== null; match = BARE.exec(text)) {
     const { index } = match;
     if (!found.some(({ start, end }) => start <= index && index < end)) {
-      found.push({ start: index, end: index + match[0].length, found: "metadata" });
+      note(found, { start: index, end: index + match[0].length, found: "metadata" });
     }
   }
 }

@@ -7,18 +7,25 @@ import { jsonPlaces } from "./json-places.ts";
 import { releaseView, takeView, type View } from "./json-view.ts";
 import { findingsOf, type Where } from "./judge-hits.ts";
 import { MAX_MATCH, PATTERN_SLICE } from "./patterns.ts";
+import { Reading, saysQuotedPrintable } from "./readings.ts";
 import type { Hit } from "./rule.ts";
 import { release, type Sink, takeSink } from "./sink.ts";
-import { Told } from "./told.ts";
+import { Joined, Told } from "./told.ts";
 
 export interface BodyOptions {
   readonly kind: BodyKind;
   /** Where it goes: a credential for its issuer's own host is no finding. */
   readonly host: string;
   readonly budget?: DlpBudget;
-  /** Nothing that was found may be left out because there is much of it. */
-  readonly every?: boolean;
 }
+
+export interface ScanOptions extends BodyOptions {
+  /** Only these findings, and all of them: none may be left out because there is much of it. */
+  readonly wanted?: (finding: DlpFinding) => boolean;
+}
+
+/** "exhausted": the budget ran out. "full": there is more than can be told of what may not be left out. */
+export type Scanned = readonly DlpFinding[] | "exhausted" | "full";
 
 export const SLICE = 64 * 1024;
 /** What a slice repeats of the one before. A finding belongs to the slice in whose middle it begins; none is longer than half. */
@@ -26,7 +33,7 @@ export const OVERLAP = 8 * 1024;
 const HALF = OVERLAP / 2;
 /** Looked at between two yields. Even. */
 const STEP = 8 * 1024;
-const HITS_A_TURN = 1000;
+const PLACED_A_TURN = 1000;
 
 /** One body that is being scanned. */
 interface Scan {
@@ -37,21 +44,24 @@ interface Scan {
   readonly view: View;
   readonly sink: Sink;
   readonly told: Told;
+  readonly reading: Reading;
+  /** Something before says that it is quoted-printable. */
+  quotedPrintable: boolean;
 }
 
 export function* scanBody(
   bytes: Uint8Array,
-  { kind, host, budget, every = false }: BodyOptions,
+  { kind, host, budget, wanted }: ScanOptions,
   detectors: Detectors,
-): Generator<void, DlpFinding[] | "exhausted"> {
+): Generator<void, Scanned> {
   if (isOver(budget)) return "exhausted";
   const scanner = detectors.scanner();
   if (bytes.length > STEP) while (!scanner.prepare()) yield;
   const tokenRequest = kind === "form" && asksToken(bytes);
-  const told = new Told(every);
+  const told = new Told(wanted ?? null);
   const where: Where = { where: "body", host, tokenRequest, room: (name, mode) => told.room(name, mode) };
-  const scan: Scan = { bytes, kind, detectors, where, view: takeView(), sink: takeSink(), told };
-  const { sink, view } = scan;
+  const [view, sink, reading] = [takeView(), takeSink(), new Reading()];
+  const scan: Scan = { bytes, kind, detectors, where, view, sink, told, reading, quotedPrintable: false };
   for (let from = 0; ; ) {
     const to = Math.min(bytes.length, from + SLICE);
     if (from > 0) {
@@ -59,24 +69,26 @@ export function* scanBody(
       if (isOver(budget)) return "exhausted";
     }
     yield* scanSlice(scan, from, to);
-    if (told.full) return "exhausted";
+    if (told.full) return "full";
     if (view.end >= bytes.length) break;
     from = view.end - OVERLAP;
   }
-  if (detectors.patterns !== null && !(yield* scanPatterns(scan, budget))) return "exhausted";
+  if (detectors.patterns !== null) {
+    yield* told.settle();
+    if (!(yield* scanPatterns(scan, budget))) return told.full ? "full" : "exhausted";
+  }
   if (kind === "json" && sink.promising && detectors.modes.secret !== "off") {
-    const joined: Hit[] = [];
-    if (!(yield* portionsOf(bytes, scanner, { hits: joined, over: () => isOver(budget) }))) return "exhausted";
-    if (joined.length > 0) {
-      const found = yield* findingsOf(joined, bytes, detectors, where);
-      told.addJoined(found);
-    }
+    const joined = new Joined(told, yield* told.settle());
+    const tell = function* (hits: readonly Hit[]): Generator<void, void> {
+      joined.add(yield* findingsOf(hits, bytes, detectors, where));
+    };
+    if (!(yield* portionsOf(bytes, scanner, { tell, over: () => isOver(budget) }))) return "exhausted";
+    if (told.full) return "full";
   }
   releaseView(view);
   release(sink);
-  if (told.findings.length === 0) return told.findings;
-  const all = told.sorted();
-  return kind === "json" ? yield* withPlaces(bytes, all) : all;
+  const all = yield* told.settle();
+  return kind === "json" && all.length > 0 ? yield* withPlaces(bytes, all) : all;
 }
 
 function isOver(budget: DlpBudget | undefined): boolean {
@@ -91,12 +103,28 @@ function asksToken(bytes: Uint8Array): boolean {
 
 /** Afterwards `view.end` is where it ended: behind an escape, if `to` was within one. */
 function* scanSlice(scan: Scan, from: number, to: number): Generator<void, void> {
-  const { bytes, kind, detectors, view, sink } = scan;
+  const { bytes, kind, view } = scan;
   const text = kind === "json" ? view.unescaped(bytes, from, to) : view.plain(bytes, from, to);
   const { end } = view;
+  // What a form says of people is told of the form as it is read.
+  yield* scanText(scan, text, kind === "form");
+  const hits = placed(scan, scan.sink.hits);
+  if (yield* readAgain(scan, text)) {
+    yield* scanText(scan, scan.reading.text, false);
+    addRead(scan, hits);
+  }
+  if (hits.length === 0) return;
+  const first = from === 0 ? 0 : from + HALF;
+  const last = end >= bytes.length ? bytes.length + 1 : end - HALF;
+  yield* tellHits(scan, hits, { first, last });
+}
+
+/** What `text` holds, into the sink. */
+function* scanText({ detectors, sink }: Scan, text: Uint8Array, secretsOnly: boolean): Generator<void, void> {
   const { length } = text;
   const scanner = detectors.scanner();
   sink.begin(text);
+  if (secretsOnly) sink.numbersFrom = sink.atsFrom = length;
   for (let at = 0; at < length; at += STEP) {
     if (at > 0) yield;
     scanner.places(text, at, at + STEP, sink);
@@ -107,20 +135,50 @@ function* scanSlice(scan: Scan, from: number, to: number): Generator<void, void>
   }
   detectors.canaries?.scan(text, sink);
   detectors.dictionaries?.scan(text, sink);
-  if (sink.hits.length === 0) return;
-  const first = from === 0 ? 0 : from + HALF;
-  const last = end >= bytes.length ? bytes.length + 1 : end - HALF;
-  yield* tellHits(scan, first, last);
 }
 
-/** Of what the view's text held, what begins from `first` to before `last`. The rest only takes part in the contest. */
-function* tellHits({ bytes, detectors, where, view, sink, told }: Scan, first: number, last: number) {
-  const { hits } = sink;
-  for (let i = 0; i < hits.length; i++) {
-    if (i % HITS_A_TURN === HITS_A_TURN - 1) yield;
-    const hit = hits[i] as Hit;
-    hits[i] = { ...hit, start: view.place(hit.start), end: Math.min(bytes.length, view.place(hit.end)) };
-  }
+/** True: something in `text` is written in another way, and `scan.reading` has undone it. */
+function* readAgain(scan: Scan, text: Uint8Array): Generator<void, boolean> {
+  const { kind, reading } = scan;
+  if (!scan.quotedPrintable && kind !== "form") scan.quotedPrintable = saysQuotedPrintable(text);
+  reading.release();
+  if (!reading.read(text, { escaped: kind === "form" ? "form" : null, quotedPrintable: scan.quotedPrintable }))
+    return false;
+  yield;
+  return true;
+}
+
+/** Hits of the view's text, where they stand in the body. */
+function placed({ bytes, view }: Scan, hits: readonly Hit[]): Hit[] {
+  return hits.map((hit) => ({
+    ...hit,
+    start: view.place(hit.start),
+    end: Math.min(bytes.length, view.place(hit.end)),
+  }));
+}
+
+/** And those of what was undone in it, which is now in the sink. */
+function addRead(scan: Scan, hits: Hit[]): void {
+  const { reading, sink } = scan;
+  const as = reading.view;
+  const read = sink.hits.map((hit) => ({
+    ...hit,
+    start: reading.place(hit.start),
+    end: reading.place(hit.end),
+    view: hit.view === "plain" ? as : `${as} > ${hit.view}`,
+  }));
+  for (const hit of placed(scan, read)) hits.push(hit);
+  reading.release();
+}
+
+interface Middle {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Of what was found, what begins from `first` to before `last`. The rest only takes part in the contest. */
+function* tellHits({ bytes, detectors, where, told }: Scan, hits: readonly Hit[], { first, last }: Middle) {
+  yield;
   for (const finding of yield* findingsOf(hits, bytes, detectors, where))
     if (finding.start >= first && finding.start < last) told.add(finding);
 }
@@ -139,9 +197,19 @@ function* scanPatterns(scan: Scan, budget: DlpBudget | undefined): Generator<voi
       yield;
       if (isOver(budget)) return false;
     }
-    if (sink.hits.length > 0) {
+    const hits = placed(scan, sink.hits);
+    if (yield* readAgain(scan, text)) {
+      sink.begin(scan.reading.text);
+      for (let index = 0; index < patterns.count; index++) {
+        patterns.scan(index, scan.reading.text, sink);
+        yield;
+        if (isOver(budget)) return false;
+      }
+      addRead(scan, hits);
+    }
+    if (hits.length > 0) {
       const first = from === 0 ? 0 : from + MAX_MATCH / 2;
-      yield* tellHits(scan, first, to === bytes.length ? to : to - MAX_MATCH / 2);
+      yield* tellHits(scan, hits, { first, last: to === bytes.length ? to : to - MAX_MATCH / 2 });
     }
     if (told.full) return false;
   }
@@ -149,10 +217,13 @@ function* scanPatterns(scan: Scan, budget: DlpBudget | undefined): Generator<voi
 }
 
 /** What stands in a key, or across the bounds of values, is not redactable. */
-function* withPlaces(bytes: Uint8Array, findings: DlpFinding[]): Generator<void, DlpFinding[]> {
+function* withPlaces(bytes: Uint8Array, findings: readonly DlpFinding[]): Generator<void, DlpFinding[]> {
   const places = yield* jsonPlaces(bytes, findings);
-  return findings.map((finding, i) => {
-    const place = places[i]?.place;
-    return place === "string" || place === "scalar" ? finding : { ...finding, redactable: false };
-  });
+  const told: DlpFinding[] = [];
+  for (const finding of findings) {
+    const place = places[told.length]?.place;
+    told.push(place === "string" || place === "scalar" ? finding : { ...finding, redactable: false });
+    if (told.length % PLACED_A_TURN === 0) yield;
+  }
+  return told;
 }

@@ -7,6 +7,7 @@ import { Canaries, MIN_CANARY } from "./canary.ts";
 import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
 import { scanHead, type Unread } from "./head.ts";
 import { loadPatternEngine, type PatternSetting, Patterns } from "./patterns.ts";
+import { WIDE } from "./readings.ts";
 import { redact } from "./redact.ts";
 import type { DlpClass } from "./rule.ts";
 import type { Scanner } from "./scanner.ts";
@@ -68,8 +69,8 @@ export interface Dlp {
    * found here is redactable.
    */
   scanHead(question: Question, unread: Unread): DlpFinding[];
-  /** Yields after every slice. "exhausted" when the budget ran out. In the order of their starts. */
-  scanBody(bytes: Uint8Array, options: BodyOptions): Generator<void, DlpFinding[] | "exhausted">;
+  /** Yields after a millisecond or less. "exhausted" when the budget ran out. In the order of their starts. */
+  scanBody(bytes: Uint8Array, options: BodyOptions): Generator<void, readonly DlpFinding[] | "exhausted">;
   /** Replaces what is wanted, or else findings of a mode of `sanitize`, until none is left. */
   sanitize(bytes: Uint8Array, options: SanitizeOptions): Generator<void, Sanitized | "exhausted">;
 }
@@ -80,11 +81,12 @@ export interface SanitizeOptions extends BodyOptions {
 
 export interface Sanitized {
   readonly bytes: Uint8Array;
-  /** All that was found the first time. */
-  readonly findings: readonly DlpFinding[];
-  /** What could not be taken out, and would still leave: a reason to veto. */
-  readonly left: readonly DlpFinding[];
+  /** Null: nothing that was wanted out is left. Otherwise a reason to veto, and `bytes` are not to be sent. */
+  readonly left: Left | null;
 }
+
+/** `structure`: it cannot be taken out without changing what is meant. `written`: nor without knowing how it is written. `many`: more than 100,000. */
+export type Left = "structure" | "written" | "many";
 
 const MAX_CANARIES = 1000;
 /** A replacement changes what stands side by side; after this many rounds what is left is told as left. */
@@ -99,22 +101,27 @@ export function compileDlp(settings: DlpSettings = {}): Dlp {
       while (!scanner.prepare()) yield;
     },
     scanHead: (question, unread) => scanHead(question, unread, detectors),
-    scanBody: (bytes, options) => scanBody(bytes, options, detectors),
-    *sanitize(bytes, options) {
+    *scanBody(bytes, options) {
+      const found = yield* scanBody(bytes, options, detectors);
+      return found === "full" ? "exhausted" : found;
+    },
+    *sanitize(bytes, { wanted = isForSanitizing, ...options }) {
       let current = bytes;
-      let first: readonly DlpFinding[] | null = null;
       for (let round = 0; ; round++) {
-        const findings = yield* scanBody(current, { ...options, every: true }, detectors);
+        const findings = yield* scanBody(current, { ...options, wanted }, detectors);
         if (findings === "exhausted") return "exhausted";
-        first ??= findings;
-        const wanted = findings.filter(options.wanted ?? isForSanitizing);
-        const next = round < MAX_ROUNDS ? yield* redact(current, wanted, options.kind) : current;
-        if (next === current) return { bytes: current, findings: first, left: wanted };
+        if (findings === "full") return { bytes: current, left: "many" };
+        const next = round < MAX_ROUNDS ? yield* redact(current, findings, options.kind) : current;
+        if (next === current) return { bytes: current, left: findings.length === 0 ? null : whyLeft(findings) };
         current = next;
         yield;
       }
     },
   };
+}
+
+function whyLeft(findings: readonly DlpFinding[]): Left {
+  return findings.some(({ view }) => view.includes(WIDE)) ? "written" : "structure";
 }
 
 function isForSanitizing({ mode }: DlpFinding): boolean {

@@ -1,6 +1,6 @@
 /** Secrets that were cut in pieces and put in neighbouring values of a JSON text. */
 import { CAPITAL, DIGIT, JOINER, KIND, TOKEN } from "./bytes.ts";
-import { closing, isKey } from "./json-places.ts";
+import { END, isKey, JsonStrings, MORE } from "./json-strings.ts";
 import type { Hit } from "./rule.ts";
 import type { Scanner } from "./scanner.ts";
 import { release, type Sink, takeSink } from "./sink.ts";
@@ -9,15 +9,14 @@ const MIN_PIECE = 4;
 const MAX_PIECE = 160;
 const MAX_PIECES = 5;
 const MIN_JOINED = 18;
-const QUOTE = 0x22;
-/** More keys cut in pieces than this are no other matter than so many. */
-const MAX_JOINED = 2000;
 /** No literal that a key begins with is longer. */
 const MAX_ANCHOR = 64;
 const VALUES_A_TURN = 200;
+const HITS_A_TURN = 200;
 
 export interface Portions {
-  readonly hits: Hit[];
+  /** What was found since it was called last: however many keys are cut in pieces, all of them are told. */
+  readonly tell: (hits: readonly Hit[]) => Generator<void, void>;
   /** True when the time is up. */
   readonly over: () => boolean;
 }
@@ -26,21 +25,27 @@ export interface Portions {
  * Joins the end of each string value with the beginning of the next ones and scans what would then stand there. What is
  * found is told as one range over all of them. False: the time was up.
  */
-export function* portionsOf(bytes: Uint8Array, scanner: Scanner, { hits, over }: Portions): Generator<void, boolean> {
+export function* portionsOf(bytes: Uint8Array, scanner: Scanner, { tell, over }: Portions): Generator<void, boolean> {
   const sink = takeSink();
-  const to = { scanner, hits, sink };
+  const to: Joining = { scanner, hits: [], sink };
   const chain = new Chained();
-  for (let open = bytes.indexOf(QUOTE), values = 1; open !== -1 && hits.length < MAX_JOINED; values++) {
-    if (values % VALUES_A_TURN === 0) {
+  const strings = new JsonStrings(bytes);
+  for (let values = 1; ; values++) {
+    const state = strings.next();
+    if (state === MORE || values % VALUES_A_TURN === 0) {
       yield;
       if (over()) return false;
     }
-    const close = closing(bytes, open + 1);
-    if (close >= bytes.length) break;
+    if (state === MORE) continue;
+    const { open, close } = strings;
+    if (state === END || close >= bytes.length) break;
     if (!isKey(bytes, close)) value(bytes, open + 1, close, chain, to);
-    open = bytes.indexOf(QUOTE, close + 1);
+    if (to.hits.length < HITS_A_TURN) continue;
+    yield* tell(to.hits);
+    to.hits.length = 0;
   }
   release(sink);
+  if (to.hits.length > 0) yield* tell(to.hits);
   return true;
 }
 

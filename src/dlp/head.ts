@@ -5,7 +5,8 @@ import { type DlpFinding, VECTORS } from "./finding.ts";
 import { carriesData, decodedLabels } from "./host-labels.ts";
 import { ownership } from "./issuers.ts";
 import { findingsOf } from "./judge-hits.ts";
-import { release, takeSink } from "./sink.ts";
+import { type ReadAs, Reading } from "./readings.ts";
+import { release, type Sink, takeSink } from "./sink.ts";
 
 const encoder = new TextEncoder();
 /** Shorter texts hold nothing. */
@@ -36,8 +37,8 @@ export interface Unread {
 export function scanHead(question: Question, { url, headers }: Unread, detectors: Detectors): DlpFinding[] {
   const { host } = question;
   const findings: DlpFinding[] = [];
-  const text = (value: string, where: string): void => {
-    if (value.length >= SHORT) findings.push(...scanned(value, where, host, detectors));
+  const text = (value: string, where: string, escaped: ReadAs["escaped"] = "url"): void => {
+    if (value.length >= SHORT) findings.push(...scanned(value, { where, host, escaped }, detectors));
   };
   const fields = (list: Question["headers"], kind: string): void => {
     for (const [name, value] of list) {
@@ -47,9 +48,14 @@ export function scanHead(question: Question, { url, headers }: Unread, detectors
         const found = foreign(value, where, host, detectors);
         if (found !== null) findings.push(found);
       } else if (kind === "query") {
-        text(decoded(name), where);
-        text(decoded(value), where);
-      } else if (value.length >= SHORT && !isPlain(name)) text(value, where);
+        text(name, where);
+        text(value, where);
+        // The same with `+` for blanks, which not every server means by it.
+        if (value.includes("+")) text(value, where, "form");
+      } else if (value.length < SHORT) continue;
+      else if (isPlain(name))
+        findings.push(...scanned(value, { where, host, escaped: "url" }, detectors).filter(isSure));
+      else text(value, where);
     }
   };
   if (url) {
@@ -57,7 +63,7 @@ export function scanHead(question: Question, { url, headers }: Unread, detectors
       hostName(question, detectors, findings);
       if (findings.length === 0 && detectors.quietHosts.size < MAX_REMEMBERED) detectors.quietHosts.add(host);
     }
-    text(decoded(question.path), "path");
+    text(question.path, "path");
     fields(question.query, "query");
   }
   fields(headers, "header");
@@ -94,8 +100,8 @@ function hostName({ host }: Question, detectors: Detectors, findings: DlpFinding
   if (mode === "off") return;
   // What cannot be told by its shape may still say a secret.
   const text = `${host}\n${decodedLabels(host)}`;
-  const inside = scanned(text, "host", host, detectors).filter(
-    (finding) => finding.class === "canary" || finding.class === "secret",
+  const inside = scanned(text, { where: "host", host, escaped: null }, detectors).filter(
+    (finding) => finding.class === "canary" || finding.class === "secret" || isNumberOfValue(finding),
   );
   findings.push(...inside.map((finding) => ({ ...finding, start: 0, end: host.length })));
   const reason = carriesData(host);
@@ -118,23 +124,58 @@ function hostName({ host }: Question, detectors: Detectors, findings: DlpFinding
   });
 }
 
-function scanned(value: string, where: string, host: string, detectors: Detectors): DlpFinding[] {
+/** In what is full of numbers and random values only what says by itself what it is counts. */
+function isSure({ class: of, confidence, issuer }: DlpFinding): boolean {
+  return of === "secret"
+    ? confidence === "high" && issuer !== null && issuer !== "jwt"
+    : of !== "personal" && of !== "health";
+}
+
+/** A card, an account: numbers with a check that are worth something by themselves. */
+function isNumberOfValue({ class: of, severity, confidence }: DlpFinding): boolean {
+  return of === "personal" && severity === "high" && confidence !== "low";
+}
+
+interface HeadText {
+  readonly where: string;
+  readonly host: string;
+  readonly escaped: ReadAs["escaped"];
+}
+
+function scanned(value: string, { where, host, escaped }: HeadText, detectors: Detectors): DlpFinding[] {
   const { read, written } = encoder.encodeInto(value, scratch);
   const bytes = read === value.length ? scratch.subarray(0, written) : encoder.encode(value);
   const sink = takeSink();
-  sink.begin(bytes);
-  detectors.scanner().scan(bytes, sink);
-  detectors.canaries?.scan(bytes, sink);
-  detectors.dictionaries?.scan(bytes, sink);
-  const { patterns } = detectors;
-  if (patterns !== null) for (let index = 0; index < patterns.count; index++) patterns.scan(index, bytes, sink);
-  const { hits } = sink;
+  scanInto(sink, bytes, detectors);
+  let { hits } = sink;
+  if (reading.read(bytes, { escaped, quotedPrintable: false })) {
+    const as = reading.view;
+    scanInto(sink, reading.text, detectors);
+    const again = sink.hits.map((hit) => ({
+      ...hit,
+      start: reading.place(hit.start),
+      end: reading.place(hit.end),
+      view: hit.view === "plain" ? as : `${as} > ${hit.view}`,
+    }));
+    hits = [...hits, ...again];
+    reading.release();
+  }
   const findings =
     hits.length === 0 ? [] : finished(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false, room }));
   release(sink);
   return findings;
 }
 
+function scanInto(sink: Sink, bytes: Uint8Array, detectors: Detectors): void {
+  sink.begin(bytes);
+  detectors.scanner().scan(bytes, sink);
+  detectors.canaries?.scan(bytes, sink);
+  detectors.dictionaries?.scan(bytes, sink);
+  const { patterns } = detectors;
+  if (patterns !== null) for (let index = 0; index < patterns.count; index++) patterns.scan(index, bytes, sink);
+}
+
+const reading = new Reading();
 const scratch = new Uint8Array(1024);
 const room = (): boolean => true;
 
@@ -142,14 +183,5 @@ function finished<T>(steps: Generator<void, T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
-  }
-}
-
-function decoded(text: string): string {
-  if (!text.includes("%")) return text;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }

@@ -46,7 +46,7 @@ const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 /** What labels say as hex or base32, to be scanned like any text; "" when they say nothing. */
 export function decodedLabels(host: string): string {
   const labels = host.split(".").slice(0, -2);
-  const hex = labels.filter((label) => /^(?:[0-9a-f]{2}){4,}$/.test(label)).join("");
+  const hex = labels.filter((label) => /^(?:[0-9a-f]{2})+$/.test(label)).join("");
   let text = "";
   for (let i = 0; i + 1 < hex.length; i += 2) text += String.fromCharCode(Number.parseInt(hex.slice(i, i + 2), 16));
   let bits = 0;

@@ -1,7 +1,5 @@
-/**
- * Where in a JSON text a range stands: in a string, a number, a key. One pass, made only when something was found; it yields
- * every so many strings.
- */
+/** Where in a JSON text a range stands: in a string, a number, a key. One pass, made only when something was found. */
+import { END, FOUND, isKey, JsonStrings, MORE } from "./json-strings.ts";
 
 export type Place = "string" | "key" | "scalar" | "structure";
 
@@ -10,74 +8,89 @@ export interface Placed {
   /** The range within its string, or the whole scalar. */
   readonly start: number;
   readonly end: number;
+  /** Of a string, where its text begins; -1 otherwise. */
+  readonly text: number;
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const STRINGS_A_TURN = 2000;
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+const RANGES_A_TURN = 1000;
+/** What goes on for longer, to either side, is no number. */
+const MAX_SCALAR = 64 * 1024;
 
 /** `ranges` in the order of their starts. Texts that are no JSON are read as far as strings can be told. */
-export function* jsonPlaces(
-  bytes: Uint8Array,
-  ranges: readonly { readonly start: number; readonly end: number }[],
-): Generator<void, Placed[]> {
+export function* jsonPlaces(bytes: Uint8Array, ranges: readonly Range[]): Generator<void, Placed[]> {
   const placed: Placed[] = [];
-  let next = 0;
-  let at = 0;
-  for (let turn = 1; next < ranges.length && at < bytes.length; turn++) {
-    if (turn % STRINGS_A_TURN === 0) yield;
-    const quote = bytes.indexOf(QUOTE, at);
+  if (ranges.length === 0) return placed;
+  const strings = new JsonStrings(bytes);
+  const scalars = new Scalars(bytes);
+  for (let next = 0; next < ranges.length; ) {
+    const state = strings.next();
+    if (state === MORE) {
+      yield;
+      continue;
+    }
+    const quote = state === END ? -1 : strings.open;
     const outside = quote === -1 ? bytes.length : quote;
     for (; next < ranges.length; next++) {
       const range = ranges[next];
-      if (range === undefined || range.start >= outside + 1) break;
-      placed.push(
-        range.start === quote
-          ? { place: "structure", start: range.start, end: range.end }
-          : scalar(bytes, range.start, range.end),
-      );
+      if (range === undefined || range.start > outside) break;
+      placed.push(range.start === quote ? structure(range) : scalars.at(range));
+      if (placed.length % RANGES_A_TURN === 0) yield;
     }
-    if (quote === -1) break;
-    const close = closing(bytes, quote + 1);
+    if (state !== FOUND) break;
+    const { close } = strings;
+    if ((ranges[next]?.start ?? Number.POSITIVE_INFINITY) > close) continue;
+    const place = isKey(bytes, close) ? "key" : "string";
     for (; next < ranges.length; next++) {
       const range = ranges[next];
       if (range === undefined || range.start > close) break;
-      if (range.end > close) placed.push({ place: "structure", start: range.start, end: range.end });
-      else placed.push({ place: isKey(bytes, close) ? "key" : "string", start: range.start, end: range.end });
+      const { start, end } = range;
+      placed.push(end > close ? structure(range) : { place, start, end, text: quote + 1 });
+      if (placed.length % RANGES_A_TURN === 0) yield;
     }
-    at = close + 1;
   }
-  for (; next < ranges.length; next++)
-    placed.push({ place: "structure", start: ranges[next]?.start ?? 0, end: ranges[next]?.end ?? 0 });
+  for (let next = placed.length; next < ranges.length; next++) {
+    placed.push(structure(ranges[next] as Range));
+    if (placed.length % RANGES_A_TURN === 0) yield;
+  }
   return placed;
 }
 
-/** Where the string that was opened before `from` is closed; the end when it is not. */
-export function closing(bytes: Uint8Array, from: number): number {
-  let at = bytes.indexOf(QUOTE, from);
-  while (at !== -1) {
-    let slashes = 0;
-    while (at - 1 - slashes >= from && bytes[at - 1 - slashes] === BACKSLASH) slashes++;
-    if (slashes % 2 === 0) return at;
-    at = bytes.indexOf(QUOTE, at + 1);
+function structure({ start, end }: Range): Placed {
+  return { place: "structure", start, end, text: -1 };
+}
+
+/** Numbers, and what stands in one's place. Each is measured once, however much stands in it. */
+class Scalars {
+  readonly #bytes: Uint8Array;
+  #start = 0;
+  #end = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
   }
-  return bytes.length;
-}
 
-export function isKey(bytes: Uint8Array, close: number): boolean {
-  let i = close + 1;
-  while (i < bytes.length && (bytes[i] === 0x20 || bytes[i] === 0x0a || bytes[i] === 0x0d || bytes[i] === 0x09)) i++;
-  return bytes[i] === 0x3a;
-}
-
-/** A number, or what stands in one's place. */
-function scalar(bytes: Uint8Array, from: number, to: number): Placed {
-  let start = from;
-  while (start > 0 && isScalar(bytes[start - 1] as number)) start--;
-  let end = start;
-  while (end < bytes.length && isScalar(bytes[end] as number)) end++;
-  if (end < to || start === end) return { place: "structure", start: from, end: to };
-  return { place: "scalar", start, end };
+  at(range: Range): Placed {
+    const bytes = this.#bytes;
+    if (range.start < this.#start || range.start >= this.#end) {
+      let start = range.start;
+      const least = Math.max(this.#end, start - MAX_SCALAR);
+      while (start > least && isScalar(bytes[start - 1] as number)) start--;
+      let end = range.start;
+      const most = Math.min(bytes.length, end + MAX_SCALAR);
+      while (end < most && isScalar(bytes[end] as number)) end++;
+      this.#start = start;
+      this.#end = end;
+    }
+    const [start, end] = [this.#start, this.#end];
+    const long = isScalar(bytes[start - 1] ?? 0) || isScalar(bytes[end] ?? 0);
+    if (end < range.end || start === end || long) return structure(range);
+    return { place: "scalar", start, end, text: -1 };
+  }
 }
 
 function isScalar(byte: number): boolean {

@@ -2,6 +2,7 @@
 import type { Detectors } from "./dlp.ts";
 import { type DlpFinding, type Mode, VECTORS } from "./finding.ts";
 import { ownership } from "./issuers.ts";
+import { WIDE } from "./readings.ts";
 import type { Hit } from "./rule.ts";
 
 /** Told by a name beside the value, not by the value's own shape: enforced only when it is as random as a key. */
@@ -53,6 +54,11 @@ function findingOf(
   if (rule.class === "secret" && ownership(rule.issuer, host) === "own") return null;
   const leadsTo = sure(hit, tokenRequest) ? mode : "shadow";
   if (!room(rule.name, leadsTo)) return null;
+  const fixed = view.includes(WIDE);
+  const said =
+    rule.issuer === null || rule.class !== "secret"
+      ? `${rule.reason} stands in the ${where}`
+      : `${rule.reason} is on its way to ${host}`;
   return {
     pillar: "CoreGuard",
     vector: VECTORS[rule.class],
@@ -62,15 +68,12 @@ function findingOf(
     where,
     start,
     end,
-    reason:
-      rule.issuer === null || rule.class !== "secret"
-        ? `${rule.reason} stands in the ${where}`
-        : `${rule.reason} is on its way to ${host}`,
+    reason: `${said}${fixed ? ", in UTF-16 or UTF-32, of which nothing can be taken out" : ""}`,
     class: rule.class,
     mode: leadsTo,
     confidence,
     issuer: rule.issuer,
-    redactable: where === "body",
+    redactable: where === "body" && !fixed,
   };
 }
 

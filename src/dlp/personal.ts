@@ -79,6 +79,10 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
   if (before === 0x20 && lengths[0] === 2 && groups >= 3 && ((KIND[bytes[at - 2] ?? 0] as number) & LETTER) !== 0)
     letteredAt(bytes, at, sink);
   const next = bytes[end];
+  if (before !== 0x2e && mayBeDecimal(bytes, end, { groups, separator })) {
+    const decimal = decimalAt(bytes, at, sink);
+    if (decimal !== -1) return decimal;
+  }
   if (next !== undefined && ((KIND[next] as number) & LETTER) !== 0) {
     return end - at <= 8 || separator !== 0 ? letteredAt(bytes, at, sink) : runEnd(bytes, end);
   }
@@ -104,6 +108,51 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
   // Further groups may be of another number.
   return groups > 1 ? at + (lengths[0] as number) : end;
 };
+
+const LONG = 13;
+const MAX_DECIMAL = 64;
+
+/** True when what ends at `end` may be a whole number that is written with a fraction or an exponent. */
+function mayBeDecimal(bytes: Uint8Array, end: number, { groups, separator }: { groups: number; separator: number }) {
+  const exponent = ((bytes[end] ?? 0) | 0x20) === 0x65;
+  if (groups === 1) return exponent || (bytes[end] === 0x2e && isDigit(bytes[end + 1]));
+  return separator === 0x2e && groups === 2 && (exponent || (lengths[0] as number) >= LONG);
+}
+
+/** `4111111111111111.0`, `4.111111111111111e15`: where it ends, or -1 when nobody is written so. */
+function decimalAt(bytes: Uint8Array, at: number, sink: Sink): number {
+  let total = 0;
+  let point: number | null = null;
+  let i = at;
+  for (const most = at + MAX_DECIMAL; i < most; i++) {
+    if (isDigit(bytes[i])) {
+      // Zeros in front are no digits of it.
+      if (total > 0 || bytes[i] !== 0x30) digits[total++] = (bytes[i] as number) - 48;
+      else if (point !== null) point--;
+    } else if (bytes[i] === 0x2e && point === null && isDigit(bytes[i + 1])) point = total;
+    else break;
+  }
+  let whole = point ?? total;
+  if (((bytes[i] ?? 0) | 0x20) === 0x65) {
+    const sign = bytes[i + 1];
+    let from = sign === 0x2b || sign === 0x2d ? i + 2 : i + 1;
+    let exponent = 0;
+    const first = from;
+    while (isDigit(bytes[from]) && from - first < 4) exponent = exponent * 10 + (bytes[from++] as number) - 48;
+    if (from === first) return -1;
+    whole += sign === 0x2d ? -exponent : exponent;
+    i = from;
+  }
+  if (whole < LONG || whole > 19 || ((KIND[bytes[i] ?? 0] as number) & ALNUM) !== 0) return -1;
+  for (let n = whole; n < total; n++) if (digits[n] !== 0) return -1;
+  for (let n = total; n < whole; n++) digits[n] = 0;
+  lengths[0] = whole;
+  return tryGroups(at, i, 1, sink);
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
 
 function tryGroups(at: number, end: number, groups: number, sink: Sink): number {
   const candidates = NUMBERS.get(groupKey(lengths, groups));

@@ -225,8 +225,8 @@ export class Engine {
     };
     const done = yield* dlp.sanitize(body, { kind, host, budget, wanted });
     if (done === "exhausted") return done;
-    if (done.left.length > 0) {
-      const reason = "what has to be removed cannot be taken out without changing the request's meaning";
+    if (done.left !== null) {
+      const reason = LEFT[done.left];
       const by = tally.enforced as Reason;
       tally.add({ ...by, verdict: "deny", vector: "sanitize_unredactable", reason }, false);
       return this.#ruled(tally, policy, null);
@@ -282,6 +282,13 @@ const VECTOR = {
   deny: "policy_deny",
   sanitize: "policy_sanitize",
   approval_needed: "approval_needed",
+} as const;
+
+/** Why what has to be removed is not. */
+const LEFT = {
+  structure: "what has to be removed cannot be taken out without changing the request's meaning",
+  written: "what has to be removed is written in UTF-16 or UTF-32, of which nothing can be taken out",
+  many: "more has to be removed than can be taken out of one request",
 } as const;
 
 function asksFacts(program: Program | null): boolean {

@@ -33,6 +33,21 @@ const openai = (args: string) => ({
 });
 
 describe("calledInternalUrls", () => {
+  test("one of metadata is told behind any number of others", () => {
+    const many = Array.from({ length: 80 }, (_, n) => `http://10.0.0.${n}/`);
+    const meta = "http://169.254.169.254/latest/";
+    const [inOne] = [findings(mcp({ a: `${many.join(" ")} ${meta}` }))];
+    expect(inOne.filter((each) => each.includes("169.254.169.254"))).toHaveLength(1);
+    expect(inOne.length).toBeLessThanOrEqual(65);
+    const apart = findings(mcp({ a: [...many, meta, ...many] }));
+    expect(apart.at(-1)).toContain("169.254.169.254");
+    expect(apart.length).toBeLessThanOrEqual(65);
+    const inside = openai(
+      `{"a":"http://10.0.0.1/","b":"http:\\u002f\\u002f10.0.0.2/","c":"http:\\u002f\\u002f169.254.169.254/"}`,
+    );
+    expect(findings(inside).join("\n")).toContain("metadata");
+  });
+
   test("in MCP's arguments, however deep, and as a key", () => {
     expect(findings(mcp({ a: [{ b: "é http://10.0.0.1/x" }] }))).toEqual([
       "internal-url-private plain http://10.0.0.1",

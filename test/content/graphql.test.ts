@@ -42,6 +42,14 @@ describe("GraphQL is read strictly", () => {
     ["{ a(b: 01) }", "invalid"],
     [`${"{a".repeat(65)}${"}".repeat(65)}`, "invalid"],
     [`{ ${"a ".repeat(60_000)} }`, "too_many"],
+    // The last of many fields counts as the first does.
+    [`{ ${"a ".repeat(5000)} deleteUser }`, "query null a,deleteUser 1"],
+    [`{ ${Array.from({ length: 1001 }, (_, n) => `a${n}`).join(" ")} }`, "too_many"],
+    [`{ ${"...F ".repeat(2000)} ...G } fragment F on Q { a } fragment G on Q { b }`, "query null a,b 1"],
+    [
+      `${Array.from({ length: 4000 }, (_, n) => `query q${n} { ...F }`).join(" ")} fragment F on Q { ${"a ".repeat(1000)} }`,
+      "too_many",
+    ],
     ["{ a }", "query null a 1"],
     [
       "query Q($a: [Int!]! = [1, 2] @d(x: 1), $b: S = {k: ENUM}) @live { alias: user(id: $a) { name } me }",

@@ -17,7 +17,7 @@ export function scan(
     host = "collector.example",
     dlp = compileDlp(ALL),
   }: { kind?: BodyKind; host?: string; dlp?: Dlp } = {},
-): DlpFinding[] {
+): readonly DlpFinding[] {
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   const findings = drive(dlp.scanBody(bytes, { kind, host }));
   if (findings === "exhausted") throw new Error("exhausted without a budget");

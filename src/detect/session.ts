@@ -37,11 +37,15 @@ export class SessionTails {
    */
   next(key: string, body: Uint8Array): Finding | null {
     const before = this.#tails.get(key);
-    const head = edge(body, false);
-    const found = before === undefined ? null : this.#judge(before, head);
-    const tail = edge(body, true);
-    // A request of a few letters goes on with what was before it.
-    const kept = before === undefined || tail.length >= TAIL_LETTERS ? tail : joined(before, tail);
+    let { letters, count } = edge(body, false);
+    // Of a short body the reading is the same from either end. Taken before anything else may read.
+    const short = body.length <= EDGE_BYTES;
+    let kept = short ? ending(before, letters, count) : null;
+    const found = before === undefined ? null : this.#judge(before, letters, Math.min(count, TAIL_LETTERS));
+    if (kept === null) {
+      ({ letters, count } = edge(body, true));
+      kept = ending(before, letters, count);
+    }
     this.#tails.delete(key);
     if (kept.length > 0) this.#tails.set(key, kept);
     if (this.#tails.size > this.#sessions) {
@@ -51,11 +55,11 @@ export class SessionTails {
     return found;
   }
 
-  #judge(tail: Uint8Array, head: Uint8Array): Finding | null {
+  #judge(tail: Uint8Array, head: Uint8Array, length: number): Finding | null {
     const letters = this.#joined;
     letters.set(tail);
-    letters.set(head, tail.length);
-    const count = tail.length + head.length;
+    letters.set(head.subarray(0, length), tail.length);
+    const count = tail.length + length;
     const match = judge({ letters, count, text: letters.subarray(0, count), learned: false });
     if (match === null || match.start >= tail.length || match.end <= tail.length) return null;
     return {
@@ -72,20 +76,19 @@ export class SessionTails {
   }
 }
 
-/** The first letters of a body, or the last; of JSON, those of its strings. */
-function edge(body: Uint8Array, last: boolean): Uint8Array {
+/** The letters at the beginning of a body, or at its end; of JSON, those of its strings. Until anything is read again. */
+function edge(body: Uint8Array, last: boolean): { readonly letters: Uint8Array; readonly count: number } {
   const cut = last && body.length > EDGE_BYTES;
   const part = last ? body.subarray(Math.max(0, body.length - EDGE_BYTES)) : body.subarray(0, EDGE_BYTES);
-  const text = isJson(body) ? leaves.subarray(0, readLeaves(part, cut, leaves)) : part;
-  const { letters, count } = readLetters(text);
-  return last
-    ? letters.slice(Math.max(0, count - TAIL_LETTERS), count)
-    : letters.slice(0, Math.min(count, TAIL_LETTERS));
+  return readLetters(isJson(body) ? leaves.subarray(0, readLeaves(part, cut, leaves)) : part);
 }
 
-function joined(before: Uint8Array, after: Uint8Array): Uint8Array {
-  const all = new Uint8Array(before.length + after.length);
-  all.set(before);
-  all.set(after, before.length);
-  return all.slice(Math.max(0, all.length - TAIL_LETTERS));
+/** What is kept: a request of a few letters goes on with what was before it. */
+function ending(before: Uint8Array | undefined, letters: Uint8Array, count: number): Uint8Array {
+  if (before === undefined || count >= TAIL_LETTERS) return letters.slice(Math.max(0, count - TAIL_LETTERS), count);
+  const from = Math.max(0, before.length + count - TAIL_LETTERS);
+  const kept = new Uint8Array(before.length + count - from);
+  kept.set(before.subarray(from));
+  kept.set(letters.subarray(0, count), before.length - from);
+  return kept;
 }

@@ -32,7 +32,8 @@ export function embeddedDecider(
   const decode = bodyDecoder(runtime, config);
   const clock = () => runtime.monotonic();
   const work = WORK_PER_BYTE * decodedCap(config.maxBody);
-  const unhurried = { deadline: Number.POSITIVE_INFINITY, clock, work };
+  // No time is ever over it, so none is asked for.
+  const unhurried = { deadline: Number.POSITIVE_INFINITY, clock: () => 0, work };
   const asking = { org: config.orgId, fingerprint, now: () => runtime.now() };
   const memos = new WeakMap<Destination, HeadMemo>();
   /** Of the last long body: those up to it are ruled on in one go. */

@@ -2,10 +2,10 @@
 import type { BodyKind } from "../dlp/dlp.ts";
 import type { Question } from "../model/question.ts";
 
-/** One of them stands in every dialect's calls, in whatever case. */
-const WORDS = ["tool", "functioncall", "function_call", "jsonrpc"].map((word) => new TextEncoder().encode(word));
+const latin1 = new TextDecoder("latin1");
+const TOOLS = /tool|function_?call|jsonrpc/i;
 const WINDOW = 64 * 1024;
-const CASE = 0x20;
+const OVERLAP = 16;
 
 /** By its looks, and by its media type only when it does not look like JSON. */
 export function kindOf(question: Pick<Question, "body" | "headers">, bytes: Uint8Array): BodyKind {
@@ -25,26 +25,7 @@ export function kindOf(question: Pick<Question, "body" | "headers">, bytes: Uint
 export function* mayCallTools(bytes: Uint8Array): Generator<void, boolean> {
   for (let at = 0; at < bytes.length; at += WINDOW) {
     if (at > 0) yield;
-    if (toolWordIn(bytes, at, Math.min(at + WINDOW, bytes.length))) return true;
+    if (TOOLS.test(latin1.decode(bytes.subarray(at, at + WINDOW + OVERLAP)))) return true;
   }
   return false;
-}
-
-/** One that begins in [from, to). */
-function toolWordIn(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) {
-    const letter = (bytes[i] as number) | CASE;
-    if (letter !== 0x74 && letter !== 0x66 && letter !== 0x6a) continue;
-    for (const word of WORDS) if (word[0] === letter && stands(word, bytes, i)) return true;
-  }
-  return false;
-}
-
-function stands(word: Uint8Array, bytes: Uint8Array, at: number): boolean {
-  if (at + word.length > bytes.length) return false;
-  for (let i = 0; i < word.length; i++) {
-    const byte = bytes[at + i] as number;
-    if ((word[i] === 0x5f ? byte : byte | CASE) !== word[i]) return false;
-  }
-  return true;
 }

@@ -5,8 +5,7 @@ import { addressGuard } from "./decide/address.ts";
 import type { Candidate } from "./decide/candidate.ts";
 import { VetoDamper } from "./decide/damper.ts";
 import { type Endpoint, type HostGate, hostGate, planeEndpoint, redisEndpoint, selfAddresses } from "./decide/host.ts";
-import type { Limiter } from "./decide/limits.ts";
-import { openLimiter } from "./decide/limits-open.ts";
+import { type Limiter, openLimiter } from "./decide/limits-open.ts";
 import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
 import { LiveSet } from "./enforce/live.ts";
@@ -180,6 +179,7 @@ export class Gateway {
     // A policy that was kept from before is in force, and not what it should be.
     this.health.policyStale = decider.problem !== null;
     decider.watch((result) => this.#reloaded(decider, result));
+    decider.prepare();
     if (this.#reloadAsked) await this.reload();
     return listener;
   }

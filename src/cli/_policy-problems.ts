@@ -1,6 +1,5 @@
 import type { Problem } from "../config/config.ts";
 import type { Loaded } from "../config/load.ts";
-import { openPolicy } from "../decide/policy-files.ts";
 import { Fault } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 
@@ -13,6 +12,8 @@ const VARIABLE = "EVE_PROXY_POLICY";
 export async function policyProblems(runtime: Runtime, loaded: Loaded): Promise<Problem[]> {
   const path = loaded.ok ? loaded.config.policyPath : (runtime.env[VARIABLE] ?? null);
   if (path === null || (!loaded.ok && loaded.problems.some(({ variable }) => variable === VARIABLE))) return [];
+  // The engine behind it takes longer to load than all the rest: not at a start without a policy.
+  const { openPolicy } = await import("../decide/policy-files.ts");
   try {
     await openPolicy(runtime, path);
     return [];

@@ -1,3 +1,4 @@
+import { isRefused } from "../config/kinds.ts";
 import { environment } from "../config/schema.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
@@ -18,13 +19,13 @@ export async function runHealthcheck(runtime: Runtime, args: readonly string[]):
   const parsed = readArgs(runtime, SPEC, args);
   if (typeof parsed === "number") return parsed;
   // Only these two: a key that this process cannot read says nothing about the one that is asked.
-  const host = environment.shape.EVE_PROXY_HOST.safeParse(runtime.env.EVE_PROXY_HOST);
-  const port = environment.shape.EVE_PROXY_PORT.safeParse(runtime.env.EVE_PROXY_PORT);
-  if (!host.success || !port.success) {
-    runtime.stderr(`sallyport healthcheck: ${host.success ? "EVE_PROXY_PORT" : "EVE_PROXY_HOST"} is not usable\n`);
+  const host = environment.EVE_PROXY_HOST.read(runtime.env.EVE_PROXY_HOST);
+  const port = environment.EVE_PROXY_PORT.read(runtime.env.EVE_PROXY_PORT);
+  if (isRefused(host) || isRefused(port)) {
+    runtime.stderr(`sallyport healthcheck: ${isRefused(host) ? "EVE_PROXY_HOST" : "EVE_PROXY_PORT"} is not usable\n`);
     return EXIT.config;
   }
-  const { status, detail } = await probe(runtime, host.data, port.data, "/readyz", TIMEOUT_MS);
+  const { status, detail } = await probe(runtime, host, port, "/readyz", TIMEOUT_MS);
   if (status === 200) return EXIT.ok;
   runtime.stderr(`sallyport healthcheck: not ready: ${detail}\n`);
   return EXIT.failed;

@@ -6,6 +6,7 @@ import type { Config, GovernanceConfig, OpaConfig, PolicyBundleConfig, Problem }
 import { developmentKey, developmentKeyPath } from "./development-key.ts";
 import { type Files, readFiles, readSecret } from "./files.ts";
 import { contradictions, remarks } from "./judge.ts";
+import { isRefused } from "./kinds.ts";
 import { unknownNames } from "./names.ts";
 import { environment, manualOf, SETTING_NAMES, type Settings } from "./schema.ts";
 
@@ -76,17 +77,15 @@ export async function gather(runtime: Runtime, problems: Problem[]): Promise<Rec
   return given;
 }
 
-/** A text of valid settings and defaults for the others: enough to look for the remaining problems. */
-export function read(given: Record<string, string>, problems: Problem[]): Settings {
-  const first = environment.safeParse(given, { jitless: true });
-  if (first.success) return first.data;
-  for (const issue of first.error.issues) {
-    const name = String(issue.path[0]);
-    const hint = issue.code === "custom" ? String(issue.params?.hint ?? "") : "see docs/configuration.md";
-    problems.push({ variable: name, problem: issue.message, hint });
-    delete given[name];
+/** The settings that can be read, and defaults for the others: enough to look for the remaining problems. */
+export function read(given: Readonly<Record<string, string>>, problems: Problem[]): Settings {
+  const settings: Record<string, unknown> = {};
+  for (const name of SETTING_NAMES) {
+    const value: unknown = environment[name].read(given[name]);
+    if (isRefused(value)) problems.push({ variable: name, problem: value.refused, hint: value.hint });
+    settings[name] = isRefused(value) ? environment[name].read(undefined) : value;
   }
-  return environment.parse(given, { jitless: true });
+  return settings as Settings;
 }
 
 /** Beside the audit log unless it is told; nowhere when that has no place on a disk. */

@@ -2,7 +2,6 @@
  * Every setting there is. This table is the manual: docs/configuration.md is printed from it, unknown names are judged
  * against it, and what it produces is what load.ts turns into a `Config`.
  */
-import * as z from "zod/mini";
 import {
   bytes,
   choice,
@@ -11,13 +10,13 @@ import {
   flag,
   host,
   hosts,
-  isRefused,
   type Kind,
   listen,
   listenAnywhere,
   path,
   port,
   proxyUrl,
+  type Refused,
   redisUrl,
   seconds,
   secret,
@@ -35,30 +34,27 @@ export interface Manual {
   readonly file: "content" | "alias" | null;
 }
 
-export const manual = z.registry<Manual>();
-
-function through<T>(kind: Kind<T>): z.ZodMiniPipe<z.ZodMiniString, z.ZodMiniTransform<T, string>> {
-  const reading = z.transform((input: string, context): T => {
-    const value = kind.read(input);
-    if (!isRefused(value)) return value;
-    context.issues.push({ code: "custom", message: value.refused, input, params: { hint: value.hint } });
-    return z.NEVER;
-  });
-  return z.pipe(z.string(), reading);
+/** One setting: how its text is read, and what the manual says of it. A plain table, because a start reads it every time. */
+export interface Setting<T> {
+  readonly manual: Manual;
+  /** undefined: it is not set. */
+  read(given: string | undefined): T | Refused;
 }
 
 /** A setting with a default, which goes through the same reading as a given value. */
-function setting<T>(kind: Kind<T>, fallback: string, doc: string) {
-  const schema = z.prefault(through(kind), fallback);
-  manual.add(schema, { kind: kind.name, fallback, doc, file: null });
-  return schema;
+function setting<T>(kind: Kind<T>, fallback: string, doc: string): Setting<T> {
+  return {
+    manual: { kind: kind.name, fallback, doc, file: null },
+    read: (given) => kind.read(given ?? fallback),
+  };
 }
 
 /** A setting that may be absent: undefined. */
-function optional<T>(kind: Kind<T>, doc: string, file: Manual["file"] = null) {
-  const schema = z.optional(through(kind));
-  manual.add(schema, { kind: kind.name, fallback: null, doc, file });
-  return schema;
+function optional<T>(kind: Kind<T>, doc: string, file: Manual["file"] = null): Setting<T | undefined> {
+  return {
+    manual: { kind: kind.name, fallback: null, doc, file },
+    read: (given) => (given === undefined ? undefined : kind.read(given)),
+  };
 }
 
 const GIB = 1_073_741_824;
@@ -257,7 +253,7 @@ const operations = {
   EVE_PROXY_DECISION_LOG: setting(choice("on", "off"), "on", "Whether each request writes its decision line."),
 };
 
-export const environment = z.strictObject({
+export const environment = {
   ...listening,
   ...decisions,
   ...plane,
@@ -265,7 +261,7 @@ export const environment = z.strictObject({
   ...upstreams,
   ...limits,
   ...operations,
-});
+};
 
 /** The settings in the order the manual prints them. */
 export const SECTIONS: Readonly<Record<string, readonly SettingName[]>> = {
@@ -282,16 +278,15 @@ function names<T extends object>(group: T): (keyof T)[] {
   return Object.keys(group) as (keyof T)[];
 }
 
-export type Settings = z.output<typeof environment>;
-export type SettingName = keyof Settings;
+export type SettingName = keyof typeof environment;
+type Read<S> = S extends Setting<infer T> ? T : never;
+export type Settings = { readonly [Name in SettingName]: Read<(typeof environment)[Name]> };
 
 export function manualOf(name: SettingName): Manual {
-  const entry = manual.get(environment.shape[name]);
-  if (entry === undefined) throw new TypeError(`no manual entry for "${name}"`);
-  return entry;
+  return environment[name].manual;
 }
 
-export const SETTING_NAMES = names(environment.shape) as readonly SettingName[];
+export const SETTING_NAMES: readonly SettingName[] = names(environment);
 
 /** Names kept for later versions: refused, because ignoring an interception CA would be a silent fail-open. */
 export const RESERVED_NAMES: readonly string[] = [

@@ -44,7 +44,8 @@ export function passedOn(inner: Decider): Pick<Decider, "reload" | "opaque"> {
   return { reload: () => inner.reload(), opaque: (host, port) => inner.opaque(host, port) };
 }
 
-type Settings = Pick<Config, "enforceTimeoutMs" | "failClosed" | "mode">;
+/** What softens a decision, and the time it has. */
+export type Softened = Pick<Config, "enforceTimeoutMs" | "failClosed" | "mode">;
 
 /** What every certificate of a gateway so configured says in `mode`, unless a decision has more to say. */
 export function runningMode(config: Pick<Config, "failClosed" | "mode">): Mode {
@@ -56,7 +57,7 @@ export function runningMode(config: Pick<Config, "failClosed" | "mode">): Mode {
  * soften: shadow (verdicts and faults of the decision) and fail-open (its faults only). `decide` never throws and
  * never rejects.
  */
-export function guarded(inner: Decider, config: Settings): Decider {
+export function guarded(inner: Decider, config: Softened): Decider {
   const mode = runningMode(config);
 
   function finish(answer: unknown): Decision {

@@ -32,7 +32,8 @@ export function embeddedDecider(
   const decode = bodyDecoder(runtime, config);
   const clock = () => runtime.monotonic();
   const work = WORK_PER_BYTE * decodedCap(config.maxBody);
-  const unhurried = { deadline: Number.POSITIVE_INFINITY, clock, work };
+  // No time is ever over it, so none is asked for.
+  const unhurried = { deadline: Number.POSITIVE_INFINITY, clock: () => 0, work };
   const asking = { org: config.orgId, fingerprint, now: () => runtime.now() };
   const memos = new WeakMap<Destination, HeadMemo>();
   /** Of the last long body: those up to it are ruled on in one go. */
@@ -80,7 +81,7 @@ export function embeddedDecider(
   /** `body`: of `held`, with its codings undone. */
   function rule(body: Uint8Array | null, layers: readonly Uint8Array[], about: Case): Decision | Promise<Decision> {
     const { engine, memo, egress, held } = about;
-    const { headers, path } = egress;
+    const { path } = egress;
     const wordy = egress.wordy || engine.readsShort;
     const trailers = held === null ? null : held.trailers;
     const fresh = wordy ? memo.unread(egress, engine) : NO_FIELDS;
@@ -92,7 +93,7 @@ export function embeddedDecider(
     }
     const question = new EgressQuestion(asking, egress, held, body, memo);
     const asked = { question, unread: { url, headers: fresh.fields }, layers };
-    const long = wordy && fresh.raw.length > 0 && isLong(headers, path);
+    const long = wordy && fresh.raw.length > 0 && isLong(egress.headers, path);
     if (!long && Engine.isShort(asked, size.bytes))
       return conclude(engine.rule({ ...asked, budget: unhurried }), about);
     return inSteps(asked, engine).then((ruled) => conclude(ruled, about));

@@ -6,9 +6,12 @@ import type { LimitStore } from "../limits/store.ts";
 import type { Log } from "../observe/log.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { bodyDecoder } from "./decode.ts";
-import { Limiter, type LimitResult } from "./limits.ts";
+import type { LimitResult, Limiter as Limits } from "./limits.ts";
 import { MemoryLimits } from "./limits-memory.ts";
 import { RedisLimits } from "./limits-redis.ts";
+import { withoutPolicy } from "./no-policy.ts";
+
+export type Limiter = Pick<Limits, "reserve" | "up" | "close">;
 
 export interface LimiterEnv {
   readonly program: () => LimitProgram | null;
@@ -30,16 +33,30 @@ export async function openLimiter(runtime: Runtime, config: Config, env: Limiter
     const what = full ? "limits cannot count any more names" : "the counters of limits cannot be asked";
     env.log.error(what, { problem: messageOf(thrown) });
   };
+  const store = await openStore(runtime, config, env, failed);
+  // Limits are a policy's. What reads bodies for them takes longer to load than all the rest.
+  if (withoutPolicy(config)) return unlimited(store);
+  const { Limiter } = await import("./limits.ts");
   return new Limiter({
     runtime,
     program: env.program,
-    store: await openStore(runtime, config, env, failed),
+    store,
     tenant: config.orgId,
     shadow: config.mode === "shadow",
     decode: bodyDecoder(runtime, config),
     counted: env.counted,
     failed,
   });
+}
+
+function unlimited(store: LimitStore): Limiter {
+  return {
+    reserve: (_egress, _body, decision) => ({ decision, reservation: null }),
+    get up() {
+      return store.up;
+    },
+    close: () => store.close(),
+  };
 }
 
 async function openStore(

@@ -9,14 +9,13 @@ const OVERRIDES = new Set(["x-http-method-override", "x-http-method", "x-method-
  * True when a request can at most read: GET or HEAD, nothing in its body, no other protocol behind it. What a tunnel will
  * carry nobody knows, so it is none.
  */
-export function isPlainRead(
-  { phase, method, upgrade, conflict, headers, path }: Egress,
-  held: HeldBody | null,
-): boolean {
+export function isPlainRead(egress: Egress, held: HeldBody | null): boolean {
+  const { phase, method, upgrade, conflict } = egress;
   if (phase !== "request" || (method !== "GET" && method !== "HEAD")) return false;
   if (upgrade !== null || conflict !== null) return false;
   if (held !== null && (held.bytes.length > 0 || held.trailers !== null)) return false;
-  return !overridesMethod(headers, path);
+  // Asked for last: the list of fields is made when it is first looked at, and of most requests nothing needs it.
+  return !overridesMethod(egress.headers, egress.path);
 }
 
 /** A field, or the parameter `_method`, by which some servers take the method for another one. */

@@ -14,12 +14,21 @@ const SESSIONS = 1024;
 /** Only what leaves is remembered. */
 export function spreadWatched(inner: Decider, policy: Pick<Policy, "engine">): Decider {
   const tails = new SessionTails({ sessions: SESSIONS });
+  /** Of the request before: most often the next is of the same session, and its key is the same string. */
+  let last = { address: "", agent: "", host: "", key: "" };
+
+  function keyOf({ principal, destination }: Egress): string {
+    const { address } = principal;
+    const agent = principal.agent ?? "";
+    const { host } = destination;
+    if (last.address !== address || last.agent !== agent || last.host !== host)
+      last = { address, agent, host, key: `${address} ${agent} ${host}` };
+    return last.key;
+  }
 
   function follow(decision: Decision, egress: Egress, held: HeldBody | null): Decision {
     if (held === null || !permits(decision)) return decision;
-    const { principal, destination } = egress;
-    const key = `${principal.address} ${principal.agent ?? ""} ${destination.host}`;
-    const found = tails.next(key, decision.replacement ?? held.bytes);
+    const found = tails.next(keyOf(egress), decision.replacement ?? held.bytes);
     const veto = found === null ? null : policy.engine.vetoed(found);
     return veto === null ? decision : decisionOf(veto, { egress, held, attestationHash: null });
   }

@@ -20,7 +20,9 @@ export interface SessionBounds {
 export class SessionTails {
   readonly #sessions: number;
   /** In the order of their last use. */
-  readonly #tails = new Map<string, Uint8Array>();
+  readonly #tails = new Map<string, Tail>();
+  /** The key used last, which is at the end of the order already. */
+  #newest: string | null = null;
   readonly #joined = new Uint8Array(2 * TAIL_LETTERS);
 
   constructor({ sessions }: SessionBounds) {
@@ -36,28 +38,39 @@ export class SessionTails {
    * ended with. `key` names agent and host. A phrase that is whole in one request is not told here.
    */
   next(key: string, body: Uint8Array): Finding | null {
-    const before = this.#tails.get(key);
-    const head = edge(body, false);
-    const found = before === undefined ? null : this.#judge(before, head);
-    const tail = edge(body, true);
-    // A request of a few letters goes on with what was before it.
-    const kept = before === undefined || tail.length >= TAIL_LETTERS ? tail : joined(before, tail);
+    const tail = this.#tails.get(key) ?? { letters: new Uint8Array(TAIL_LETTERS), count: 0 };
+    const before = tail.count;
+    const first = edge(body, false);
+    const head = Math.min(first.count, TAIL_LETTERS);
+    const joined = this.#joined;
+    copy(joined, 0, { from: tail.letters, at: 0, count: before });
+    copy(joined, before, { from: first.letters, at: 0, count: head });
+    // Of a short body the letters are the same from either end. Kept first: judging may read something else.
+    const short = body.length <= EDGE_BYTES;
+    if (short) keep(tail, first);
+    const found = before === 0 ? null : this.#judge(before, before + head);
+    if (!short) keep(tail, edge(body, true));
+    if (tail.count > 0) this.#use(key, tail);
+    return found;
+  }
+
+  /** The session is from now on the one used last. */
+  #use(key: string, tail: Tail): void {
+    if (key === this.#newest) return;
+    this.#newest = key;
     this.#tails.delete(key);
-    if (kept.length > 0) this.#tails.set(key, kept);
+    this.#tails.set(key, tail);
     if (this.#tails.size > this.#sessions) {
       const oldest = this.#tails.keys().next();
       if (!oldest.done) this.#tails.delete(oldest.value);
     }
-    return found;
   }
 
-  #judge(tail: Uint8Array, head: Uint8Array): Finding | null {
+  /** What is joined: `tail` letters of the requests before, and this one's up to `count`. */
+  #judge(tail: number, count: number): Finding | null {
     const letters = this.#joined;
-    letters.set(tail);
-    letters.set(head, tail.length);
-    const count = tail.length + head.length;
     const match = judge({ letters, count, text: letters.subarray(0, count), learned: false });
-    if (match === null || match.start >= tail.length || match.end <= tail.length) return null;
+    if (match === null || match.start >= tail || match.end <= tail) return null;
     return {
       pillar: "128",
       vector: "706",
@@ -72,20 +85,41 @@ export class SessionTails {
   }
 }
 
-/** The first letters of a body, or the last; of JSON, those of its strings. */
-function edge(body: Uint8Array, last: boolean): Uint8Array {
-  const cut = last && body.length > EDGE_BYTES;
-  const part = last ? body.subarray(Math.max(0, body.length - EDGE_BYTES)) : body.subarray(0, EDGE_BYTES);
-  const text = isJson(body) ? leaves.subarray(0, readLeaves(part, cut, leaves)) : part;
-  const { letters, count } = readLetters(text);
-  return last
-    ? letters.slice(Math.max(0, count - TAIL_LETTERS), count)
-    : letters.slice(0, Math.min(count, TAIL_LETTERS));
+interface Tail {
+  /** Room for `TAIL_LETTERS`. */
+  readonly letters: Uint8Array;
+  count: number;
 }
 
-function joined(before: Uint8Array, after: Uint8Array): Uint8Array {
-  const all = new Uint8Array(before.length + after.length);
-  all.set(before);
-  all.set(after, before.length);
-  return all.slice(Math.max(0, all.length - TAIL_LETTERS));
+interface Edge {
+  /** Until anything is read again. */
+  readonly letters: Uint8Array;
+  readonly count: number;
+}
+
+/** The letters at the beginning of a body, or at its end; of JSON, those of its strings. */
+function edge(body: Uint8Array, last: boolean): Edge {
+  const cut = last && body.length > EDGE_BYTES;
+  const part = last ? body.subarray(Math.max(0, body.length - EDGE_BYTES)) : body.subarray(0, EDGE_BYTES);
+  return readLetters(isJson(body) ? leaves.subarray(0, readLeaves(part, cut, leaves)) : part);
+}
+
+/** The last letters of `read` from now on; a request of a few goes on with what was before it. */
+function keep(tail: Tail, { letters, count }: Edge): void {
+  const added = Math.min(count, TAIL_LETTERS);
+  const stays = Math.min(tail.count, TAIL_LETTERS - added);
+  tail.letters.copyWithin(0, tail.count - stays, tail.count);
+  copy(tail.letters, stays, { from: letters, at: count - added, count: added });
+  tail.count = stays + added;
+}
+
+/** Letter by letter: of so few, a view of each would cost more than the copying. */
+function copy(target: Uint8Array, to: number, { from, at, count }: Part): void {
+  for (let i = 0; i < count; i++) target[to + i] = from[at + i] as number;
+}
+
+interface Part {
+  readonly from: Uint8Array;
+  readonly at: number;
+  readonly count: number;
 }

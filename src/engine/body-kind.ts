@@ -8,13 +8,14 @@ const WINDOW = 64 * 1024;
 const OVERLAP = 16;
 
 /** By its looks, and by its media type only when it does not look like JSON. */
-export function kindOf({ body, headers }: Pick<Question, "body" | "headers">, bytes: Uint8Array): BodyKind {
+export function kindOf(question: Pick<Question, "body" | "headers">, bytes: Uint8Array): BodyKind {
   // Many readers of JSON take a byte order mark away, and then undo its escapes.
   let first = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   while (first < bytes.length && (bytes[first] as number) <= 0x20) first += 1;
   if (bytes[first] === 0x7b || bytes[first] === 0x5b || bytes[first] === 0x22) return "json";
-  if (bytes !== body) return "text";
-  const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1];
+  if (bytes !== question.body) return "text";
+  // Asked for last: a question makes the list of its fields when it is first looked at.
+  const type = question.headers.find(([name]) => name.toLowerCase() === "content-type")?.[1];
   if (typeof type !== "string") return "text";
   if (/^\s*application\/x-www-form-urlencoded/i.test(type)) return "form";
   return /^\s*multipart\//i.test(type) ? "multipart" : "text";

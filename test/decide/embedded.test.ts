@@ -402,7 +402,8 @@ describe("openDecider", () => {
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain("EVE_PROXY_POLICY");
     expect(opened.problem).toBeNull();
-    expect(opened.decide(egress(), body("{}"))).toMatchObject({ verdict: "allow" });
+    expect(await opened.decide(egress(), body("{}"))).toMatchObject({ verdict: "allow" });
+    opened.close();
   });
 
   test("reads a directory, tells of a stale policy, denies addresses", async () => {

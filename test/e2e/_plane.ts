@@ -1,23 +1,17 @@
 /** `sallyport governance` as a process of its own. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Env, program, statusOf, until } from "./_gateway.ts";
+import { type Env, Process, program, statusOf, until } from "./_process.ts";
 
 export const TOKEN = "e2e-plane-token-0123456789";
-
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
 
 export class Plane {
   readonly folder = mkdtempSync(join(tmpdir(), "sallyport-plane-"));
   readonly #env: Env;
   readonly #tls: boolean;
-  #child: ChildProcess | null = null;
-  stderr = "";
+  readonly #process = new Process();
   port = 0;
 
   private constructor(env: Env) {
@@ -31,6 +25,10 @@ export class Plane {
     return plane;
   }
 
+  get stderr(): string {
+    return this.#process.stderr;
+  }
+
   get url(): string {
     return this.#tls ? `https://localhost:${this.port}` : `http://127.0.0.1:${this.port}`;
   }
@@ -42,60 +40,24 @@ export class Plane {
 
   /** Again on the port it had. */
   async begin(): Promise<void> {
-    const [command = "", ...args] = program();
-    const env: Record<string, string> = {};
-    const wanted: Env = {
-      PATH: process.env.PATH,
-      HOME: this.folder,
-      DENO_DIR: process.env.DENO_DIR,
-      DENO_NO_UPDATE_CHECK: "1",
+    this.port = await this.#process.begin("governance", this.folder, {
       EVE_PROXY_GOVERNANCE_LISTEN: `127.0.0.1:${this.port}`,
       EVE_PROXY_GOVERNANCE_TOKEN: TOKEN,
       ...this.#env,
-    };
-    for (const [name, value] of Object.entries(wanted)) if (value !== undefined) env[name] = value;
-    const child = spawn(command, [...args, "governance"], {
-      cwd: this.folder,
-      env,
-      stdio: ["ignore", "ignore", "pipe"],
     });
-    this.#child = child;
-    running.add(child);
-    child.once("exit", () => running.delete(child));
-    this.stderr = "";
-    child.stderr?.setEncoding("utf8");
-    child.stderr?.on("data", (text: string) => {
-      if (this.stderr.length < 4_000_000) this.stderr += text;
-    });
-    const port = () => /"message":"listening"[^\n]*"port":(\d+)/.exec(this.stderr)?.[1];
-    await until(
-      () => port() !== undefined || child.exitCode !== null,
-      `listening (${this.stderr.slice(0, 500)})`,
-      20_000,
-    );
-    if (port() === undefined) throw new Error(`ended with ${child.exitCode}: ${this.stderr}`);
-    this.port = Number(port());
     if (!this.#tls) await until(async () => (await statusOf(this.port, "/readyz")) === 200, "ready");
   }
 
-  signal(name: "SIGTERM" | "SIGHUP" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
-    this.#child?.kill(name);
+  signal(name: Parameters<Process["signal"]>[0]): void {
+    this.#process.signal(name);
   }
 
-  /** The exit status, or null when the signal ended it. */
-  async end(name: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | null> {
-    const child = this.#child;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    child.kill(name);
-    const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
-    await gone;
-    clearTimeout(timer);
-    return child.exitCode;
+  end(name?: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+    return this.#process.end(name);
   }
 
   async stop(): Promise<void> {
-    this.#child?.kill("SIGCONT");
+    this.#process.signal("SIGCONT");
     await this.end("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -4,6 +4,7 @@ import { attestationProblem } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
 import { paramsHash } from "../crypto/params-hash.ts";
 import { INSPECTORS, SliceSize } from "../detect/inspect.ts";
+import type { HiddenText } from "../dlp/dlp.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { type Decision, failClosed } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
@@ -15,14 +16,20 @@ import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
-import { inspectHidden } from "./hidden-text.ts";
-import { inspectInTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
+import { hiddenTexts, inspectHidden } from "./hidden-text.ts";
+import { inspectInTurns, inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import { KeyRing } from "./key-ring.ts";
 import { ANSWER_ROOM, type PlaneAnswer, readAnswer, readRefusal, rulingOf } from "./plane-answer.ts";
 import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
 import { QuestionRoom } from "./question-room.ts";
 import { decisionOf } from "./ruling.ts";
+
+/** What a question cannot tell the plane. */
+interface Untold {
+  readonly codings: readonly ContentCoding[];
+  readonly hidden: readonly HiddenText[];
+}
 
 const MAX_SOCKETS = 64;
 const MAX_IN_FLIGHT = 1024;
@@ -107,6 +114,20 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
     return null;
   }
 
+  /** The plane is told of credentials what they are; what else stands in them only the relay can see. */
+  async function vetoHidden(
+    hidden: readonly HiddenText[],
+    egress: Egress,
+    held: HeldBody | null,
+  ): Promise<Decision | null> {
+    if (hidden.length === 0) return null;
+    const { engine } = policy;
+    // The first to need the tables makes them, and lets others run meanwhile.
+    await inTurns(engine.prepare(), new SliceSize(), clock);
+    const veto = engine.hiding(hidden, egress.destination.host);
+    return veto === null ? null : unasked(decisionOf(veto, { egress, held, attestationHash: null }));
+  }
+
   /** Throws Fault `governance_unattested` unless the plane vouches for this answer to this question. */
   async function attested(
     id: string,
@@ -137,7 +158,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   }
 
   /** One question: admitted, timed, counted. The timer runs from before the body is decoded. */
-  async function consult(egress: Egress, held: HeldBody | null, codings: readonly ContentCoding[]): Promise<Decision> {
+  async function consult(egress: Egress, held: HeldBody | null, { codings, hidden }: Untold): Promise<Decision> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), config.enforceTimeoutMs);
     inFlight += 1;
@@ -157,7 +178,8 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
         return unasked(decoded);
       }
       if (abort.signal.aborted) throw late();
-      const veto = held === null ? null : await vetoLayers(layers, egress, held);
+      const veto =
+        (await vetoHidden(hidden, egress, held)) ?? (held === null ? null : await vetoLayers(layers, egress, held));
       if (veto !== null) {
         circuit.release();
         return veto;
@@ -214,7 +236,8 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
-      const found = inspectHidden(egress.headers, egress.path, body === null ? null : body.trailers);
+      const hidden = [egress.headers, egress.path, body === null ? null : body.trailers] as const;
+      const found = inspectHidden(...hidden);
       if (found === "exhausted") return exhausted(policyVersion);
       const veto = found === null ? null : policy.engine.vetoed(found);
       if (veto !== null) return unasked(decisionOf(veto, { egress, held: body, attestationHash: null }));
@@ -224,7 +247,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
         throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
       }
       if (!circuit.admit()) throw new Fault("governance_breaker_open", "the governance plane is down");
-      return consult(egress, body, codings);
+      return consult(egress, body, { codings, hidden: hiddenTexts(...hidden) });
     },
   };
 }

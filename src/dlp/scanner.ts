@@ -25,6 +25,7 @@ export interface ScannerParts {
 const STRIDE = 8;
 /** Shorter runs hold no encoded secret: nothing shorter than 18 bytes is one. */
 const MIN_RUN = 24;
+const MIN_HEX = 36;
 /** Decoded at a time; divisible by three, four and two. The pieces overlap. */
 const PIECE = 6 * 1024;
 const PIECE_OVERLAP = 768;
@@ -256,25 +257,36 @@ export class Scanner {
       // The parts between signs that are in no alphabet: `key=…`, `a.b`.
       let kinds = 0;
       let stop = at;
-      let all = HEX;
+      // Hex is so for as long as it goes: `/v1/6b65…`, `0x6b65…`.
+      let hexFrom = at;
       for (; stop < end; stop++) {
         const byte = bytes[stop] as number;
         if (byte === 0x2e || byte === 0x7e || byte === 0x3d) break;
         const kind = KIND[byte] as number;
         kinds |= kind;
-        all &= kind;
+        if ((kind & HEX) !== 0) continue;
+        if (stop - hexFrom >= MIN_HEX) this.#hex(bytes, hexFrom, stop, sink);
+        hexFrom = stop + 1;
       }
       const length = stop - at;
       if (length >= MIN_RUN) {
-        if (all !== 0 && length % 2 === 0 && length >= 36)
-          this.#nested(hexInto(bytes, at, stop, scratch), { start: at, end: stop, view: "hex", sink });
-        else if ((kinds & DIGIT) !== 0 || (kinds & (CAPITAL | SMALL)) === (CAPITAL | SMALL)) {
+        const read = stop - hexFrom >= MIN_HEX && this.#hex(bytes, hexFrom, stop, sink);
+        // It may be base64 that only ends in letters of hex.
+        const whole = read && hexFrom === at;
+        if (!whole && ((kinds & DIGIT) !== 0 || (kinds & (CAPITAL | SMALL)) === (CAPITAL | SMALL))) {
           const padded = stop + padding(bytes, stop);
           this.#nested(base64Into(bytes, at, padded, scratch), { start: at, end: padded, view: "base64", sink });
         }
       }
       at = stop + 1;
     }
+  }
+
+  /** False: it is of no even length. */
+  #hex(bytes: Uint8Array, start: number, end: number, sink: Sink): boolean {
+    if ((end - start) % 2 !== 0) return false;
+    this.#nested(hexInto(bytes, start, end, scratch), { start, end, view: "hex", sink });
+    return true;
   }
 
   #nested(length: number, { start, end, view, sink }: Encoded): void {

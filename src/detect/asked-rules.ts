@@ -2,6 +2,7 @@
  * Vector 702 in a few words: a model is asked for what stands before the conversation without a word for the prompt itself,
  * or is made to begin, go on or end with it. What asks *about* prompts (how one is written, where it is kept) is none.
  */
+import { ABOUT } from "./about.ts";
 import type { PhraseRule } from "./phrase-rules.ts";
 
 const SHOW =
@@ -17,7 +18,7 @@ const TALK =
 /** When a prompt of the system is given: before anybody of this conversation said anything. */
 const BEFORE = `(?:initially|originally|inthebeginning|at(?:the)?(?:very)?${BEGINNING}(?:of)?(?:this|our|the|your)?${TALK}?|(?:right|just)?(?:before|priorto)(?:this|our|the|my|any|i)?(?:first|current|user|very)?(?:${TALK}|message|question|query|input|started|began|said|wrote|asked)|by(?:your)?(?:the)?(?:system|developer|creator|openai|anthropic|google|meta|operator|owner|admin|maker|compan)|beforeanything|inyour(?:system|initial)|whenyouwere(?:created|initiali|deployed|started|configured|setup))`;
 const YOURS =
-  "your(?:(?:very)?own|full|entire|complete|exact|current|actual|real|underlying|default|custom|developer|admin){0,3}(?:initials?|original|starting|system|base|core|internal|pre(?:set|defined|configured|loaded)?|opening|hidden|secret|confidential|underlying|meta|foundational|backend|root|bootstrap|startup)(?:level)?(?:prompt|instruction|message|directive|guideline|configuration|config|context|setup|preamble|setting|rule|programming|text)s?";
+  "your(?:(?:very)?own|full|entire|complete|exact|current|actual|real|underlying|default|custom|developer|admin){0,3}(?:(?:initials?|original|starting|base|core|pre(?:set|defined|configured|loaded)?|opening|underlying|foundational|backend|root|startup)(?:level)?(?:systemprompt|prompt|instruction|directive|guideline|programming|preamble)|initial(?:config|configuration|setup|context)|(?:system|hidden|secret|confidential|internal|meta|bootstrap)(?:level)?(?:prompt|instruction|message|directive|guideline|config|setup|preamble|rule|programming))s?";
 
 /** What was said to a model before anything was. */
 const GIVEN: PhraseRule = {
@@ -130,7 +131,7 @@ const OWN: PhraseRule = {
     "yourlistofins",
   ],
   pattern: [
-    `(?<=${SHOW}(?:[a-z]{0,8}${ALL}|[a-z]{0,24}(?:of|in|is|including|include|with|to|from)))${YOURS}(?!template|engineering|should|feature|file|menu|value)`,
+    `(?<=${SHOW}(?:[a-z]{0,8}${ALL}|[a-z]{0,24}(?:of|in|is|including|include|with|to|from)))${YOURS}${ABOUT}`,
     `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)?(?:list|set|copy|text)of(?:all)?(?:the)?(?:your)?(?:instruction|directive|guideline|systemprompt|systemrule)`,
     `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)(?:instruction|prompt|directive|contextwindow|programming)`,
     `(?<=(?:print|output|dump|reveal|echo|reveal|display|show|repeat)${ALL})yourinitiali[sz]ation(?:string|prompt|text|message|instruction|context|data|sequence|code|process|$)?`,
@@ -172,7 +173,7 @@ const COMPLETE: PhraseRule = {
   pattern: [
     "(?<=(?:start|begin|preface|prefix|open)(?:ning|ing|s)?(?:your|the|every|each)?(?:answer|response|reply|message|output|next)?(?:response|answer|reply|message)?(?:with|by)(?:saying|writing|the)?(?:exact)?(?:words?|phrase|text|sentence|line)?)my(?:system|initial|original|full|exact)?(?:instruction|prompt|directive|guideline|message)s?(?:are|is|say|read|were|was|:|$)?",
     "(?<=(?:complete|finish|continue|fillin|completing|finishing|continuing|end|extend)(?:this|the|my|these|following|next|below){0,3}(?:sentence|phrase|text|statement|line|following|quote|passage|paragraph|paragraphs|story)?(?:foryou|forme)?)(?:my|the)(?:system|initial|original)?(?:prompt|instruction|message)s?(?:is|are|says?|reads?|was|were|begin|start|tell)",
-    "(?<=(?:complete|finish|continue|fillin|completing|finishing|end)(?:this|the|my|following|next|below){0,3}(?:sentence|phrase|text|statement|line|following|quote)?)i(?:was|am|havebeen|vebeen)(?:instructed|programmed|prompted|configured|initiali[sz]ed|giventhefollowing|toldbymy(?:developer|creator|maker|system))(?:to|with|by|as|not|inst|$)",
+    "(?<=(?:complete|finish|continue|fillin|completing|finishing|end)(?:this|the|my|following|next|below){0,3}(?:sentence|phrase|text|statement|line|following|quote)?)i(?:was|am|havebeen|vebeen)(?:(?:instructed|programmed|prompted|configured|initiali[sz]ed)(?:to|with|as|not|$)|giventhefollowing|toldbymy(?:developer|creator|maker|system))",
     "(?<=(?:start(?:s|ing)?|begin(?:s|ning)?)(?:with|from|at)(?:the)?(?:words?|phrase|text|line|sentence)?)youareahelpful(?:assistant|ai)?(?=repeat|print|output|return|copy|show|say|quote|recite|write|tell|give|everything|and|put|in|verbatim|$)",
   ].join("|"),
 };
@@ -231,7 +232,7 @@ const EVERYTHING: PhraseRule = {
 const OFFICE =
   "(?:admin(?:istrator)?|developer|root|sudo|security|emergency|maintenance|debug(?:ging)?|diagnostics?|system|owner|superuser|operator|god|master)";
 const POWER =
-  "(?:display|show|print|reveal|output|dump|list|export|giveme|tellme|repeat|provide|disclose|return|ignore|unlock|grant|bypass|disableall|disablesafety|disablefilter)";
+  "(?:display|show|print|reveal|output|dump|list|export|giveme|tellme|repeat|provide|disclose|return|ignore|unlock|grant|bypass|disableall|disablesafety|disablefilter)(?!s|ed|ing)";
 
 /** An office or a mode that nobody gave, and what it is to be good for. */
 const OFFICES: PhraseRule = {
@@ -262,7 +263,7 @@ const OFFICES: PhraseRule = {
   ],
   pattern: [
     `${OFFICE}override(?:code|mode|command|key|password|token|protocol)?(?:accepted|granted|enabled|activated|engaged|initiated|authori[sz]ed|[a-z]{1,10})?(?:please|now|and|you|must|immediately){0,3}${POWER}`,
-    `(?<=(?:youare|youre|enter|entering|switch|switching|goneinto|activate|enable|initiate|boot)(?:now|currently|to|into|in|the|running|operating){0,4})${OFFICE}mode(?:now|enabled|activated|and|please|to|you|must|should){0,4}${POWER}[a-z]{0,20}(?:your|system|initial|hidden|prompt|instruction|configuration|internal|secret|credential)`,
+    `(?<=(?:youare|youre|enter|entering|switch|switching|goneinto|activate|enable|initiate|boot)(?:now|currently|to|into|in|the|running|operating){0,4})${OFFICE}mode(?:now|enabled|activated|and|please|to|you|must|should){0,4}${POWER}(?:[a-z]{0,20}(?:your(?:prompt|instruction|system|initial|config|hidden|internal)|(?:system|initial|hidden)(?:prompt|instruction|message))|systemconfigurationincluding)`,
   ].join("|"),
 };
 

@@ -16,6 +16,14 @@ const PLACEHOLDER = String.raw`(?:\[[\w .:-]{2,40}\]|\{\{?[\w .:-]{1,40}\}?\}|<[
 const CAPITALS = String.raw`[A-Z][A-Z_]{3,30}(?=[)&"'\s])`;
 const CALLS = String.raw`(?:(?:window\.|self\.|top\.|this\.)?(?:alert|fetch|eval|prompt|confirm|import|atob|console\.\w{1,8})\s{0,3}[(\x60]|document\.(?:cookie|location|write|domain)|(?:window\.)?location(?:\.href)?\s{0,3}=|new\s{1,3}Image|navigator\.sendBeacon)`;
 
+const NEWS = "(?:NEW|UPDATED|REVISED|OVERRIDING|REPLACEMENT|REAL|ACTUAL|TRUE)";
+const WEIGHTY = "(?:IMPORTANT|URGENT|CRITICAL|PRIORITY|SYSTEM|HIGH[- ]PRIORITY|EMERGENCY|MANDATORY|SECRET|ADMIN)";
+/** Case counts, and what is looked for is in capitals. */
+const HEADING = new RegExp(
+  String.raw`(?<=(?:[*#=\-_<\[(|>~!]\s{0,3}|\n\s{0,8}|^\s{0,8})(?:${NEWS}\s{1,3}(?:${WEIGHTY}\s{1,3}){0,2}|(?:${WEIGHTY}\s{1,3}){1,2}${NEWS}\s{1,3}(?:${WEIGHTY}\s{1,3})?))(?:INSTRUCTIONS?(?:\s{0,3}[*#=\-_>\])|~!:]|\s{0,3}\n)|(?<=[A-Z]{5} NEW |NEW [A-Z]{5,9} )(?:URGENT )?TASK(?:\s{0,3}[*#=\-_>\])|~!:]))`,
+  "y",
+);
+
 const RULES: readonly TextRule[] = [
   {
     vector: "705",
@@ -154,6 +162,12 @@ const RULES: readonly TextRule[] = [
     vector: "707",
     stems: [":(){ ", ":(){:"],
     pattern: /:\(\)\{\s{0,2}:\s{0,2}\|\s{0,2}:\s{0,2}&\s{0,2}\}\s{0,2};\s{0,2}:/iy,
+  },
+  {
+    vector: "704",
+    stems: ["instruction", "nt task", "ty task", "al task", "ew task"],
+    // A heading that a document gives itself: marks before it, in capitals, and new.
+    pattern: HEADING,
   },
   {
     vector: "709",

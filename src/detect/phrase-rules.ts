@@ -3,6 +3,8 @@
  * length. What a phrase must not catch matters as much: advice to ignore a mail, rules of a game, a manual's instructions.
  */
 
+import { ABOUT } from "./about.ts";
+
 export interface PhraseRule {
   readonly vector: string;
   /** How such a text begins, at least five letters each; the pattern is tried where one of them stands. */
@@ -128,8 +130,8 @@ const REPLACED: PhraseRule = {
     "(?<=(?:hereare|hereis|received|given|follow)(?:your|the|these)?)newinstructions?",
     "yourinstructions(?:have|has)(?:been|now)?(?:changed|updated|replaced|overridden)",
     "newinstructions(?:that|which|to|and)?(?:will|now|should|must)?(?:override|replace|supersede)",
-    "(?<=(?:all|any|every|your|the)(?:of)?(?:your|the|my|these|those)?(?:previous|prior|earlier|preceding|above|original|initial|former|system|old|existing)(?:and[a-z]{4,10})?)instructions(?:are|were|havebeen)?(?:all)?(?:now|hereby)?(?:false|void|null|invalid|cancel|obsolete|revoked|deleted|removed|outdated|nolonger(?:valid|appl|inforce|ineffect|relevant|binding)|supersed|overrid|reset|suspended|atest|onlyatest|wrong(?:and|please|here)|fake|erased|rescinded)",
-    "(?:regardless|irrespective)of(?:any|all|your|the|what)?(?:of)?(?:your|the|my)?(?:previous|prior|earlier|other|system|original|existing|initial)(?:input|instruction|prompt|rule|directive|guideline|command|constraint|order)",
+    "(?<=(?:all|any|every|your)(?:of)?(?:your|the|my|these|those)?(?:previous|prior|earlier|preceding|above|original|initial|former|system|old|existing)(?:and[a-z]{4,10})?)instructions(?:are|were|havebeen)?(?:all)?(?:now|hereby)?(?:false|void|null|invalid|cancel|obsolete|revoked|deleted|nolonger(?:valid|appl|inforce|ineffect|relevant|binding)|supersed|overrid|reset|suspended|atest|onlyatest|wrong(?:and|please|here)|fake|erased|rescinded)",
+    "(?:regardless|irrespective)of(?:any|all|your|the|what)?(?:of)?(?:your|the|my)?(?:previous|prior|earlier|other|system|original|existing|initial)(?:instruction|prompt|directive|guideline|inputs?(?:no|and|you|please|$))",
     "nolonger(?:bound|requiredto|haveto|needto)(?:by|follow|obey|complywith|adhereto)(?:any|all|your|the|these|its|openai|anthropic)",
     "(?:supersedes?|takes?(?:precedence|priority)over)(?:all|any)(?:of)?(?:the|your)?(?:previous|prior|earlier|other|existing|original|former)(?:instruction|prompt|directive|rule|guideline|order)",
   ].join("|"),
@@ -164,7 +166,7 @@ const EXTRACT: PhraseRule = {
     "yourguideli",
   ],
   pattern: [
-    `(?<=${SHOW}${WHOLE}(?:your|the)${WHOLE})(?:system(?:prompt|instruction|message)|hidden(?:prompt|instruction|message|rule)|initial(?:prompt|instruction)|secretinstruction|secretprompt|preprompt|developermessage)(?!template|engineering|should|feature)`,
+    `(?<=${SHOW}${WHOLE}(?:your|the)${WHOLE})(?:system(?:prompt|instruction|message)|hidden(?:prompt|instruction|message|rule)|initial(?:prompt|instruction)|secretinstruction|secretprompt|preprompt|developermessage)s?${ABOUT}`,
     `(?<=${SHOW}(?:exactly|verbatim|back|out|all|of|to|me|us|full|entire|complete|exact|the|text|content|in|with){0,4})your(?:prompt|instructions|directives)(?!manual)(?:verbatim|tome|asis|exactly|wordfor|above|infull|ina|in(?:json|base|markdown|pseudo|python|french|german|spanish)|before|sofar|for(?:this|our)conv|using|startingwith|backwards|$)`,
     "(?<=what(?:is|are|was|were|s)(?:in)?)your(?:prompt|instructions|directives|guidelines)(?:exactly|verbatim|word|before|above|$)",
   ].join("|"),

@@ -54,10 +54,10 @@ const PLANTED: PhraseRule = {
     "endofinput",
   ],
   pattern: [
-    "(?<=(?:note|notice|message|instructions?|important|attention|request|reminder|directive|order)(?:is)?)to(?:the|any|all)?(?:ai|llm|languagemodel|assistant)(?:s|agents?|model|assistants?|reading|processing|summari[sz]ing|reviewing)?(?=[a-z]{4})",
+    "(?<=(?:note|notice|message|instructions?|important|attention|request|reminder|directive|order)(?:is)?)to(?:the|any|all)?(?:ai|llm|languagemodel|assistant(?!editor|manager|coach|professor|director|referee|principal|teacher|producer|secretary|commissioner|superintendent|dean|chief))(?:s|agents?|model|assistants?|reading|processing|summari[sz]ing|reviewing)?(?=[a-z]{4})",
     "(?<=(?:note|notice|message|instructions?|attention|important))for(?:any|all|the)?(?:ai|llm|languagemodel)s?(?:assistants?|agents?|models?|system)?(?:reading|processing|summari|that|who|which|review|please|you|must|ignore|pars|index|crawl)",
     "if(?:youare|youre)an?(?:ai|llm|languagemodel|largelanguagemodel|chatbot|automatedassistant)(?:assistant|model|agent|system|language)?(?:reading|processing|summari|pars|evaluat|review|please|you|ignore|include|do|then|say|asked|tasked|instructed)",
-    "without(?:telling|informing|notifying|alerting|asking)(?:to)?(?:the|your)(?:human)?user",
+    "(?<!(?:never|not|dont|cannot|cant|mustnt|avoid)[a-z]{0,80})without(?:telling|informing|notifying|alerting|asking)(?:to)?(?:the|your)(?:human)?user",
     "donot(?:mention|inform|alert|notify|reveal|tell)(?:this|it|that|any|of|about|to|these|instructions?){0,4}(?:the|your)(?:human)?user",
     "(?<=(?:following|subsequent|below|next|this|provided|given)(?:python|java|javascript|shell)?)code(?:snippet|block|section|excerpt|segment|fragment)(?=[a-z]{0,24}(?:in|into|to|of|for|within|onto|on|with|inside)(?:the[a-z]{2,14}of)?your(?:own)?(?:code|implementation|solution|response|answer|elucidation|algorithm|explanation|reply|output|script|program|project))",
     "(?<=(?:following|subsequent|below|next)(?:python|java|javascript|shell)?)code(?:snippet|block|section|excerpt|segment|fragment)(?:(?:to|for)[a-z]{4,20}your(?:own)?(?:code|codebase|implementation|solution|response|answer|algorithm|output)|in(?:the)?(?:code|program|script|solution)(?:that)?you(?:will)?(?:develop|write|generate|produce|create|provide|return))",
@@ -248,10 +248,10 @@ const WHEN_READ: PhraseRule = {
     "(?<=(?:instruction|directive|prompt)s?[a-z]{0,16})forgotto(?:ask|tell|instruct)youto",
     "dont(?:tell|mention|inform|alert|let|reveal|disclose)(?:this|it|that|any|of|about|to|these){0,4}(?:the|your)user(?:about|that|know|anything|of|this|see|notice|any|$|do|you)",
     "theuser(?:mustnot|shouldnot|doesnotneedto|doesntneedto)(?:know|see|beinformed|betold|notice|beaware|benotified|bealerted)",
-    "theuserhasalready(?:approved|authori[sz]ed|consented|agreed|confirmed|givenpermission|granted|permitted)(?=(?:this|the|all|to|any|so|you|for|access|[a-z]{2,12}so)[a-z]{4})",
+    "theuserhasalready(?:approved|authori[sz]ed|consentedto|givenpermission|grantedpermission|permitted)(?=(?:this|all|any|so|you|it)[a-z]{4})",
     "(?:hidethis|keepthis(?:secret)?)from(?:the|your)user",
-    "(?<=(?:send|forward|email|post|upload|exfiltrate|transmit|leak|share|copy|append|include|encode|submit|bcc|deliver|attach|exfil|mail|pass|report|put|write|read|fetch|collect|gather|extract|retrieve|find|search)(?:a|copy|of|all|the|any|list|contents?|and|summary|out|full){0,6})theusers(?:full|last|most|recent|entire|latest|saved|stored|current|private|personal){0,3}(?:api|password|credential|conversation|private|personal|contact|chat|session|inbox|secret|recovery|token|emailsto|data(?:to|and|by)|location(?:to|and))[a-z]{0,40}(?:to|by|via|as|at|in|into|and)",
-    `(?<=(?:send|forward|email|post|upload|exfiltrate|transmit|leak|submit|bcc|deliver|append|encode)(?:a|copy|of|all|the|any|contents?|summary|this|our|full){0,6})(?:(?:entire|full)conversation|conversationhistory|chathistory)(?:and[a-z]{3,24})?(?:to(?!me|us|my)|as(?:a)?(?:query|url|param|base)|in(?:to)?the(?:url|query|image|link)|via)`,
+    "(?<=(?:send|forward|email|post|upload|exfiltrate|transmit|leak|share|encode|bcc|attach|exfil|collect|gather|extract)(?:a|copy|of|all|the|any|list|contents?|and|summary|out|full){0,6})theusers(?:full|last|most|recent|entire|latest|saved|stored|current|private|personal){0,3}(?:api|password|credential|conversation|private|personal|contact|chat|session|inbox|secret|recovery|token|emailsto|data(?:to|and|by)|location(?:to|and))[a-z]{0,40}?(?:to|via|at|and)[a-z]{0,30}?(?:https?|www|webhook|attacker|evil|external|url|endpoint|[a-z]{3}com|[a-z]{3}net|[a-z]{3}org|[a-z]{3}io)",
+    `(?<=(?:send|forward|email|post|upload|exfiltrate|transmit|leak|submit|bcc|deliver|append|encode)(?:a|copy|of|all|the|any|contents?|summary|this|our|full){0,6})(?:(?:entire|full)conversation|conversationhistory|chathistory)(?:and[a-z]{3,24})?(?:to(?:https?|www|[a-z]{0,24}(?:attacker|evil|webhook|ngrok|externalserver|server|url|address|endpoint|com|net|org|io))|as(?:a)?(?:query|url|param|base)|in(?:to)?the(?:url|query|image|link))`,
   ].join("|"),
 };
 

@@ -2,7 +2,7 @@
  * Vector 702 in a few words: a model is asked for what stands before the conversation without a word for the prompt itself,
  * or is made to begin, go on or end with it. What asks *about* prompts (how one is written, where it is kept) is none.
  */
-import { ABOUT } from "./about.ts";
+import { ABOUT, WANTED } from "./about.ts";
 import type { PhraseRule } from "./phrase-rules.ts";
 
 const SHOW =
@@ -42,11 +42,11 @@ const GIVEN: PhraseRule = {
     "youstartedwi",
     "youbeganwi",
   ],
-  pattern: [
+  pattern: `${WANTED}(?:${[
     `(?<=${SHOW}${ALL}${THINGS}s?(?:that|which)?)(?:you(?:were|have|ve)(?:been)?(?:given|told|provided(?:with)?|instructed(?:with)?|initiali[sz]edwith|supplied(?:with)?|prompted(?:with)?|programmed(?:with)?)|youreceived?|(?:given|told|provided)toyou|you(?:started|began)with)(?:with)?${BEFORE}`,
     "(?<=(?:respond|reply|answer)with(?:all|every|each|any|the|your|full|list|of){0,4}(?:instruction|directive|guideline)s?(?:that)?)you(?:were|have|ve)(?:been)?given",
     "(?<=(?:howdoi|howcani|howto|letme|iwantto|ineedto)(?:change|modify|edit|override|remove|see|view|read|access|delete)(?:all|any)?(?:of)?the(?:system|initial|original|hidden)?(?:instruction|prompt|directive)s?(?:that)?)(?:giventoyou|youweregiven|youhavebeengiven|providedtoyou)",
-  ].join("|"),
+  ].join("|")})`,
 };
 
 const WHAT: PhraseRule = {
@@ -84,7 +84,7 @@ const WHAT: PhraseRule = {
     "what(?:wereyou|haveyoubeen|areyou)(?:told|instructed|programmed|prompted)(?:not)?to(?:not)?(?:keep|say|tell|reveal|hide|share|disclose|withhold|avoidsaying|conceal)(?:me|us|secret|from|about|users?|anyone|anybody|confidential|in)",
     "whatareyou(?:not(?:supposed|allowed|permitted|meant)|forbidden)to(?:tell|reveal|disclose|showme|sharewith|say)(?:to)?(?:me|us|users?|anyone|anybody|theuser|others)",
     "what(?:wassaid|camebefore|comesbefore|iswritten|standsabove|waswritten)(?:above|before|priorto)?(?:this|my|the)(?:first)?(?:message|conversation|line|prompt|question|chat)(?:started|began)?(?:in(?:the|your)(?:context|prompt)|by|$)",
-    "what(?:does|do)your(?:system|initial|original|hidden|developer)?(?:prompt|instructions|message)s?(?:say|tell|contain|include|looklike)",
+    "what(?:does|do)your(?:system|initial|original|hidden|developer)?(?:prompt|instructions|message)s?(?:say(?!about|i|to|when|if)|tellyou|contain|include|looklike)(?!about)",
     "whatdid(?:your|the)(?:system|developers?|operator|creators?)(?:prompt|message)?(?:tell|instruct|say|prompt)(?:to)?you",
   ].join("|"),
 };
@@ -130,13 +130,13 @@ const OWN: PhraseRule = {
     "yourfulllist",
     "yourlistofins",
   ],
-  pattern: [
+  pattern: `${WANTED}(?:${[
     `(?<=${SHOW}(?:[a-z]{0,8}${ALL}|[a-z]{0,24}(?:of|in|is|including|include|with|to|from)))${YOURS}${ABOUT}`,
     `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)?(?:list|set|copy|text)of(?:all)?(?:the)?(?:your)?(?:instruction|directive|guideline|systemprompt|systemrule)`,
     `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)(?:instruction|prompt|directive|contextwindow|programming)`,
     `(?<=(?:print|output|dump|reveal|echo|reveal|display|show|repeat)${ALL})yourinitiali[sz]ation(?:string|prompt|text|message|instruction|context|data|sequence|code|process|$)?`,
     `(?<=(?:letme|iwantto|ineedto|i(?:d|would)liketo|wemust|weneedto|canyouletme|allowmeto)(?:see|view|read|know|access|inspect|review|check|audit|have))${YOURS}`,
-  ].join("|"),
+  ].join("|")})`,
 };
 
 /** The words of an answer that would give it away. */
@@ -220,19 +220,19 @@ const EVERYTHING: PhraseRule = {
     "startingatyouare",
     "withyouare",
   ],
-  pattern: [
+  pattern: `${WANTED}(?:${[
     "(?<=(?:print|output|repeat|recite|echo|copy|reproduce|quote|dump|return|regurgitate|typeout|restate|sayback|readback|encode|translate|spellout|reveal|display|showme|tellme)(?:out|back|to|me|us|all|the|exactly|verbatim|wordforword|word|in|full|of|every){0,6})(?:(?:everything|all|text|words)(?:thatcame|written|said)?(?:before|priorto)(?:this|my)(?:line|message|point|prompt|sentence|question|one|word|instruction)|everythingprior|everythingin(?:your|thesystem)(?:context|prompt|system|memory|initial|instructions?)|(?:all)?(?:your)?contextwindow|preceding(?:text|instruction|message|prompt)s?|(?:paragraphs?|content|sentences|lines|conversation|context)above)",
     "(?<=(?:repeat|recite|echo|reproduce|restate|regurgitate)(?:back|out|all|the|to|me|of){0,4})above(?:text|words|content|conversation|message|paragraph)s?(?:but|verbatim|exactly|wordforword|backwards|inbase|inrot|inhex|inreverse|in(?:a)?codeblock|andreplace|starting|beginning|withall|replacing|tome|to(?:the)?user|$)",
     "(?<=(?:repeat|print|output|recite|echo|copy|reproduce|quote|dump|return)(?:back|out|all|this|the|our|to|me|exactly|verbatim){0,5})(?:entire|whole|full)(?:conversation|prompt)(?:above|sofar|history|back)?(?:backtome|tome|verbatim|wordforword|from(?:the)?(?:very)?(?:start|beginning|top|first)|exactly|beginning|starting|including(?:the)?(?:system|hidden|initial))",
     `(?<=(?:print|output|repeat|recite|echo|copy|reproduce|quote|tellme|showme|giveme|whatis|whatsthe|whatwas|whats)(?:out|back|me|us|the|very|to){0,4})first(?:message|line|sentence|words|paragraph)(?:in|of)(?:this|our|the|your)(?:entire|whole|full)?(?:conversation|contextwindow|context|systemprompt|prompt|instructions|systemmessage)(?:verbatim|exactly|wordforword|above|youwere|yougot|youreceived|beforemine|includ|$)`,
     "(?<=(?:start(?:s|ing)?|begin(?:s|ning)?))(?:(?:from|at)|with)youare(?:an?(?:ai|assistant|helpful|chatbot)|chatgpt|claude|gemini)?(?=repeat|print|output|return|copy|show|quote|recite|writeout|tellme|giveme|placethem|putthem|everything|verbatim)",
-  ].join("|"),
+  ].join("|")})`,
 };
 
 const OFFICE =
   "(?:admin(?:istrator)?|developer|root|sudo|security|emergency|maintenance|debug(?:ging)?|diagnostics?|system|owner|superuser|operator|god|master)";
 const POWER =
-  "(?:display|show|print|reveal|output|dump|list|export|giveme|tellme|repeat|provide|disclose|return|ignore|unlock|grant|bypass|disableall|disablesafety|disablefilter)(?!s|ed|ing)";
+  "(?:display|show|print|reveal|output|dump|list|export|giveme|tellme|repeat|provide|disclose|return|ignore|unlock|grant|bypass|disableall|disablesafety|disablefilter)(?!s|ed|ing)(?=[a-z]{0,30}(?:prompt|instruct|config|secret|credential|password|restrict|filter|polic|safet|rule|alldata|alluser|admin|apikey|internal|limit|guard))";
 
 /** An office or a mode that nobody gave, and what it is to be good for. */
 const OFFICES: PhraseRule = {

@@ -3,7 +3,7 @@
  * length. What a phrase must not catch matters as much: advice to ignore a mail, rules of a game, a manual's instructions.
  */
 
-import { ABOUT } from "./about.ts";
+import { ABOUT, ORDERED, WANTED } from "./about.ts";
 
 export interface PhraseRule {
   readonly vector: string;
@@ -72,7 +72,7 @@ const IGNORE_STEMS = [
 const OVERRIDE: PhraseRule = {
   vector: "701",
   stems: IGNORE_STEMS,
-  pattern: [
+  pattern: `${ORDERED}(?:${[
     `${IGNORE}(?:about)?${EVERY}${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${SETS}`,
     `${IGNORE}(?:about)?(?:any|all|every|each)(?:of)?(?:the|your|my|these|those)?${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${LOOSE}`,
     `${IGNORE}${EVERY}(?:${SETS}|rule)s?${GIVEN}${WHEN}`,
@@ -89,7 +89,7 @@ const OVERRIDE: PhraseRule = {
     `${IGNORE}(?:all|every)(?:of)?your(?:other|system|previous)?(?:prompt|command|order)s`,
     `(?:ignor(?:e|ing)|disregard(?:ing)?|forget|abandon|bypass(?:ing)?)(?:all|any)(?:of)?(?:your|the)?(?:ethical|moral|safety|content|usual|own)?(?:boundaries|safeguards|guardrails|inhibitions|moralconsideration|ethicalconsideration)`,
     "bypass(?:ing)?(?:all|any|the|your|its)?(?:safety|ethical|content|moderation)(?:and[a-z]{4,10})?(?:filter|restriction|guideline|guardrail|measure|protocol|polic|rule|mechanism)",
-  ].join("|"),
+  ].join("|")})`,
 };
 
 /** Vector 701 again: new instructions said to stand above the old ones. */
@@ -166,8 +166,8 @@ const EXTRACT: PhraseRule = {
     "yourguideli",
   ],
   pattern: [
-    `(?<=${SHOW}${WHOLE}(?:your|the)${WHOLE})(?:system(?:prompt|instruction|message)|hidden(?:prompt|instruction|message|rule)|initial(?:prompt|instruction)|secretinstruction|secretprompt|preprompt|developermessage)s?${ABOUT}`,
-    `(?<=${SHOW}(?:exactly|verbatim|back|out|all|of|to|me|us|full|entire|complete|exact|the|text|content|in|with){0,4})your(?:prompt|instructions|directives)(?!manual)(?:verbatim|tome|asis|exactly|wordfor|above|infull|ina|in(?:json|base|markdown|pseudo|python|french|german|spanish)|before|sofar|for(?:this|our)conv|using|startingwith|backwards|$)`,
+    `${WANTED}(?<=${SHOW}${WHOLE}(?:your|the)${WHOLE})(?:system(?:prompt|instruction|message)|hidden(?:prompt|instruction|message|rule)|initial(?:prompt|instruction)|secretinstruction|secretprompt|preprompt|developermessage)s?${ABOUT}`,
+    `${WANTED}(?<=${SHOW}(?:exactly|verbatim|back|out|all|of|to|me|us|full|entire|complete|exact|the|text|content|in|with){0,4})your(?:prompt|instructions|directives)(?!manual)(?:verbatim|tome|asis|exactly|wordfor|above|infull|ina|in(?:json|base|markdown|pseudo|python|french|german|spanish)|before|sofar|for(?:this|our)conv|using|startingwith|backwards|$)`,
     "(?<=what(?:is|are|was|were|s)(?:in)?)your(?:prompt|instructions|directives|guidelines)(?:exactly|verbatim|word|before|above|$)",
   ].join("|"),
 };
@@ -196,11 +196,11 @@ const ABOVE: PhraseRule = {
     "abovethispoint",
     "aboveverbatim",
   ],
-  pattern: [
+  pattern: `${WANTED}(?:${[
     `(?<=(?:reveal|print|output|repeat|display|dump|recite|disclose|show|echo|copy|return)(?:exactly|verbatim|back|out|all|of|to|me|us|the|your|every|of|word|in|full){0,6})(?:(?:text|words|everything|messages|instructions|prompt)above|(?:above|previous|prior|initial|original)(?:instruction|prompt))`,
     "(?:starting|beginning)with(?:the(?:words?|phrase))?youare(?:chatgpt|an?(?:ai|assistant|helpful|chatbot|large|language)|claude|gemini|gpt)?(?=put|and|in|verbatim|include|$|do|i)",
     "(?<=(?:repeat|print|output|show|reveal|copy|say)(?:back)?(?:to|me|us|all|of|the|everything|anything|words?|text|written|that|is|was){0,6})above(?:this(?:line|point)|verbatim)",
-  ].join("|"),
+  ].join("|")})`,
 };
 
 const MORAL =

@@ -4,7 +4,7 @@
  */
 import type { PhraseRule } from "./phrase-rules.ts";
 
-const ANSWER = "(?:response|answer|reply|output|message|repl(?:y|ies)|responses|answers)";
+const ANSWER = "(?:responses?|answers?(?!heet)|reply|replies|outputs?|messages?)";
 /** Of a model, not of a person who fills in a sheet, answers a mail or sets the head of a response. */
 const YOURS = `your(?:own|final|next|entire|whole|full|last)?${ANSWER}(?!header|sheet|bank|key|code|body|object|class|model|field|variable|file|time|letter|box|card|tothe|toa[a-z]{3,10}er)`;
 const UNITS = "(?:word|phrase|sentence|sequence|string|letter|text|token|character|line|expression|term)";
@@ -40,8 +40,8 @@ const FLOODED: PhraseRule = {
     "andneverstoprep",
   ],
   pattern: [
-    `(?<=(?:repeat|repeating|write|print|output|say)(?:the|this|these|following|exact|sequenceof|single){0,4}${UNITS}s?[a-z]{0,70})at(?:the)?(?:end|start|beginning)of(?:your|the|every|each)${ANSWER}`,
-    `(?<=(?:repeat|repeating|write|print|output|say)(?:the|this|these|following|exact|single|your|same){0,4}(?:${UNITS}|${ANSWER})?s?[a-z]{0,40})(?:foreverwithout|foreverandnever|endlesslywithout|aninfinitenumberof|infinitelymany|infinitenumberoft|untilyourunoutof(?:token|context|memory|space)|untilyou(?:reach|hit)thetoken|untilyourtokenlim|untilthecontextw|withouteverstop|andneverstoprep)`,
+    `(?<=(?:repeat|repeating|write|print|output|say)(?:the|this|these|following|exact|sequenceof|single){0,4}${UNITS}s?[a-z]{0,60}times[a-z]{0,30})at(?:the)?(?:end|start|beginning)of(?:your|the|every|each)${ANSWER}`,
+    `(?<=(?:repeat(?!ed)|repeating|write|print|output|say)(?:the|this|these|following|exact|single|your|same){0,4}(?:${UNITS}|${ANSWER})?s?[a-z]{0,40})(?:foreverwithout|foreverandnever|endlesslywithout|aninfinitenumberof|infinitelymany|infinitenumberoft|untilyourunoutof(?:token|context|memory|space)|untilyou(?:reach|hit)thetoken|untilyourtokenlim|untilthecontextw|withouteverstop|andneverstoprep)`,
   ].join("|"),
 };
 

@@ -2,27 +2,14 @@
  * What is told by its punctuation, in text rather than in letters: markup that sends data away when it is shown, markup that
  * runs, the marks that separate the turns of a conversation, commands in arguments, suffixes made by gradients.
  */
+import { LINE_RULES, type TextRule } from "./line-rules.ts";
 import { StemIndex, type StemMatch } from "./stems.ts";
-
-interface TextRule {
-  readonly vector: string;
-  readonly stems: readonly string[];
-  readonly pattern: RegExp;
-}
 
 /** A place in an address that a model is to fill in. */
 const PLACEHOLDER = String.raw`(?:\[[\w .:-]{2,40}\]|\{\{?[\w .:-]{1,40}\}?\}|<[\w .:-]{2,40}>|\$\{?[\w.]{2,30}\}?|%7B|%5B)`;
 /** The same in capitals; ordinary addresses have those too, so where it is tried the case is told from the rest. */
 const CAPITALS = String.raw`[A-Z][A-Z_]{3,30}(?=[)&"'\s])`;
 const CALLS = String.raw`(?:(?:window\.|self\.|top\.|this\.)?(?:alert|fetch|eval|prompt|confirm|import|atob|console\.\w{1,8})\s{0,3}[(\x60]|document\.(?:cookie|location|write|domain)|(?:window\.)?location(?:\.href)?\s{0,3}=|new\s{1,3}Image|navigator\.sendBeacon)`;
-
-const NEWS = "(?:NEW|UPDATED|REVISED|OVERRIDING|REPLACEMENT|REAL|ACTUAL|TRUE)";
-const WEIGHTY = "(?:IMPORTANT|URGENT|CRITICAL|PRIORITY|SYSTEM|HIGH[- ]PRIORITY|EMERGENCY|MANDATORY|SECRET|ADMIN)";
-/** Case counts, and what is looked for is in capitals. */
-const HEADING = new RegExp(
-  String.raw`(?<=(?:[*#=\-_<\[(|>~!]\s{0,3}|\n\s{0,8}|^\s{0,8})(?:${NEWS}\s{1,3}(?:${WEIGHTY}\s{1,3}){0,2}|(?:${WEIGHTY}\s{1,3}){1,2}${NEWS}\s{1,3}(?:${WEIGHTY}\s{1,3})?))(?:INSTRUCTIONS?(?:\s{0,3}[*#=\-_>\])|~!:]|\s{0,3}\n)|(?<=[A-Z]{5} NEW |NEW [A-Z]{5,9} )(?:URGENT )?TASK(?:\s{0,3}[*#=\-_>\])|~!:]))`,
-  "y",
-);
 
 const RULES: readonly TextRule[] = [
   {
@@ -164,12 +151,6 @@ const RULES: readonly TextRule[] = [
     pattern: /:\(\)\{\s{0,2}:\s{0,2}\|\s{0,2}:\s{0,2}&\s{0,2}\}\s{0,2};\s{0,2}:/iy,
   },
   {
-    vector: "704",
-    stems: ["instruction", "nt task", "ty task", "al task", "ew task"],
-    // A heading that a document gives itself: marks before it, in capitals, and new.
-    pattern: HEADING,
-  },
-  {
     vector: "709",
     stems: ["[ [ [ [", "! ! ! !"],
     pattern: /(?<=(?:\[ |! ){1,3})(?:\[ [ \w.,!]{0,3}){4,8}|! ! ! ! ! ! ! ! ! !/iy,
@@ -183,7 +164,7 @@ export function prepareMarkup(): StemIndex {
   if (index !== null) return index;
   const encoder = new TextEncoder();
   index = new StemIndex(0x20);
-  for (const { vector, stems, pattern } of RULES) {
+  for (const { vector, stems, pattern } of [...RULES, ...LINE_RULES]) {
     index.add({ vector, pattern, stems: stems.map((stem) => encoder.encode(stem)) });
   }
   return index;

@@ -84,6 +84,8 @@ const OVERRIDE: PhraseRule = {
     `${IGNORE}(?:everything|all|anything)(?:of)?(?:the)?(?:above|before(?:this|now)|priorto|previous)(?:this|now)?(?:and|instead|now|then|just|only|line|text|message)`,
     `${IGNORE}(?:the)?above(?:text|content|instructions?)?(?:and|instead)(?:instead|now|just|only)?(?:say|print|output|tell|write|respond|reply|translate|answer|show|reveal|return|do)`,
     "overrid(?:e|ing)(?:all|any|the|your|its)?(?:safety|security|system|content|previous)(?:setting|protocol|mechanism|measure|filter|instruction|prompt|feature|restriction|guideline|control)",
+    "(?:forget|ignor(?:e|ing)|disregard(?:ing)?)(?:about)?(?:what|whatever|everything|anything)theuser(?:has|had|is|was|just)?(?:asked|said|says|wants|wanted|requested|told|asking|wrote)",
+    "(?:ignor(?:e|ing)|disregard(?:ing)?|forget)theusers?(?:original|actual|initial|previous|current)?(?:question|request|query|instruction|prompt|task)s?(?:and|insteadof|instead|then|entirely|completely|butrather)",
     `${IGNORE}(?:all|any|every)(?:of)?(?:the|your|my)?(?:given|provided|listed|supplied|user|developer)${SETS}`,
     `${IGNORE}(?:all|every)(?:of)?(?:the|your|my)?${SETS}s?(?:that(?:were|are|have)(?:been)?)?(?:given|provided|issued|sent|supplied)toyou`,
     `${IGNORE}(?:all|every)(?:of)?your(?:other|system|previous)?(?:prompt|command|order)s`,

@@ -12,6 +12,9 @@ interface Language {
   readonly show?: string;
   /** The prompt of the model that is spoken to: its own, never just one. */
   readonly prompt?: string;
+  /** Orders to write out, and what they are of: all that stands above. */
+  readonly echo?: string;
+  readonly above?: string;
   /** Orders to repeat a word. */
   readonly repeat: string;
   /** So many times. */
@@ -26,6 +29,9 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "tus instrucciones iniciales|tus instrucciones originales|tus instrucciones ocultas|tus instrucciones de sistema|tus instrucciones del sistema|tu mensaje de sistema|instrucciones que te dieron|instrucciones que recibiste|instrucciones que has recibido|tu prompt de sistema|tu prompt del sistema|tu prompt inicial|tu prompt original",
     times: "veces",
+    echo: "repite|imprime|copia|reproduce|muestra|recita",
+    above:
+      "todo lo que está arriba|todo lo que hay arriba|todo lo que aparece arriba|el texto de arriba|todas las palabras anteriores",
     repeat: "repite la palabra|repita la palabra|repetir la palabra|repite la frase",
     end: "al final de tu respuesta|al final de su respuesta",
   },
@@ -34,6 +40,8 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "suas instruções iniciais|suas instruções originais|suas instruções ocultas|tuas instruções iniciais|instruções que você recebeu|instruções que lhe foram dadas|seu prompt do sistema|seu prompt de sistema|teu prompt de sistema|seu prompt inicial",
     times: "vezes",
+    echo: "repita|repete|imprima|copie|mostre|reproduza",
+    above: "tudo o que está acima|tudo acima desta|tudo que está acima|todo o texto acima|o texto acima",
     repeat: "repita a palavra|repete a palavra|repita a frase",
     end: "no final da sua resposta|ao final da sua resposta|no fim da sua resposta|no final da tua resposta",
   },
@@ -42,6 +50,9 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "tes instructions initiales|vos instructions initiales|tes instructions d'origine|tes instructions système|vos instructions système|tes instructions cachées|instructions que tu as reçues|instructions qu'on t'a données|instructions que vous avez reçues|ton message système|ton prompt système|votre prompt système|ton prompt initial|votre prompt initial|tes consignes initiales|vos consignes initiales",
     times: "fois",
+    echo: "répète|répétez|imprime|recopie|affiche|récite",
+    above:
+      "tout ce qui précède|le texte ci-dessus|tout ce qui est au-dessus|tout ce qui se trouve au-dessus|tous les mots ci-dessus",
     repeat: "répète le mot|répétez le mot|répéter le mot|répète la phrase",
     end: "à la fin de ta réponse|à la fin de votre réponse",
   },
@@ -50,6 +61,9 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "deinen systemprompt|dein systemprompt|deine systemanweisung|deine ursprünglichen anweisungen|deine anfänglichen anweisungen|deine ersten anweisungen|deine versteckten anweisungen|deine geheimen anweisungen|ihren systemprompt|anweisungen die du erhalten hast|anweisungen die dir gegeben|deine systemnachricht|deine initialen anweisungen",
     times: "mal",
+    echo: "wiederhole|drucke|gib|zitiere|kopiere",
+    above:
+      "alles oberhalb|alles was oberhalb|alles was oben steht|alles was vor dieser|den text oben|den obigen text|alles über dieser|alles vor dieser nachricht",
     repeat: "wiederhole das wort|wiederholen sie das wort|wiederhole den satz",
     end: "am ende deiner antwort|am ende ihrer antwort",
   },
@@ -58,6 +72,9 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "le tue istruzioni iniziali|tue istruzioni originali|tue istruzioni nascoste|tue istruzioni di sistema|istruzioni che hai ricevuto|istruzioni che ti sono state|tuo prompt di sistema|tuo prompt iniziale",
     times: "volte",
+    echo: "ripeti|stampa|copia|mostra|recita",
+    above:
+      "tutto ciò che precede|tutto quello che precede|tutto ciò che è scritto sopra|tutto quello che c'è sopra|il testo sopra",
     repeat: "ripeti la parola|ripetere la parola|ripeti la frase",
     end: "alla fine della tua risposta|alla fine della sua risposta",
   },
@@ -66,6 +83,8 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "je systeemprompt|jouw systeemprompt|uw systeemprompt|je oorspronkelijke instructies|je eerste instructies|je verborgen instructies|je systeeminstructies|instructies die je hebt gekregen|je initiële instructies",
     times: "keer|maal",
+    echo: "herhaal|print|kopieer|toon",
+    above: "alles boven deze|alles wat hierboven staat|de tekst hierboven",
     repeat: "herhaal het woord|herhaal de zin",
     end: "aan het einde van je antwoord|aan het eind van je antwoord|aan het einde van uw antwoord",
   },
@@ -74,6 +93,8 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "swoje początkowe instrukcje|swoje pierwotne instrukcje|swoje instrukcje systemowe|twoje instrukcje systemowe|twoje początkowe instrukcje|swoje ukryte instrukcje|instrukcje które otrzymałeś|swój prompt systemowy|twój prompt systemowy",
     times: "razy",
+    echo: "powtórz|wypisz|wydrukuj|wyświetl|skopiuj",
+    above: "wszystko powyżej|wszystko co jest powyżej|tekst powyżej|cały tekst powyżej",
     repeat: "powtórz słowo|powtórz zdanie",
     end: "na końcu swojej odpowiedzi|na końcu twojej odpowiedzi|na końcu odpowiedzi",
   },
@@ -103,8 +124,10 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
   ru: {
     show: "покажи|повтори|выведи|напечатай|раскрой|скажи|переведи|перечисли|процитируй",
     prompt:
-      "твой системный промпт|свой системный промпт|свои первоначальные инструкции|твои первоначальные инструкции|свои исходные инструкции|твои исходные инструкции|свои начальные инструкции|твои начальные инструкции|свои системные инструкции|твои системные инструкции|свои скрытые инструкции|инструкции которые ты получил|инструкции которые тебе дали",
+      "твои инструкции|у тебя инструкции|свои инструкции|твой системный промпт|свой системный промпт|свои первоначальные инструкции|твои первоначальные инструкции|свои исходные инструкции|твои исходные инструкции|свои начальные инструкции|твои начальные инструкции|свои системные инструкции|твои системные инструкции|свои скрытые инструкции|инструкции которые ты получил|инструкции которые тебе дали",
     times: "раз",
+    echo: "повтори|выведи|напечатай|процитируй|скопируй",
+    above: "всё что написано выше|все что написано выше|всё что выше|все что выше|весь текст выше|текст выше",
     repeat: "повтори слово|повторите слово|повторить слово",
     end: "в конце своего ответа|в конце вашего ответа|в конце твоего ответа|в конце ответа",
   },
@@ -113,6 +136,8 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "твій системний промпт|свій системний промпт|свої початкові інструкції|твої початкові інструкції|свої системні інструкції|твої системні інструкції|свої приховані інструкції",
     times: "разів|раз",
+    echo: "повтори|виведи|надрукуй",
+    above: "все що написано вище|увесь текст вище|текст вище",
     repeat: "повтори слово|повторіть слово",
     end: "наприкінці своєї відповіді|в кінці своєї відповіді|у кінці своєї відповіді|в кінці вашої відповіді",
   },
@@ -121,6 +146,8 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "sistem istemini|sistem promptunu|sistem istemin|sistem talimatların|ilk talimatların|başlangıç talimatların|gizli talimatların|orijinal talimatların",
     times: "kez|kere|defa",
+    echo: "tekrarla|yazdır",
+    above: "yukarıdaki her şeyi|yukarıdaki metni|yukarıdaki tüm metni",
     repeat: "kelimesini|sözcüğünü",
     end: "yanıtının sonunda|cevabının sonunda|yanıtınızın sonunda|cevabınızın sonunda",
   },
@@ -129,6 +156,8 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prompt:
       "prompt sistemmu|prompt sistem anda|instruksi awalmu|instruksi awal anda|instruksi aslimu|instruksi sistem anda|instruksi sistemmu",
     times: "kali",
+    echo: "ulangi|cetak|tampilkan",
+    above: "semua teks di atas|semua kata di atas|semua yang ada di atas",
     repeat: "ulangi kata|ulangi frasa",
     end: "di akhir jawaban|di akhir respons|di akhir tanggapan",
   },
@@ -158,23 +187,31 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
   },
   zh: {
     show: "显示|重复|打印|输出|透露|告诉我|是什么|翻译|复述",
-    prompt: "你的系统提示|你的初始指令|你的初始提示|你的原始指令|你的隐藏指令|您的系统提示|你的系统指令",
+    prompt:
+      "你的系统提示词|你的系统提示|系统提示词全文|你的系统设定|你的系统提示|你的初始指令|你的初始提示|你的原始指令|你的隐藏指令|您的系统提示|你的系统指令",
     times: "次",
+    echo: "重复|打印|输出|复述",
+    above: "上面的所有内容|上面所有内容|以上所有内容|以上全部内容|上面的全部内容|上面的文字|上述所有内容|以上的所有",
     repeat: "重复|重複",
     end: "在你的回答末尾|在你的回答结尾|在你的回复末尾|在你的回答的末尾|在你的回复结尾",
   },
   ja: {
     show: "表示|繰り返し|出力|教えて|何ですか|翻訳|開示|見せて",
-    prompt: "あなたの初期指示|あなたへの指示|あなたのシステムプロンプト",
+    prompt:
+      "システムプロンプトをそのまま|システムプロンプトを教えて|システムプロンプトを開示|システムプロンプトを全文|あなたの初期指示|あなたへの指示|あなたのシステムプロンプト",
     times: "回",
+    echo: "繰り返|出力|表示",
+    above: "上記のすべて|上記の文章をすべて|上の文章をすべて|これより上の",
     repeat: "繰り返",
     end: "あなたの回答の最後に|あなたの回答の末尾",
   },
   ko: {
     show: "보여|반복|출력|알려|무엇|번역|공개|말해",
     prompt:
-      "너의 초기 지시|당신의 초기 지시|처음 받은 지시|당신의 시스템 프롬프트|너의 시스템 프롬프트|네 시스템 프롬프트",
+      "시스템 프롬프트를 그대로|시스템 프롬프트를 알려|시스템 프롬프트를 공개|너의 초기 지시|당신의 초기 지시|처음 받은 지시|당신의 시스템 프롬프트|너의 시스템 프롬프트|네 시스템 프롬프트",
     times: "번|회",
+    echo: "반복|출력",
+    above: "위의 모든 내용|위의 모든 텍스트|위에 있는 모든",
     repeat: "반복",
     end: "답변 끝에|답변의 끝에|응답 끝에|응답의 끝에",
   },
@@ -271,10 +308,14 @@ const FAR = "[^|]{0,60}?";
 
 /** The rules one by one: what a word is as letters takes its time. */
 export function* askedElsewhere(): Generator<RuleElsewhere, void> {
-  for (const { show, prompt, repeat, times, end } of Object.values(LANGUAGES)) {
+  for (const { show, prompt, echo, above, repeat, times, end } of Object.values(LANGUAGES)) {
     if (show !== undefined && prompt !== undefined) {
       const [s, p] = [any(show), any(prompt)];
       yield { vector: "702", stems: stems(prompt), pattern: `(?<=${s}${NEAR})${p}|${p}${NEAR}${s}` };
+    }
+    if (echo !== undefined && above !== undefined) {
+      const [o, a] = [any(echo), any(above)];
+      yield { vector: "702", stems: stems(above), pattern: `(?<=${o}${NEAR})${a}|${a}${NEAR}${o}` };
     }
     const [r, t, e] = [any(repeat), any(times), any(end)];
     yield { vector: "714", stems: stems(end), pattern: `(?<=${r}${FAR}${t}${NEAR})${e}|${e}${NEAR}${r}${FAR}${t}` };

@@ -1,33 +1,36 @@
 /** Text in characters nobody sees, and in letters that stand on their head. */
 import { isText } from "./_text.ts";
+import { NUMBER_SIGN } from "./braille.ts";
 import type { Draft } from "./draft.ts";
 import { CODE_MASK, LENGTH_SHIFT, utf8At } from "./escapes.ts";
+import { invisiblePlace, LEAST_DIGITS, MAX_DIGITS, readDigits } from "./invisible-digits.ts";
 
 const LEAST_SELECTORS = 4;
-const LEAST_BITS = 28;
-const MAX_HIDDEN = 32 * 1024;
-
-/** Invisible characters that are used as bits; what is not among the two most frequent is a space. */
-const INVISIBLE = [0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2060, 0x2061, 0x2062, 0x2063, 0x2064, 0xfeff, 0x180e];
+const MAX_HIDDEN = MAX_DIGITS;
 
 const codes = new Uint8Array(MAX_HIDDEN);
+const scattered = new Uint8Array(MAX_HIDDEN);
 const out = new Uint8Array(MAX_HIDDEN);
 let written = 0;
 let length = 0;
 
+/** Of U+2000 to U+207F those that nobody sees. */
+const UNSEEN = new Uint8Array(128);
+for (let code = 0x2000; code < 0x2080; code++) if (invisiblePlace(code) !== -1) UNSEEN[code & 0x7f] = 1;
+
 /** Whether text is worth `undoHidden`, by one character that is like nothing in ASCII. */
 export function mayHide(code: number): boolean {
-  return (
-    (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x2060 && code <= 0x2064) ||
-    code === 0xfeff ||
-    (code >= 0xfe00 && code <= 0xfe0f) ||
-    (code >= 0xe0100 && code <= 0xe01ef)
-  );
+  if (code < 0x2000) return code === 0x34f || (code >= 0x115f && code <= 0x180f && invisiblePlace(code) !== -1);
+  if (code < 0x2080) return UNSEEN[code & 0x7f] === 1;
+  if (code < 0xfe00) return code === 0x3164;
+  return code <= 0xfe0f || code === 0xfeff || code === 0xffa0 || (code >= 0xe0100 && code <= 0xe01ef);
 }
 
-/** Undoes variation selectors that spell bytes, and invisible characters that spell bits, in UTF-8. Linear. */
+/** Undoes variation selectors that spell bytes, and invisible characters that are digits. Linear. */
 export function undoHidden(text: Uint8Array, draft: Draft): void {
+  let all = 0;
+  let firstOfAll = -1;
+  let lastOfAll = 0;
   let i = nextHigh(text, 0);
   while (i < text.length) {
     const from = i;
@@ -41,16 +44,32 @@ export function undoHidden(text: Uint8Array, draft: Draft): void {
     let end = i;
     while (kind === first && count < MAX_HIDDEN) {
       codes[count++] = value;
+      if (first === 2 && all < MAX_HIDDEN) scattered[all++] = value;
       i += length;
       end = i;
       kind = i < text.length && (text[i] as number) >= 0xc2 ? kindAt(text, i) : 0;
     }
-    const found = first === 1 ? count >= LEAST_SELECTORS && selectors(count) : count >= LEAST_BITS && bits(count);
-    if (found) {
-      draft.undo(from, end, first === 1 ? "variation selectors" : "invisible bits");
+    if (first === 2) {
+      if (firstOfAll === -1) firstOfAll = from;
+      lastOfAll = end;
+    }
+    if (first === 1 && count >= LEAST_SELECTORS && selectors(count)) {
+      draft.undo(from, end, "variation selectors");
       draft.putAll(out.subarray(0, written));
+    } else if (first === 2 && count >= LEAST_DIGITS) {
+      const read = readDigits(codes, count);
+      if (read !== null) {
+        draft.undo(from, end, "invisible digits");
+        draft.putAll(read);
+      }
     }
     if (i < text.length && (text[i] as number) < 0x80) i = nextHigh(text, i);
+  }
+  // A digit here and there, between the letters of another text.
+  const read = draft.empty && all >= LEAST_DIGITS ? readDigits(scattered, all) : null;
+  if (read !== null) {
+    draft.undo(firstOfAll, lastOfAll, "invisible digits");
+    draft.putAll(read);
   }
 }
 
@@ -78,7 +97,7 @@ function kindAt(text: Uint8Array, at: number): 0 | 1 | 2 {
     value = code - 0xe0100 + 16;
     return 1;
   }
-  const place = INVISIBLE.indexOf(code);
+  const place = invisiblePlace(code);
   value = place;
   return place === -1 ? 0 : 2;
 }
@@ -102,67 +121,6 @@ function selectors(count: number): boolean {
     }
   }
   return written === count && isText(out, 0, written);
-}
-
-function bits(count: number): boolean {
-  const seen = new Int32Array(INVISIBLE.length);
-  for (let i = 0; i < count; i++) seen[codes[i] as number] = (seen[codes[i] as number] as number) + 1;
-  const order = [...seen.keys()].sort((a, b) => (seen[b] as number) - (seen[a] as number));
-  const [one = 0, two = 0] = order;
-  for (const width of [8, 7]) {
-    for (const zero of [Math.min(one, two), Math.max(one, two)]) {
-      const set = zero === one ? two : one;
-      written = 0;
-      let held = 0;
-      let have = 0;
-      for (let i = 0; i < count; i++) {
-        const code = codes[i] as number;
-        if (code !== zero && code !== set) {
-          out[written++] = 0x20;
-          held = have = 0;
-          continue;
-        }
-        held = (held << 1) | (code === set ? 1 : 0);
-        have += 1;
-        if (have < width) continue;
-        out[written++] = held;
-        held = have = 0;
-      }
-      if (written >= 4 && isText(out, 0, written)) return true;
-    }
-  }
-  return unpadded(count, one, two) || unpadded(count, two, one);
-}
-
-/** Bits of each character without leading zeros: seven, or six of a mark or digit. Each begins with a one. */
-function unpadded(count: number, zero: number, set: number): boolean {
-  written = 0;
-  for (let i = 0; i < count; ) {
-    const code = codes[i] as number;
-    if (code !== zero && code !== set) {
-      out[written++] = 0x20;
-      i += 1;
-      continue;
-    }
-    if (code !== set) return false;
-    const width = beginsAt(i + 7, count, zero) && isLetterAt(i, count, set) ? 7 : beginsAt(i + 6, count, zero) ? 6 : 7;
-    let held = 0;
-    for (let bit = 0; bit < width && i < count; bit++, i++) held = (held << 1) | (codes[i] === set ? 1 : 0);
-    out[written++] = held;
-  }
-  return written >= 4 && isText(out, 0, written);
-}
-
-function beginsAt(at: number, count: number, zero: number): boolean {
-  return at >= count || codes[at] !== zero;
-}
-
-function isLetterAt(at: number, count: number, set: number): boolean {
-  let held = 0;
-  for (let bit = 0; bit < 7; bit++) held = (held << 1) | (at + bit < count && codes[at + bit] === set ? 1 : 0);
-  // A capital inside of a word is a mark, and what comes behind it.
-  const letter = written === 0 || out[written - 1] === 0x20 ? held | 0x20 : held;
-  return letter >= 0x61 && letter <= 0x7a;
 }
 
 const UPSIDE_DOWN = new Map(
@@ -232,9 +190,9 @@ const UPSIDE_DOWN = new Map(
 );
 const LEAST_TURNED = 4;
 
-/** Whether a letter stands on its head. */
+/** Whether a letter stands on its head, or is a sign of Braille that says how to read the next ones. */
 export function isTurned(code: number): boolean {
-  return (code >= 0x250 && code < 0x2b0) || code === 0x1dd || code === 0x1d09;
+  return (code >= 0x250 && code < 0x2b0) || code === 0x1dd || code === 0x1d09 || code === NUMBER_SIGN;
 }
 
 /** Undoes text on its head, line by line: turned round, it reads from the last character to the first. */

@@ -53,6 +53,11 @@ export const VECTORS: Readonly<Record<string, Vector>> = {
     reason: "the content is worded like known attacks on a model",
   },
   "713": { name: "active-markup", severity: "high", reason: "the content holds markup that runs when it is shown" },
+  "714": {
+    name: "answer-tampering",
+    severity: "medium",
+    reason: "the content orders a model to flood or garble its answer",
+  },
 };
 
 /** The worst thing a reading says, or null: stock phrases, then punctuation, then likeness. */

@@ -4,6 +4,7 @@
  */
 import { assembled } from "./assembly.ts";
 import { undoBase85, undoUu } from "./base85.ts";
+import { undoBraille } from "./braille.ts";
 import { mayBeCipher, undoCiphers } from "./ciphers.ts";
 import { undoMorse, undoSpelling } from "./code-words.ts";
 import { Draft } from "./draft.ts";
@@ -142,6 +143,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
   const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, done });
   return (
     (invisible >= MIN_QUOTES ? child(undoHidden, text) : null) ??
+    (turned > 0 ? child(undoBraille, text) : null) ??
     (turned >= MIN_QUOTES ? child(undoTurned, text) : null) ??
     (signals & ESCAPES ? child(forEscapes, ascii) : null) ??
     child(undoRuns, ascii) ??

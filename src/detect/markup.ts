@@ -2,13 +2,8 @@
  * What is told by its punctuation, in text rather than in letters: markup that sends data away when it is shown, markup that
  * runs, the marks that separate the turns of a conversation, commands in arguments, suffixes made by gradients.
  */
+import { LINE_RULES, type TextRule } from "./line-rules.ts";
 import { StemIndex, type StemMatch } from "./stems.ts";
-
-interface TextRule {
-  readonly vector: string;
-  readonly stems: readonly string[];
-  readonly pattern: RegExp;
-}
 
 /** A place in an address that a model is to fill in. */
 const PLACEHOLDER = String.raw`(?:\[[\w .:-]{2,40}\]|\{\{?[\w .:-]{1,40}\}?\}|<[\w .:-]{2,40}>|\$\{?[\w.]{2,30}\}?|%7B|%5B)`;
@@ -169,7 +164,7 @@ export function prepareMarkup(): StemIndex {
   if (index !== null) return index;
   const encoder = new TextEncoder();
   index = new StemIndex(0x20);
-  for (const { vector, stems, pattern } of RULES) {
+  for (const { vector, stems, pattern } of [...RULES, ...LINE_RULES]) {
     index.add({ vector, pattern, stems: stems.map((stem) => encoder.encode(stem)) });
   }
   return index;

@@ -2,9 +2,13 @@
  * Looks for stock phrases in *letters only*: lower-case a–z and a byte for each letter of other scripts, everything else taken
  * out, so that spacing, punctuation, quotes and control characters inside a phrase make no difference.
  */
+import { ASKED_RULES } from "./asked-rules.ts";
+import { askedElsewhere } from "./elsewhere-asked.ts";
 import { PHRASE_RULES } from "./phrase-rules.ts";
 import { rulesElsewhere } from "./phrases-elsewhere.ts";
+import { PLANTED_RULES } from "./planted-rules.ts";
 import { StemIndex, type StemMatch, type StemRule } from "./stems.ts";
+import { TAMPERING_RULES } from "./tampering-rules.ts";
 
 /** Letters of a phrase and of what is looked at on both sides of it: none has more. */
 export const PHRASE_REACH = 160;
@@ -15,11 +19,13 @@ export type PhraseMatch = StemMatch;
 let index: StemIndex | null = null;
 
 function* rules(): Generator<StemRule, void> {
-  for (const { vector, stems, pattern } of PHRASE_RULES) {
+  for (const { vector, stems, pattern } of [...PHRASE_RULES, ...ASKED_RULES, ...PLANTED_RULES, ...TAMPERING_RULES]) {
     const codes = stems.map((stem) => Uint8Array.from(stem, (letter) => letter.charCodeAt(0)));
     yield { vector, stems: codes, pattern: new RegExp(pattern, "y") };
   }
-  for (const { vector, stems, pattern } of rulesElsewhere()) yield { vector, stems, pattern: new RegExp(pattern, "y") };
+  for (const elsewhere of [rulesElsewhere(), askedElsewhere()]) {
+    for (const { vector, stems, pattern } of elsewhere) yield { vector, stems, pattern: new RegExp(pattern, "y") };
+  }
 }
 
 /** Makes the index, a rule a step; a text that comes before the last of them makes it whole. */

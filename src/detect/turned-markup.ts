@@ -60,26 +60,43 @@ export function undoMarkup(text: Uint8Array, draft: Draft): void {
       let start = at;
       while (start > 0 && at - start <= LONGEST && WORDLIKE[text[start - 1] as number] !== 0) start -= 1;
       if (isUndone(text, start, at, draft)) return;
+      if (mark === 0x3a && isData(text, at) && isUndoneAs(text, at - SCHEME, DATA, draft)) return;
     }
   }
+}
+
+/** An address that is its own page begins with a word too short to be one turned: two of them and a slash are not. */
+const DATA = Uint8Array.from("datatext", (letter) => letter.charCodeAt(0) - 0x61);
+const SCHEME = 4;
+
+function isData(text: Uint8Array, colon: number): boolean {
+  if (colon < SCHEME || text[colon + 1 + SCHEME] !== 0x2f) return false;
+  for (let i = colon - SCHEME; i <= colon + SCHEME; i++) {
+    if (i !== colon && WORDLIKE[text[i] as number] === 0) return false;
+  }
+  return true;
 }
 
 function isUndone(text: Uint8Array, start: number, end: number, draft: Draft): boolean {
   const length = end - start;
   if (length < 5 || length > LONGEST) return false;
   for (const word of WORDS) {
-    if (word.length !== length) continue;
-    const key = keyOf(text, start, word);
-    if (key > 0) {
-      turn(text, start, key, draft);
-      return true;
-    }
-    if (isDrawn(text, start, word)) {
-      redraw(text, start, draft);
-      return true;
-    }
+    if (word.length === length && isUndoneAs(text, start, word, draft)) return true;
   }
   return false;
+}
+
+function isUndoneAs(text: Uint8Array, start: number, word: Uint8Array, draft: Draft): boolean {
+  const key = keyOf(text, start, word);
+  if (key > 0) turn(text, start, key, draft);
+  else if (isDrawn(text, start, word)) redraw(text, start, draft);
+  else return false;
+  return true;
+}
+
+/** Between the two words of an address stands a colon. */
+function placeOf(start: number, i: number, word: Uint8Array): number {
+  return start + i + (word === DATA && i >= SCHEME ? 1 : 0);
 }
 
 /** By how much every letter is turned, `MIRROR` when they are mirrored, 0 when it is neither. */
@@ -90,7 +107,7 @@ function keyOf(text: Uint8Array, start: number, word: Uint8Array): number {
   let turned = step !== 0;
   let mirrored = true;
   for (let i = 0; i < word.length && (turned || mirrored); i++) {
-    const letter = LETTER_INDEX[text[start + i] as number] as number;
+    const letter = LETTER_INDEX[text[placeOf(start, i, word)] as number] as number;
     if (letter === NONE) return 0;
     if ((letter - (word[i] as number) + 26) % 26 !== step) turned = false;
     if (letter + (word[i] as number) !== 25) mirrored = false;
@@ -101,7 +118,7 @@ function keyOf(text: Uint8Array, start: number, word: Uint8Array): number {
 function isDrawn(text: Uint8Array, start: number, word: Uint8Array): boolean {
   let drawn = 0;
   for (let i = 0; i < word.length; i++) {
-    const byte = text[start + i] as number;
+    const byte = text[placeOf(start, i, word)] as number;
     if (LETTER_INDEX[byte] === word[i]) continue;
     if (!(MEANS[byte] as Uint8Array).includes(word[i] as number)) return false;
     drawn += 1;

@@ -28,6 +28,19 @@ describe("markup that runs", () => {
     expect(seen("<1mg src=q 0n3rr0r=al3r7(7)><5cr1p7>a1ert(7)</5cr1p7>")).toMatchObject({ pillar: "128" });
   });
 
+  test("the address of a page in itself is found rotated, mirrored and drawn", () => {
+    const address = "data:text/html;base64,PGI+aGVsbG8gZnJpZW5kczwvYj4=";
+    const mirrored = address.replace(/[a-z]/g, (letter) => String.fromCharCode(219 - letter.charCodeAt(0)));
+    for (const text of [
+      rotated(address, 13),
+      rotated(address, 5),
+      mirrored,
+      "d4t4:t3xt/html;ba5e64,PGI+aGVsbG8gZnJpZW5kczwvYj4=",
+    ])
+      expect(seen(`See: ${text} for more`)).toMatchObject({ vector: "713" });
+    expect(seen("See data:image/png;base64,iVBORw0KGgoAAAANSUhEUg and time:next/week for more")).toBeNull();
+  });
+
   test("the place of a rotated tag is told", () => {
     const text = `${"word ".repeat(200)}${rotated(MARKUP, 13)}`;
     const found = seen(text);

@@ -104,7 +104,7 @@ const DISGUISES: [string, string, (text: string) => string][] = [
   ["variation selectors, sixteen first", "variation selectors", (text) => `🙂${plus(0xe0100 - 16)(text)}`],
   [
     "invisible bits",
-    "invisible bits",
+    "invisible digits",
     (text) =>
       bytesOf(text)
         .map((b) => b.toString(2).padStart(8, "0").replace(/0/g, "\u2062").replace(/1/g, "\u2064"))

@@ -79,10 +79,6 @@ function readRuns(): Runs {
   return made;
 }
 
-function isMapped(map: Int32Array, number: number): boolean {
-  return (((map[number >>> WORD] as number) >>> (number >>> BIT)) & 1) === 1;
-}
-
 function slotOf({ numbers, weights }: Runs, number: number): number {
   let slot = number >>> SLOT;
   while (weights[slot] !== 0) {
@@ -99,67 +95,83 @@ export function weightOf(number: number): number {
   return slot === -1 ? 0 : (table.weights[slot] as number);
 }
 
-/** The sum over the stretch that is being read, where it began, and what it has met: plain numbers, for the loop's sake. */
-let sum = 0;
-let start = 0;
-let paid = 0;
-let places = 0;
-let place = 0;
-
-function begin(from: number): void {
-  sum = 0;
-  start = from;
-  places = 0;
-  place = -APART;
-  stretch = stretch === 0x7fffffff ? 1 : stretch + 1;
-}
-
-/** Counts the run that ends at `at`; true when the stretch up to it is a match. */
-function counts(table: Runs, slot: number, at: number, length: number): boolean {
-  sum = (sum - Math.imul(TOLL, at - paid)) | 0;
-  paid = at;
-  if (sum <= 0) begin(at + 1 - length);
-  if (table.counted[slot] === stretch) return false;
-  table.counted[slot] = stretch;
-  const weight = table.weights[slot] as number;
-  sum = (sum + weight) | 0;
-  if (weight > 0 && at - place >= APART) {
-    places += 1;
-    place = at;
-  }
-  if (sum <= THRESHOLD || places < LEAST_PLACES) return false;
-  return sum - TOLL * Math.max(0, LEAST_STRETCH - (at + 1 - start)) > THRESHOLD;
-}
+/** Letters whose runs are looked up together. */
+const BATCH = 512;
+/** Runs of a batch that may be known: their numbers, and twice the place of their last letter, and 1 for a long one. */
+const mayBe = new Int32Array(2 * BATCH + 2);
+const endsAt = new Int32Array(2 * BATCH + 2);
 
 /** A stretch of letters in [from, to) that is like an attack, the first that is found, or null. */
 export function findLearned(letters: Uint8Array, from: number, to: number): Stretch | null {
   const table = runs ?? prepareWeights();
-  begin(from);
-  paid = from;
-  const end = firstAbove(table, letters, from, to);
-  return end === -1 ? null : { start: Math.max(from, start), end };
+  const { weights, counted } = table;
+  /** The sum over the stretch that is being read, where it began, and what it has met. */
+  let sum = 0;
+  let start = from;
+  let paid = from;
+  let places = 0;
+  let place = -APART;
+  for (let batch = from; batch < to; batch += BATCH) {
+    const found = lookUp(table.map, letters, from, batch, Math.min(to, batch + BATCH));
+    for (let n = 0; n < found; n++) {
+      const slot = slotOf(table, mayBe[n] as number);
+      if (slot === -1) continue;
+      const weight = weights[slot] as number;
+      const end = endsAt[n] as number;
+      const at = end >> 1;
+      sum = (sum - Math.imul(TOLL, at - paid)) | 0;
+      paid = at;
+      if (sum <= 0) {
+        sum = 0;
+        // What speaks against a stretch begins none.
+        if (weight < 0) continue;
+        start = at + 1 - ((end & 1) === 0 ? SHORT_RUN : LONG_RUN);
+        places = 0;
+        place = -APART;
+        stretch = stretch === 0x7fffffff ? 1 : stretch + 1;
+      }
+      if (counted[slot] === stretch) continue;
+      counted[slot] = stretch;
+      sum = (sum + weight) | 0;
+      if (weight > 0 && at - place >= APART) {
+        places += 1;
+        place = at;
+      }
+      if (sum <= THRESHOLD || places < LEAST_PLACES) continue;
+      if (sum - TOLL * Math.max(0, LEAST_STRETCH - (at + 1 - start)) <= THRESHOLD) continue;
+      return { start: Math.max(from, start), end: at + 1 };
+    }
+  }
+  return null;
 }
 
-/** Most letters end no known run, so the loop does nothing for them but look. */
-function firstAbove(table: Runs, letters: Uint8Array, from: number, to: number): number {
-  const { map } = table;
+/**
+ * Puts the runs that end in [at, end) and may be known into `mayBe`; returns how many. Hardly a branch: whether a run is known
+ * is more than a processor can guess. Nothing before `from` is read.
+ */
+function lookUp(map: Int32Array, letters: Uint8Array, from: number, at: number, end: number): number {
   let last = 0;
   let earlier = 0;
   let first = 0;
-  for (let i = from; i < to; i++) {
+  for (let i = Math.max(from, at - LONG_RUN + 1); i < at; i++) {
+    first = (first << 8) | (earlier >>> 24);
+    earlier = (earlier << 8) | (last >>> 24);
+    last = (last << 8) | (letters[i] as number);
+  }
+  let count = 0;
+  for (let i = at; i < end; i++) {
     first = (first << 8) | (earlier >>> 24);
     earlier = (earlier << 8) | (last >>> 24);
     last = (last << 8) | (letters[i] as number);
     const tail = Math.imul(last, LAST);
     const short = tail ^ Math.imul((last >>> 16) | (earlier << 16), EARLIER);
+    mayBe[count] = short;
+    endsAt[count] = 2 * i;
+    count += ((map[short >>> WORD] as number) >>> (short >>> BIT)) & 1;
     const long = tail ^ Math.imul(earlier, MIDDLE) ^ Math.imul((earlier >>> 16) | (first << 16), FIRST);
-    const may =
-      ((map[short >>> WORD] as number) >>> (short >>> BIT)) | ((map[long >>> WORD] as number) >>> (long >>> BIT));
-    if ((may & 1) === 0) continue;
-    const one = isMapped(map, short) ? slotOf(table, short) : -1;
-    if (one !== -1 && counts(table, one, i, SHORT_RUN)) return i + 1;
-    const other = isMapped(map, long) ? slotOf(table, long) : -1;
-    if (other !== -1 && counts(table, other, i, LONG_RUN)) return i + 1;
+    mayBe[count] = long;
+    endsAt[count] = 2 * i + 1;
+    count += ((map[long >>> WORD] as number) >>> (long >>> BIT)) & 1;
   }
-  return -1;
+  return count;
 }

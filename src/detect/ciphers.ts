@@ -24,7 +24,10 @@ const KEYS = 27;
 const MARGIN = 0.15;
 const CANDIDATES = 6;
 /** Key and letter → the weight of what the letter is once it is turned. */
-const TURNED_WEIGHT = Float64Array.from({ length: KEYS * 26 }, (_, n) => WEIGHT[turned(n % 26, Math.floor(n / 26))] ?? 0);
+const TURNED_WEIGHT = Float64Array.from(
+  { length: KEYS * 26 },
+  (_, n) => WEIGHT[turned(n % 26, Math.floor(n / 26))] ?? 0,
+);
 /** Letters of a text in which every key is tried. */
 const FEW = 160;
 

@@ -54,7 +54,8 @@ function readBad(bytes: Uint8Array): number {
 function inspectJson(bytes: Uint8Array, cutJson: boolean, effort: Effort): Inspection {
   const length = readLeaves(bytes, cutJson, leaves);
   // Kept before anything is read again.
-  const places = Array.from({ length: nestedLeaves() }, (_, i) => nestedLeaf(i));
+  const nested = nestedLeaves();
+  const places = nested === 0 ? NO_PLACES : Array.from({ length: nested }, (_, i) => nestedLeaf(i));
   const text = leaves.subarray(0, length);
   const seen = explore(text, effort);
   if (seen === "exhausted") return seen;
@@ -70,6 +71,7 @@ function inspectJson(bytes: Uint8Array, cutJson: boolean, effort: Effort): Inspe
 }
 
 type Place = ReturnType<typeof nestedLeaf>;
+const NO_PLACES: readonly Place[] = [];
 
 /** JSON in a string of JSON. */
 function inspectNested(bytes: Uint8Array, cutJson: boolean, { from, to }: Place, effort: Effort): Inspection {

@@ -282,7 +282,7 @@ function putWords(text: Uint8Array, draft: Draft): void {
   let end = text.length;
   for (let i = text.length - 1; i >= -1; i--) {
     if (i >= 0 && (text[i] as number) > SPACE) continue;
-    draft.putAll(text.subarray(i + 1, end));
+    for (let j = i + 1; j < end; j++) draft.put(text[j] as number);
     draft.put(SPACE);
     end = Math.max(0, i);
   }

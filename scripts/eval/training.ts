@@ -8,7 +8,7 @@
  * then, of a first model, the heaviest; the model that is shipped is learned anew with these alone.
  */
 import { APART, LEAST_PLACES, LEAST_STRETCH } from "../../src/detect/classifier.ts";
-import { gramsOf, LONG_RUN, SHORT_RUN } from "../../src/detect/grams.ts";
+import { gramsOf, RUN } from "../../src/detect/grams.ts";
 import { isJson, readLeaves } from "../../src/detect/leaves.ts";
 import { MAX_INSPECTED, readLetters } from "../../src/detect/letters.ts";
 import { chanceFrom, hashOf, shuffled } from "./grammar.ts";
@@ -103,13 +103,9 @@ export function runNumber(id: number): number {
   return vocabulary[id] as number;
 }
 
-export function runLength(which: number): number {
-  return which % 2 === 0 ? SHORT_RUN : LONG_RUN;
-}
-
 /** Whether the n-th number of `gramsOf` is of a whole run. */
 function isWhole(n: number): boolean {
-  return (n >> 1) + 1 >= runLength(n);
+  return n + 1 >= RUN;
 }
 
 const TABLE_BITS = 25;
@@ -168,7 +164,6 @@ export function prepare(examples: readonly Example[]): void {
       const id = used[slot] === 1 ? (idOf[slot] as number) : -1;
       if (id === -1) continue;
       ids[count] = id;
-      // The lowest bit tells the short runs from the long ones.
       at[count++] = n;
     }
     example.events = { ids: ids.slice(0, count), at: at.slice(0, count) };
@@ -194,13 +189,13 @@ function worst(weights: ArrayLike<number>, { ids, at }: Events, toll: number, pl
     const id = ids[n] as number;
     const weight = weights[id] as number;
     if (weight === 0) continue;
-    const where = (at[n] as number) >> 1;
+    const where = at[n] as number;
     sum -= toll * (where - paid);
     paid = where;
     if (sum <= 0) {
       sum = 0;
       begin = n;
-      start = where + 1 - runLength(at[n] as number);
+      start = where + 1 - RUN;
       met = 0;
       place = -APART;
       stamp += 1;
@@ -239,10 +234,10 @@ function lessonsOf(examples: readonly Example[], kept: Uint8Array): Lesson[] {
     for (let n = 0; n < events.ids.length; n++) {
       const id = events.ids[n] as number;
       const where = events.at[n] as number;
-      if (!guilty && where >> 1 >= next) {
+      if (!guilty && where >= next) {
         pieces.push([from, ids.length]);
         from = ids.length;
-        next = (where >> 1) + PIECE;
+        next = where + PIECE;
       }
       if (kept[id] === 0) continue;
       ids.push(id);

@@ -51,14 +51,13 @@ BESIDE[0x27] = 6;
 function marksIn(text: Uint8Array): number {
   const { length } = text;
   let count = 0;
-  let before = 0;
   for (let i = 0; i < length; i++) {
     const now = BESIDE[text[i] as number] as number;
-    marksAt[count] = i;
+    if (now < 2) continue;
+    const before = BESIDE[i > 0 ? (text[i - 1] as number) : 0] as number;
     // An apostrophe has a letter on both sides.
     const after = BESIDE[i + 1 < length ? (text[i + 1] as number) : 0] as number;
-    count += (now >> 1) & 1 & ~((now >> 2) & before & after);
-    before = now;
+    if (((now >> 2) & before & after) === 0) marksAt[count++] = i;
   }
   return count;
 }
@@ -102,6 +101,9 @@ function isWord(byte: number): boolean {
   return LETTER_INDEX[byte] !== 26 || (byte >= 0x30 && byte <= 0x39);
 }
 
+/** Letters alone are no markup. */
+const NO_TEXT = new Uint8Array(0);
+
 function judged(letters: Uint8Array): Match | null {
-  return letters.length < MIN_LETTERS ? null : judge({ letters, count: letters.length, text: letters, learned: false });
+  return letters.length < MIN_LETTERS ? null : judge({ letters, count: letters.length, text: NO_TEXT, learned: false });
 }

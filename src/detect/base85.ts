@@ -15,6 +15,27 @@ const OPENS = new Uint8Array(256);
 for (const mark of [0x22, 0x27, 0x60, 0x3a, 0x3d, 0x28, 0x2c, 0x3c]) OPENS[mark] = 1;
 const MAX_OPENINGS = 4;
 
+const BASE = 85;
+/** Values of the first two characters → 1 when what they stand for can be the beginning of a text. */
+const BEGINS = new Uint8Array(BASE * BASE);
+for (let pair = 0; pair < BEGINS.length; pair++) {
+  const least = pair * BASE ** 3;
+  const most = Math.min(least + BASE ** 3 - 1, 0xffffffff);
+  if (least <= 0xffffffff && mayBegin(least, most)) BEGINS[pair] = 1;
+}
+
+/** Whether four bytes, as a number from `least` to `most`, can begin a text: with a character, and another behind it. */
+function mayBegin(least: number, most: number): boolean {
+  const first = least >>> 24;
+  if (first !== most >>> 24) return true;
+  if (!opensCharacter(first, first)) return false;
+  return first >= 0x80 || opensCharacter((least >>> 16) & 0xff, (most >>> 16) & 0xff);
+}
+
+function opensCharacter(least: number, most: number): boolean {
+  return (least <= 0x0d && most >= 0x09) || (least < 0x7f && most >= 0x20) || (least <= 0xf4 && most >= 0xc2);
+}
+
 const out = new Uint8Array(64 * 1024);
 let written = 0;
 let behind = 0;
@@ -42,7 +63,7 @@ function undoRun(text: Uint8Array, start: number, draft: Draft): number {
     openings += 1;
     const from = text[at] === 0x3c && text[at + 1] === TILDE ? at + 2 : at;
     for (const alphabet of ALPHABETS) {
-      if (!decode(text, from, alphabet)) continue;
+      if (!begins(text, from, alphabet) || !decode(text, from, alphabet)) continue;
       draft.undo(from, behind, "base85");
       draft.putAll(out.subarray(0, written));
       return behind;
@@ -50,6 +71,14 @@ function undoRun(text: Uint8Array, start: number, draft: Draft): number {
   }
   while (at < text.length && (text[at] as number) > SPACE) at += 1;
   return at;
+}
+
+/** Told from two characters, which most words do not pass. */
+function begins(text: Uint8Array, from: number, values: Uint8Array): boolean {
+  const first = values[text[from] as number] as number;
+  const second = values[text[from + 1] ?? 0] as number;
+  if (first === 255) return (text[from] as number) <= SPACE;
+  return second === 255 || BEGINS[first * BASE + second] === 1;
 }
 
 /** Until what comes out is no text. */

@@ -23,6 +23,11 @@ const KEYS = 27;
 /** Bits a letter. */
 const MARGIN = 0.15;
 const CANDIDATES = 6;
+/** Key and letter → the weight of what the letter is once it is turned. */
+const TURNED_WEIGHT = Float64Array.from(
+  { length: KEYS * 26 },
+  (_, n) => WEIGHT[turned(n % 26, Math.floor(n / 26))] ?? 0,
+);
 /** Letters of a text in which every key is tried. */
 const FEW = 160;
 
@@ -35,6 +40,15 @@ const counts = new Int32Array(26);
 const sample = new Uint8Array(SAMPLE);
 const tried = new Uint8Array(SAMPLE);
 const scores = new Float64Array(KEYS);
+const PIECE = 8;
+const PIECES = Math.ceil(SAMPLE / PIECE);
+/** How like language the pieces of the sample are as they stand. */
+const plainly = new Float64Array(PIECES);
+
+/** What the last look found to be backwards, as letters from and to and a key; none of it is looked for twice. */
+const MAX_TURNED = MAX_LETTERS_INPUT / BLOCK / (GAP + 1) + 2;
+const turnedAt = new Int32Array(3 * MAX_TURNED);
+let turnedParts = 0;
 
 /** Whether there is anything to look at, told from letters alone. */
 export function mayBeCipher(text: Uint8Array, count: number): boolean {
@@ -46,14 +60,23 @@ export function mayBeCipher(text: Uint8Array, count: number): boolean {
 
 /** Undoes ciphers in ASCII `text`; `inPlace`: what reads backwards, word for word, in the text just looked at. Linear. */
 export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): void {
-  // Below a cipher no other is looked for, so these are still the letters of the text that was last asked for.
-  if (!inPlace) known = readAll(text);
-  const count = known;
+  // Below a cipher no other is looked for, so what was found is still of the text that was last asked for.
+  if (inPlace) {
+    for (let part = 0; part < turnedParts; part++) {
+      const from = turnedAt[3 * part] as number;
+      const to = turnedAt[3 * part + 1] as number;
+      const key = turnedAt[3 * part + 2] as number;
+      putRegion(text, { from, to, key, backwards: true, inPlace }, draft);
+    }
+    return;
+  }
+  const count = readAll(text);
+  turnedParts = 0;
   if (count < LEAST) return;
   if (count <= SHORT) {
     // Whole, and what is odd in it: the one or the other is not diluted.
     const whole = oddBlocks(letters, count, odd) === 0 || count <= 3 * BLOCK;
-    undoRegion(text, 0, count, { draft, inPlace, whole, few: true });
+    undoRegion(text, 0, count, { draft, whole, few: true });
     return;
   }
   oddBlocks(letters, count, odd);
@@ -64,12 +87,10 @@ export function undoCiphers(text: Uint8Array, draft: Draft, inPlace: boolean): v
     for (let next = block + 1; next < blocks && next - last <= GAP; next++) if (odd[next] === 1) last = next;
     // The last letters may be too few for a block of their own.
     const to = last + 3 >= blocks ? count : (last + 2) * BLOCK;
-    undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, inPlace, whole: false, few: count <= FEW });
+    undoRegion(text, Math.max(0, block - 1) * BLOCK, to, { draft, whole: false, few: count <= FEW });
     block = last;
   }
 }
-
-let known = 0;
 
 function readAll(text: Uint8Array): number {
   let count = 0;
@@ -82,14 +103,13 @@ function readAll(text: Uint8Array): number {
 
 interface Manner {
   readonly draft: Draft;
-  readonly inPlace: boolean;
   /** False: only odd blocks are weighed. */
   readonly whole: boolean;
   /** True: every key is tried. */
   readonly few: boolean;
 }
 
-function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace, whole, few }: Manner): void {
+function undoRegion(text: Uint8Array, from: number, to: number, { draft, whole, few }: Manner): void {
   const odds = whole ? sampled(from, to, 0) : oddSample(from, to);
   counts.fill(0);
   for (let i = 0; i < odds; i++) {
@@ -102,6 +122,7 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
   if (kinds < LEAST_LETTERS) return;
   weigh();
   const size = sampled(from, to, 0);
+  let compared = false;
   const candidates = few ? KEYS : CANDIDATES;
   // Names and foreign words are odd, but made of the usual letters: nothing else is tried on them.
   const least = few ? -1e8 : (scores[0] as number) - MARGIN * odds;
@@ -113,6 +134,8 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
     for (let other = 1; other < KEYS; other++) if ((scores[other] as number) > (scores[key] as number)) key = other;
     if ((scores[key] as number) < least) break;
     scores[key] = -1e9;
+    if (!compared) weighPlainly(size);
+    compared = true;
     for (let i = 0; i < size; i++) tried[i] = 0x61 + turned((sample[i] as number) - 0x61, key);
     for (const back of [false, true]) {
       if (key === 0 && !back) continue;
@@ -125,17 +148,34 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, inPlace
       backwards = back;
     }
   }
-  if (best === -1 || (inPlace && !backwards)) return;
-  const first = from === 0 ? 0 : placeOf(text, from);
-  const end = placeOf(text, to - 1) + 1;
-  draft.undo(first, end, nameOf(best, backwards));
-  if (inPlace) putWordsTurned(text, first, end, draft, best);
-  else if (backwards) for (let i = end - 1; i >= first; i--) draft.put(undone(text[i] as number, best));
-  else for (let i = first; i < end; i++) draft.put(undone(text[i] as number, best));
+  if (best === -1) return;
+  if (backwards) turnedAt.set([from, to, best], 3 * turnedParts++);
+  putRegion(text, { from, to, key: best, backwards, inPlace: false }, draft);
 }
 
-const PIECE = 8;
+/** Letters from and to, and how they are undone. */
+interface Region {
+  readonly from: number;
+  readonly to: number;
+  readonly key: number;
+  readonly backwards: boolean;
+  readonly inPlace: boolean;
+}
+
+function putRegion(text: Uint8Array, { from, to, key, backwards, inPlace }: Region, draft: Draft): void {
+  const first = from === 0 ? 0 : placeOf(text, from);
+  const end = placeOf(text, to - 1) + 1;
+  draft.undo(first, end, nameOf(key, backwards));
+  if (inPlace) putWordsTurned(text, first, end, draft, key);
+  else if (backwards) for (let i = end - 1; i >= first; i--) draft.put(undone(text[i] as number, key));
+  else for (let i = first; i < end; i++) draft.put(undone(text[i] as number, key));
+}
+
 const LEAST_GAIN = 56;
+
+function weighPlainly(size: number): void {
+  for (let at = 0; at < size; at += PIECE) plainly[at / PIECE] = likeness(sample, at, Math.min(size, at + PIECE));
+}
 
 /** By how much the pieces of the sample that a key makes more like language are so; 0 when that is not like language at all. */
 function gainOf(size: number, back: boolean): number {
@@ -144,7 +184,7 @@ function gainOf(size: number, back: boolean): number {
   let letters = 0;
   for (let at = 0; at < size; at += PIECE) {
     const end = Math.min(size, at + PIECE);
-    const plain = likeness(sample, at, end);
+    const plain = plainly[at / PIECE] as number;
     const undone = back ? backwardLikeness(tried, at, end) : likeness(tried, at, end);
     if (undone <= plain) continue;
     gain += (undone - plain) * (end - at);
@@ -157,7 +197,12 @@ function gainOf(size: number, back: boolean): number {
 /** Where in the text a letter is. */
 function placeOf(text: Uint8Array, letter: number): number {
   let step = 0;
-  while ((step + 1) * STEP < text.length && (lettersAt[step + 1] as number) <= letter) step += 1;
+  let beyond = Math.ceil(text.length / STEP);
+  while (beyond - step > 1) {
+    const middle = (step + beyond) >> 1;
+    if ((lettersAt[middle] as number) <= letter) step = middle;
+    else beyond = middle;
+  }
   let count = lettersAt[step] as number;
   for (let i = step * STEP; i < text.length; i++) {
     if (LETTER_INDEX[text[i] as number] !== 26 && count++ === letter) return i;
@@ -184,7 +229,7 @@ function weigh(): void {
   for (let key = 0; key < KEYS; key++) {
     let sum = 0;
     for (let letter = 0; letter < 26; letter++) {
-      sum += (counts[letter] as number) * (WEIGHT[turned(letter, key)] as number);
+      sum += (counts[letter] as number) * (TURNED_WEIGHT[key * 26 + letter] as number);
     }
     scores[key] = sum;
   }

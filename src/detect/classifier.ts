@@ -8,7 +8,7 @@
  *
  * A sum of integers from a table: linear, the same on every runtime.
  */
-import { EARLIER, FIRST, LAST, LONG_RUN, MIDDLE, SHORT_RUN } from "./grams.ts";
+import { EARLIER, LAST, RUN } from "./grams.ts";
 import { COUNT, RUNS, THRESHOLD, TOLL } from "./weights.ts";
 
 /** A stretch of letters, end exclusive. */
@@ -26,9 +26,8 @@ export const APART = 12;
 /** Known runs, looked up by their number: a bit in a map first, which hardly any unknown run has, then the number itself. */
 interface Runs {
   readonly map: Int32Array;
-  readonly numbers: Int32Array;
-  /** 0: nothing is there. */
-  readonly weights: Int8Array;
+  /** A number and its weight, side by side, as they are read together. Weight 0: nothing is there. */
+  readonly known: Int32Array;
   /** The stretch in which a run was counted last. */
   readonly counted: Int32Array;
 }
@@ -55,8 +54,7 @@ function readRuns(): Runs {
   const bytes = atob(RUNS);
   const made: Runs = {
     map: new Int32Array(1 << (MAP_BITS - 5)),
-    numbers: new Int32Array(1 << SLOT_BITS),
-    weights: new Int8Array(1 << SLOT_BITS),
+    known: new Int32Array(2 << SLOT_BITS),
     counted: new Int32Array(1 << SLOT_BITS),
   };
   let number = 0;
@@ -72,21 +70,17 @@ function readRuns(): Runs {
     const word = number >>> WORD;
     made.map[word] = (made.map[word] as number) | (1 << (number >>> BIT));
     let slot = number >>> SLOT;
-    while (made.weights[slot] !== 0) slot = (slot + 1) & LAST_SLOT;
-    made.numbers[slot] = number;
-    made.weights[slot] = bytes.charCodeAt(at++);
+    while (made.known[2 * slot + 1] !== 0) slot = (slot + 1) & LAST_SLOT;
+    made.known[2 * slot] = number;
+    made.known[2 * slot + 1] = (bytes.charCodeAt(at++) << 24) >> 24;
   }
   return made;
 }
 
-function isMapped(map: Int32Array, number: number): boolean {
-  return (((map[number >>> WORD] as number) >>> (number >>> BIT)) & 1) === 1;
-}
-
-function slotOf({ numbers, weights }: Runs, number: number): number {
+function slotOf({ known }: Runs, number: number): number {
   let slot = number >>> SLOT;
-  while (weights[slot] !== 0) {
-    if (numbers[slot] === number) return slot;
+  while (known[2 * slot + 1] !== 0) {
+    if (known[2 * slot] === number) return slot;
     slot = (slot + 1) & LAST_SLOT;
   }
   return -1;
@@ -96,70 +90,77 @@ function slotOf({ numbers, weights }: Runs, number: number): number {
 export function weightOf(number: number): number {
   const table = runs ?? prepareWeights();
   const slot = slotOf(table, number);
-  return slot === -1 ? 0 : (table.weights[slot] as number);
+  return slot === -1 ? 0 : (table.known[2 * slot + 1] as number);
 }
 
-/** The sum over the stretch that is being read, where it began, and what it has met: plain numbers, for the loop's sake. */
-let sum = 0;
-let start = 0;
-let paid = 0;
-let places = 0;
-let place = 0;
-
-function begin(from: number): void {
-  sum = 0;
-  start = from;
-  places = 0;
-  place = -APART;
-  stretch = stretch === 0x7fffffff ? 1 : stretch + 1;
-}
-
-/** Counts the run that ends at `at`; true when the stretch up to it is a match. */
-function counts(table: Runs, slot: number, at: number, length: number): boolean {
-  sum = (sum - Math.imul(TOLL, at - paid)) | 0;
-  paid = at;
-  if (sum <= 0) begin(at + 1 - length);
-  if (table.counted[slot] === stretch) return false;
-  table.counted[slot] = stretch;
-  const weight = table.weights[slot] as number;
-  sum = (sum + weight) | 0;
-  if (weight > 0 && at - place >= APART) {
-    places += 1;
-    place = at;
-  }
-  if (sum <= THRESHOLD || places < LEAST_PLACES) return false;
-  return sum - TOLL * Math.max(0, LEAST_STRETCH - (at + 1 - start)) > THRESHOLD;
-}
+/** Letters whose runs are looked up together. */
+const BATCH = 512;
+/** Runs of a batch that may be known: their numbers, and where their last letters are. */
+const mayBe = new Int32Array(BATCH + 1);
+const lastAt = new Int32Array(BATCH + 1);
 
 /** A stretch of letters in [from, to) that is like an attack, the first that is found, or null. */
 export function findLearned(letters: Uint8Array, from: number, to: number): Stretch | null {
   const table = runs ?? prepareWeights();
-  begin(from);
-  paid = from;
-  const end = firstAbove(table, letters, from, to);
-  return end === -1 ? null : { start: Math.max(from, start), end };
+  const { known, counted } = table;
+  /** The sum over the stretch that is being read, where it began, and what it has met. */
+  let sum = 0;
+  let start = from;
+  let paid = from;
+  let places = 0;
+  let place = -APART;
+  for (let batch = from; batch < to; batch += BATCH) {
+    const found = lookUp(table.map, letters, from, batch, Math.min(to, batch + BATCH));
+    for (let n = 0; n < found; n++) {
+      const slot = slotOf(table, mayBe[n] as number);
+      if (slot === -1) continue;
+      const weight = known[2 * slot + 1] as number;
+      const at = lastAt[n] as number;
+      sum = (sum - Math.imul(TOLL, at - paid)) | 0;
+      paid = at;
+      if (sum <= 0) {
+        sum = 0;
+        // What speaks against a stretch begins none.
+        if (weight < 0) continue;
+        start = at + 1 - RUN;
+        places = 0;
+        place = -APART;
+        stretch = stretch === 0x7fffffff ? 1 : stretch + 1;
+      }
+      if (counted[slot] === stretch) continue;
+      counted[slot] = stretch;
+      sum = (sum + weight) | 0;
+      if (weight > 0 && at - place >= APART) {
+        places += 1;
+        place = at;
+      }
+      if (sum <= THRESHOLD || places < LEAST_PLACES) continue;
+      if (sum - TOLL * Math.max(0, LEAST_STRETCH - (at + 1 - start)) <= THRESHOLD) continue;
+      return { start: Math.max(from, start), end: at + 1 };
+    }
+  }
+  return null;
 }
 
-/** Most letters end no known run, so the loop does nothing for them but look. */
-function firstAbove(table: Runs, letters: Uint8Array, from: number, to: number): number {
-  const { map } = table;
+/**
+ * Puts the runs that end in [at, end) and may be known into `mayBe`; returns how many. Hardly a branch: whether a run is known
+ * is more than a processor can guess. Nothing before `from` is read.
+ */
+function lookUp(map: Int32Array, letters: Uint8Array, from: number, at: number, end: number): number {
   let last = 0;
   let earlier = 0;
-  let first = 0;
-  for (let i = from; i < to; i++) {
-    first = (first << 8) | (earlier >>> 24);
+  for (let i = Math.max(from, at - RUN + 1); i < at; i++) {
     earlier = (earlier << 8) | (last >>> 24);
     last = (last << 8) | (letters[i] as number);
-    const tail = Math.imul(last, LAST);
-    const short = tail ^ Math.imul((last >>> 16) | (earlier << 16), EARLIER);
-    const long = tail ^ Math.imul(earlier, MIDDLE) ^ Math.imul((earlier >>> 16) | (first << 16), FIRST);
-    const may =
-      ((map[short >>> WORD] as number) >>> (short >>> BIT)) | ((map[long >>> WORD] as number) >>> (long >>> BIT));
-    if ((may & 1) === 0) continue;
-    const one = isMapped(map, short) ? slotOf(table, short) : -1;
-    if (one !== -1 && counts(table, one, i, SHORT_RUN)) return i + 1;
-    const other = isMapped(map, long) ? slotOf(table, long) : -1;
-    if (other !== -1 && counts(table, other, i, LONG_RUN)) return i + 1;
   }
-  return -1;
+  let count = 0;
+  for (let i = at; i < end; i++) {
+    earlier = (earlier << 8) | (last >>> 24);
+    last = (last << 8) | (letters[i] as number);
+    const number = Math.imul(last, LAST) ^ Math.imul(earlier << 8, EARLIER);
+    mayBe[count] = number;
+    lastAt[count] = i;
+    count += ((map[number >>> WORD] as number) >>> (number >>> BIT)) & 1;
+  }
+  return count;
 }

@@ -29,7 +29,8 @@ export class Draft {
     this.#spans = 0;
     this.count = 0;
     this.full = false;
-    this.kinds.length = 0;
+    // To set a length costs more than all the rest, and hardly a view undoes anything.
+    if (this.kinds.length > 0) this.kinds.length = 0;
   }
 
   /** Nothing was undone. */

@@ -15,7 +15,7 @@ import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, lastHint,
 import { judge } from "./judge.ts";
 import { LETTER_INDEX } from "./language.ts";
 import { beginLeet, mayMeanMore, undoLeet } from "./leet.ts";
-import { ASCII_ROOM, asciiOf, asciiOrigin, MAX_LETTERS_INPUT, readLetters } from "./letters.ts";
+import { ASCII_ROOM, asciiOf, asciiOrigin, MAX_LETTERS_INPUT, putLetters, readLetters } from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
 import {
   hasSlice,
@@ -163,6 +163,23 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
           { effort, depth, done: done | PUZZLE },
         ))
   );
+}
+
+/** Bytes that are mostly no text: nothing but their ASCII letters and marks, as they stand. At most `MAX_INSPECTED`. */
+export function exploreLetters(bytes: Uint8Array): Sighting | null {
+  const { ascii: letters } = levels[0] as Level;
+  const count = putLetters(bytes, 0, bytes.length, letters, 0);
+  const match = judge({ letters, count, text: bytes, learned: true });
+  if (match === null) return null;
+  if (match.inText) return { match, view: "", start: match.start, end: match.end };
+  return { match, view: "", start: placeOf(bytes, match.start), end: placeOf(bytes, match.end - 1) + 1 };
+}
+
+/** Where the letter stands that has so many before it. */
+function placeOf(bytes: Uint8Array, letter: number): number {
+  let count = 0;
+  for (let i = 0; i < bytes.length; i++) if (LETTER_INDEX[bytes[i] as number] !== 26 && count++ === letter) return i;
+  return bytes.length;
 }
 
 function leet(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {

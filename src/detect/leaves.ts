@@ -72,13 +72,15 @@ export function readLeaves(source: Uint8Array, cut: boolean, out: Uint8Array, li
   nested = 0;
   if (cut) {
     // The first quote ends a string when JSON goes on behind it, else it opens one.
-    const close = closingQuote(source, 0);
+    count = unescaped(source, 0, source.length, out, 0, out.length);
+    const close = stopped;
     const next = nextMark(source, close + 1);
     if (next === 0 || next === 0x2c || next === 0x3a || next === 0x7d || next === 0x5d) {
-      count = unescaped(source, 0, close, out, 0, out.length);
       if (count >= limit) return unescaped(source, 0, close, out, 0, limit);
       out[count++] = NEWLINE;
       from = close + 1;
+    } else {
+      count = 0;
     }
   }
   for (let open = source.indexOf(QUOTE, from); open !== -1; ) {
@@ -131,12 +133,6 @@ function isLabel(source: Uint8Array, from: number, to: number): boolean {
     if (i === label.length) return true;
   }
   return false;
-}
-
-function closingQuote(source: Uint8Array, from: number): number {
-  let i = from;
-  while (i < source.length && source[i] !== QUOTE) i += source[i] === BACKSLASH ? 2 : 1;
-  return Math.min(i, source.length);
 }
 
 /** Copies a string until its closing quote, or `to`; leaves in `stopped` where that is. Never longer than it was. */

@@ -2,6 +2,7 @@
 
 const MAX_NAMES = 1024;
 const MAX_TRIES = 32;
+const FEW = 64;
 
 /** The same for a word in any case. */
 export function wordNumber(text: Uint8Array, start: number, end: number): number {
@@ -33,10 +34,15 @@ export class Names {
 
   open(text: Uint8Array): void {
     this.#text = text;
-    // One by one: to fill both arrays costs more than to read a text of some kilobytes.
-    for (let name = 0; name < this.count; name++) {
-      this.#places[this.#placeOf[name] as number] = 0;
-      this.seen[this.#glanceOf[name] as number] = 0;
+    // A few one by one: to fill both arrays costs more than to read a text of some kilobytes.
+    if (this.count > FEW) {
+      this.#places.fill(0);
+      this.seen.fill(0);
+    } else {
+      for (let name = 0; name < this.count; name++) {
+        this.#places[this.#placeOf[name] as number] = 0;
+        this.seen[this.#glanceOf[name] as number] = 0;
+      }
     }
     this.count = 0;
   }

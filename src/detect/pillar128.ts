@@ -1,7 +1,7 @@
 /** Pillar 128: attacks on models in the text of a request, under whatever disguise can be undone. */
 import type { Finding } from "../model/finding.ts";
 import { type Budget, Effort, UNLIMITED } from "./effort.ts";
-import { explore, MAX_DEPTH, MIN_LETTERS, type Sighting } from "./lattice.ts";
+import { explore, exploreLetters, MIN_LETTERS, type Sighting } from "./lattice.ts";
 import { isJson, leafOrigin, nestedLeaf, nestedLeaves, readLeaves } from "./leaves.ts";
 import { MAX_INSPECTED, readLetters, textualPart } from "./letters.ts";
 
@@ -27,26 +27,35 @@ export function inspectBytes(bytes: Uint8Array, cutJson = false, budget: Budget 
 }
 
 function inspectText(bytes: Uint8Array, effort: Effort): Inspection {
-  if (readBad(bytes) <= bytes.length / 16) return finding(explore(bytes, effort), "");
-  // A recipe or a code is text: in a body that is mostly none, only the parts that are text are read as such.
-  const plain = explore(bytes, effort, MAX_DEPTH);
+  if (readBad(bytes) <= BAD_SAMPLE / 16) return finding(explore(bytes, effort), "");
+  // A disguise is text: in a body that is mostly none, only the parts that are text are read as such.
+  const plain = exploreLetters(bytes);
   if (plain !== null) return finding(plain, "");
+  if (!effort.inTime()) return "exhausted";
   const found = explore(textualPart(bytes), effort);
   return finding(found === null || found === "exhausted" ? found : { ...found, start: 0, end: bytes.length }, "");
 }
 
 const BAD_SAMPLE = 4096;
+const BAD_PARTS = 16;
 
-/** Bytes that are no UTF-8, told from the beginning of a long text. */
+/** Bytes that are no UTF-8, told of a long text from parts that are spread over it. */
 function readBad(bytes: Uint8Array): number {
-  if (bytes.length <= BAD_SAMPLE) return readLetters(bytes).bad;
-  return (readLetters(bytes.subarray(0, BAD_SAMPLE)).bad * bytes.length) / BAD_SAMPLE;
+  if (bytes.length <= BAD_SAMPLE) return (readLetters(bytes).bad * BAD_SAMPLE) / bytes.length;
+  const part = BAD_SAMPLE / BAD_PARTS;
+  let bad = 0;
+  for (let n = 0; n < BAD_PARTS; n++) {
+    const at = Math.floor((n * (bytes.length - part)) / (BAD_PARTS - 1));
+    bad += readLetters(bytes.subarray(at, at + part)).bad;
+  }
+  return bad;
 }
 
 function inspectJson(bytes: Uint8Array, cutJson: boolean, effort: Effort): Inspection {
   const length = readLeaves(bytes, cutJson, leaves);
   // Kept before anything is read again.
-  const places = Array.from({ length: nestedLeaves() }, (_, i) => nestedLeaf(i));
+  const nested = nestedLeaves();
+  const places = nested === 0 ? NO_PLACES : Array.from({ length: nested }, (_, i) => nestedLeaf(i));
   const text = leaves.subarray(0, length);
   const seen = explore(text, effort);
   if (seen === "exhausted") return seen;
@@ -62,6 +71,7 @@ function inspectJson(bytes: Uint8Array, cutJson: boolean, effort: Effort): Inspe
 }
 
 type Place = ReturnType<typeof nestedLeaf>;
+const NO_PLACES: readonly Place[] = [];
 
 /** JSON in a string of JSON. */
 function inspectNested(bytes: Uint8Array, cutJson: boolean, { from, to }: Place, effort: Effort): Inspection {

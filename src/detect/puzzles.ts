@@ -77,14 +77,22 @@ function fillersOf(text: Uint8Array): Filler[] {
   for (let i = 0; i < last && found.length < MAX_FILLERS && tries < MAX_TRIES; i++) {
     const first = (((text[i] as number) & 31) << 10) | (((text[i + 1] as number) & 31) << 5);
     if (BEGINS[first | ((text[i + 2] as number) & 31)] === 0) continue;
-    const verb = VERBS.find((one) => startsWith(text, i, one));
-    if (verb === undefined) continue;
+    const verb = verbAt(text, i);
+    if (verb === null) continue;
     tries += 1;
     const filler = fillerAt(text, i + verb.length);
     if (filler !== null && !found.some((one) => same(one.from, filler.from))) found.push(filler);
     i += verb.length - 1;
   }
   return found;
+}
+
+function verbAt(text: Uint8Array, at: number): Uint8Array | null {
+  for (let n = 0; n < VERBS.length; n++) {
+    const verb = VERBS[n] as Uint8Array;
+    if (startsWith(text, at, verb)) return verb;
+  }
+  return null;
 }
 
 function startsWith(text: Uint8Array, at: number, word: Uint8Array): boolean {
@@ -125,8 +133,8 @@ function standsBetween(text: Uint8Array, filler: Uint8Array, least: number): boo
   const first = filler[0] ?? 0;
   const last = text.length - filler.length;
   let found = 0;
-  for (let at = 1; at < last; at++) {
-    if (text[at] !== first || IS_TOKEN[text[at - 1] as number] === 0) continue;
+  for (let at = text.indexOf(first, 1); at !== -1 && at < last; at = text.indexOf(first, at + 1)) {
+    if (IS_TOKEN[text[at - 1] as number] === 0) continue;
     if (IS_TOKEN[text[at + filler.length] as number] === 0 || !startsWith(text, at, filler)) continue;
     found += 1;
     if (found === least) return true;
@@ -274,7 +282,7 @@ function putWords(text: Uint8Array, draft: Draft): void {
   let end = text.length;
   for (let i = text.length - 1; i >= -1; i--) {
     if (i >= 0 && (text[i] as number) > SPACE) continue;
-    draft.putAll(text.subarray(i + 1, end));
+    for (let j = i + 1; j < end; j++) draft.put(text[j] as number);
     draft.put(SPACE);
     end = Math.max(0, i);
   }

@@ -39,27 +39,37 @@ const JOINING = new Set(
   }),
 );
 
-/** Kind of the byte before << 3 | kind → 1 where something happens: a word begins or ends, a mark or a stop stands. */
+/** Kind of the byte before << 3 | kind → 1 where something happens: a word ends, a mark or a stop stands. */
 const HAPPENS = new Uint8Array(64);
+/** The same → every bit where a word begins. */
+const BEGINS = new Int8Array(64);
 for (const before of [0, WORD, MARK, STOP]) {
   for (const kind of [0, WORD, MARK, STOP]) {
-    HAPPENS[(before << 3) | kind] = kind > WORD || (before === WORD) !== (kind === WORD) ? 1 : 0;
+    HAPPENS[(before << 3) | kind] = kind > WORD || (before === WORD && kind !== WORD) ? 1 : 0;
+    BEGINS[(before << 3) | kind] = before !== WORD && kind === WORD ? -1 : 0;
   }
 }
 const placeAt = new Int32Array(MAX_LETTERS_INPUT + 1);
+/** Where the last word before a place begins. */
+const wordAt = new Int32Array(MAX_LETTERS_INPUT + 1);
 
 /** Puts where something happens in `placeAt`; returns how often. No branches: in text little can be guessed from what was before. */
 function placesOf(text: Uint8Array): number {
   const length = text.length;
   let count = 0;
   let before = 0;
+  let word = 0;
   for (let i = 0; i < length; i++) {
     const kind = KIND[text[i] as number] as number;
+    const both = before | kind;
     placeAt[count] = i;
-    count += HAPPENS[before | kind] as number;
+    wordAt[count] = word;
+    count += HAPPENS[both] as number;
+    word ^= (word ^ i) & (BEGINS[both] as number);
     before = kind << 3;
   }
   placeAt[count] = length;
+  wordAt[count] = word;
   return count + (HAPPENS[before] as number);
 }
 
@@ -104,22 +114,17 @@ export class Recipe {
     /** Behind the last literal that was read over, and behind the last that was taken in its order. */
     let from = 0;
     let taken = 0;
-    let start = -1;
     for (let i = 0; i < places && !this.exhausted; i++) {
       const at = placeAt[i] as number;
       if (at < from) continue;
       const code = byteAt(text, at);
       const kind = KIND[code];
-      if (kind === WORD) {
-        start = at;
-        continue;
-      }
-      if (start !== -1) {
+      const start = wordAt[i] as number;
+      if (start >= from && at > 0 && KIND[text[at - 1] as number] === WORD) {
         // Nearly every word of nearly every text ends here, before it costs a call.
         const after = code === 0x20 ? byteAt(text, at + 1) : code;
         const mayAssign = after === 0x3d || after === 0x3a || after === 0x69;
         if (mayAssign || this.#pieces > 0 || seen[glance(text, start, at)] !== 0) this.#word(start, at);
-        start = -1;
       }
       if (kind === STOP) this.#finish();
       if (kind !== MARK) continue;

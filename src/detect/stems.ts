@@ -24,6 +24,8 @@ interface Stem {
   readonly bytes: Uint8Array;
   /** Bytes of the stem behind the four that are looked up. */
   readonly behind: number;
+  /** The byte before the four: most that have the four lack it. -1: the stem begins with the four. */
+  readonly before: number;
   readonly rule: StemRule;
 }
 
@@ -67,9 +69,10 @@ export class StemIndex {
       const at = bytes.length - 1 - behind;
       const four = bytes.subarray(at - 3, at + 1).reduce((code, byte) => (code << 8) | byte, 0);
       this.#endings[slotOf(four)] = 1;
+      const stem = { bytes, behind, before: bytes[at - 4] ?? -1, rule };
       const stems = this.#stems.get(four);
-      if (stems === undefined) this.#stems.set(four, [{ bytes, behind, rule }]);
-      else stems.push({ bytes, behind, rule });
+      if (stems === undefined) this.#stems.set(four, [stem]);
+      else stems.push(stem);
     }
   }
 
@@ -87,7 +90,10 @@ export class StemIndex {
   #matchAt(bytes: Uint8Array, from: number, to: number, at: number): StemMatch | null {
     const stems = this.#stems.get(fourUpTo(bytes, at, this.#fold));
     if (stems === undefined) return null;
-    for (const stem of stems) {
+    const before = at > 3 ? (bytes[at - 4] as number) | this.#fold : 0;
+    for (let n = 0; n < stems.length; n++) {
+      const stem = stems[n] as Stem;
+      if (stem.before !== before && stem.before !== -1) continue;
       const start = this.#startOf(stem, bytes, at);
       if (start < from || start + stem.bytes.length > to) continue;
       this.#text ??= asCharacters(bytes.subarray(from, to));
@@ -111,8 +117,8 @@ export class StemIndex {
 /** Four bytes up to `at`; what is before the first is nothing. */
 function fourUpTo(bytes: Uint8Array, at: number, fold: number): number {
   let four = 0;
-  for (let i = at - 3; i <= at; i++) four = (four << 8) | (i < 0 ? 0 : (bytes[i] as number)) | fold;
-  return four;
+  for (let i = Math.max(0, at - 3); i <= at; i++) four = (four << 8) | (bytes[i] as number);
+  return four | (fold << 24) | (fold << 16) | (fold << 8) | fold;
 }
 
 /** The next of every second place from `at` on where a stem may end, or -1. Alone, so that it is compiled as the loop it is. */

@@ -21,6 +21,17 @@ const WORDS = [
   ...["alert", "prompt", "confirm", "expression", "fetch", "function", "document", "javascript"],
 ].map((word) => Uint8Array.from(word, (letter) => letter.charCodeAt(0) - 0x61));
 
+/** Steps from the first letter of a word to its third, which turning leaves alone and a mirror turns round → 1. */
+const STEPS = new Uint8Array(27 * 27);
+for (const [first = 0, second = 0, third = 0] of WORDS) {
+  STEPS[stepsOf(first, second, third)] = 1;
+  STEPS[stepsOf(25 - first, 25 - second, 25 - third)] = 1;
+}
+
+function stepsOf(first: number, second: number, third: number): number {
+  return ((second - first + 26) % 26) * 27 + ((third - second + 26) % 26);
+}
+
 /** What a mark may stand for in a drawn word. */
 const DRAWN: Readonly<Record<string, string>> = {
   "0": "o",
@@ -80,6 +91,10 @@ function isData(text: Uint8Array, colon: number): boolean {
 function isUndone(text: Uint8Array, start: number, end: number, draft: Draft): boolean {
   const length = end - start;
   if (length < 5 || length > LONGEST) return false;
+  let marks = 0;
+  for (let i = start; i < end; i++) marks |= WORDLIKE[text[i] as number] as number;
+  // Most are words of nothing but letters, and of another shape.
+  if (marks === 1 && STEPS[stepsAt(text, start)] === 0) return false;
   for (const word of WORDS) {
     if (word.length === length && isUndoneAs(text, start, word, draft)) return true;
   }
@@ -97,6 +112,14 @@ function isUndoneAs(text: Uint8Array, start: number, word: Uint8Array, draft: Dr
 /** Between the two words of an address stands a colon. */
 function placeOf(start: number, i: number, word: Uint8Array): number {
   return start + i + (word === DATA && i >= SCHEME ? 1 : 0);
+}
+
+function stepsAt(text: Uint8Array, at: number): number {
+  return stepsOf(
+    LETTER_INDEX[text[at] as number] as number,
+    LETTER_INDEX[text[at + 1] as number] as number,
+    LETTER_INDEX[text[at + 2] as number] as number,
+  );
 }
 
 /** By how much every letter is turned, `MIRROR` when they are mirrored, 0 when it is neither. */

@@ -2,7 +2,7 @@
 import type { Config, GovernanceConfig } from "../config/config.ts";
 import { attestationProblem } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
-import { paramsHash } from "../crypto/params-hash.ts";
+import { limitsHash, paramsHash } from "../crypto/params-hash.ts";
 import { INSPECTORS, SliceSize } from "../detect/inspect.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { type Decision, failClosed } from "../model/decision.ts";
@@ -130,6 +130,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       policyVersion: policy_version ?? null,
       paramsHash: paramsHash(question, bodySha256, runtime),
       redactedHash: redacted === null ? null : `sha256-${await hashInTurns(runtime, redacted)}`,
+      limitsHash: limitsHash(metadata, runtime),
     };
     const keys = { find: (kid: string) => ring.find(kid), now: runtime.now() / 1000 };
     const problem = await attestationProblem(attestation, wanted, keys);
@@ -185,13 +186,13 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       if (refused?.error === "decision_crashed") throw new Error("the decision crashed at the plane");
       const read = await readAnswer(reply, { maxBody: config.maxBody, clock });
       const { answer, redacted } = read;
-      const ruling = rulingOf(answer, redacted);
+      const { ruling, limit } = rulingOf(answer, redacted);
       await attested(id, asked, read, body);
       circuit.success();
       policyVersion = answer.policy_version ?? policyVersion;
       const { attestation } = answer;
       const attestationHash = typeof attestation === "string" ? runtime.sha256(attestation) : null;
-      return decisionOf(ruling, { egress, held, attestationHash });
+      return decisionOf(ruling, { egress, held, attestationHash, limit });
     } catch (thrown) {
       if (blamed && thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
       else circuit.release();

@@ -22,18 +22,11 @@ const COMPLAIN_MS = 5_000;
 
 /** With a Redis it waits for the first try to reach it, so that a gateway that starts beside it refuses nobody. */
 export async function openLimiter(runtime: Runtime, config: Config, env: LimiterEnv): Promise<Limiter> {
-  let told = Number.NEGATIVE_INFINITY;
-  const failed = (thrown: unknown): void => {
-    if (runtime.monotonic() - told < COMPLAIN_MS) return;
-    told = runtime.monotonic();
-    const full = thrown instanceof Fault && thrown.code === "limits_uncounted";
-    const what = full ? "limits cannot count any more names" : "the counters of limits cannot be asked";
-    env.log.error(what, { problem: messageOf(thrown) });
-  };
+  const { store, failed } = await openCounters(runtime, config, env);
   return new Limiter({
     runtime,
     program: env.program,
-    store: await openStore(runtime, config, env, failed),
+    store,
     tenant: config.orgId,
     shadow: config.mode === "shadow",
     decode: bodyDecoder(runtime, config),
@@ -42,10 +35,33 @@ export async function openLimiter(runtime: Runtime, config: Config, env: Limiter
   });
 }
 
+export interface Counters {
+  readonly store: LimitStore;
+  /** Tells the log now and then that they cannot be asked. */
+  readonly failed: (thrown: unknown) => void;
+}
+
+/** Waits as `openLimiter`. */
+export async function openCounters(
+  runtime: Runtime,
+  config: Pick<Config, "redis" | "enforceTimeoutMs">,
+  env: Pick<LimiterEnv, "counters" | "log">,
+): Promise<Counters> {
+  let told = Number.NEGATIVE_INFINITY;
+  const failed = (thrown: unknown): void => {
+    if (runtime.monotonic() - told < COMPLAIN_MS) return;
+    told = runtime.monotonic();
+    const full = thrown instanceof Fault && thrown.code === "limits_uncounted";
+    const what = full ? "limits cannot count any more names" : "the counters of limits cannot be asked";
+    env.log.error(what, { problem: messageOf(thrown) });
+  };
+  return { store: await openStore(runtime, config, env, failed), failed };
+}
+
 async function openStore(
   runtime: Runtime,
-  { redis, enforceTimeoutMs }: Config,
-  { counters, log }: LimiterEnv,
+  { redis, enforceTimeoutMs }: Pick<Config, "redis" | "enforceTimeoutMs">,
+  { counters, log }: Pick<LimiterEnv, "counters" | "log">,
   failed: (thrown: unknown) => void,
 ): Promise<LimitStore> {
   if (redis === null) return counters ?? new MemoryLimits(runtime);

@@ -27,7 +27,8 @@ interface Held {
 
 interface Means {
   readonly store: LimitStore;
-  readonly places: Places;
+  /** Null: somebody else keeps the places. */
+  readonly places: Places | null;
   readonly decode: Runtime["decode"];
 }
 
@@ -43,7 +44,7 @@ export class Reservation {
     this.#means = means;
     const reads = held.claims.some(({ part }) => part === "tokens" || part === "money");
     this.tap = reads ? new UsageTap(means.decode) : null;
-    for (const { kind, key } of held.needs) if (kind === "slots") means.places.hold(held.holder, key);
+    for (const { kind, key } of held.needs) if (kind === "slots") means.places?.hold(held.holder, key);
   }
 
   /** Nothing has left: budgets and places are given back, as often as it is called once. */
@@ -66,7 +67,7 @@ export class Reservation {
   #end(): boolean {
     const first = !this.#over;
     this.#over = true;
-    if (first) this.#means.places.drop(this.#held.holder);
+    if (first) this.#means.places?.drop(this.#held.holder);
     return first;
   }
 

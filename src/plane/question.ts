@@ -12,6 +12,10 @@ export const QUESTION_ROOM = 1024 * 1024;
 export interface Asked {
   readonly id: string;
   readonly question: Question;
+  /** It came through a tunnel that has been decided. */
+  readonly inside: boolean;
+  /** Of the body as it is sent: the relay's account where it is coded, else what came. */
+  readonly bytes: number;
 }
 
 export interface QuestionReading {
@@ -35,7 +39,9 @@ export async function readQuestion(bytes: Uint8Array, { maxBody, clock, now }: Q
     const base64 = told.encoding === "base64";
     body = await gather(pieces ?? told.data, { name: "body.data", maxBytes: maxBody, base64, complain });
   }
-  return { id: about.id, question: questionOf(about, body, now()) };
+  const coded = told !== null && told.decoded.length > 0;
+  const sent = coded ? told.length : (body?.length ?? 0);
+  return { id: about.id, question: questionOf(about, body, now()), inside: about.parent !== null, bytes: sent };
 }
 
 function questionOf(about: Omit<DecisionRequest, "body">, body: Uint8Array | null, at: number): Question {

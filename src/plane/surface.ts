@@ -3,14 +3,14 @@ import { Hono } from "hono/tiny";
 import type { AttestationKey } from "../crypto/attestation.ts";
 import { constantTimeEqual } from "../crypto/digest.ts";
 import type { Jwks } from "../crypto/jwk.ts";
-import type { Ruled } from "../engine/engine.ts";
 import { Fault } from "../errors.ts";
 import { type HealthAnswer, type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
 import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
 import type { Arrived, ServeHandler } from "../runtime/contract.ts";
-import { answerOf, json, type Machine, refusal } from "./answer.ts";
+import { answerOf, json, type LimitedRuling, type Machine, refusal } from "./answer.ts";
 import { bundleOf } from "./bundle.ts";
+import type { Limiting } from "./limiting.ts";
 import type { PlaneMetrics } from "./metrics.ts";
 import { openApiText } from "./openapi.ts";
 import { type Asked, readQuestion } from "./question.ts";
@@ -26,6 +26,7 @@ export interface Surface {
   readonly runtime: Machine & { monotonic(): number };
   readonly tenancy: Tenancy;
   readonly ruler: Ruler;
+  readonly limiting: Limiting;
   readonly metrics: PlaneMetrics;
   readonly log: Log;
   /** Null: answers carry no attestation. */
@@ -85,10 +86,12 @@ export function planeSurface(surface: Surface): ServeHandler {
     // Taken once: a policy that is read again meanwhile is the next question's.
     const { engine } = tenant.policy;
     const { policyVersion } = engine;
-    let ruled: Ruled;
+    const limits = { tenant: tenant.id, program: tenant.policy.limits() };
+    let ruled: LimitedRuling | "exhausted";
     let response: Response;
     try {
-      ruled = await surface.ruler.rule(engine, asked.question);
+      const ruling = await surface.ruler.rule(engine, asked.question);
+      ruled = ruling === "exhausted" ? ruling : await surface.limiting.apply(limits, asked, ruling);
       response =
         ruled === "exhausted"
           ? refused(422, "inspection_exhausted", { message: "the inspection ran out of its budget", policyVersion })
@@ -100,7 +103,7 @@ export function planeSurface(surface: Surface): ServeHandler {
     }
     const took = runtime.monotonic() - began;
     metrics.seconds.observe(took / 1000);
-    const decision = ruled === "exhausted" ? "fail_closed" : ruled.verdict;
+    const decision = ruled === "exhausted" || isOutage(ruled) ? "fail_closed" : ruled.verdict;
     metrics.decisions.with(tenant.id, decision).inc();
     if (surface.decisionLog) {
       const { question, id } = asked;
@@ -173,6 +176,11 @@ export function planeSurface(surface: Surface): ServeHandler {
     return refused(500, "internal", { message: "internal error" });
   });
   return (request, peer, arrived) => app.fetch(request, { peer, arrived });
+}
+
+/** The relay answers 503: what the counters could not be asked about is refused. */
+function isOutage({ limit }: LimitedRuling): boolean {
+  return limit !== undefined && "status" in limit && limit.status === 503;
 }
 
 /** Whose head this is, or null. */

@@ -39,6 +39,7 @@ export function limitsHash(
   digest: Pick<Digest, "sha256">,
 ): string | undefined {
   const limit = metadata?.limit ?? null;
-  if (limit === null) return undefined;
-  return `sha256-${digest.sha256(canonicalize({ limit }))}`;
+  const settle = metadata?.settle ?? null;
+  if (limit === null && settle === null) return undefined;
+  return `sha256-${digest.sha256(canonicalize({ limit, settle }))}`;
 }

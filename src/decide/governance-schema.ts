@@ -1,5 +1,6 @@
 /** The decision API (docs/governance-api.md) as schemas: what the relay sends a plane, and all a plane may answer. */
 import { z } from "zod";
+import { settleSchema } from "./outcome-schema.ts";
 
 /** A credential as the plane sees it. The fingerprint is keyed: it can be compared, not reversed or looked up. */
 export const credentialSchema = z.strictObject({
@@ -145,6 +146,7 @@ export const rulingMetadataSchema = z.looseObject({
   /** What the ruling rests on. No text of the request is in it. */
   findings: z.array(findingSchema).max(64).nullish(),
   limit: limitWordSchema.nullish(),
+  settle: settleSchema.nullish(),
 });
 
 /** Any answer that is no decision. */

@@ -22,7 +22,8 @@ const COMPLAIN_MS = 5_000;
 
 /** With a Redis it waits for the first try to reach it, so that a gateway that starts beside it refuses nobody. */
 export async function openLimiter(runtime: Runtime, config: Config, env: LimiterEnv): Promise<Limiter> {
-  const { store, failed } = await openCounters(runtime, config, env);
+  const counters = env.counters ?? new MemoryLimits(runtime);
+  const { store, failed } = await openCounters(runtime, config, { counters, log: env.log });
   return new Limiter({
     runtime,
     program: env.program,
@@ -35,18 +36,18 @@ export async function openLimiter(runtime: Runtime, config: Config, env: Limiter
   });
 }
 
-export interface Counters {
-  readonly store: LimitStore;
+export interface Counters<S extends LimitStore> {
+  readonly store: S;
   /** Tells the log now and then that they cannot be asked. */
   readonly failed: (thrown: unknown) => void;
 }
 
 /** Waits as `openLimiter`. */
-export async function openCounters(
+export async function openCounters<S extends LimitStore>(
   runtime: Runtime,
   config: Pick<Config, "redis" | "enforceTimeoutMs">,
-  env: Pick<LimiterEnv, "counters" | "log">,
-): Promise<Counters> {
+  env: Counting<S>,
+): Promise<Counters<S | RedisLimits>> {
   let told = Number.NEGATIVE_INFINITY;
   const failed = (thrown: unknown): void => {
     if (runtime.monotonic() - told < COMPLAIN_MS) return;
@@ -58,13 +59,19 @@ export async function openCounters(
   return { store: await openStore(runtime, config, env, failed), failed };
 }
 
-async function openStore(
+interface Counting<S> {
+  /** Who counts when no Redis does. */
+  readonly counters: S;
+  readonly log: Log;
+}
+
+async function openStore<S extends LimitStore>(
   runtime: Runtime,
   { redis, enforceTimeoutMs }: Pick<Config, "redis" | "enforceTimeoutMs">,
-  { counters, log }: Pick<LimiterEnv, "counters" | "log">,
+  { counters, log }: Counting<S>,
   failed: (thrown: unknown) => void,
-): Promise<LimitStore> {
-  if (redis === null) return counters ?? new MemoryLimits(runtime);
+): Promise<S | RedisLimits> {
+  if (redis === null) return counters;
   const ca = redis.ca === null ? {} : { ca: redis.ca };
   const client = runtime.redis({ url: redis.url, connectTimeoutMs: enforceTimeoutMs, ...ca });
   await client.tried;

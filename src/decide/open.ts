@@ -37,8 +37,8 @@ export interface OpenedDecider extends Decider, AddressPolicy {
    * another one, or found it stale, or no longer.
    */
   watch(changed: (result: { readonly ok: boolean; readonly message: string }) => void): void;
-  /** Lets go of connections to the plane, and looks for nothing any more. */
-  close(): void;
+  /** Lets go of connections to the plane, when it has heard the last of what left, and looks for nothing any more. */
+  close(): Promise<void>;
 }
 
 const MAX_REMEMBERED = 1_000_000;
@@ -56,6 +56,8 @@ const NO_POLICY =
   'no policy is configured: every public host is allowed; attacks on models (Pillar 128), secrets and internal addresses are vetoed, personal data is only noted; to tighten, set EVE_PROXY_POLICY to a file with "version: 1" and "extends: [llm-only]", and see docs/policy.md';
 
 const DEGRADED = "DEGRADED: the governance plane is down; what it allowed before passes, everything else fails closed";
+const LOST_OUTCOMES =
+  "the governance plane is not told how requests ended: what its limits have reserved for them stays reserved";
 const BAD_CANDIDATE = "the candidate policy is no good and compares nothing new";
 
 /** What deciders tell besides their decisions. None of them throws. */
@@ -88,9 +90,11 @@ async function openPlane(
   config: Config,
   governance: GovernanceConfig,
   policy: Policy,
+  warn: (message: string) => void,
 ): Promise<PlaneDecider> {
   const { planeDecider } = await import("./governance.ts");
-  return planeDecider(runtime, { ...config, governance }, policy);
+  const say = seldom(runtime, warn);
+  return planeDecider(runtime, { ...config, governance }, policy, () => say(LOST_OUTCOMES));
 }
 
 const SELDOM_MS = 10_000;
@@ -116,7 +120,7 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
   if (policy.version === null && governance === null) events.warn(NO_POLICY);
   const fingerprint = fingerprints(runtime, config);
   const engine = embeddedDecider(runtime, config, policy, fingerprint);
-  const plane = governance === null ? null : await openPlane(runtime, config, governance, policy);
+  const plane = governance === null ? null : await openPlane(runtime, config, governance, policy, events.warn);
   const warnOfLeft = (): void => {
     const left = plane === null ? null : leftToPlane(policy.engineOnly());
     if (left !== null) events.warn(left);
@@ -198,10 +202,11 @@ export async function openDecider(runtime: Runtime, config: Config, events: Deci
         known = now;
       });
     },
-    close() {
+    lent: (egress) => plane?.lent(egress) ?? null,
+    async close() {
       poll.stop();
-      plane?.close();
       fetched?.close();
+      await plane?.close();
     },
   };
 }

@@ -8,6 +8,7 @@ import {
   type LimitWord,
   type Refusal,
 } from "../decide/governance-schema.ts";
+import type { Settle } from "../decide/outcome-schema.ts";
 import { bodyText, writeBase64 } from "../decide/plane-request.ts";
 import type { Ruling } from "../engine/ruling.ts";
 import type { Finding } from "../model/finding.ts";
@@ -28,6 +29,8 @@ type AnsweredTo = Pick<Asked, "id" | "question">;
 /** A ruling with what limits have made of it. */
 export interface LimitedRuling extends Ruling {
   readonly limit?: LimitWord;
+  /** What it took from limits can be settled. */
+  readonly settle?: Settle;
 }
 
 const MAX_TEXT = 4096;
@@ -72,12 +75,13 @@ export async function answerOf(
 }
 
 function factsOf(ruling: LimitedRuling): DecisionAnswer {
-  const { verdict, rule, policyVersion, pillar, vector, ttlS, would, controls, findings, limit } = ruling;
+  const { verdict, rule, policyVersion, pillar, vector, ttlS, would, controls, findings, limit, settle } = ruling;
   const metadata: Record<string, unknown> = {};
   if (would !== null) metadata.would = would;
   if (controls.length > 0) metadata.controls = controls;
   if (findings.length > 0) metadata.findings = findings.map(told);
   if (limit !== undefined) metadata.limit = limit;
+  if (settle !== undefined) metadata.settle = settle;
   return {
     decision: verdict,
     reason: cut(ruling.reason, MAX_TEXT),

@@ -3,15 +3,20 @@ import { LIMIT_FIELDS, type LimitField } from "../decide/governance-schema.ts";
 import { Limiter, type LimitResult } from "../decide/limits.ts";
 import type { Counters } from "../decide/limits-open.ts";
 import { subjectOfQuestion } from "../decide/limits-question.ts";
+import type { Outcome } from "../decide/outcome-schema.ts";
 import { permits, type Ruling } from "../engine/ruling.ts";
 import type { LimitProgram } from "../limits/compile.ts";
+import type { LendingStore } from "../limits/store.ts";
 import { allow, type Decision } from "../model/decision.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { LimitedRuling } from "./answer.ts";
 import type { Asked } from "./question.ts";
+import { Settling } from "./settling.ts";
 
-export interface LimitingParts extends Counters {
+export interface LimitingParts extends Counters<LendingStore> {
   readonly runtime: ConstructorParameters<typeof Limiter>[0]["runtime"];
+  /** Hex HMAC under a key that only the replicas have. */
+  readonly hmac: (text: string) => string;
   readonly counted: (tenant: string, limit: string, result: LimitResult) => void;
 }
 
@@ -23,11 +28,13 @@ export interface TenantLimits {
 
 export class Limiting {
   readonly #parts: LimitingParts;
+  readonly #settling: Settling;
   /** One a tenant that has been asked for; there are never many. */
   readonly #limiters = new Map<string, Limiter>();
 
   constructor(parts: LimitingParts) {
     this.#parts = parts;
+    this.#settling = new Settling(parts);
   }
 
   /** False while the counters cannot be asked. */
@@ -52,7 +59,15 @@ export class Limiting {
     });
     const { decision, reservation } = await this.#of(tenant).claim(program, subject, before);
     if (decision === before && reservation === null) return ruled;
-    return said(decision, before, ruled);
+    const limited = said(decision, before, ruled);
+    const settle = reservation === null ? null : this.#settling.lend(tenant, reservation);
+    return settle === null ? limited : { ...limited, settle };
+  }
+
+  /** How many of them were known. Rejects when the counters cannot be had. */
+  async settle(tenant: string, outcomes: readonly Outcome[]): Promise<number> {
+    const known = await Promise.all(outcomes.map((outcome) => this.#settling.settle(tenant, outcome)));
+    return known.filter(Boolean).length;
   }
 
   #of(tenant: string): Limiter {

@@ -14,6 +14,8 @@ export interface PlaneMetrics {
   readonly inFlight: Gauge;
   /** Labels: tenant, limit, result. */
   readonly limits: Family<Counter>;
+  /** Labels: result. */
+  readonly outcomes: Family<Counter>;
   /** 1 while the counters of limits can be asked. */
   readonly limitsUp: Gauge;
   readonly policyStale: Gauge;
@@ -38,6 +40,9 @@ export function planeMetrics(): PlaneMetrics {
     limits: registry.counter("sallyport_plane_limit_results_total", "What limits said of questions they matched.", {
       labels: ["tenant", "limit", "result"],
       maxSeries: 4096,
+    }),
+    outcomes: registry.counter("sallyport_plane_outcomes_total", "Ends of requests that relays told.", {
+      labels: ["result"],
     }),
     limitsUp: registry.gauge("sallyport_plane_limits_up", "1 while the counters of limits can be asked.", "min").with(),
     policyStale: registry

@@ -4,6 +4,7 @@ import { type AttestationKey, attestationKey } from "../crypto/attestation.ts";
 import { type Jwks, jwks } from "../crypto/jwk.ts";
 import { loadPrivate } from "../crypto/keys.ts";
 import { decodedCap } from "../decide/decode.ts";
+import { LendingMemory } from "../decide/limits-lending.ts";
 import { openCounters } from "../decide/limits-open.ts";
 import { seldom } from "../decide/open.ts";
 import { Poll } from "../decide/poll.ts";
@@ -61,7 +62,8 @@ export class Plane {
     const { enforceTimeoutMs } = config;
     const limiting = new Limiting({
       runtime,
-      ...(await openCounters(runtime, config, { counters: null, log: this.#log })),
+      ...(await openCounters(runtime, config, { counters: new LendingMemory(runtime), log: this.#log })),
+      hmac: settlingKey(runtime, config.signingKey),
       counted: (tenant, limit, result) => metrics.limits.with(tenant, limit, result).inc(),
     });
     this.#limiting = limiting;
@@ -127,6 +129,12 @@ export class Plane {
         { tenants: named },
       );
     }
+    if (limited.length > 0 && this.#config.redis !== null && this.#config.signingKey === null) {
+      this.#log.warn(
+        "without EVE_PROXY_SIGNING_KEY no replica can settle what another has reserved: it stays as it was reserved",
+        { tenants: names(limited) },
+      );
+    }
     for (const { id, policy } of tenants) {
       const sections = unservedSections(policy);
       if (sections.length === 0) continue;
@@ -178,6 +186,12 @@ async function keyOf(runtime: Runtime, text: string | null): Promise<{ key: Atte
   if (text === null) return { key: null, set: { keys: [] } };
   const { key, publicJwk } = await loadPrivate(text, runtime);
   return { key: attestationKey(key, publicJwk, runtime), set: jwks([publicJwk], runtime) };
+}
+
+/** Under a key of its own, because a token must not be a signature of anything; without a key to share, a replica's own. */
+function settlingKey({ hmacSha256, randomHex }: Runtime, signingKey: string | null): (text: string) => string {
+  const bytes = new TextEncoder();
+  return hmacSha256(bytes.encode(hmacSha256(bytes.encode(signingKey ?? randomHex(32)))("sallyport settle 1")));
 }
 
 function names(tenants: readonly { readonly id: string }[]): string {

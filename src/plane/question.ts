@@ -1,6 +1,7 @@
 /** A relay's question, read as strictly as a relay reads an answer, and without holding the event loop. */
 import { type DecisionRequest, decisionRequestSchema } from "../decide/governance-schema.ts";
 import { cutLong, gather } from "../decide/long-member.ts";
+import { type Outcomes, outcomesSchema } from "../decide/outcome-schema.ts";
 import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
 import { normalizeHost } from "../wire/authority.ts";
@@ -68,4 +69,13 @@ function validated(bytes: Uint8Array): DecisionRequest {
 
 function complain(detail: string): Fault {
   return new Fault("governance_malformed", `the question is malformed: ${detail.slice(0, 256)}`);
+}
+
+/** Null when they are none. Of a key that stands twice the last counts: a token says by itself what it is good for. */
+export function readOutcomes(bytes: Uint8Array): Outcomes | null {
+  try {
+    return outcomesSchema.safeParse(JSON.parse(strict.decode(bytes))).data ?? null;
+  } catch {
+    return null;
+  }
 }

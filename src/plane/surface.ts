@@ -3,6 +3,7 @@ import { Hono } from "hono/tiny";
 import type { AttestationKey } from "../crypto/attestation.ts";
 import { constantTimeEqual } from "../crypto/digest.ts";
 import type { Jwks } from "../crypto/jwk.ts";
+import { MAX_OUTCOMES_BYTES } from "../decide/outcome-schema.ts";
 import { Fault } from "../errors.ts";
 import { type HealthAnswer, type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
@@ -13,7 +14,7 @@ import { bundleOf } from "./bundle.ts";
 import type { Limiting } from "./limiting.ts";
 import type { PlaneMetrics } from "./metrics.ts";
 import { openApiText } from "./openapi.ts";
-import { type Asked, readQuestion } from "./question.ts";
+import { type Asked, readOutcomes, readQuestion } from "./question.ts";
 import type { Ruler } from "./ruler.ts";
 import type { Tenancy, Tenant } from "./tenancy.ts";
 import { tenantOf } from "./tenants.ts";
@@ -124,6 +125,22 @@ export function planeSurface(surface: Surface): ServeHandler {
     return response;
   }
 
+  async function settle(tenant: Tenant, body: Uint8Array): Promise<Response> {
+    if (body.length > MAX_OUTCOMES_BYTES) return refused(413, "too_long", { message: "too many outcomes at a time" });
+    const read = readOutcomes(body);
+    if (read === null) return refused(400, "outcomes_malformed", { message: "these are no outcomes" });
+    const { outcomes } = read;
+    try {
+      const known = await surface.limiting.settle(tenant.id, outcomes);
+      metrics.outcomes.with("known").add(known);
+      metrics.outcomes.with("unknown").add(outcomes.length - known);
+      return json({ known }, 200);
+    } catch {
+      // Told again, those that were settled already are not known any more.
+      return refused(503, "limits_unavailable", { message: "the counters cannot be asked" });
+    }
+  }
+
   app.get("/healthz", () => healthResponse(liveness()));
   app.get("/readyz", () => healthResponse(readiness([surface.health()], surface.strict)));
   app.get("/metrics", (c) => {
@@ -169,6 +186,16 @@ export function planeSurface(surface: Surface): ServeHandler {
       metrics.inFlight.set(--inFlight);
     }
   });
+  app.post("/v1/outcomes", async (c) => {
+    const { arrived, peer } = c.env;
+    const tenant = known(c.req.header("Authorization"), arrived);
+    if (tenant === null) return stranger(peer);
+    if (!/^application\/json *(?:;|$)/i.test(c.req.header("Content-Type") ?? "")) {
+      return refused(415, "not_json", { message: "the content type must be application/json" });
+    }
+    return settle(tenant, arrived.body);
+  });
+  app.all("/v1/outcomes", () => refused(405, "method_not_allowed", { message: "POST", headers: { Allow: "POST" } }));
   app.all("/v1/decisions", () => refused(405, "method_not_allowed", { message: "POST", headers: { Allow: "POST" } }));
   app.notFound(() => refused(404, "not_found", { message: "see /openapi.json" }));
   app.onError((thrown) => {

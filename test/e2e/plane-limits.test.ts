@@ -276,7 +276,7 @@ test(
     expect(one.stderr).toContain('"sections":"opaque"');
     writeFileSync(
       EVE_PROXY_POLICY,
-      `${text}hosts: {deny: [10.0.0.0/8]}\nsequences:\n  - {id: s, within: 1h, steps: [{methods: [GET]}, {methods: [POST]}]}\n`,
+      `${text}hosts: {deny: [10.0.0.0/8]}\nsequences:\n  - {id: s, within: 1h, verdict: deny, steps: [{methods: [GET]}, {methods: [POST]}]}\n`,
     );
     one.signal("SIGHUP");
     await until(() => one.stderr.includes('"sections":"sequences, hosts.deny'), `named: ${one.stderr}`);

@@ -47,7 +47,7 @@ function describe(source: QuestionSource, read: Uint8Array | null, call: ModelCa
     inside,
     bytes: replacement === null ? bytes : replacement.length,
     call,
-    paying: { body: read, contentType: contentTypeOf(question.headers), query },
+    paying: { body: read, contentType: contentTypeOf(question.headers), query, hidden: hidesName(question.query) },
   };
 }
 
@@ -63,6 +63,11 @@ function queryText(fields: readonly Field[]): string {
   return fields
     .map(([name, value]) => (typeof value !== "string" ? `${name}=` : name === "" ? `${value}=` : `${name}=${value}`))
     .join("&");
+}
+
+/** Of a parameter whose name is a credential only that is told (decide/credential-fields.ts). */
+function hidesName(fields: readonly Field[]): boolean {
+  return fields.some(([name, value]) => name === "" && typeof value !== "string");
 }
 
 /** As of an egress: of two that differ it is none that an amount can be read from, nor is one that is not told. */

@@ -20,6 +20,8 @@ export interface OutboxOptions {
 /** Outcomes that wait; of more the oldest are given up. */
 const MAX_WAITING = 4096;
 const RETRY_MS = 1_000;
+/** An end of the process waits no longer for a plane. */
+const CLOSE_MS = 3_000;
 
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -49,12 +51,18 @@ export class Outbox {
     this.#add({ settle, ended: { sent, status, bytes_up, bytes_down, whole: error === null, usage } });
   }
 
-  /** What waits is still told, or given up with the last try. */
-  async close(): Promise<void> {
+  /** What waits is still told, or given up with the last try, or when it takes too long. Never rejects. */
+  close(): Promise<void> {
     this.#closed = true;
     this.#rest();
-    await this.#sending;
-    if (this.#waiting.length > 0) await this.#send();
+    const told = this.#sending ?? Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_MS);
+      void told.finally(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   #rest(): void {

@@ -4,6 +4,8 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import http, { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { killEveryRedis, type RedisServer, startRedis } from "../_redis-server.ts";
@@ -88,6 +90,13 @@ function told(answered: Answered): unknown {
   return { ...verdictOf(answered), known, message, vector, pillar };
 }
 
+/** The plane has heard of so many ends. */
+function settled(one: Plane, ends: number): Promise<void> {
+  const told = async () =>
+    (await (await fetch(`${one.url}/metrics`)).text()).includes(`outcomes_total{result="known"} ${ends}\n`);
+  return until(told, `${ends} settled`);
+}
+
 const KINDS = `
   - {id: pace, match: {paths: [/pace]}, rate: {requests: 1, per: 1h}}
   - {id: heavy, match: {paths: [/heavy]}, bytes: {max: 20, per: 1mo}}
@@ -129,8 +138,11 @@ test(
       ...[1, 2].map(() => ({ path: "/watched" })),
     ];
     const seen = new Set<string>();
+    let ends = 0;
     for (const each of sent) {
       const [there, here] = [await ask(asking, each), await ask(alone, each)];
+      // What it used is told behind its end: the next one must find it settled.
+      if (there.status === 200 && !/pace|watched/.test(each.path)) await settled(one, ++ends);
       expect({ sent: each, told: told(there) }).toEqual({ sent: each, told: told(here) });
       seen.add(`${there.status} ${there.certificate.matched_vector} ${there.certificate.mode}`);
     }
@@ -259,7 +271,7 @@ test(
     );
     for (const gateway of relays) {
       const statuses: number[] = [];
-      for (let i = 0; i < 4; i++) statuses.push((await ask(gateway, { method: "GET", body: undefined })).status);
+      for (let i = 0; i < 4; i++) statuses.push((await ask(gateway, { method: "GET", body: "" })).status);
       expect(statuses).toEqual([200, 200, 429, 429]);
     }
   },
@@ -280,6 +292,118 @@ test(
     );
     one.signal("SIGHUP");
     await until(() => one.stderr.includes('"sections":"sequences, hosts.deny'), `named: ${one.stderr}`);
+  },
+  LONG,
+);
+
+const USAGE = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 };
+
+/** A model's upstream, whose answers wait until they are let go. */
+async function model(): Promise<{ readonly url: string; readonly waiting: (() => void)[] }> {
+  const waiting: (() => void)[] = [];
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on("end", () => {
+      const answer = () => response.setHeader("content-type", "application/json").end(JSON.stringify({ usage: USAGE }));
+      if (request.url === "/wait") waiting.push(answer);
+      else answer();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  running.push({
+    stop() {
+      server.closeAllConnections();
+      server.close();
+    },
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, waiting };
+}
+
+testUnless(
+  NO_REDIS,
+  "what one replica reserved another settles: tokens at what was used, places when the request has ended",
+  async () => {
+    const { url, waiting } = await model();
+    const EVE_PROXY_SIGNING_KEY = signingKey(folder, "shared.pem");
+    const EVE_PROXY_REDIS_URL = (await redis()).url;
+    const EVE_PROXY_POLICY = policy(
+      "  - {id: talk, match: {paths: [/talk]}, tokens: {max: 2000, per: 1mo}}\n" +
+        "  - {id: places, match: {paths: [/wait]}, concurrency: 1}\n",
+    );
+    const env = { EVE_PROXY_POLICY, EVE_PROXY_REDIS_URL, EVE_PROXY_SIGNING_KEY };
+    const planes = await Promise.all([plane(env), plane(env)]);
+    // A balancer in front: what is asked here is settled there.
+    const front = createServer((request, response) => {
+      const { url: path = "", method, headers } = request;
+      const { port } = planes[path === "/v1/outcomes" ? 1 : 0] as Plane;
+      const onward = http.request({ host: "127.0.0.1", port, path, method, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      onward.on("error", () => response.destroy());
+      request.pipe(onward);
+    });
+    await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
+    running.push({
+      stop() {
+        front.closeAllConnections();
+        front.close();
+      },
+    });
+    const gateway = await relay({
+      EVE_PROXY_GOVERNANCE_URL: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
+      EVE_PROXY_GOVERNANCE_TOKEN: planes[0]?.relay.EVE_PROXY_GOVERNANCE_TOKEN,
+    });
+    const known = async () => {
+      const texts = await Promise.all(planes.map(async (each) => (await fetch(`${each.url}/metrics`)).text()));
+      return texts.map((text) => Number(/outcomes_total\{result="known"\} (\d+)/.exec(text)?.[1] ?? 0));
+    };
+    const heard = (ends: number) =>
+      until(async () => (await known()).reduce((a, b) => a + b) === ends, `${ends} settled`);
+    // Each reserves 500 and some, and uses 110 of it: at most three would pass without settling.
+    for (let i = 1; i <= 12; i++) {
+      const sent = { url: `${url}/talk`, body: CHAT("house"), headers: JSON_TYPE };
+      expect((await ask(gateway, sent)).status).toBe(200);
+      await heard(i);
+    }
+    expect(await known()).toEqual([0, 12]);
+
+    const first = ask(gateway, { url: `${url}/wait` });
+    await until(() => waiting.length === 1, "under way");
+    const refused = await ask(gateway, { url: `${url}/wait` });
+    expect([refused.status, refused.certificate.rule]).toEqual([429, "limit: places"]);
+    waiting.pop()?.();
+    expect((await first).status).toBe(200);
+    await heard(13);
+    const second = ask(gateway, { url: `${url}/wait` });
+    await until(() => waiting.length === 1, "let in again");
+    waiting.pop()?.();
+    expect((await second).status).toBe(200);
+    await heard(14);
+
+    // What never left gives its place back too.
+    for (let i = 15; i < 18; i++) {
+      const nowhere = await ask(gateway, { url: "http://127.0.0.1:1/wait" });
+      expect(nowhere.status).toBe(502);
+      await heard(i);
+    }
+  },
+  LONG,
+);
+
+test(
+  "what the relay's own limits refuse is given back to the plane's",
+  async () => {
+    const one = await plane({ EVE_PROXY_POLICY: policy("  - {id: sum, bytes: {max: 60, per: 1mo}}\n") });
+    const gateway = await relay({
+      ...one.relay,
+      EVE_PROXY_POLICY: policy("  - {id: own, match: {paths: [/refused]}, bytes: {max: 0, per: 1mo}}\n"),
+    });
+    for (let i = 1; i <= 6; i++) {
+      expect((await ask(gateway, { path: "/refused" })).certificate.rule).toBe("limit: own");
+      await settled(one, i);
+    }
+    expect((await ask(gateway)).status).toBe(200);
   },
   LONG,
 );

@@ -328,7 +328,7 @@ export class Gateway {
     this.#deadlines.stop();
     if (this.#vitalsTimer !== null) clearInterval(this.#vitalsTimer);
     await this.#evidence?.close();
-    this.#decider?.close();
+    await this.#decider?.close();
     await this.#record?.close();
     this.#limiter?.close();
     this.#log.info("drained");

@@ -26,7 +26,7 @@ import type { Exchange, Held } from "./model/exchange.ts";
 import { headerValues, withoutBodyFields } from "./model/headers.ts";
 import type { KillOrder } from "./model/kill-order.ts";
 import type { Observer } from "./observe/observer.ts";
-import { Passage, type Way } from "./passage.ts";
+import { Both, Passage, type Way } from "./passage.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
 export interface PipelineParts {
@@ -105,6 +105,7 @@ export class Pipeline {
 
   #decided(passage: Passage, decision: Decision): void {
     passage.ruled = decision;
+    passage.reservation = this.#parts.decider.lent?.(passage.exchange.egress) ?? null;
     if (!permits(decision)) this.#prove(passage, decision);
     else
       this.#then(passage, this.#parts.limiter.reserve(passage.exchange.egress, passage.body, decision), this.#limited);
@@ -112,7 +113,8 @@ export class Pipeline {
 
   #limited(passage: Passage, { decision, reservation }: Limited): void {
     passage.decision = decision;
-    passage.reservation = reservation;
+    const lent = passage.reservation;
+    passage.reservation = lent === null ? reservation : reservation === null ? lent : new Both(lent, reservation);
     const { replacement } = decision;
     if (!permits(decision)) this.#prove(passage, decision);
     else if (replacement === null) this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);

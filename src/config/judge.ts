@@ -2,12 +2,25 @@
 import type { Problem } from "./config.ts";
 import type { SettingName, Settings } from "./schema.ts";
 
-interface Rule {
+export interface Rule {
   /** The rule is about these; when one of them already failed, its verdict would be about a default. */
-  readonly about: readonly SettingName[];
+  readonly about: readonly [SettingName, ...SettingName[]];
   readonly broken: (s: Settings) => boolean;
   readonly problem: string;
   readonly hint: string;
+}
+
+/** The gateway's and the plane's alike. */
+export const REDIS_CA_RULE: Rule = {
+  about: ["EVE_PROXY_REDIS_CA", "EVE_PROXY_REDIS_URL"],
+  broken: (s) => s.EVE_PROXY_REDIS_CA !== undefined && !(s.EVE_PROXY_REDIS_URL ?? "").startsWith("rediss:"),
+  problem: "is set, but EVE_PROXY_REDIS_URL is not a rediss URL and no certificate is ever exchanged",
+  hint: "use rediss in EVE_PROXY_REDIS_URL, or unset this",
+};
+
+export function redisRemark({ EVE_PROXY_REDIS_URL: url }: Settings): string[] {
+  if (!url?.startsWith("redis:") || !url.includes("@")) return [];
+  return ["EVE_PROXY_REDIS_URL carries a password over an unencrypted connection; use rediss where it leaves the host"];
 }
 
 const GOVERNANCE_PARTS = [
@@ -70,12 +83,7 @@ const RULES: readonly Rule[] = [
     problem: "is set without EVE_PROXY_GOVERNANCE_URL: there is no plane that could be down",
     hint: "set the URL of the plane, or unset this",
   },
-  {
-    about: ["EVE_PROXY_REDIS_CA", "EVE_PROXY_REDIS_URL"],
-    broken: (s) => s.EVE_PROXY_REDIS_CA !== undefined && !(s.EVE_PROXY_REDIS_URL ?? "").startsWith("rediss:"),
-    problem: "is set, but EVE_PROXY_REDIS_URL is not a rediss URL and no certificate is ever exchanged",
-    hint: "use rediss in EVE_PROXY_REDIS_URL, or unset this",
-  },
+  REDIS_CA_RULE,
   ...(["EVE_PROXY_POLICY_BUNDLE_URL", "EVE_PROXY_OPA_BUNDLE"] as const).map(
     (name): Rule => ({
       about: [name, "EVE_PROXY_POLICY"],
@@ -163,11 +171,7 @@ export function remarks(settings: Settings): string[] {
   if (settings.EVE_PROXY_GOVERNANCE_TOKEN !== undefined && settings.EVE_PROXY_GOVERNANCE_URL?.startsWith("http:")) {
     warnings.push("EVE_PROXY_GOVERNANCE_TOKEN is sent to the plane over http, readable on the way");
   }
-  if (settings.EVE_PROXY_REDIS_URL?.startsWith("redis:") && settings.EVE_PROXY_REDIS_URL.includes("@")) {
-    warnings.push(
-      "EVE_PROXY_REDIS_URL carries a password over an unencrypted connection; use rediss where it leaves the host",
-    );
-  }
+  warnings.push(...redisRemark(settings));
   const open = settings.EVE_PROXY_ALLOW_ADDRESSES.filter((cidr) => cidr.prefix === 0);
   if (open.length > 0) {
     warnings.push("EVE_PROXY_ALLOW_ADDRESSES covers every address: the destination guard is off");

@@ -1,10 +1,11 @@
 /** The settings of `sallyport governance`: the same names and the same strictness as the gateway's, of which it uses some. */
 import type { Runtime } from "../runtime/contract.ts";
-import type { LogFormat, LogLevel, OpaConfig, Problem } from "./config.ts";
+import type { LogFormat, LogLevel, OpaConfig, Problem, RedisConfig } from "./config.ts";
 import { type Files, readFiles } from "./files.ts";
+import { REDIS_CA_RULE, type Rule, redisRemark } from "./judge.ts";
 import { gather, opaOf, read } from "./load.ts";
 import { unknownNames } from "./names.ts";
-import type { SettingName, Settings } from "./schema.ts";
+import type { Settings } from "./schema.ts";
 
 export interface PlaneConfig {
   readonly listen: { readonly host: string; readonly port: number };
@@ -15,6 +16,8 @@ export interface PlaneConfig {
   readonly token: string | null;
   readonly policyPath: string | null;
   readonly opa: OpaConfig | null;
+  /** Holds the counters of limits for all replicas; null: this process counts for itself. */
+  readonly redis: RedisConfig | null;
   /** Secret. PEM or JWK; null: answers carry no attestation. */
   readonly signingKey: string | null;
   /** Bearer token of `/metrics` for whoever is not on this host. Secret. */
@@ -44,13 +47,6 @@ export async function loadPlaneConfig(runtime: Runtime): Promise<LoadedPlane> {
   const files = await readFiles(runtime, settings, problems);
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, config: assemble(settings, files), warnings: remarks(settings) };
-}
-
-interface Rule {
-  readonly about: readonly [SettingName, ...SettingName[]];
-  readonly broken: (s: Settings) => boolean;
-  readonly problem: string;
-  readonly hint: string;
 }
 
 const RULES: readonly Rule[] = [
@@ -97,6 +93,7 @@ const RULES: readonly Rule[] = [
     problem: "is set without EVE_PROXY_GOVERNANCE_TLS_CERT: no certificate would ever be asked for",
     hint: "set the certificate and the key of this plane",
   },
+  REDIS_CA_RULE,
 ];
 
 function contradictions(settings: Settings, failed: ReadonlySet<string>): Problem[] {
@@ -111,6 +108,7 @@ function remarks(settings: Settings): string[] {
   if (settings.EVE_PROXY_GOVERNANCE_TLS_CERT === undefined && !host.startsWith("127.") && host !== "::1") {
     warnings.push("questions and tokens arrive in the clear: set EVE_PROXY_GOVERNANCE_TLS_CERT, or put TLS in front");
   }
+  warnings.push(...redisRemark(settings));
   if (settings.EVE_PROXY_SIGNING_KEY === undefined) {
     warnings.push("EVE_PROXY_SIGNING_KEY is not set: answers carry no attestation and bundles no signature");
   }
@@ -126,6 +124,7 @@ function assemble(from: Settings, files: Files): PlaneConfig {
     token: from.EVE_PROXY_GOVERNANCE_TOKEN ?? null,
     policyPath: from.EVE_PROXY_POLICY ?? null,
     opa: opaOf(from),
+    redis: from.EVE_PROXY_REDIS_URL === undefined ? null : { url: from.EVE_PROXY_REDIS_URL, ca: files.redisCa },
     signingKey: files.signingKey,
     adminToken: from.EVE_PROXY_ADMIN_TOKEN ?? null,
     enforceTimeoutMs: from.EVE_PROXY_ENFORCE_TIMEOUT,

@@ -28,6 +28,8 @@ export interface Attested {
   readonly paramsHash: string;
   /** "sha256-" + hex of the body to send instead, or null. */
   readonly redactedHash: string | null;
+  /** Of what limits add to the answer (`limitsHash`); undefined when they add nothing. */
+  readonly limitsHash?: string | undefined;
 }
 
 export interface AttestationKey {
@@ -68,6 +70,8 @@ function claimsOf(attested: Attested): JWTPayload {
     policy_version: attested.policyVersion,
     params_hash: attested.paramsHash,
     redacted_hash: attested.redactedHash,
+    // Left out when undefined, and compared all the same: one that stands in the token must be in the answer.
+    limits_hash: attested.limitsHash,
   };
 }
 

@@ -32,3 +32,14 @@ export function paramsHash(
   };
   return `sha256-${digest.sha256(canonicalize({ v: 1, ...said, upgrade, bodySha256 }))}`;
 }
+
+/** "sha256-" + hex over what limits add to an answer's metadata; undefined when it is nothing. */
+export function limitsHash(
+  metadata: Readonly<Record<string, unknown>> | null | undefined,
+  digest: Pick<Digest, "sha256">,
+): string | undefined {
+  const limit = metadata?.limit ?? null;
+  const settle = metadata?.settle ?? null;
+  if (limit === null && settle === null) return undefined;
+  return `sha256-${digest.sha256(canonicalize({ limit, settle }))}`;
+}

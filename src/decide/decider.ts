@@ -1,8 +1,10 @@
 /** Step 3 of a decision: ask once, about the whole request, and let nothing but a well-formed answer count. */
 import type { Config } from "../config/config.ts";
 import { Fault, type FaultCode } from "../errors.ts";
+import type { Carried } from "../limits/settlement.ts";
 import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
+import type { UsageTap } from "./limits-tap.ts";
 
 export interface Decider {
   /** `body` is null for a tunnel. Synchronous whenever nothing has to be waited for. */
@@ -13,6 +15,15 @@ export interface Decider {
   reload(): Promise<{ ok: boolean; message: string }>;
   /** True when policy lets a tunnel to this place carry bytes that are neither TLS nor HTTP. */
   opaque(host: string, port: number): boolean;
+  /** What somebody else's limits have reserved for this egress, whatever became of the decision; once. Absent: never anything. */
+  lent?(egress: Egress): Lent | null;
+}
+
+/** A reservation of limits that are not this process's: released or settled at every end of the egress. */
+export interface Lent {
+  readonly tap: Pick<UsageTap, "head" | "body"> | null;
+  release(): void;
+  settle(carried: Carried): void;
 }
 
 /** What a layer does with an answer of the decider below it. */

@@ -1,5 +1,6 @@
 /** The decision API (docs/governance-api.md) as schemas: what the relay sends a plane, and all a plane may answer. */
 import { z } from "zod";
+import { settleSchema } from "./outcome-schema.ts";
 
 /** A credential as the plane sees it. The fingerprint is keyed: it can be compared, not reversed or looked up. */
 export const credentialSchema = z.strictObject({
@@ -104,6 +105,38 @@ export const findingSchema = z.strictObject({
   reason: z.string().max(512),
 });
 
+/** What a plane may have a relay answer besides its own fields, and nothing else. */
+export const LIMIT_FIELDS = [
+  "Retry-After",
+  "RateLimit-Policy",
+  "RateLimit",
+  "X-RateLimit-Limit",
+  "X-RateLimit-Remaining",
+  "X-RateLimit-Reset",
+] as const;
+
+export type LimitField = (typeof LIMIT_FIELDS)[number];
+
+/** A name and its value: printable ASCII without blanks around it. */
+const limitFieldSchema = z.tuple([
+  z.enum(LIMIT_FIELDS),
+  z.string().regex(/^[\u0021-\u007e](?:[\u0020-\u007e]{0,158}[\u0021-\u007e])?$/),
+]);
+
+/** What the plane's limits said. `mode` goes with verdicts that permit, the others with `deny`. */
+export const limitWordSchema = z.union([
+  z.strictObject({
+    /** What the relay answers; 503: the counters cannot be asked, and the verdict is FAIL_CLOSED. */
+    status: z.union([z.literal(429), z.literal(451), z.literal(503)]),
+    /** Each name at most once. */
+    fields: z.array(limitFieldSchema).max(LIMIT_FIELDS.length).readonly(),
+  }),
+  /** The counters cannot be asked, and every limit it falls under is open then. */
+  z.strictObject({ mode: z.literal("degraded") }),
+]);
+
+export type LimitWord = z.infer<typeof limitWordSchema>;
+
 /** What of `metadata` a relay reads; any other key is its owner's. */
 export const rulingMetadataSchema = z.looseObject({
   /** The verdict if nothing of the policy were in shadow; absent when it is the same. */
@@ -112,6 +145,8 @@ export const rulingMetadataSchema = z.looseObject({
   controls: z.array(z.string().max(64)).max(64).nullish(),
   /** What the ruling rests on. No text of the request is in it. */
   findings: z.array(findingSchema).max(64).nullish(),
+  limit: limitWordSchema.nullish(),
+  settle: settleSchema.nullish(),
 });
 
 /** Any answer that is no decision. */

@@ -2,11 +2,11 @@
 import type { Config, GovernanceConfig } from "../config/config.ts";
 import { attestationProblem } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
-import { paramsHash } from "../crypto/params-hash.ts";
+import { limitsHash, paramsHash } from "../crypto/params-hash.ts";
 import { INSPECTORS, SliceSize } from "../detect/inspect.ts";
 import type { HiddenText } from "../dlp/dlp.ts";
 import { Fault, messageOf } from "../errors.ts";
-import { type Decision, failClosed } from "../model/decision.ts";
+import { type Decision, failClosed, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { Question } from "../model/question.ts";
 import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
@@ -19,6 +19,9 @@ import { HeadMemo } from "./head-memo.ts";
 import { hiddenTexts, inspectHidden } from "./hidden-text.ts";
 import { inspectInTurns, inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import { KeyRing } from "./key-ring.ts";
+import { NOT_SENT } from "./limits-reservation.ts";
+import type { Settle } from "./outcome-schema.ts";
+import { Outbox, type PlaneReservation } from "./outcomes.ts";
 import { ANSWER_ROOM, type PlaneAnswer, readAnswer, readRefusal, rulingOf } from "./plane-answer.ts";
 import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
@@ -33,6 +36,7 @@ interface Untold {
 
 const MAX_SOCKETS = 64;
 const MAX_IN_FLIGHT = 1024;
+const OUTCOMES_TIMEOUT_MS = 5_000;
 const BREAKER = { threshold: 5, coolDownMs: 5000 };
 /** A question longer than this may be late for its own length. */
 const LARGE_QUESTION = 256 * 1024;
@@ -41,7 +45,10 @@ const ABOUT_THE_QUESTION: ReadonlySet<number> = new Set([400, 413, 414, 422, 431
 
 export interface PlaneDecider extends Decider {
   readonly breaker: Pick<Breaker, "state">;
-  close(): void;
+  /** What the plane's limits have reserved for this egress; once, and null when it is nothing. */
+  lent(egress: Egress): PlaneReservation | null;
+  /** Tells the plane the last outcomes first. Never rejects. */
+  close(): Promise<void>;
 }
 
 type Settings = Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld" | "orgId" | "hmacKey" | "signingKey"> & {
@@ -64,9 +71,16 @@ type Machine = Pick<
 >;
 
 /** A local policy's veto on the destination needs no plane; all the rest is the plane's to say. */
-export function planeDecider(runtime: Machine, config: Settings, policy: Policy): PlaneDecider {
+export function planeDecider(
+  runtime: Machine,
+  config: Settings,
+  policy: Policy,
+  /** Told how many outcomes the plane will never hear of. */
+  lost: (outcomes: number) => void = () => {},
+): PlaneDecider {
   const { governance } = config;
-  const url = `${governance.url.replace(/\/+$/, "")}/v1/decisions`;
+  const base = governance.url.replace(/\/+$/, "");
+  const url = `${base}/v1/decisions`;
   const client = runtime.httpClient({
     maxSockets: MAX_SOCKETS,
     ...(governance.ca === null ? {} : { ca: governance.ca }),
@@ -82,6 +96,15 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
   const room = new QuestionRoom(Math.max(decodedCap(config.maxBody), Math.floor(config.maxHeld / 2)));
   const maxAnswer = config.maxBody * 2 + ANSWER_ROOM;
   const ring = governance.jwks === null ? null : new KeyRing(runtime, governance.jwks, client);
+  const settles = new WeakMap<Egress, Settle>();
+  const outbox = new Outbox({
+    send: (outcomes) => {
+      const signal = AbortSignal.timeout(OUTCOMES_TIMEOUT_MS);
+      return client.send(`${base}/v1/outcomes`, "POST", headers, outcomes, ANSWER_ROOM, signal);
+    },
+    decode: runtime.decode,
+    lost,
+  });
   let inFlight = 0;
   let policyVersion: string | null = null;
 
@@ -151,6 +174,7 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       policyVersion: policy_version ?? null,
       paramsHash: paramsHash(question, bodySha256, runtime),
       redactedHash: redacted === null ? null : `sha256-${await hashInTurns(runtime, redacted)}`,
+      limitsHash: limitsHash(metadata, runtime),
     };
     const keys = { find: (kid: string) => ring.find(kid), now: runtime.now() / 1000 };
     const problem = await attestationProblem(attestation, wanted, keys);
@@ -207,13 +231,16 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
       if (refused?.error === "decision_crashed") throw new Error("the decision crashed at the plane");
       const read = await readAnswer(reply, { maxBody: config.maxBody, clock });
       const { answer, redacted } = read;
-      const ruling = rulingOf(answer, redacted);
+      const { ruling, limit, settle } = rulingOf(answer, redacted);
       await attested(id, asked, read, body);
       circuit.success();
       policyVersion = answer.policy_version ?? policyVersion;
       const { attestation } = answer;
       const attestationHash = typeof attestation === "string" ? runtime.sha256(attestation) : null;
-      return decisionOf(ruling, { egress, held, attestationHash });
+      const decision = decisionOf(ruling, { egress, held, attestationHash, limit });
+      if (settle !== null && permits(decision)) settles.set(egress, settle);
+      else if (settle !== null) outbox.end(settle.token, NOT_SENT, null);
+      return decision;
     } catch (thrown) {
       if (blamed && thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
       else circuit.release();
@@ -232,7 +259,15 @@ export function planeDecider(runtime: Machine, config: Settings, policy: Policy)
     breaker: circuit,
     reload: () => policy.reload(),
     opaque: (host, port) => policy.opaque(host, port),
-    close: () => client.close(),
+    lent(egress) {
+      const settle = settles.get(egress);
+      settles.delete(egress);
+      return settle === undefined ? null : outbox.open(settle);
+    },
+    async close() {
+      await outbox.close();
+      client.close();
+    },
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;

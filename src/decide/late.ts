@@ -28,7 +28,7 @@ export function lateDecider(open: () => Promise<OpenedDecider>, config: Softened
 
   function load(): Promise<OpenedDecider> {
     opening ??= inSteps().then((decider) => {
-      if (closed) decider.close();
+      if (closed) void decider.close();
       opened = decider;
       return decider;
     });
@@ -77,9 +77,9 @@ export function lateDecider(open: () => Promise<OpenedDecider>, config: Softened
     deniedAddress: (address, port) => opened?.deniedAddress(address, port) ?? null,
     // Without a policy there is nowhere to look for another.
     watch() {},
-    close() {
+    async close() {
       closed = true;
-      opened?.close();
+      await opened?.close();
     },
   };
 }

@@ -25,15 +25,8 @@ const COMPLAIN_MS = 5_000;
 
 /** With a Redis it waits for the first try to reach it, so that a gateway that starts beside it refuses nobody. */
 export async function openLimiter(runtime: Runtime, config: Config, env: LimiterEnv): Promise<Limiter> {
-  let told = Number.NEGATIVE_INFINITY;
-  const failed = (thrown: unknown): void => {
-    if (runtime.monotonic() - told < COMPLAIN_MS) return;
-    told = runtime.monotonic();
-    const full = thrown instanceof Fault && thrown.code === "limits_uncounted";
-    const what = full ? "limits cannot count any more names" : "the counters of limits cannot be asked";
-    env.log.error(what, { problem: messageOf(thrown) });
-  };
-  const store = await openStore(runtime, config, env, failed);
+  const counters = env.counters ?? new MemoryLimits(runtime);
+  const { store, failed } = await openCounters(runtime, config, { counters, log: env.log });
   // Limits are a policy's. What reads bodies for them takes longer to load than all the rest.
   if (withoutPolicy(config)) return unlimited(store);
   const { Limiter } = await import("./limits.ts");
@@ -59,13 +52,42 @@ function unlimited(store: LimitStore): Limiter {
   };
 }
 
-async function openStore(
+export interface Counters<S extends LimitStore> {
+  readonly store: S;
+  /** Tells the log now and then that they cannot be asked. */
+  readonly failed: (thrown: unknown) => void;
+}
+
+/** Waits as `openLimiter`. */
+export async function openCounters<S extends LimitStore>(
   runtime: Runtime,
-  { redis, enforceTimeoutMs }: Config,
-  { counters, log }: LimiterEnv,
+  config: Pick<Config, "redis" | "enforceTimeoutMs">,
+  env: Counting<S>,
+): Promise<Counters<S | RedisLimits>> {
+  let told = Number.NEGATIVE_INFINITY;
+  const failed = (thrown: unknown): void => {
+    if (runtime.monotonic() - told < COMPLAIN_MS) return;
+    told = runtime.monotonic();
+    const full = thrown instanceof Fault && thrown.code === "limits_uncounted";
+    const what = full ? "limits cannot count any more names" : "the counters of limits cannot be asked";
+    env.log.error(what, { problem: messageOf(thrown) });
+  };
+  return { store: await openStore(runtime, config, env, failed), failed };
+}
+
+interface Counting<S> {
+  /** Who counts when no Redis does. */
+  readonly counters: S;
+  readonly log: Log;
+}
+
+async function openStore<S extends LimitStore>(
+  runtime: Runtime,
+  { redis, enforceTimeoutMs }: Pick<Config, "redis" | "enforceTimeoutMs">,
+  { counters, log }: Counting<S>,
   failed: (thrown: unknown) => void,
-): Promise<LimitStore> {
-  if (redis === null) return counters ?? new MemoryLimits(runtime);
+): Promise<S | RedisLimits> {
+  if (redis === null) return counters;
   const ca = redis.ca === null ? {} : { ca: redis.ca };
   const client = runtime.redis({ url: redis.url, connectTimeoutMs: enforceTimeoutMs, ...ca });
   await client.tried;

@@ -1,8 +1,8 @@
 /** The counters of many gateways in one Redis: one round trip a request, whatever the number of its limits. */
 import { Fault, messageOf } from "../errors.ts";
-import type { Adjustment, Level, LimitStore, Need, Taken } from "../limits/store.ts";
+import type { Adjustment, LendingStore, Level, Need, Prolonged, Taken } from "../limits/store.ts";
 import type { RedisClient, RedisReply, Runtime } from "../runtime/contract.ts";
-import { ADJUST, RENEW, TAKE } from "./limits-script.ts";
+import { ADJUST, LEND, PROLONG, RENEW, SETTLE, TAKE } from "./limits-script.ts";
 
 export interface RedisLimitsOptions {
   /** How long an answer is waited for. */
@@ -17,7 +17,7 @@ export interface RedisLimitsOptions {
 const PREFIX = "sallyport:{limits}:";
 const RENEW_AT_ONCE = 500;
 
-export class RedisLimits implements LimitStore {
+export class RedisLimits implements LendingStore {
   readonly #client: RedisClient;
   readonly #sha256: Runtime["sha256"];
   readonly #options: RedisLimitsOptions;
@@ -60,13 +60,26 @@ export class RedisLimits implements LimitStore {
 
   adjust(holder: string, adjustments: readonly Adjustment[]): void {
     if (adjustments.length === 0) return;
-    const args = [this.#clock, holder];
-    for (const each of adjustments) {
-      if (each.kind === "slots") args.push("c", "0", "0");
-      else args.push("w", String(each.window), String(each.delta));
-    }
     const keys = adjustments.map(({ key }) => this.#key(key));
+    const args = this.#adjusting(holder, adjustments);
     this.#client.eval(ADJUST, keys, args).catch((thrown: unknown) => this.#options.lost?.(thrown));
+  }
+
+  lend(holder: string, ms: number): void {
+    this.#client
+      .eval(LEND, [this.#lent(holder)], [String(ms)])
+      .catch((thrown: unknown) => this.#options.lost?.(thrown));
+  }
+
+  async settle(holder: string, adjustments: readonly Adjustment[]): Promise<boolean> {
+    const keys = [...adjustments.map(({ key }) => this.#key(key)), this.#lent(holder)];
+    return (await this.#client.eval(SETTLE, keys, this.#adjusting(holder, adjustments))) === 1;
+  }
+
+  async prolong(holder: string, places: readonly string[], { lentMs, leaseMs }: Prolonged): Promise<boolean> {
+    const keys = [...places.map((key) => this.#key(key)), this.#lent(holder)];
+    const args = [this.#clock, String(leaseMs), holder, String(lentMs)];
+    return (await this.#client.eval(PROLONG, keys, args)) === 1;
   }
 
   renew(places: readonly { readonly holder: string; readonly key: string }[], leaseMs: number): void {
@@ -80,6 +93,20 @@ export class RedisLimits implements LimitStore {
 
   close(): void {
     this.#client.close();
+  }
+
+  #adjusting(holder: string, adjustments: readonly Adjustment[]): string[] {
+    const args = [this.#clock, holder];
+    for (const each of adjustments) {
+      if (each.kind === "slots") args.push("c", "0", "0");
+      else args.push("w", String(each.window), String(each.delta));
+    }
+    return args;
+  }
+
+  /** No limit's key is so short. */
+  #lent(holder: string): string {
+    return this.#key(`lent ${holder}`);
   }
 
   get #clock(): string {

@@ -1,22 +1,12 @@
 /** What one egress has taken, until it is known what it came to. */
 import type { Claim } from "../limits/claims.ts";
-import { costMicros, type TokenUse, totalTokens } from "../limits/prices.ts";
-import type { Adjustment, LimitStore, Need, Taken } from "../limits/store.ts";
+import type { TokenUse } from "../limits/prices.ts";
+import { type Carried, type Holding, settlementOf } from "../limits/settlement.ts";
+import type { LimitStore, Need, Taken } from "../limits/store.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { giveBack } from "./limits-redis.ts";
 import { UsageTap } from "./limits-tap.ts";
 
-/** How an egress ended, as far as limits care. */
-export interface Carried {
-  /** A byte of it may have left. */
-  readonly sent: boolean;
-  /** The upstream's; null when it did not answer. */
-  readonly status: number | null;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  /** Why the answer is not whole, or null: what it says it used is then not all of it. */
-  readonly error: string | null;
-}
+export const NOT_SENT: Carried = { sent: false, status: null, bytesUp: 0, bytesDown: 0, error: null };
 
 interface Held {
   readonly holder: string;
@@ -27,7 +17,8 @@ interface Held {
 
 interface Means {
   readonly store: LimitStore;
-  readonly places: Places;
+  /** Null: somebody else keeps the places. */
+  readonly places: Places | null;
   readonly decode: Runtime["decode"];
 }
 
@@ -43,62 +34,48 @@ export class Reservation {
     this.#means = means;
     const reads = held.claims.some(({ part }) => part === "tokens" || part === "money");
     this.tap = reads ? new UsageTap(means.decode) : null;
-    for (const { kind, key } of held.needs) if (kind === "slots") means.places.hold(held.holder, key);
+    for (const { kind, key } of held.needs) if (kind === "slots") means.places?.hold(held.holder, key);
   }
 
   /** Nothing has left: budgets and places are given back, as often as it is called once. */
   release(): void {
     if (!this.#end()) return;
-    this.#means.store.adjust(this.#held.holder, giveBack(this.#held.needs, this.#held.taken));
+    this.#adjust(NOT_SENT, null);
   }
 
   /** What is not known to have been less stays as it was reserved. Never throws. */
   settle(carried: Carried): void {
-    if (!carried.sent) {
-      this.release();
-      return;
-    }
     if (!this.#end()) return;
-    if (this.tap === null) this.#adjust(carried, null);
+    if (this.tap === null || !carried.sent) this.#adjust(carried, null);
     else void this.tap.end().then((use) => this.#adjust(carried, use));
+  }
+
+  get holder(): string {
+    return this.#held.holder;
+  }
+
+  /** What of it may be given back. */
+  get holdings(): readonly Holding[] {
+    const { claims, needs, taken } = this.#held;
+    return needs.flatMap((need, i): Holding[] => {
+      const { kind, key } = need;
+      if (kind === "rate") return [];
+      if (kind === "slots") return [{ kind, key }];
+      const { part, price } = claims[i] as Claim;
+      return [{ kind, key, part, window: taken.levels[i]?.mark ?? 0, amount: need.amount, price }];
+    });
   }
 
   #end(): boolean {
     const first = !this.#over;
     this.#over = true;
-    if (first) this.#means.places.drop(this.#held.holder);
+    if (first) this.#means.places?.drop(this.#held.holder);
     return first;
   }
 
   #adjust(carried: Carried, use: TokenUse | null): void {
-    const { holder, claims, needs, taken } = this.#held;
-    const adjustments: Adjustment[] = [];
-    for (const [i, need] of needs.entries()) {
-      const claim = claims[i] as Claim;
-      if (need.kind === "slots") adjustments.push({ kind: "slots", key: need.key });
-      if (need.kind !== "window") continue;
-      const actual = actualOf(claim, carried, use);
-      if (actual === null || actual === need.amount) continue;
-      const window = taken.levels[i]?.mark ?? 0;
-      adjustments.push({ kind: "window", key: need.key, window, delta: actual - need.amount });
-    }
-    this.#means.store.adjust(holder, adjustments);
+    this.#means.store.adjust(this.holder, settlementOf(this.holdings, carried, use));
   }
-}
-
-/** Null: nobody knows. */
-function actualOf({ part, price, need }: Claim, carried: Carried, use: TokenUse | null): number | null {
-  if (part === "bytes") return carried.bytesUp + carried.bytesDown;
-  // A payment that has left counts, whatever is answered.
-  if (part === "payment") return null;
-  if (need.kind !== "window") return null;
-  if (use === null) {
-    // A provider that refuses a request has not worked on it.
-    return carried.status !== null && carried.status >= 400 && carried.status < 500 ? 0 : null;
-  }
-  const told = price === null ? totalTokens(use) : costMicros(price, use);
-  // Whoever hangs up before the last count would pay for the first only.
-  return carried.error === null ? told : Math.max(told, need.amount);
 }
 
 /** The places this process holds, renewed until they are given back: a process that dies leaves them to their lease. */

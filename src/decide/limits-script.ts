@@ -112,10 +112,9 @@ end
 return answer
 `;
 
-/** KEYS: one an adjustment. ARGV: clock (unused), holder, then three each: kind, window, delta. */
-export const ADJUST = `
+const ADJUSTING = `
 local function int(n) return string.format("%.0f", n) end
-for i = 1, #KEYS do
+for i = 1, last do
   local a = 3 + (i - 1) * 3
   if ARGV[a] == "c" then
     redis.call("ZREM", KEYS[i], ARGV[2])
@@ -126,6 +125,28 @@ for i = 1, #KEYS do
       redis.call("HSET", KEYS[i], "s", int(spent))
     end
   end
+end
+return 1
+`;
+
+/** KEYS: one an adjustment. ARGV: clock (unused), holder, then three each: kind, window, delta. */
+export const ADJUST = `local last = #KEYS${ADJUSTING}`;
+
+/** KEYS: the holder's. ARGV: ms. */
+export const LEND = `return redis.call("SET", KEYS[1], "1", "PX", ARGV[1])`;
+
+/** As ADJUST, with the holder's key behind the others: 0, and nothing is adjusted, when it is not lent to. */
+export const SETTLE = `
+if redis.call("DEL", KEYS[#KEYS]) == 0 then return 0 end
+local last = #KEYS - 1${ADJUSTING}`;
+
+/** KEYS: one a place, then the holder's. ARGV: clock, leaseMs, holder, lentMs. 0 when it is not lent to. */
+export const PROLONG = `${CLOCK}
+if redis.call("PEXPIRE", KEYS[#KEYS], ARGV[4]) == 0 then return 0 end
+local lease = tonumber(ARGV[2])
+for i = 1, #KEYS - 1 do
+  redis.call("ZADD", KEYS[i], int(now + lease * 1000), ARGV[3])
+  redis.call("PEXPIRE", KEYS[i], int(lease * 2))
 end
 return 1
 `;

@@ -33,9 +33,8 @@ export function subjectOf(
   const make = (read: Uint8Array | null): LimitSubject | Promise<LimitSubject> => {
     const bare = { tenant, egress, sent, read };
     if (!program.readsModels || egress.phase === "tunnel") return describe(bare, null);
-    const facts = factsOf(questionOf(egress, read));
-    if (read === null || read.length <= AT_ONCE) return describe(bare, callOf(facts));
-    return inTurns(facts).then(() => describe(bare, callOf(facts)));
+    const call = callIn(questionOf(egress, read));
+    return call instanceof Promise ? call.then((come) => describe(bare, come)) : describe(bare, call);
   };
   if (sent === null || !(program.readsModels || program.readsPayments)) return make(null);
   // What replaces a body is not coded.
@@ -44,6 +43,13 @@ export function subjectOf(
   if (isVeto(codings)) return make(null);
   if (codings.length === 0) return make(sent);
   return decode(sent, codings).then((decoded) => make(decoded instanceof Uint8Array ? decoded : null));
+}
+
+/** The model that a question asks for; waits only where its body is long. */
+export function callIn(question: Question): ModelCall | null | Promise<ModelCall | null> {
+  const facts = factsOf(question);
+  if (question.body === null || question.body.length <= AT_ONCE) return callOf(facts);
+  return inTurns(facts).then(() => callOf(facts));
 }
 
 async function inTurns(facts: Facts): Promise<void> {

@@ -27,6 +27,8 @@ export interface LimiterParts {
   readonly counted: (limit: string, result: LimitResult) => void;
   /** A store that cannot be asked, once for each egress. */
   readonly failed: (thrown: unknown) => void;
+  /** False: who asked holds what was taken, so this process renews no place of theirs. */
+  readonly holds?: boolean;
 }
 
 /** The decision with the limits' word in it. `reservation` is null unless something was taken, which is only ever for one that permits. */
@@ -38,12 +40,14 @@ export interface Limited {
 export class Limiter {
   readonly #parts: LimiterParts;
   readonly #places: Places;
+  readonly #holds: boolean;
   readonly #holder: string;
   #next = 0;
 
   constructor(parts: LimiterParts) {
     this.#parts = parts;
     this.#places = new Places(parts.store, LEASE_MS);
+    this.#holds = parts.holds ?? true;
     this.#holder = parts.runtime.randomHex(8);
   }
 
@@ -52,8 +56,8 @@ export class Limiter {
     const program = this.#parts.program();
     if (program === null || program.limits.length === 0) return { decision, reservation: null };
     const subject = subjectOf(this.#parts, program, egress, { body, decision });
-    if (subject instanceof Promise) return subject.then((come) => this.#claim(program, come, decision));
-    return this.#claim(program, subject, decision);
+    if (subject instanceof Promise) return subject.then((come) => this.claim(program, come, decision));
+    return this.claim(program, subject, decision);
   }
 
   /** False while the store of the counters cannot be asked. */
@@ -66,7 +70,8 @@ export class Limiter {
     this.#parts.store.close();
   }
 
-  #claim(program: LimitProgram, subject: LimitSubject, decision: Decision): Limited | Promise<Limited> {
+  /** The same, for who has the subject already. */
+  claim(program: LimitProgram, subject: LimitSubject, decision: Decision): Limited | Promise<Limited> {
     const claims = claimsOf(program, subject);
     if (claims.limits.length === 0) return { decision, reservation: null };
     let current = decision;
@@ -104,7 +109,7 @@ export class Limiter {
     for (const limit of claims.limits) if (!marked.has(limit)) this.#parts.counted(limit.id, "allowed");
     const reservation = new Reservation(
       { holder, claims: claims.claims, needs, taken },
-      { store: this.#parts.store, places: this.#places, decode: this.#parts.runtime.decode },
+      { store: this.#parts.store, places: this.#holds ? this.#places : null, decode: this.#parts.runtime.decode },
     );
     return { decision: current, reservation };
   }

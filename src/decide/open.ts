@@ -29,8 +29,8 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   watch(changed: (result: { readonly ok: boolean; readonly message: string }) => void): void;
   /** For after the start: loads what the first request would have to wait for, in steps of a few milliseconds. */
   prepare(): void;
-  /** Lets go of connections to the plane, and looks for nothing any more. */
-  close(): void;
+  /** Lets go of connections to the plane, when it has heard the last of what left, and looks for nothing any more. */
+  close(): Promise<void>;
 }
 
 /** What deciders tell besides their decisions. None of them throws. */

@@ -30,6 +30,8 @@ function degradedTerms(
 }
 
 const DEGRADED = "DEGRADED: the governance plane is down; what it allowed before passes, everything else fails closed";
+const LOST_OUTCOMES =
+  "the governance plane is not told how requests ended: what its limits have reserved for them stays reserved";
 const BAD_CANDIDATE = "the candidate policy is no good and compares nothing new";
 
 /** Null: the policy is one of files, or there is none. */
@@ -53,9 +55,11 @@ async function openPlane(
   config: Config,
   governance: GovernanceConfig,
   policy: Policy,
+  warn: (message: string) => void,
 ): Promise<PlaneDecider> {
   const { planeDecider } = await import("./governance.ts");
-  return planeDecider(runtime, { ...config, governance }, policy);
+  const say = seldom(runtime, warn);
+  return planeDecider(runtime, { ...config, governance }, policy, () => say(LOST_OUTCOMES));
 }
 
 /** Rejects with Fault `policy_invalid`. Loads every room that rules on a request: see `openDecider`. */
@@ -67,7 +71,7 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     events.warn(`the policy is one kept from before: ${fetched.problem}`);
   const fingerprint = fingerprints(runtime, config);
   const engine = embeddedDecider(runtime, config, policy, fingerprint);
-  const plane = governance === null ? null : await openPlane(runtime, config, governance, policy);
+  const plane = governance === null ? null : await openPlane(runtime, config, governance, policy, events.warn);
   const warnOfLeft = (): void => {
     const left = plane === null ? null : leftToPlane(policy.engineOnly());
     if (left !== null) events.warn(left);
@@ -150,10 +154,11 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
       });
     },
     prepare() {},
-    close() {
+    lent: (egress) => plane?.lent(egress) ?? null,
+    async close() {
       poll.stop();
-      plane?.close();
       fetched?.close();
+      await plane?.close();
     },
   };
 }

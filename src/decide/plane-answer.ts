@@ -6,11 +6,13 @@ import type { HttpReply } from "../runtime/contract.ts";
 import {
   type DecisionAnswer,
   decisionAnswerSchema,
+  type LimitWord,
   type Refusal,
   refusalSchema,
   rulingMetadataSchema,
 } from "./governance-schema.ts";
 import { cutLong, gather } from "./long-member.ts";
+import type { Settle } from "./outcome-schema.ts";
 
 /** All of an answer but a long replacement body. */
 export const ANSWER_ROOM = 256 * 1024;
@@ -77,13 +79,36 @@ interface Told {
   readonly would: RulingVerdict | null;
   readonly controls: readonly string[];
   readonly findings: readonly Finding[];
+  readonly limit: LimitWord | null;
+  readonly settle: Settle | null;
+}
+
+/** What a ruling is said to be, and what limits add to it. */
+export interface PlaneRuling {
+  readonly ruling: Ruling;
+  readonly limit: LimitWord | null;
+  /** What it has taken can be settled; null when nothing has to be. */
+  readonly settle: Settle | null;
 }
 
 function toldIn({ decision, metadata }: DecisionAnswer): Told {
   const checked = rulingMetadataSchema.safeParse(metadata ?? {});
   if (!checked.success) throw malformed(`metadata.${checked.error.issues[0]?.path.join(".") ?? ""}: not as documented`);
-  const { would, controls, findings } = checked.data;
-  return { would: would === decision ? null : (would ?? null), controls: controls ?? [], findings: findings ?? [] };
+  const { would, controls, findings, limit, settle } = checked.data;
+  if (limit !== undefined && limit !== null && !goesWith(limit, decision)) throw malformed("metadata.limit: not of it");
+  return {
+    would: would === decision ? null : (would ?? null),
+    controls: controls ?? [],
+    findings: findings ?? [],
+    limit: limit ?? null,
+    settle: settle ?? null,
+  };
+}
+
+/** A status belongs to a refusal, and a name that stands twice has no one value. */
+function goesWith(limit: LimitWord, decision: RulingVerdict): boolean {
+  if ("mode" in limit) return decision === "allow" || decision === "sanitize";
+  return decision === "deny" && new Set(limit.fields.map(([name]) => name)).size === limit.fields.length;
 }
 
 const UNSAID: Readonly<Record<RulingVerdict, readonly [reason: string, vector: string | null]>> = {
@@ -94,12 +119,13 @@ const UNSAID: Readonly<Record<RulingVerdict, readonly [reason: string, vector: s
 };
 
 /** As the embedded engine would have put it. Throws Fault `governance_malformed`. */
-export function rulingOf(answer: DecisionAnswer, replacement: Uint8Array | null): Ruling {
+export function rulingOf(answer: DecisionAnswer, replacement: Uint8Array | null): PlaneRuling {
   const { decision, rule, policy_version, ttl_s, pillar, vector } = answer;
-  const told = toldIn(answer);
+  const { limit, settle, ...told } = toldIn(answer);
   const [unsaid, code] = UNSAID[decision];
   const detail = { ...told, rule: rule ?? null, policyVersion: policy_version ?? null, ttlS: ttl_s ?? 0, replacement };
   const plain = decision === "allow" && told.would === null;
   const named = plain ? {} : { pillar: pillar ?? "CoreGuard", vector: vector ?? code };
-  return ruling(decision, answer.reason ?? answer.message ?? unsaid, { ...detail, ...named });
+  const ruled = ruling(decision, answer.reason ?? answer.message ?? unsaid, { ...detail, ...named });
+  return { ruling: ruled, limit, settle };
 }

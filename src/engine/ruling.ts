@@ -45,6 +45,11 @@ const PLAIN = {
   findings: [],
 } as const satisfies Partial<Ruling>;
 
+/** True for the verdicts after which bytes may leave. */
+export function permits(verdict: RulingVerdict): boolean {
+  return verdict === "allow" || verdict === "sanitize";
+}
+
 export function ruling(verdict: RulingVerdict, reason: string, detail: Partial<Ruling> = {}): Ruling {
   return { ...PLAIN, ...detail, verdict, reason };
 }

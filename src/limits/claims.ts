@@ -146,7 +146,8 @@ function keyOf(limit: Limit, part: Part, period: string, subject: LimitSubject):
     if (dimension === "model") return subject.call?.model?.toLowerCase().slice(0, MAX_NAME) ?? null;
     return subject[dimension]?.slice(0, MAX_NAME) ?? null;
   });
-  return JSON.stringify([limit.id, part, period, limit.per, scope]);
+  const key = [limit.id, part, period, limit.per, scope];
+  return JSON.stringify(subject.realm === undefined ? key : [subject.realm, ...key]);
 }
 
 /** The part of a key that the policy wrote, before the names that clients wrote: no id, period or dimension has a bracket. */

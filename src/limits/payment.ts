@@ -18,6 +18,8 @@ export interface Paying {
   readonly contentType: string;
   /** The target's query without its question mark; "" when there is none. */
   readonly query: string;
+  /** A name in the query is not told, because it is a credential: it may be any. */
+  readonly hidden?: boolean;
 }
 
 /** Whole micro-units, or why it is not plain what would be paid: a stable code and words without the request's. */
@@ -26,7 +28,7 @@ export type PaymentRead = number | { readonly vector: "payment_unreadable" | "pa
 /** A payment is not a document: what is larger is refused, and no body holds the event loop. */
 const MAX_BODY = 262_144;
 
-export function readPayment(terms: PaymentTerms, { body, contentType, query }: Paying): PaymentRead {
+export function readPayment(terms: PaymentTerms, { body, contentType, query, hidden }: Paying): PaymentRead {
   if (body === null || body.length === 0) return unreadable("it has no body to read an amount from");
   if (body.length > MAX_BODY) return unreadable(`its body is over ${MAX_BODY} bytes`);
   const type = (contentType.split(";")[0] ?? "").trim().toLowerCase();
@@ -36,6 +38,7 @@ export function readPayment(terms: PaymentTerms, { body, contentType, query }: P
   }
   const name = formName(terms.field);
   if (name !== null && query !== "" && valuesOf(query, name) !== 0) return unreadable("an amount is in its query too");
+  if (name !== null && hidden === true) return unreadable("a name in its query is a credential");
   const found = form ? formPlaces(body, terms) : jsonPlaces(body, placesOf(terms));
   if (found === null)
     return unreadable(form ? "its form cannot be read in one way" : "its JSON cannot be read in one way");

@@ -11,6 +11,8 @@ export interface Price {
   readonly output: number;
 }
 
+export type Rates = Pick<Price, "input" | "cached" | "output">;
+
 /** Tokens of one exchange, each counted once: `input` is without `cached`, and with those written into a cache. */
 export interface TokenUse {
   readonly input: number;
@@ -28,7 +30,7 @@ export function totalTokens({ input, cached, output }: TokenUse): number {
 const MILLION = 1_000_000n;
 
 /** Micro-units, rounded up once for the whole exchange: an exchange that costs anything costs at least one. */
-export function costMicros(price: Price, use: TokenUse): number {
+export function costMicros(price: Rates, use: TokenUse): number {
   const parts: readonly (readonly [number, number])[] = [
     [use.input, price.input],
     [use.cached, price.cached],

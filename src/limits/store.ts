@@ -71,3 +71,18 @@ export interface LimitStore {
   readonly up: boolean;
   close(): void;
 }
+
+/** A store whose takings somebody else settles, once, or not at all: then they stay as they were reserved. */
+export interface LendingStore extends LimitStore {
+  /** What `holder` has taken may be settled for so long. Best effort, and never throws: what is not lent stays reserved. */
+  lend(holder: string, ms: number): void;
+  /** Adjusts, and forgets the holder; false when it is not known (any more). Rejects when the counters cannot be had. */
+  settle(holder: string, adjustments: readonly Adjustment[]): boolean | Promise<boolean>;
+  /** Keeps a holder, and its places, for longer; false when it is not known. Rejects as `settle`. */
+  prolong(holder: string, keys: readonly string[], times: Prolonged): boolean | Promise<boolean>;
+}
+
+export interface Prolonged {
+  readonly lentMs: number;
+  readonly leaseMs: number;
+}

@@ -12,6 +12,8 @@ export interface ModelCall {
 
 /** One egress as limits look at it. */
 export interface LimitSubject {
+  /** Whose counters: those of another realm are others, whatever their limits are called. Absent: everybody's who shares a store. */
+  readonly realm?: string;
   readonly tenant: string;
   /** Stated, not proven; null when nobody is named. */
   readonly agent: string | null;

@@ -1,8 +1,14 @@
 /** A ruling as the decision API answers it. What a relay could not read as a decision is never sent as one. */
 import { type AttestationKey, type Attested, signAttestation } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
-import { paramsHash } from "../crypto/params-hash.ts";
-import { type DecisionAnswer, decisionAnswerSchema, type Refusal } from "../decide/governance-schema.ts";
+import { limitsHash, paramsHash } from "../crypto/params-hash.ts";
+import {
+  type DecisionAnswer,
+  decisionAnswerSchema,
+  type LimitWord,
+  type Refusal,
+} from "../decide/governance-schema.ts";
+import type { Settle } from "../decide/outcome-schema.ts";
 import { bodyText, writeBase64 } from "../decide/plane-request.ts";
 import type { Ruling } from "../engine/ruling.ts";
 import type { Finding } from "../model/finding.ts";
@@ -18,12 +24,25 @@ export interface Answering {
   readonly tenant: string;
 }
 
+type AnsweredTo = Pick<Asked, "id" | "question">;
+
+/** A ruling with what limits have made of it. */
+export interface LimitedRuling extends Ruling {
+  readonly limit?: LimitWord;
+  /** What it took from limits can be settled. */
+  readonly settle?: Settle;
+}
+
 const MAX_TEXT = 4096;
 /** Parts of a long answer are handed to the socket in pieces of this. */
 const CHUNK = 256 * 1024;
 
 /** Rejects when the ruling has no form in the API: a defect, and no answer. */
-export async function answerOf({ id, question }: Asked, ruling: Ruling, answering: Answering): Promise<Response> {
+export async function answerOf(
+  { id, question }: AnsweredTo,
+  ruling: LimitedRuling,
+  answering: Answering,
+): Promise<Response> {
   const { replacement } = ruling;
   const facts = factsOf(ruling);
   // By what will be read, not by what was meant: the relay's own schema has the last word.
@@ -44,6 +63,7 @@ export async function answerOf({ id, question }: Asked, ruling: Ruling, answerin
       policyVersion: checked.policy_version ?? null,
       paramsHash: paramsHash(question, bodySha256, runtime),
       redactedHash: replacement === null ? null : `sha256-${await hashInTurns(runtime, replacement)}`,
+      limitsHash: limitsHash(checked.metadata, runtime),
     };
     const now = Math.floor(runtime.now() / 1000);
     const signing = { ...key, now, jti: runtime.randomHex(16), tenant: answering.tenant };
@@ -54,12 +74,14 @@ export async function answerOf({ id, question }: Asked, ruling: Ruling, answerin
   return replaced(said, replacement);
 }
 
-function factsOf(ruling: Ruling): DecisionAnswer {
-  const { verdict, rule, policyVersion, pillar, vector, ttlS, would, controls, findings } = ruling;
+function factsOf(ruling: LimitedRuling): DecisionAnswer {
+  const { verdict, rule, policyVersion, pillar, vector, ttlS, would, controls, findings, limit, settle } = ruling;
   const metadata: Record<string, unknown> = {};
   if (would !== null) metadata.would = would;
   if (controls.length > 0) metadata.controls = controls;
   if (findings.length > 0) metadata.findings = findings.map(told);
+  if (limit !== undefined) metadata.limit = limit;
+  if (settle !== undefined) metadata.settle = settle;
   return {
     decision: verdict,
     reason: cut(ruling.reason, MAX_TEXT),

@@ -12,6 +12,12 @@ export interface PlaneMetrics {
   /** From the whole question to its answer. */
   readonly seconds: Histogram;
   readonly inFlight: Gauge;
+  /** Labels: tenant, limit, result. */
+  readonly limits: Family<Counter>;
+  /** Labels: result. */
+  readonly outcomes: Family<Counter>;
+  /** 1 while the counters of limits can be asked. */
+  readonly limitsUp: Gauge;
   readonly policyStale: Gauge;
   readonly memoryBytes: Gauge;
 }
@@ -31,6 +37,14 @@ export function planeMetrics(): PlaneMetrics {
       .histogram("sallyport_plane_decision_seconds", "From the whole question to its answer.", SECONDS)
       .with(),
     inFlight: registry.gauge("sallyport_plane_in_flight", "Questions being answered.", "sum").with(),
+    limits: registry.counter("sallyport_plane_limit_results_total", "What limits said of questions they matched.", {
+      labels: ["tenant", "limit", "result"],
+      maxSeries: 4096,
+    }),
+    outcomes: registry.counter("sallyport_plane_outcomes_total", "Ends of requests that relays told.", {
+      labels: ["result"],
+    }),
+    limitsUp: registry.gauge("sallyport_plane_limits_up", "1 while the counters of limits can be asked.", "min").with(),
     policyStale: registry
       .gauge("sallyport_plane_policy_stale", "1 while what is in force is older than the files.", "max")
       .with(),

@@ -4,6 +4,8 @@ import { type AttestationKey, attestationKey } from "../crypto/attestation.ts";
 import { type Jwks, jwks } from "../crypto/jwk.ts";
 import { loadPrivate } from "../crypto/keys.ts";
 import { decodedCap } from "../decide/decode.ts";
+import { LendingMemory } from "../decide/limits-lending.ts";
+import { openCounters } from "../decide/limits-open.ts";
 import { Poll } from "../decide/poll.ts";
 import { seldom } from "../decide/seldom.ts";
 import { messageOf } from "../errors.ts";
@@ -11,11 +13,13 @@ import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
 import { boundBy } from "../words/bound.ts";
+import { Limiting } from "./limiting.ts";
 import { planeMetrics } from "./metrics.ts";
 import { QUESTION_ROOM } from "./question.ts";
 import { Ruler } from "./ruler.ts";
 import { asking, planeSurface } from "./surface.ts";
 import { openTenancy, type Tenancy } from "./tenancy.ts";
+import { unservedSections } from "./unserved.ts";
 
 const DRAIN_STEP_MS = 20;
 /** A question that was answered may still be on its way out. */
@@ -28,6 +32,7 @@ export class Plane {
   readonly #config: PlaneConfig;
   readonly #log: Log;
   #tenancy: Tenancy | null = null;
+  #limiting: Limiting | null = null;
   #listener: Listener | null = null;
   #poll: Poll | null = null;
   #drained: Promise<void> | null = null;
@@ -55,11 +60,20 @@ export class Plane {
     const clock = () => runtime.monotonic();
     const { key, set } = await keyOf(runtime, config.signingKey);
     const { enforceTimeoutMs } = config;
+    const limiting = new Limiting({
+      runtime,
+      ...(await openCounters(runtime, config, { counters: new LendingMemory(runtime), log: this.#log })),
+      hmac: settlingKey(runtime, config.signingKey),
+      counted: (tenant, limit, result) => metrics.limits.with(tenant, limit, result).inc(),
+    });
+    this.#limiting = limiting;
+    this.#remark(tenancy);
     const maxDecoded = decodedCap(maxBody);
     const handler = planeSurface({
       runtime,
       tenancy,
       ruler: new Ruler({ enforceTimeoutMs, maxBody, clock }),
+      limiting,
       metrics,
       log: this.#log,
       key,
@@ -72,6 +86,7 @@ export class Plane {
     });
     metrics.registry.collect(() => {
       metrics.policyStale.set(tenancy.problem === null ? 0 : 1);
+      metrics.limitsUp.set(limiting.up ? 1 : 0);
       metrics.memoryBytes.set(runtime.memory());
     });
     const serving = runtime.serve(
@@ -98,8 +113,36 @@ export class Plane {
     if (tenancy === null) return;
     const { ok, message } = await tenancy.reload();
     this.health.policyStale = !ok;
-    if (ok) this.#log.info("policies reloaded", { detail: message });
-    else this.#log.error("policies not reloaded, those in force stay", { problem: message });
+    if (ok) {
+      this.#log.info("policies reloaded", { detail: message });
+      this.#remark(tenancy);
+    } else this.#log.error("policies not reloaded, those in force stay", { problem: message });
+  }
+
+  /** What of the policies is not as it looks: who relies on it hears of it at start and whenever they are read again. */
+  #remark({ tenants }: Tenancy): void {
+    const limited = tenants.filter(({ policy }) => (policy.limits()?.limits.length ?? 0) > 0);
+    if (limited.length > 0 && this.#config.redis === null) {
+      const named = names(limited);
+      this.#log.warn(
+        "limits are counted in this process alone: each replica allows as much again; set EVE_PROXY_REDIS_URL to count together",
+        { tenants: named },
+      );
+    }
+    if (limited.length > 0 && this.#config.redis !== null && this.#config.signingKey === null) {
+      this.#log.warn(
+        "without EVE_PROXY_SIGNING_KEY no replica can settle what another has reserved: it stays as it was reserved",
+        { tenants: names(limited) },
+      );
+    }
+    for (const { id, policy } of tenants) {
+      const sections = unservedSections(policy);
+      if (sections.length === 0) continue;
+      this.#log.warn(
+        "parts of a policy do nothing for relays that ask this plane; they are obeyed where a relay has them in its own policy, or decides by the bundle",
+        { tenant: id, sections: sections.join(", ") },
+      );
+    }
   }
 
   /** A policy that is fetched is asked for again and again. */
@@ -133,6 +176,7 @@ export class Plane {
     await sleep(LINGER_MS);
     this.#poll?.stop();
     await this.#listener?.close();
+    this.#limiting?.close();
     this.#log.info("drained");
     this.#log.flush();
   }
@@ -142,6 +186,16 @@ async function keyOf(runtime: Runtime, text: string | null): Promise<{ key: Atte
   if (text === null) return { key: null, set: { keys: [] } };
   const { key, publicJwk } = await loadPrivate(text, runtime);
   return { key: attestationKey(key, publicJwk, runtime), set: jwks([publicJwk], runtime) };
+}
+
+/** Under a key of its own, because a token must not be a signature of anything; without a key to share, a replica's own. */
+function settlingKey({ hmacSha256, randomHex }: Runtime, signingKey: string | null): (text: string) => string {
+  const bytes = new TextEncoder();
+  return hmacSha256(bytes.encode(hmacSha256(bytes.encode(signingKey ?? randomHex(32)))("sallyport settle 1")));
+}
+
+function names(tenants: readonly { readonly id: string }[]): string {
+  return tenants.map(({ id }) => id).join(", ");
 }
 
 function sleep(ms: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** A relay's question, read as strictly as a relay reads an answer, and without holding the event loop. */
 import { type DecisionRequest, decisionRequestSchema } from "../decide/governance-schema.ts";
 import { cutLong, gather } from "../decide/long-member.ts";
+import { type Outcomes, outcomesSchema } from "../decide/outcome-schema.ts";
 import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
 import { normalizeHost } from "../wire/authority.ts";
@@ -12,6 +13,10 @@ export const QUESTION_ROOM = 1024 * 1024;
 export interface Asked {
   readonly id: string;
   readonly question: Question;
+  /** It came through a tunnel that has been decided. */
+  readonly inside: boolean;
+  /** Of the body as it is sent: the relay's account where it is coded, else what came. */
+  readonly bytes: number;
 }
 
 export interface QuestionReading {
@@ -35,7 +40,9 @@ export async function readQuestion(bytes: Uint8Array, { maxBody, clock, now }: Q
     const base64 = told.encoding === "base64";
     body = await gather(pieces ?? told.data, { name: "body.data", maxBytes: maxBody, base64, complain });
   }
-  return { id: about.id, question: questionOf(about, body, now()) };
+  const coded = told !== null && told.decoded.length > 0;
+  const sent = coded ? told.length : (body?.length ?? 0);
+  return { id: about.id, question: questionOf(about, body, now()), inside: about.parent !== null, bytes: sent };
 }
 
 function questionOf(about: Omit<DecisionRequest, "body">, body: Uint8Array | null, at: number): Question {
@@ -62,4 +69,13 @@ function validated(bytes: Uint8Array): DecisionRequest {
 
 function complain(detail: string): Fault {
   return new Fault("governance_malformed", `the question is malformed: ${detail.slice(0, 256)}`);
+}
+
+/** Null when they are none. Of a key that stands twice the last counts: a token says by itself what it is good for. */
+export function readOutcomes(bytes: Uint8Array): Outcomes | null {
+  try {
+    return outcomesSchema.safeParse(JSON.parse(strict.decode(bytes))).data ?? null;
+  } catch {
+    return null;
+  }
 }

@@ -3,17 +3,18 @@ import { Hono } from "hono/tiny";
 import type { AttestationKey } from "../crypto/attestation.ts";
 import { constantTimeEqual } from "../crypto/digest.ts";
 import type { Jwks } from "../crypto/jwk.ts";
-import type { Ruled } from "../engine/engine.ts";
+import { MAX_OUTCOMES_BYTES } from "../decide/outcome-schema.ts";
 import { Fault } from "../errors.ts";
 import { type HealthAnswer, type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
 import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
 import type { Arrived, ServeHandler } from "../runtime/contract.ts";
-import { answerOf, json, type Machine, refusal } from "./answer.ts";
+import { answerOf, json, type LimitedRuling, type Machine, refusal } from "./answer.ts";
 import { bundleOf } from "./bundle.ts";
+import type { Limiting } from "./limiting.ts";
 import type { PlaneMetrics } from "./metrics.ts";
 import { openApiText } from "./openapi.ts";
-import { type Asked, readQuestion } from "./question.ts";
+import { type Asked, readOutcomes, readQuestion } from "./question.ts";
 import type { Ruler } from "./ruler.ts";
 import type { Tenancy, Tenant } from "./tenancy.ts";
 import { tenantOf } from "./tenants.ts";
@@ -26,6 +27,7 @@ export interface Surface {
   readonly runtime: Machine & { monotonic(): number };
   readonly tenancy: Tenancy;
   readonly ruler: Ruler;
+  readonly limiting: Limiting;
   readonly metrics: PlaneMetrics;
   readonly log: Log;
   /** Null: answers carry no attestation. */
@@ -85,10 +87,12 @@ export function planeSurface(surface: Surface): ServeHandler {
     // Taken once: a policy that is read again meanwhile is the next question's.
     const { engine } = tenant.policy;
     const { policyVersion } = engine;
-    let ruled: Ruled;
+    const limits = { tenant: tenant.id, program: tenant.policy.limits() };
+    let ruled: LimitedRuling | "exhausted";
     let response: Response;
     try {
-      ruled = await surface.ruler.rule(engine, asked.question);
+      const ruling = await surface.ruler.rule(engine, asked.question);
+      ruled = ruling === "exhausted" ? ruling : await surface.limiting.apply(limits, asked, ruling);
       response =
         ruled === "exhausted"
           ? refused(422, "inspection_exhausted", { message: "the inspection ran out of its budget", policyVersion })
@@ -100,7 +104,7 @@ export function planeSurface(surface: Surface): ServeHandler {
     }
     const took = runtime.monotonic() - began;
     metrics.seconds.observe(took / 1000);
-    const decision = ruled === "exhausted" ? "fail_closed" : ruled.verdict;
+    const decision = ruled === "exhausted" || isOutage(ruled) ? "fail_closed" : ruled.verdict;
     metrics.decisions.with(tenant.id, decision).inc();
     if (surface.decisionLog) {
       const { question, id } = asked;
@@ -119,6 +123,22 @@ export function planeSurface(surface: Surface): ServeHandler {
       });
     }
     return response;
+  }
+
+  async function settle(tenant: Tenant, body: Uint8Array): Promise<Response> {
+    if (body.length > MAX_OUTCOMES_BYTES) return refused(413, "too_long", { message: "too many outcomes at a time" });
+    const read = readOutcomes(body);
+    if (read === null) return refused(400, "outcomes_malformed", { message: "these are no outcomes" });
+    const { outcomes } = read;
+    try {
+      const known = await surface.limiting.settle(tenant.id, outcomes);
+      metrics.outcomes.with("known").add(known);
+      metrics.outcomes.with("unknown").add(outcomes.length - known);
+      return json({ known }, 200);
+    } catch {
+      // Told again, those that were settled already are not known any more.
+      return refused(503, "limits_unavailable", { message: "the counters cannot be asked" });
+    }
   }
 
   app.get("/healthz", () => healthResponse(liveness()));
@@ -166,6 +186,16 @@ export function planeSurface(surface: Surface): ServeHandler {
       metrics.inFlight.set(--inFlight);
     }
   });
+  app.post("/v1/outcomes", async (c) => {
+    const { arrived, peer } = c.env;
+    const tenant = known(c.req.header("Authorization"), arrived);
+    if (tenant === null) return stranger(peer);
+    if (!/^application\/json *(?:;|$)/i.test(c.req.header("Content-Type") ?? "")) {
+      return refused(415, "not_json", { message: "the content type must be application/json" });
+    }
+    return settle(tenant, arrived.body);
+  });
+  app.all("/v1/outcomes", () => refused(405, "method_not_allowed", { message: "POST", headers: { Allow: "POST" } }));
   app.all("/v1/decisions", () => refused(405, "method_not_allowed", { message: "POST", headers: { Allow: "POST" } }));
   app.notFound(() => refused(404, "not_found", { message: "see /openapi.json" }));
   app.onError((thrown) => {
@@ -173,6 +203,11 @@ export function planeSurface(surface: Surface): ServeHandler {
     return refused(500, "internal", { message: "internal error" });
   });
   return (request, peer, arrived) => app.fetch(request, { peer, arrived });
+}
+
+/** The relay answers 503: what the counters could not be asked about is refused. */
+function isOutage({ limit }: LimitedRuling): boolean {
+  return limit !== undefined && "status" in limit && limit.status === 503;
 }
 
 /** Whose head this is, or null. */

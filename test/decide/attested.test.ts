@@ -12,10 +12,10 @@ import { generateKey, loadPrivate } from "../../src/crypto/keys.ts";
 import { guarded } from "../../src/decide/decider.ts";
 import { planeDecider } from "../../src/decide/governance.ts";
 import { openPolicy } from "../../src/decide/policy-files.ts";
-import { type Ruling, ruling } from "../../src/engine/ruling.ts";
+import { ruling } from "../../src/engine/ruling.ts";
 import type { Decision } from "../../src/model/decision.ts";
 import type { Egress, HeldBody } from "../../src/model/egress.ts";
-import { answerOf } from "../../src/plane/answer.ts";
+import { answerOf, type LimitedRuling } from "../../src/plane/answer.ts";
 import { readQuestion } from "../../src/plane/question.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { body, egress } from "./_egress.ts";
@@ -37,7 +37,7 @@ afterEach(() => {
 type Answer = { attestation?: string } & Record<string, unknown>;
 
 interface Meddling {
-  readonly ruled?: Ruling;
+  readonly ruled?: LimitedRuling;
   /** On what reaches the plane, and on what leaves it. */
   readonly question?: (text: string) => string;
   readonly answer?: (answer: Answer) => Answer;
@@ -79,7 +79,7 @@ async function relay({ ruled = ruling("allow", "fine"), question, answer, now, f
   };
   const decider = planeDecider(runtime, settings, await openPolicy(runtime, null));
   closers.push(() => {
-    decider.close();
+    void decider.close();
     server.closeAllConnections();
     server.close();
   });
@@ -172,6 +172,29 @@ test("an answer changed on its way", async () => {
     (answer) => ({ ...answer, metadata: { would: "allow" } }),
   ];
   for (const answer of changes) expect(await (await relay({ ruled: deny, answer }))()).toMatchObject(SHUT);
+});
+
+test("what limits add to an answer, changed on its way", async () => {
+  const limit = { status: 429 as const, fields: [["Retry-After", "60"] as ["Retry-After", string]] };
+  const detail = { pillar: "CoreGuard", vector: "rate_limited", rule: "limit: pace" };
+  const over: LimitedRuling = { ...ruling("deny", "too many", detail), limit };
+  expect(await (await relay({ ruled: over }))()).toMatchObject({ status: 429, fields: ["Retry-After", "60"] });
+  const settle = { token: "a.b", usage: false };
+  const taken: LimitedRuling = { ...ruling("allow", "fine"), settle };
+  expect(await (await relay({ ruled: taken }))()).toMatchObject({ verdict: "allow" });
+  const metadata = (made: object) => (answer: Answer) => ({ ...answer, metadata: made });
+  const cases: [LimitedRuling, (answer: Answer) => Answer][] = [
+    [over, ({ metadata, ...rest }) => rest],
+    [over, metadata({ limit: { ...limit, status: 451 } })],
+    [over, metadata({ limit: { ...limit, fields: [["Retry-After", "1"]] } })],
+    [over, metadata({ limit, settle })],
+    [taken, ({ metadata, ...rest }) => rest],
+    [taken, metadata({ settle: { ...settle, token: "a.c" } })],
+    [taken, metadata({ settle, limit: { mode: "degraded" } })],
+    [ruling("allow", "fine"), metadata({ limit: { mode: "degraded" } })],
+    [ruling("deny", "no"), metadata({ limit })],
+  ];
+  for (const [ruled, answer] of cases) expect(await (await relay({ ruled, answer }))()).toMatchObject(SHUT);
 });
 
 test("a replacement body changed on its way", async () => {

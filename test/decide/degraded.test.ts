@@ -66,7 +66,7 @@ async function relay(env: Record<string, string> = {}) {
     },
   });
   closers.push(() => {
-    decider.close();
+    void decider.close();
     server.closeAllConnections();
     server.close();
   });

@@ -64,7 +64,7 @@ async function plane(answering: Answering, options: Options = {}) {
     await openPolicy(runtime, null),
   );
   closers.push(() => {
-    decider.close();
+    void decider.close();
     server.closeAllConnections();
     server.close();
   });

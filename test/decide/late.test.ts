@@ -24,7 +24,7 @@ function opened(log: string[]): OpenedDecider {
     forget: () => void log.push("forgotten"),
     watch() {},
     prepare() {},
-    close: () => void log.push("closed"),
+    close: async () => void log.push("closed"),
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { readAnswer } from "../../src/decide/plane-answer.ts";
+import { decisionAnswerSchema } from "../../src/decide/governance-schema.ts";
+import { readAnswer, rulingOf } from "../../src/decide/plane-answer.ts";
 import type { HttpReply } from "../../src/runtime/contract.ts";
 
 const headers = { "content-type": "application/json" };
@@ -124,5 +125,49 @@ test("others have their turn while a long replacement is read", async () => {
     expect(turns).toBeGreaterThan(50);
   } finally {
     clearInterval(timer);
+  }
+});
+
+describe("what limits add to an answer", () => {
+  const said = (decision: string, metadata: object) => {
+    const read = decisionAnswerSchema.parse({ decision, metadata });
+    return rulingOf(read, null);
+  };
+  const fields = [
+    ["Retry-After", "12"],
+    ["RateLimit", '"pace";r=0;t=12'],
+  ];
+
+  test("is read where it belongs", () => {
+    expect(said("deny", { limit: { status: 429, fields } }).limit).toEqual({ status: 429, fields } as never);
+    expect(said("deny", { limit: { status: 503, fields: [] } }).limit).toEqual({ status: 503, fields: [] });
+    expect(said("allow", { limit: { mode: "degraded" } }).limit).toEqual({ mode: "degraded" });
+    const settle = { token: "x".repeat(8192), usage: true };
+    expect(said("allow", { settle })).toMatchObject({ settle, limit: null });
+    expect(said("allow", {})).toMatchObject({ settle: null, limit: null });
+  });
+
+  const wrong: [string, string, object][] = [
+    ["a status with an allow", "allow", { limit: { status: 429, fields } }],
+    ["a status with a hold", "approval_needed", { limit: { status: 429, fields } }],
+    ["another status", "deny", { limit: { status: 200, fields } }],
+    ["a mode with a deny", "deny", { limit: { mode: "degraded" } }],
+    ["another mode", "allow", { limit: { mode: "fail_open" } }],
+    ["both", "deny", { limit: { status: 429, fields, mode: "degraded" } }],
+    ["another field", "deny", { limit: { status: 429, fields: [["Set-Cookie", "a=b"]] } }],
+    ["a name in another spelling", "deny", { limit: { status: 429, fields: [["retry-after", "1"]] } }],
+    ["a field twice", "deny", { limit: { status: 429, fields: [fields[0], fields[0]] } }],
+    ["a line break in a value", "deny", { limit: { status: 429, fields: [["Retry-After", "1\r\nX: y"]] } }],
+    ["a value without end", "deny", { limit: { status: 429, fields: [["Retry-After", "1".repeat(161)]] } }],
+    ["an empty value", "deny", { limit: { status: 429, fields: [["Retry-After", ""]] } }],
+    ["a value beyond ASCII", "deny", { limit: { status: 429, fields: [["Retry-After", "\u00e9"]] } }],
+    ["no fields", "deny", { limit: { status: 429 } }],
+    ["a text", "deny", { limit: "429" }],
+    ["a token without end", "allow", { settle: { token: "x".repeat(8193), usage: true } }],
+    ["a token with a blank", "allow", { settle: { token: "a b", usage: true } }],
+    ["a bare token", "allow", { settle: "a" }],
+  ];
+  for (const [name, decision, metadata] of wrong) {
+    test(`is no answer with ${name}`, () => expect(() => said(decision, metadata)).toThrow(/malformed: metadata/));
   }
 });

@@ -20,13 +20,14 @@ export interface FormField {
 export function* readForm(bytes: Uint8Array, leaves: Leaves): Generator<void, FormField[] | null> {
   const fields: FormField[] = [];
   let turn = 0;
+  // The next one, remembered: a body of fields without any would be searched to its end for each of them.
+  let equals = -1;
   for (let at = 0; at <= bytes.length; ) {
-    const and = bytes.indexOf(0x26, at);
-    const end = and === -1 ? bytes.length : and;
+    const end = placeOrEnd(bytes, 0x26, at);
     if (end > at) {
       if (fields.length === MAX_FIELDS) return null;
-      const equals = bytes.indexOf(0x3d, at);
-      const cut = equals === -1 || equals > end ? end : equals;
+      if (equals < at) equals = placeOrEnd(bytes, 0x3d, at);
+      const cut = Math.min(equals, end);
       const start = Math.min(cut + 1, end);
       const shown = decodeText("form", bytes, at, Math.min(cut, at + MAX_NAME));
       const name = decoder.decode(shown);
@@ -42,4 +43,9 @@ export function* readForm(bytes: Uint8Array, leaves: Leaves): Generator<void, Fo
     }
   }
   return fields;
+}
+
+function placeOrEnd(bytes: Uint8Array, byte: number, from: number): number {
+  const found = bytes.indexOf(byte, from);
+  return found === -1 ? bytes.length : found;
 }

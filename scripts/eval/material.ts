@@ -13,6 +13,7 @@ import {
 import { chanceFrom, pick } from "./grammar.ts";
 import { OVERRIDES_ELSEWHERE, ownAttacks } from "./own-attacks.ts";
 import { ELSEWHERE, NEVER, ownBenign, ownNoise, ownRepeats } from "./own-benign.ts";
+import { BUILDERS } from "./own-builders.ts";
 import { otherCorpora, ownFiles } from "./own-files.ts";
 import { ownPages } from "./own-pages.ts";
 import { allLettersFor, type Example, exampleOf, exampleOfLetters, prepare } from "./training.ts";
@@ -112,6 +113,7 @@ export function material(): Material {
         false,
         40,
       ),
+      ...mine("own builders", BUILDERS, false, 20),
       ...mine("own benign elsewhere", ELSEWHERE, false, 8),
       ...mine("own benign", ownBenign(chance, 2400), false, 2),
       ...[...requests, ...responses].map(({ id, text }) =>

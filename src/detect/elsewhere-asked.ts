@@ -287,19 +287,17 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
   },
 };
 
-function lettersIn(words: string): string[] {
-  return [...new Set(words.split("|").map((word) => asCharacters(lettersOf(word))))];
-}
-
 function any(words: string): string {
-  return `(?:${lettersIn(words).join("|")})`;
+  const made = words.split("|").map((word) => asCharacters(lettersOf(word)));
+  return `(?:${[...new Set(made)].join("|")})`;
 }
 
 /** What is too short to be looked for is left to the classifier. */
 function stems(words: string): Uint8Array[] {
-  return lettersIn(words)
-    .filter((word) => word.length >= 5)
-    .map((word) => Uint8Array.from(word, (char) => char.charCodeAt(0)));
+  return words
+    .split("|")
+    .map(lettersOf)
+    .filter((letters) => letters.length >= 5);
 }
 
 /** So many letters and no break, as few as will do. */

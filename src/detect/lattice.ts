@@ -27,6 +27,7 @@ import {
   undoReversed,
 } from "./puzzles.ts";
 import type { Match } from "./reading.ts";
+import { undoRot47 } from "./rot47.ts";
 import { undoRuns } from "./runs.ts";
 import {
   COLONS,
@@ -97,6 +98,7 @@ function regional(bit: number, view: Regional): View {
 
 const forNumbers = regional(NUMBERS, undoNumbers);
 const forMorse = regional(MORSE, undoMorse);
+const forRot47 = regional(MIXED, undoRot47);
 const forEscapes = regional(ESCAPES, undoEscapes);
 const forMixed = regional(MIXED, undoLeet);
 
@@ -152,6 +154,7 @@ export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): 
     (signals & NUMBERS ? child(forNumbers, ascii) : null) ??
     (signals & MORSE ? child(forMorse, ascii) : null) ??
     child(undoSpelling, ascii) ??
+    (signals & MIXED ? child(forRot47, ascii) : null) ??
     (signals & MIXED && (done & LEET) === 0 ? leet(ascii, text, { effort, depth, done: done | LEET }) : null) ??
     (done & CIPHER ? null : undone(undoMarkup, ascii, text, { effort, depth, done: done | CIPHER | LEET })) ??
     (signals & FORMATS ? child(undoFormats, ascii) : null) ??

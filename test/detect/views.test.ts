@@ -123,6 +123,19 @@ const DISGUISES: [string, string, (text: string) => string][] = [
   ["reversed", "reversed", (text) => [...text].reverse().join("")],
   ["rot13", "rot13", shifted(13)],
   ["rot3", "rot3", shifted(3)],
+  [
+    "rot47",
+    "rot47",
+    each((c) => (c > " " && c <= "~" ? String.fromCharCode(33 + ((c.charCodeAt(0) - 33 + 47) % 94)) : c)),
+  ],
+  [
+    "wide and narrow spaces",
+    "invisible digits",
+    (text) =>
+      bytesOf(text)
+        .map((b) => b.toString(2).padStart(8, "0").replace(/0/g, "\u2002").replace(/1/g, "\u2003"))
+        .join(""),
+  ],
   ["rot22", "rot22", shifted(22)],
   [
     "atbash",

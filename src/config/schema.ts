@@ -122,7 +122,7 @@ const decisions = {
   EVE_PROXY_GOVERNANCE_KEY: optional(path, "PEM file of the key of that certificate.", "alias"),
   EVE_PROXY_REDIS_URL: optional(
     redisUrl,
-    "Redis or Valkey that holds the counters of a policy's limits for several gateways: `redis://` or `rediss://`, with `user:password@` and `/database` where needed. Unset: this gateway counts for itself.",
+    "Redis or Valkey that holds the counters of a policy's limits for several gateways, or for the replicas of a plane: `redis://` or `rediss://`, with `user:password@` and `/database` where needed. Unset: each process counts for itself.",
     "content",
   ),
   EVE_PROXY_REDIS_CA: optional(path, "PEM file of the roots that Redis's certificate must chain to."),

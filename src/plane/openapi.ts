@@ -6,6 +6,7 @@ import {
   refusalSchema,
   rulingMetadataSchema,
 } from "../decide/governance-schema.ts";
+import { outcomesAnswerSchema, outcomesSchema } from "../decide/outcome-schema.ts";
 import { policyBundleSchema } from "../decide/policy-bundle-schema.ts";
 
 type Json = { readonly [key: string]: unknown };
@@ -51,6 +52,21 @@ export function openApi(): Json {
             "422": refused("`inspection_exhausted`: the question asks for more work than any honest one; never a pass"),
             "500": refused("`decision_crashed`: a defect; never a pass"),
             "503": refused("The plane is draining, or has too many questions at a time"),
+          },
+        },
+      },
+      "/v1/outcomes": {
+        post: {
+          operationId: "settle",
+          summary: "Tells how requests ended of which an answer's metadata has a `settle`",
+          requestBody: { required: true, content: ref("Outcomes") },
+          responses: {
+            "200": { description: "How many of them were known", content: ref("OutcomesAnswer") },
+            "400": refused("The outcomes are malformed"),
+            "401": refused("No tenant's token or certificate"),
+            "413": refused("Too many at a time"),
+            "415": refused("The content type is not application/json"),
+            "503": refused("`limits_unavailable`: the counters cannot be asked"),
           },
         },
       },
@@ -104,6 +120,8 @@ export function openApi(): Json {
         DecisionRequest: schemaOf(decisionRequestSchema, "output"),
         DecisionAnswer: schemaOf(decisionAnswerSchema, "input"),
         RulingMetadata: schemaOf(rulingMetadataSchema, "input"),
+        Outcomes: schemaOf(outcomesSchema, "output"),
+        OutcomesAnswer: schemaOf(outcomesAnswerSchema, "output"),
         Refusal: schemaOf(refusalSchema, "output"),
         PolicyBundle: schemaOf(policyBundleSchema, "output"),
       },

@@ -403,7 +403,7 @@ describe("openDecider", () => {
     expect(warnings[0]).toContain("EVE_PROXY_POLICY");
     expect(opened.problem).toBeNull();
     expect(await opened.decide(egress(), body("{}"))).toMatchObject({ verdict: "allow" });
-    opened.close();
+    await opened.close();
   });
 
   test("reads a directory, tells of a stale policy, denies addresses", async () => {

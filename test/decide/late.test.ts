@@ -76,7 +76,7 @@ describe("lateDecider", () => {
     const log: string[] = [];
     const late = lateDecider(async () => opened(log), CONFIG);
     const loading = late.reload();
-    late.close();
+    await late.close();
     await loading;
     expect(log).toEqual(["closed"]);
   });

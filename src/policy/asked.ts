@@ -165,7 +165,9 @@ export class Asked {
   }
 
   #readMethods(): readonly string[] | null {
-    const own = [this.question.method];
+    const { method } = this.question;
+    const own = [method];
+    if (method.toUpperCase() !== method) own.push(method.toUpperCase());
     if (!this.known.content) return own;
     const said = [...OVERRIDES.flatMap((name) => this.headers(name)), ...this.query("_method")];
     if (this.contentTypes().includes("application/x-www-form-urlencoded")) {

@@ -1,5 +1,6 @@
 /** The decision API (docs/governance-api.md) as schemas: what the relay sends a plane, and all a plane may answer. */
 import { z } from "zod";
+import { differsInCase } from "../wire/methods.ts";
 import { settleSchema } from "./outcome-schema.ts";
 
 /** A credential as the plane sees it. The fingerprint is keyed: it can be compared, not reversed or looked up. */
@@ -26,7 +27,7 @@ export const decisionRequestSchema = z.strictObject({
   parent: z.string().nullable(),
   phase: z.enum(["request", "tunnel"]),
   door: z.string(),
-  method: z.string(),
+  method: z.string().refine((method) => !differsInCase(method)),
   scheme: z.enum(["http", "https", "tcp"]),
   host: z.string(),
   port: z.int().min(0).max(65535),

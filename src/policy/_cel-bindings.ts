@@ -1,6 +1,7 @@
 /** The environment of CEL expressions: docs/policy.md has it as a table. What cannot be known makes an expression fail. */
 import type { CelInput, CelResult } from "@bufbuild/cel";
-import { type Asked, decodeParameter } from "./asked.ts";
+import { decodeParameter } from "./_parameters.ts";
+import type { Asked } from "./asked.ts";
 
 type Value = string | number | bigint | boolean | null | readonly Value[] | ReadonlyMap<string, Value>;
 

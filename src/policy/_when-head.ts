@@ -1,9 +1,10 @@
 /** Conditions on what a head says. */
 import type { Credential } from "../model/question.ts";
 import { quote } from "../words/quote.ts";
+import { decodeParameter } from "./_parameters.ts";
 import type { Conditions, TextTest } from "./_schema-when.ts";
 import { listOf } from "./_values.ts";
-import { type Asked, decodeParameter, NO, ofSome, SOME, type Truth, UNKNOWN, YES } from "./asked.ts";
+import { type Asked, NO, ofSome, SOME, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { type Compiling, type Condition, saying } from "./condition.ts";
 import { engines } from "./engines.ts";
 import { compileGlob, compilePathGlob } from "./glob.ts";

@@ -8,6 +8,8 @@ import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import { type PathReadings, readPath } from "../wire/path-readings.ts";
+import { isGraphQlPost, mayAskInUrl, onlyQueries } from "./_class.ts";
+import { decodeParameter, looseName } from "./_parameters.ts";
 import { Trigrams } from "./_trigrams.ts";
 
 /**
@@ -165,7 +167,9 @@ export class Asked {
   }
 
   #readMethods(): readonly string[] | null {
-    const own = [this.question.method];
+    const { method } = this.question;
+    const own = [method];
+    if (method.toUpperCase() !== method) own.push(method.toUpperCase());
     if (!this.known.content) return own;
     const said = [...OVERRIDES.flatMap((name) => this.headers(name)), ...this.query("_method")];
     if (this.contentTypes().includes("application/x-www-form-urlencoded")) {
@@ -196,12 +200,13 @@ export class Asked {
     if (!this.known.content) return reads ? "read" : method === "POST" ? "unknown" : "write";
     if (OVERRIDES.some((name) => this.headers(name).length > 0) || this.query("_method").length > 0) return "write";
     if (!reads && method !== "POST") return "write";
+    if (!reads && !isGraphQlPost(this)) return "write";
     const graphql = this.graphql;
+    if (reads && mayAskInUrl(this, graphql.known ? graphql.value : null)) return "write";
     if (!graphql.known) return reads ? "read" : "unknown";
     if (graphql.value === null) return reads ? "read" : "write";
-    const { persisted, operations } = graphql.value;
-    if (persisted) return "unknown";
-    return operations.length > 0 && operations.every(({ kind }) => kind === "query") ? "read" : "write";
+    if (graphql.value.persisted) return "unknown";
+    return onlyQueries(graphql.value) ? "read" : "write";
   }
 
   /**
@@ -283,27 +288,4 @@ function add(into: Map<string, (string | Credential)[]>, key: string, value: str
   const values = into.get(key);
   if (values === undefined) into.set(key, [value]);
   else values.push(value);
-}
-
-function looseName(name: string): string {
-  const zero = name.indexOf("\0");
-  const whole = zero === -1 ? name : name.slice(0, zero);
-  return whole
-    .trim()
-    .replace(/\[[^[\]]*\]$/, "")
-    .toLowerCase();
-}
-
-/** A parameter's name or value as a form has it. What is no UTF-8 is replaced, as servers do; what is no escape stays. */
-export function decodeParameter(text: string): string {
-  if (!/[%+]/.test(text)) return text;
-  const spaced = text.replaceAll("+", " ");
-  try {
-    return decodeURIComponent(spaced);
-  } catch {
-    return spaced.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
-      const bytes = Uint8Array.from(run.slice(1).split("%"), (hex) => Number.parseInt(hex, 16));
-      return decoder.decode(bytes);
-    });
-  }
 }

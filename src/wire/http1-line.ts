@@ -3,6 +3,7 @@ import { CLASS, isToken, TARGET } from "./http1-chars.ts";
 import type { Framing } from "./http1-framing.ts";
 import { malformed, type RawHead, type WireFault } from "./http1-head.ts";
 import { readTarget, type Target } from "./http1-target.ts";
+import { differsInCase } from "./methods.ts";
 
 export interface RequestLine {
   /** A token; case kept. */
@@ -100,7 +101,7 @@ export function readLine({ text, lineEnd }: RawHead): RequestLine | WireFault {
   const method = text.substring(0, space);
   if (!isToken(method)) return malformed("bad_method", "the method is not a token");
   if (method.length > MAX_METHOD) return { status: 501, code: "method_too_long", detail: "the method is too long" };
-  if (changesFraming(method)) return malformed("bad_method", "HEAD and CONNECT are written in capitals");
+  if (differsInCase(method)) return malformed("bad_method", "methods are written in capitals");
   if (tail <= space + 1) return badLine();
   for (let i = space + 1; i < tail; i++) {
     const code = text.charCodeAt(i);
@@ -114,13 +115,6 @@ export function readLine({ text, lineEnd }: RawHead): RequestLine | WireFault {
     return { status: 505, code: "bad_version", detail: "the only versions known are HTTP/1.0 and HTTP/1.1" };
   }
   return { method, target: text.substring(space + 1, tail), version: minor === 0x31 ? 11 : 10 };
-}
-
-/** Methods are case-sensitive, yet servers exist that fold them: for these two the answer's framing would differ. */
-function changesFraming(method: string): boolean {
-  if (method.length !== 4 && method.length !== 7) return false;
-  const upper = method.toUpperCase();
-  return upper !== method && (upper === "HEAD" || upper === "CONNECT");
 }
 
 function badLine(): WireFault {

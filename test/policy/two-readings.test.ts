@@ -31,6 +31,12 @@ describe("a rule on methods is not passed by", () => {
     expect(allows("{ methods: POST }", { method: "POST", ...given })).toBe(false);
   });
 
+  test.each(["post", "Post"])("%s, which some take for POST", (method) => {
+    expect(denies("{ methods: POST }", { method })).toBe(true);
+    expect(denies("{ cel: 'request.method == \"POST\"' }", { method })).toBe(true);
+    expect(allows("{ not: { methods: POST } }", { method })).toBe(false);
+  });
+
   test("one that says the same again is no other", () => {
     const headers = [["X-HTTP-Method-Override", "POST"]] as const;
     expect(allows("{ methods: POST }", { method: "POST", headers })).toBe(true);

@@ -84,6 +84,8 @@ const FAULTS: readonly (readonly [string, string, string])[] = [
   ["a method that is no token", "G@T / HTTP/1.1\r\nHost: a\r\n\r\n", "400 bad_method"],
   ["a method of 33 letters", `${"A".repeat(33)} / HTTP/1.1\r\nHost: a\r\n\r\n`, "501 method_too_long"],
   ["head in small letters", "head / HTTP/1.1\r\nHost: a\r\n\r\n", "400 bad_method"],
+  ["post in small letters", "post / HTTP/1.1\r\nHost: a\r\n\r\n", "400 bad_method"],
+  ["delete in mixed letters", "Delete / HTTP/1.1\r\nHost: a\r\n\r\n", "400 bad_method"],
   ["connect in small letters", "Connect a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n", "400 bad_method"],
   ["HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505 bad_version"],
   ["the HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 bad_version"],

@@ -20,7 +20,7 @@ export interface Call {
   readonly tape: JsonTape;
   /** Of the outermost object. */
   readonly fields: Fields;
-  /** Of the path, still encoded, empty ones left out. */
+  /** Of one reading of the path, empty ones left out. */
   readonly segments: readonly string[];
   header(name: string): string | null;
 }
@@ -104,7 +104,7 @@ function byBody(call: Call): Shape | null {
   const { fields, segments, tape } = call;
   const last = segments[segments.length - 1] ?? "";
   const has = (name: Name) => fields.has(name);
-  const deployment = segments.lastIndexOf("deployments");
+  const deployment = Math.max(segments.lastIndexOf("deployments"), segments.lastIndexOf("engines"));
   const azure = deployment !== -1 && deployment + 2 < segments.length ? decoded(segments[deployment + 1] ?? "") : null;
 
   if (isFirst(tape, fields.get("messages"), OBJECT)) return byMessages(call, last, azure);

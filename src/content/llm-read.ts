@@ -1,6 +1,7 @@
 /** A call of a model, out of a JSON body. */
 import type { Question } from "../model/question.ts";
 import { type Fields, fieldsOf } from "./_fields.ts";
+import { llmPaths } from "./_llm-path.ts";
 import { type Call, recognise, type Shape } from "./_llm-shape.ts";
 import { type Heard, hearMessages, rangeOf, toolNames } from "./_llm-text.ts";
 import { NO_CALL, readMcp } from "./_mcp.ts";
@@ -105,21 +106,51 @@ const BOUNDS: Partial<Readonly<Record<Dialect, Bound>>> = {
 const MOST_AT_ONCE = 64 * 1024;
 const SLICE = 8 * 1024;
 
-/** Null: no call of a model. `ambiguous`: keys that differ in case only, or two protocols. `too_many`: values in one message. */
+/** Null: no call of a model. `ambiguous`: keys that differ in case only, two protocols, or a path or models that can be read in two ways. `too_many`: values in one message. */
 export function* readLlm(question: Question, tape: JsonTape): Generator<void, Llm | null | "ambiguous" | "too_many"> {
   if (tape.kind[0] !== OBJECT) return yield* readMcp(tape, null);
   const fields = fieldsOf(tape, 0);
   if (fields === null) return "ambiguous";
-  const call: Call = {
-    tape,
-    fields,
-    segments: question.path.split("/").filter((segment) => segment !== ""),
-    header: (name) => headerOf(question, name),
-  };
-  const shape = recognise(call);
+  const shape = shapeOf(question, tape, fields);
+  if (shape === "ambiguous") return shape;
   // Servers of models pass over a field they do not know: a call in two protocols is one of either.
   if (fields.has("jsonrpc")) return shape === null ? yield* readMcp(tape, fields) : "ambiguous";
   return shape === null ? null : yield* read(tape, fields, shape);
+}
+
+const ARN = /^arn:[a-z0-9:-]{1,200}\/[A-Za-z0-9][A-Za-z0-9.:_-]{0,200}$/;
+
+/** One that all readings of the path agree on, and the body. */
+function shapeOf(question: Question, tape: JsonTape, fields: Fields): Shape | null | "ambiguous" {
+  const paths = llmPaths(question.path);
+  if (paths === null) return "ambiguous";
+  const header = (name: string): string | null => headerOf(question, name);
+  let shape: Shape | null | undefined;
+  for (const segments of paths) {
+    const call: Call = { tape, fields, segments, header };
+    const found = recognise(call);
+    if (shape === undefined) shape = found;
+    // Escaped as AWS wants it; who parts at its slashes finds no model there.
+    else if ((found?.model ?? null) === null && ARN.test(shape?.model ?? "")) continue;
+    else if (
+      shape?.dialect !== found?.dialect ||
+      shape?.operation !== found?.operation ||
+      shape?.model !== found?.model
+    ) {
+      return "ambiguous";
+    }
+  }
+  if (shape === undefined || shape === null || shape.model === null) return shape ?? null;
+  // Azure's own path, in one reading: it and those that speak like it never go by the body.
+  if (paths.length === 1 && paths[0]?.[0] === "openai" && paths[0][1] === "deployments") return shape;
+  // Servers differ in which of the two they go by.
+  for (const name of ["model", "model_id", "modelid"] as const) {
+    const node = fields.get(name);
+    if (node === undefined) continue;
+    const said = stringAt(tape, node, 512);
+    if (said !== shape.model && said !== `models/${shape.model}`) return "ambiguous";
+  }
+  return shape;
 }
 
 function* read(tape: JsonTape, fields: Fields, shape: Shape): Generator<void, Llm | "too_many"> {
@@ -273,9 +304,9 @@ function headerOf({ headers }: Question, wanted: string): string | null {
 
 /** Calls whose body is a form: speech and pictures. */
 export function readFormLlm(question: Question, { bytes, parts }: Pick<Body, "bytes" | "parts">): Llm | null {
-  const segments = question.path.split("/");
-  const audio = segments.includes("audio");
-  if (!audio && !segments.includes("images")) return null;
+  const paths = llmPaths(question.path) ?? [];
+  const audio = paths.some((segments) => segments.includes("audio"));
+  if (!audio && !paths.some((segments) => segments.includes("images"))) return null;
   const text = (name: string): string | null => {
     const part = parts.find((each) => each.name === name && each.filename === null);
     return part === undefined

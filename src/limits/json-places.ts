@@ -3,6 +3,7 @@
  * not, and a name that stands twice is seen, which a parsed object hides. Strict: what is no JSON, or could be read in two
  * ways at a place that was asked for, is no answer.
  */
+import { folded, mayMean, type Wanted, wantedOf } from "./amount-names.ts";
 import type { Path } from "./amount-path.ts";
 
 export interface Leaf {
@@ -33,13 +34,18 @@ class Scan {
   readonly found: Leaf[][];
   readonly #bytes: Uint8Array;
   readonly #paths: readonly Path[];
-  readonly #decoder = new TextDecoder();
+  /** Of each path, from each of its parts on. */
+  readonly #wanted: readonly (readonly Wanted[])[];
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** Bytes that are no text are dropped by some readers. */
+  readonly #strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #at = 0;
   #leaves = 0;
 
   constructor(bytes: Uint8Array, paths: readonly Path[]) {
     this.#bytes = bytes;
     this.#paths = paths;
+    this.#wanted = paths.map((path) => path.map((_, depth) => wantedOf(path.slice(depth))));
     this.found = paths.map(() => []);
   }
 
@@ -66,6 +72,8 @@ class Scan {
       this.#at++;
       return byte === 0x7b ? this.#object(mask & ~done, depth) : this.#array(mask & ~done, depth);
     }
+    // A text may be JSON again to its reader.
+    if ((mask & ~done) !== 0) return false;
     if (byte === QUOTE) {
       const from = this.#at;
       if (!this.#skipString()) return false;
@@ -83,6 +91,8 @@ class Scan {
   }
 
   #object(mask: number, depth: number): boolean {
+    // Some readers take the members of an object for a list.
+    if (this.#lists(mask, depth) !== 0) return false;
     let seen = 0;
     this.#space();
     if (this.#bytes[this.#at] === 0x7d) {
@@ -94,14 +104,15 @@ class Scan {
       const from = this.#at;
       if (this.#bytes[from] !== QUOTE || !this.#skipString()) return false;
       let inner = 0;
-      // No name that is asked for is nearly as long, however it is escaped.
-      if (mask !== 0 && this.#at - from <= MAX_LEAF) {
-        const name = this.#text(from);
+      if (mask !== 0) {
+        // No name that is asked for is nearly as long, however it is escaped.
+        const name = this.#at - from > MAX_LEAF ? null : this.#text(from);
         if (name === null) return false;
         inner = this.#named(mask, depth, folded(name));
         // Which of two members counts, and whether case does, depends on who reads.
         if ((seen & inner) !== 0) return false;
         seen |= inner;
+        if (this.#mistakable(mask & ~inner, depth, name)) return false;
       }
       this.#space();
       if (this.#bytes[this.#at++] !== 0x3a || !this.#value(inner, depth + 1)) return false;
@@ -113,7 +124,9 @@ class Scan {
   }
 
   #array(mask: number, depth: number): boolean {
-    const inner = mask === 0 ? 0 : this.#named(mask, depth, "*");
+    const inner = this.#lists(mask, depth);
+    // Some readers look for a name in every element.
+    if (inner !== mask) return false;
     this.#space();
     if (this.#bytes[this.#at] === 0x5d) {
       this.#at++;
@@ -135,6 +148,23 @@ class Scan {
       if ((mask & (1 << i)) !== 0 && path.length === depth) ending |= 1 << i;
     });
     return ending;
+  }
+
+  /** Those of `mask` that ask for the elements of a list at `depth`. */
+  #lists(mask: number, depth: number): number {
+    let lists = 0;
+    this.#paths.forEach((path, i) => {
+      if ((mask & (1 << i)) !== 0 && path[depth] === "*") lists |= 1 << i;
+    });
+    return lists;
+  }
+
+  /** Whether some reader takes this name for that of a place of `mask`, which it is not. */
+  #mistakable(mask: number, depth: number, name: string): boolean {
+    return this.#wanted.some((wanted, i) => {
+      const rest = (mask & (1 << i)) === 0 ? undefined : wanted[depth];
+      return rest !== undefined && mayMean(name, rest);
+    });
   }
 
   #named(mask: number, depth: number, name: string): number {
@@ -171,16 +201,11 @@ class Scan {
   /** The value of the string from `from` to here. */
   #text(from: number): string | null {
     try {
-      return JSON.parse(this.#decoder.decode(this.#bytes.subarray(from, this.#at))) as string;
+      return JSON.parse(this.#strict.decode(this.#bytes.subarray(from, this.#at))) as string;
     } catch {
       return null;
     }
   }
-}
-
-/** As readers fold that take no care of case: the long s and the sign of Kelvin are letters too. */
-function folded(name: string): string {
-  return name.toUpperCase().toLowerCase();
 }
 
 function ends(byte: number): boolean {

@@ -1,4 +1,5 @@
 /** The amounts a request says it pays, read so that nobody else can read another sum in it. */
+import { mayMean, wantedOf } from "./amount-names.ts";
 import { formName, type Path } from "./amount-path.ts";
 import { jsonPlaces } from "./json-places.ts";
 import { type AmountUnit, amountMicros, sum } from "./money.ts";
@@ -36,8 +37,11 @@ export function readPayment(terms: PaymentTerms, { body, contentType, query, hid
   if (!form && type !== "" && type !== "application/json" && !/^application\/[a-z0-9.+-]+\+json$/.test(type)) {
     return unreadable("its body is neither JSON nor a form");
   }
+  if (form && looksLikeJson(body)) return unreadable("its body is said to be a form and looks like JSON");
   const name = formName(terms.field);
-  if (name !== null && query !== "" && valuesOf(query, name) !== 0) return unreadable("an amount is in its query too");
+  if (query !== "" && placesOf(terms).some((path) => namesLike(query, path).length > 0)) {
+    return unreadable("an amount or a currency is in its query too");
+  }
   if (name !== null && hidden === true) return unreadable("a name in its query is a credential");
   const found = form ? formPlaces(body, terms) : jsonPlaces(body, placesOf(terms));
   if (found === null)
@@ -75,27 +79,44 @@ function currencyProblem({ currencyField, currency }: PaymentTerms, found: reado
   return same ? null : `its currency is not ${currency}`;
 }
 
-/** As `jsonPlaces`. A name that stands twice is read one way here and another there. */
+/** As `jsonPlaces`. A name that stands twice, in whatever way, is read one way here and another there. */
 function formPlaces(body: Uint8Array, terms: PaymentTerms): Text[][] | null {
-  const text = new TextDecoder().decode(body);
+  const text = decoded(body);
+  if (text === null) return null;
   const found: Text[][] = [];
   for (const path of placesOf(terms)) {
     const name = formName(path);
-    if (name === null || valuesOf(text, name) > 1) return null;
-    const value = new URLSearchParams(text).get(name);
+    if (name === null) return null;
+    const like = namesLike(text, path);
+    if (like.length > 1 || (like[0] ?? name) !== name) return null;
+    // As it stands between two ampersands: who parts at semicolons too must read the same.
+    const value = new URLSearchParams(`&${text}`).get(name);
     found.push(value === null ? [] : [{ kind: "string", text: value }]);
   }
   return found;
 }
 
-/** How often a name stands in an urlencoded text, in any case, with list marks or without. */
-function valuesOf(text: string, name: string): number {
-  const wanted = name.toLowerCase();
-  let count = 0;
-  for (const [key] of new URLSearchParams(text)) {
-    const plain = key.trim().toLowerCase();
-    if (plain === wanted || plain.startsWith(`${wanted}[`)) count++;
+function decoded(body: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    return null;
   }
-  // Some servers also part at semicolons.
-  return count + (text.includes(";") && text.toLowerCase().includes(`;${wanted}=`) ? 1 : 0);
+}
+
+/** The names of an urlencoded text that some reader takes for this place. Some servers also part at semicolons. */
+function namesLike(text: string, path: Path): string[] {
+  const wanted = wantedOf(path);
+  const found: string[] = [];
+  // The ampersand in front: a question mark at the start belongs to the name.
+  for (const [name] of new URLSearchParams(`&${text.replaceAll(";", "&")}`))
+    if (mayMean(name, wanted)) found.push(name);
+  return found;
+}
+
+/** Many servers do not ask what a body is said to be. Blanks, marks and comments in front are passed over by some. */
+function looksLikeJson(body: Uint8Array): boolean {
+  const at = body.findIndex((byte) => byte > 0x20 && byte < 0x7f);
+  const byte = body[at];
+  return byte === 0x7b || byte === 0x5b || byte === 0x2f;
 }

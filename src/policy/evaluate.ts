@@ -62,7 +62,17 @@ export function rule(
     const every = conclude(program.unshadowed, asked, matched, true);
     if (every.verdict !== enforced.verdict) would = { verdict: every.verdict, rule: every.rule, reason: every.reason };
   }
-  return { ...enforced, would, matched };
+  const ttlS = enforced.ttlS === null ? null : lasting(enforced.ttlS, program, asked, matched);
+  return { ...enforced, ttlS, would, matched };
+}
+
+/** No ruling is remembered past the moment at which the rules would say something else. */
+function lasting(ttlS: number, program: Program, asked: Asked, matched: readonly MatchedRule[]): number {
+  for (const number of program.index.candidates(asked)) {
+    if ((program.rules[number] as CompiledRule).clocked) return 0;
+  }
+  const ends = matched.reduce((soonest, { rule: { expires } }) => Math.min(soonest, expires), Number.POSITIVE_INFINITY);
+  return Math.max(0, Math.min(ttlS, Math.floor((ends - asked.question.at) / 1000)));
 }
 
 function matching(

@@ -31,6 +31,8 @@ export interface CompiledRule {
   readonly ttlS: number | null;
   /** Milliseconds since the epoch from which on the rule is no more. */
   readonly expires: number;
+  /** Whether it holds for a request may change with nothing but the time. */
+  readonly clocked: boolean;
   /** All must hold; cheap ones first. */
   readonly conditions: readonly Condition[];
   /** If all of one of these hold, the rule does not. */
@@ -86,6 +88,7 @@ export function compileRule({ entry, index }: ParsedRule, number: number, contex
     controls: listOf(entry.controls),
     ttlS: entry.ttl === undefined ? null : secondsOf(entry.ttl),
     expires,
+    clocked: readsClock(entry),
     conditions,
     exceptions,
     tunnel: [conditions, ...exceptions].every((list) => list.every((condition) => condition.tunnel)),
@@ -129,4 +132,10 @@ export function compilingAt(path: Path, id: string, { tree, lists, used, problem
       });
     },
   };
+}
+
+/** A text of CEL that only names a field `now` counts too: what is asked again is never wrong. */
+function readsClock({ when, unless }: RuleEntry): boolean {
+  const asks = [when, when?.not, unless];
+  return asks.some((each) => each?.times !== undefined || (each?.cel !== undefined && /\bnow\b/.test(each.cel)));
 }

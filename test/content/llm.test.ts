@@ -39,6 +39,8 @@ describe("a call is of the dialect its body and path speak, whatever the host", 
     ["/proxy/llm", { ...CHAT, temperature: 0 }, "openai-chat", "chat", "m-1"],
     ["/openai/deployments/my-gpt/chat/completions", { messages: CHAT.messages }, "openai-chat", "chat", "my-gpt"],
     ["/openai/deployments/my-gpt/chat/completions", CHAT, "openai-chat", "chat", "my-gpt"],
+    ["/v1/engines/gpt-4o/chat/completions", { messages: CHAT.messages }, "openai-chat", "chat", "gpt-4o"],
+    ["/v1/models/g-1%3AgenerateContent", { contents: [{ parts: [{ text: "hi" }] }] }, "gemini", "chat", "g-1"],
     ["/v1/responses", { model: "m-1", input: "hi" }, "openai-responses", "chat", "m-1"],
     ["/v1/completions", { model: "m-1", prompt: "hi" }, "openai-completions", "completion", "m-1"],
     ["/completion", { prompt: "hi", n_predict: 5 }, "openai-completions", "completion", null],
@@ -112,6 +114,33 @@ describe("a call is of the dialect its body and path speak, whatever the host", 
       expect(llm?.messages.some(({ texts }) => texts.length > 0)).toBe(true);
     });
   }
+});
+
+describe("a path that servers read in two ways, or a model that is two, is not known", () => {
+  const GEMINI = { contents: [{ parts: [{ text: "hi" }] }] };
+  const MESSAGES = { messages: CHAT.messages, temperature: 0 };
+  const CASES: [path: string, body: unknown][] = [
+    ["/v1/Models/g-1:GenerateContent", GEMINI],
+    ["/openai/Deployments/gpt-4o/chat/completions", MESSAGES],
+    ["/openai/deployments/cheap/../gpt-4o/chat/completions", MESSAGES],
+    ["/openai/deployments/cheap%2f..%2fgpt-4o/chat/completions", MESSAGES],
+    ["/v1/deployments/small/../../chat/completions", CHAT],
+    ["/v1/deployments/my-gpt/chat/completions", CHAT],
+    ["/v1/deployments/my-gpt/chat/completions", { ...CHAT, model: ["my-gpt"] }],
+    ["/model/arn%3Aaws%2Fmodel%2Fgpt-4o/invoke", { prompt: "hi", max_gen_len: 5 }],
+    ["/engines/gpt-4o/chat/completions", { ...CHAT, model: "cheap" }],
+    ["/model/m-2/converse", CHAT],
+    ["/v1/chat/completions%00", CHAT],
+  ];
+  for (const [path, body] of CASES) {
+    test(path, () => {
+      expect(factsOf(questionOf(body, { path })).llm()).toMatchObject({ known: false, reason: "ambiguous" });
+    });
+  }
+  test.each([
+    ["/v1/mod%65ls/g-1:generateContent", GEMINI, "g-1"],
+    ["/model/gpt-4o/inv%6fke", { prompt: "hi", max_gen_len: 5 }, "gpt-4o"],
+  ])("escapes that all undo: %s", (path, body, model) => expect(llmOf(body, path)?.model).toBe(model));
 });
 
 describe("what is no call is none", () => {

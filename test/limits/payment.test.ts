@@ -72,6 +72,15 @@ describe("amounts that are not plainly one amount are refused", () => {
     ["two", '{"amount":1,"amount":100000}'],
     ["two in another case", '{"amount":1,"Amount":100000}'],
     ["two, one escaped", '{"amount":1,"\\u0061mount":100000}'],
+    ["two, one with a NUL", '{"amount":1,"amount\\u0000":999}'],
+    ["two, one cut at a NUL", '{"amount":1,"amount\\u0000x":999}'],
+    ["two, one with a blank", '{"amount":1," amount":999}'],
+    ["two, one with a mark nobody sees", '{"amount":1,"am\\u200bount":999}'],
+    ["two, one in brackets", '{"amount":1,"[amount]":999}'],
+    ["two, one with a part", '{"amount":1,"amount.value":999}'],
+    ["two, one of many blanks", `{"amount":1,"amount${" ".repeat(2000)}":999}`],
+    ["a list around all", '[{"amount":1}]'],
+    ["a text around all", '"{\\"amount\\":1}"'],
     ["a comment", '{"amount":1/*,*/}'],
     ["single quotes", "{'amount':1}"],
     ["a trailing comma", '{"amount":1,}'],
@@ -90,6 +99,19 @@ describe("amounts that are not plainly one amount are refused", () => {
     "amount=1&amount[]=2",
     "amount=1&Amount=2",
     "amount=1;amount=2",
+    '{"amount":999,"currency":"USD","a":"&amount=0.01&currency=USD&b="}',
+    ' \ufeff{"a":"&amount=1&b="}',
+    '/**/{"a":"&amount=1&b="}',
+    "x=1;%61mount=999&amount=0.01",
+    "amount=0.01;x=2",
+    "x=1;amount[]=999&amount=0.01",
+    "x=1;+amount=999&amount=0.01",
+    "amount%00=999&amount=0.01",
+    "amount%00x=999&amount=0.01",
+    "amount.value=999&amount=0.01",
+    "x=1&[amount]=999&amount=0.01",
+    "?amount=999&amount=0.01",
+    "+Amount",
     "amount=-1",
     "x=1",
     "amount=1e3",
@@ -98,6 +120,44 @@ describe("amounts that are not plainly one amount are refused", () => {
   for (const body of forms) test(`form: ${body}`, () => expect(vector(pay(body, {}, FORM))).toBe("payment_unreadable"));
   test("multipart", () =>
     expect(vector(pay("amount=1", {}, "multipart/form-data; boundary=x"))).toBe("payment_unreadable"));
+  for (const query of ["x=1;%61mount=9", ";amount[]=9", ";+amount=9", "amount%00=9", "amount.value=9", "[amount]=9"]) {
+    test(`in the query: ${query}`, () => {
+      expect(vector(pay('{"amount":1}', {}, "application/json", query))).toBe("payment_unreadable");
+      expect(vector(pay("amount=1", {}, FORM, query))).toBe("payment_unreadable");
+    });
+  }
+  test("a currency in the query", () => {
+    const currencyField = parsePath("$.currency");
+    const read = pay('{"amount":1,"currency":"USD"}', { currencyField }, "application/json", "currency=JPY");
+    expect(vector(read)).toBe("payment_unreadable");
+  });
+
+  const nested: readonly (readonly [path: string, body: string])[] = [
+    ["$.order.amount", "order[amount]=1&order.amount=999"],
+    ["$.order.amount", "order[amount]=1&order[+amount]=999"],
+    ["$.order.amount", "order[amount]=1&order+[amount]=999"],
+    ["$.order.amount", 'order[amount]=1&order={"amount":999}'],
+    ["$.order.amount", "order[amount]=1&order[][amount]=999"],
+    ["$.total_cents", "total_cents=1&total.cents=999"],
+    ["$.order.amount", '{"order":{"amount":1},"order.amount":999}'],
+    ["$.order.amount", '{"order":{"amount":1},"order ":{"amount":999}}'],
+    ["$.items[*].amount", '{"items":{"0":{"amount":999},"*":{"amount":0.01}}}'],
+    ["$.items[*].amount", '{"items":{"*":{"amount":0.01}}}'],
+    ["$.items[*].amount", '{"items":[{"amount":1},"{\\"amount\\":999}"]}'],
+    ["$[*].amount", '[{"amount":1},[{"amount":999}]]'],
+  ];
+  for (const [path, body] of nested) {
+    test(`${path}: ${body}`, () => {
+      const contentType = /^[[{]/.test(body) ? "application/json" : FORM;
+      const read = readPayment(terms(path), { body: new TextEncoder().encode(body), contentType, query: "" });
+      expect(vector(read)).toBe("payment_unreadable");
+    });
+  }
+  test("an amount in the query of a list's", () => {
+    const body = new TextEncoder().encode('{"items":[{"amount":1}]}');
+    const read = readPayment(terms("$.items[*].amount"), { body, contentType: "", query: "items[0][amount]=999" });
+    expect(vector(read)).toBe("payment_unreadable");
+  });
   test("an amount in the query too", () => {
     expect(vector(pay('{"amount":1}', {}, "application/json", "a=b&amount=100000"))).toBe("payment_unreadable");
   });

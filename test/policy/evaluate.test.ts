@@ -336,6 +336,34 @@ describe("the most severe wins", () => {
     expect(ask(program, { path: "/abd" })).toMatchObject({ reason: "never", controls: ["ASI02", "LLM06"] });
   });
 
+  test.each([
+    ["expires in a minute", "- { id: r, verdict: allow, ttl: 1h, expires: 2026-03-04T12:01:00Z }", 60],
+    [
+      "another that holds expires sooner",
+      "- { id: r, verdict: allow, ttl: 1h }\n- { id: s, verdict: allow, expires: 2026-03-04T12:00:30Z }",
+      30,
+    ],
+    ["it has times", "- { id: r, verdict: allow, ttl: 1h, when: { times: { hours: 11:00-13:00 } } }", 0],
+    [
+      "it has CEL of now",
+      "- { id: r, verdict: allow, ttl: 1h, when: { cel: \"now > timestamp('2026-01-01T00:00:00Z')\" } }",
+      0,
+    ],
+    [
+      "another may begin to hold",
+      "- { id: r, verdict: allow, ttl: 1h }\n- { id: s, verdict: deny, when: { times: { from: 2026-03-04T12:10:00Z } } }",
+      0,
+    ],
+    [
+      "another is out at times",
+      "- { id: r, verdict: allow, ttl: 1h }\n- { id: s, verdict: deny, unless: { times: { hours: 11:00-13:00 } } }",
+      0,
+    ],
+    ["nothing ends", "- { id: r, verdict: allow, ttl: 1h, expires: 2027-03-04 }", 3600],
+  ])("a ruling is remembered no longer than it is true: %s", (_, rules, ttlS) => {
+    expect(ask(policy(rules), {})).toMatchObject({ verdict: "allow", ttlS });
+  });
+
   test("access is the default by class", () => {
     const reads = policy("", "default: deny\naccess: { reads: open }");
     expect(ask(reads)).toMatchObject({ verdict: "allow", rule: "access.reads" });

@@ -2,7 +2,7 @@
  * A text read once more where something in it is written in another way than it stands there: percent-escapes, escapes of
  * JSON, quoted-printable, UTF-16 and UTF-32. Several on top of each other are undone one after the other.
  */
-import { HEX, KIND, TOKEN } from "./bytes.ts";
+import { ascii, HEX, KIND, lowered, TOKEN } from "./bytes.ts";
 import { releaseView, type Span, takeView, type View } from "./json-view.ts";
 
 const MAX_UNDONE = 4;
@@ -147,12 +147,21 @@ function foldFrom(text: Uint8Array, from: number): number {
   return -1;
 }
 
-const ANNOUNCED = /quoted-printable/i;
-const latin1 = new TextDecoder("latin1");
+const ANNOUNCED = ascii("quoted-printable");
 
 /** True when a text says that quoted-printable follows. */
 export function saysQuotedPrintable(text: Uint8Array): boolean {
-  return foldFrom(text, 0) !== -1 && ANNOUNCED.test(latin1.decode(text));
+  return foldFrom(text, 0) !== -1 && (says(text, 0x71) || says(text, 0x51));
+}
+
+/** In any case of letters, but that it begins with this one: to look for a rare byte costs next to nothing. */
+function says(text: Uint8Array, first: number): boolean {
+  for (let at = text.indexOf(first); at !== -1; at = text.indexOf(first, at + 1)) {
+    let i = 1;
+    while (i < ANNOUNCED.length && lowered(text[at + i] ?? 0) === ANNOUNCED[i]) i += 1;
+    if (i === ANNOUNCED.length) return true;
+  }
+  return false;
 }
 
 function isHex(byte: number | undefined): boolean {

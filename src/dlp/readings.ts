@@ -2,7 +2,7 @@
  * A text read once more where something in it is written in another way than it stands there: percent-escapes, escapes of
  * JSON, quoted-printable, UTF-16 and UTF-32. Several on top of each other are undone one after the other.
  */
-import { HEX, KIND, TOKEN } from "./bytes.ts";
+import { ascii, HEX, KIND, lowered, TOKEN } from "./bytes.ts";
 import { releaseView, type Span, takeView, type View } from "./json-view.ts";
 
 const MAX_UNDONE = 4;
@@ -81,7 +81,7 @@ function undoIn(
   view: View,
   { as, next }: { as: "percent" | "quoted-printable" | "json"; next: Next },
 ): string | null {
-  const first = next(text, 0);
+  const first = inText(text, 0, next);
   if (first === -1) return null;
   view.pieces(text, spansOf(text, first, next), as);
   return as;
@@ -93,6 +93,25 @@ const MAX_WORD = 4096;
 const BEHIND = 6144;
 /** What stands behind such a one in any case; the next is looked for from there. */
 const SURE = 4096;
+
+/** Nothing that is looked for is shorter, the escape included. */
+const MIN_TEXT = 8;
+
+/** The next that stands in a text: among bytes of anything else, as in a picture, it says nothing. */
+function inText(text: Uint8Array, from: number, next: Next): number {
+  for (let at = next(text, from); at !== -1; at = next(text, at + 1)) {
+    let first = at;
+    while (first > 0 && at - first < MIN_TEXT && isShown(text[first - 1] as number)) first--;
+    let end = at;
+    while (end < text.length && end - first < MIN_TEXT && isShown(text[end] as number)) end++;
+    if (end - first >= MIN_TEXT) return at;
+  }
+  return -1;
+}
+
+function isShown(byte: number): boolean {
+  return (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d;
+}
 
 function spansOf(text: Uint8Array, first: number, next: Next): Span[] {
   const spans: Span[] = [];
@@ -106,7 +125,7 @@ function spansOf(text: Uint8Array, first: number, next: Next): Span[] {
     else spans.push({ from, to });
     last = to;
     if (to === text.length) break;
-    at = next(text, Math.max(at + 1, to - (BEHIND - SURE)));
+    at = inText(text, Math.max(at + 1, to - (BEHIND - SURE)), next);
   }
   return spans;
 }
@@ -147,12 +166,18 @@ function foldFrom(text: Uint8Array, from: number): number {
   return -1;
 }
 
-const ANNOUNCED = /quoted-printable/i;
-const latin1 = new TextDecoder("latin1");
+const ANNOUNCED = ascii("quoted-printable");
+const HYPHEN = ANNOUNCED.indexOf(0x2d);
 
-/** True when a text says that quoted-printable follows. */
+/** True when a text says that quoted-printable follows, and something in it may be written so. */
 export function saysQuotedPrintable(text: Uint8Array): boolean {
-  return foldFrom(text, 0) !== -1 && ANNOUNCED.test(latin1.decode(text));
+  if (inText(text, 0, foldFrom) === -1) return false;
+  for (let at = text.indexOf(0x2d); at !== -1; at = text.indexOf(0x2d, at + 1)) {
+    let i = 0;
+    while (i < ANNOUNCED.length && lowered(text[at - HYPHEN + i] ?? 0) === ANNOUNCED[i]) i++;
+    if (i === ANNOUNCED.length) return true;
+  }
+  return false;
 }
 
 function isHex(byte: number | undefined): boolean {

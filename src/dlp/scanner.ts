@@ -153,9 +153,11 @@ export class Scanner {
 
   /** `anchors`: where vendors' keys may begin is put there, as pairs of detector and place, and nothing else is done. */
   #bucket(bucket: number, bytes: Uint8Array, i: number, sink: Sink, anchors: number[] | null): void {
-    const { starts, indices, backs, keys, masks, folds } = this.#trigrams;
-    const end = starts[bucket + 1] as number;
+    const { starts, indices, backs, keys, masks, folds, commonKeys, commonMasks } = this.#trigrams;
     const here = packed(bytes, i);
+    // Most are told by sorts alone, such as letters of the other case: no entry can stand there.
+    if (((here ^ (commonKeys[bucket] as number)) & (commonMasks[bucket] as number)) !== 0) return;
+    const end = starts[bucket + 1] as number;
     for (let e = starts[bucket] as number; e < end; e++) {
       const back = backs[e] as number;
       const at = i - back;

@@ -81,7 +81,7 @@ function undoIn(
   view: View,
   { as, next }: { as: "percent" | "quoted-printable" | "json"; next: Next },
 ): string | null {
-  const first = next(text, 0);
+  const first = inText(text, 0, next);
   if (first === -1) return null;
   view.pieces(text, spansOf(text, first, next), as);
   return as;
@@ -93,6 +93,25 @@ const MAX_WORD = 4096;
 const BEHIND = 6144;
 /** What stands behind such a one in any case; the next is looked for from there. */
 const SURE = 4096;
+
+/** Nothing that is looked for is shorter, the escape included. */
+const MIN_TEXT = 8;
+
+/** The next that stands in a text: among bytes of anything else, as in a picture, it says nothing. */
+function inText(text: Uint8Array, from: number, next: Next): number {
+  for (let at = next(text, from); at !== -1; at = next(text, at + 1)) {
+    let first = at;
+    while (first > 0 && at - first < MIN_TEXT && isShown(text[first - 1] as number)) first--;
+    let end = at;
+    while (end < text.length && end - first < MIN_TEXT && isShown(text[end] as number)) end++;
+    if (end - first >= MIN_TEXT) return at;
+  }
+  return -1;
+}
+
+function isShown(byte: number): boolean {
+  return (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d;
+}
 
 function spansOf(text: Uint8Array, first: number, next: Next): Span[] {
   const spans: Span[] = [];
@@ -106,7 +125,7 @@ function spansOf(text: Uint8Array, first: number, next: Next): Span[] {
     else spans.push({ from, to });
     last = to;
     if (to === text.length) break;
-    at = next(text, Math.max(at + 1, to - (BEHIND - SURE)));
+    at = inText(text, Math.max(at + 1, to - (BEHIND - SURE)), next);
   }
   return spans;
 }
@@ -148,17 +167,14 @@ function foldFrom(text: Uint8Array, from: number): number {
 }
 
 const ANNOUNCED = ascii("quoted-printable");
+const HYPHEN = ANNOUNCED.indexOf(0x2d);
 
-/** True when a text says that quoted-printable follows. */
+/** True when a text says that quoted-printable follows, and something in it may be written so. */
 export function saysQuotedPrintable(text: Uint8Array): boolean {
-  return foldFrom(text, 0) !== -1 && (says(text, 0x71) || says(text, 0x51));
-}
-
-/** In any case of letters, but that it begins with this one: to look for a rare byte costs next to nothing. */
-function says(text: Uint8Array, first: number): boolean {
-  for (let at = text.indexOf(first); at !== -1; at = text.indexOf(first, at + 1)) {
-    let i = 1;
-    while (i < ANNOUNCED.length && lowered(text[at + i] ?? 0) === ANNOUNCED[i]) i += 1;
+  if (inText(text, 0, foldFrom) === -1) return false;
+  for (let at = text.indexOf(0x2d); at !== -1; at = text.indexOf(0x2d, at + 1)) {
+    let i = 0;
+    while (i < ANNOUNCED.length && lowered(text[at - HYPHEN + i] ?? 0) === ANNOUNCED[i]) i++;
     if (i === ANNOUNCED.length) return true;
   }
   return false;

@@ -26,6 +26,7 @@ const STRIDE = 8;
 /** Shorter runs hold no encoded secret: nothing shorter than 18 bytes is one. */
 const MIN_RUN = 24;
 const MIN_HEX = 36;
+const HEX_STRIDE = 16;
 /** Decoded at a time; divisible by three, four and two. The pieces overlap. */
 const PIECE = 6 * 1024;
 const PIECE_OVERLAP = 768;
@@ -152,9 +153,11 @@ export class Scanner {
 
   /** `anchors`: where vendors' keys may begin is put there, as pairs of detector and place, and nothing else is done. */
   #bucket(bucket: number, bytes: Uint8Array, i: number, sink: Sink, anchors: number[] | null): void {
-    const { starts, indices, backs, keys, masks, folds } = this.#trigrams;
-    const end = starts[bucket + 1] as number;
+    const { starts, indices, backs, keys, masks, folds, commonKeys, commonMasks } = this.#trigrams;
     const here = packed(bytes, i);
+    // Most are told by sorts alone, such as letters of the other case: no entry can stand there.
+    if (((here ^ (commonKeys[bucket] as number)) & (commonMasks[bucket] as number)) !== 0) return;
+    const end = starts[bucket + 1] as number;
     for (let e = starts[bucket] as number; e < end; e++) {
       const back = backs[e] as number;
       const at = i - back;
@@ -257,36 +260,44 @@ export class Scanner {
       // The parts between signs that are in no alphabet: `key=…`, `a.b`.
       let kinds = 0;
       let stop = at;
-      // Hex is so for as long as it goes: `/v1/6b65…`, `0x6b65…`.
-      let hexFrom = at;
+      let all = HEX;
       for (; stop < end; stop++) {
         const byte = bytes[stop] as number;
         if (byte === 0x2e || byte === 0x7e || byte === 0x3d) break;
         const kind = KIND[byte] as number;
         kinds |= kind;
-        if ((kind & HEX) !== 0) continue;
-        if (stop - hexFrom >= MIN_HEX) this.#hex(bytes, hexFrom, stop, sink);
-        hexFrom = stop + 1;
+        all &= kind;
       }
       const length = stop - at;
       if (length >= MIN_RUN) {
-        const read = stop - hexFrom >= MIN_HEX && this.#hex(bytes, hexFrom, stop, sink);
-        // It may be base64 that only ends in letters of hex.
-        const whole = read && hexFrom === at;
-        if (!whole && ((kinds & DIGIT) !== 0 || (kinds & (CAPITAL | SMALL)) === (CAPITAL | SMALL))) {
+        if (all !== 0 && length % 2 === 0 && length >= MIN_HEX) this.#hex(bytes, at, stop, sink);
+        else if ((kinds & DIGIT) !== 0 || (kinds & (CAPITAL | SMALL)) === (CAPITAL | SMALL)) {
           const padded = stop + padding(bytes, stop);
           this.#nested(base64Into(bytes, at, padded, scratch), { start: at, end: padded, view: "base64", sink });
+          if (all === 0 && length > MIN_HEX) this.#hexWithin(bytes, at, stop, sink);
         }
       }
       at = stop + 1;
     }
   }
 
-  /** False: it is of no even length. */
-  #hex(bytes: Uint8Array, start: number, end: number, sink: Sink): boolean {
-    if ((end - start) % 2 !== 0) return false;
+  #hex(bytes: Uint8Array, start: number, end: number, sink: Sink): void {
     this.#nested(hexInto(bytes, start, end, scratch), { start, end, view: "hex", sink });
-    return true;
+  }
+
+  /** Hex that stands among other such characters: `/v1/6b65…`, `0x6b65…`. */
+  #hexWithin(bytes: Uint8Array, from: number, to: number, sink: Sink): void {
+    for (let i = from + HEX_STRIDE; i < to; i += HEX_STRIDE) {
+      // What is long enough holds two such places, whatever stands between.
+      const both = (KIND[bytes[i] as number] as number) & (KIND[bytes[i - HEX_STRIDE] as number] as number) & HEX;
+      if (both === 0) continue;
+      let start = i;
+      while (start > from && ((KIND[bytes[start - 1] as number] as number) & HEX) !== 0) start--;
+      let end = i + 1;
+      while (end < to && ((KIND[bytes[end] as number] as number) & HEX) !== 0) end++;
+      if (end - start >= MIN_HEX && (end - start) % 2 === 0) this.#hex(bytes, start, end, sink);
+      i = Math.max(i, end - 1);
+    }
   }
 
   #nested(length: number, { start, end, view, sink }: Encoded): void {

@@ -60,6 +60,9 @@ export class Trigrams {
   keys = new Int32Array(0);
   masks = new Int32Array(0);
   folds = new Int32Array(0);
+  /** Of a bucket: the bits that all its entries have in common in the three bytes, and which they are. */
+  commonKeys = new Int32Array(0);
+  commonMasks = new Int32Array(0);
   readonly #buckets: number[][] = [[]];
   readonly #anchors: readonly Anchor[];
 
@@ -92,17 +95,26 @@ export class Trigrams {
     this.keys = new Int32Array(count);
     this.masks = new Int32Array(count);
     this.folds = new Int32Array(count);
+    this.commonKeys = new Int32Array(buckets.length);
+    this.commonMasks = new Int32Array(buckets.length);
     let to = 0;
     buckets.forEach((list, bucket) => {
       this.starts[bucket] = to;
+      let common = 0xffffff;
       for (let i = 0; i < list.length; i += 2) {
         const { literal, fold } = this.#anchors[list[i] as number] as Anchor;
         this.masks[to] = literal.length === 2 ? 0xffff : literal.length === 3 ? 0xffffff : -1;
         this.folds[to] = fold ? FOLD : 0;
         this.keys[to] = (packed(literal, 0) | (fold ? FOLD : 0)) & (this.masks[to] as number);
+        const back = list[i + 1] as number;
+        const key = here(this.keys[to] as number, back);
+        common &= here((this.masks[to] as number) & ~(this.folds[to] as number), back);
+        if (i === 0) this.commonKeys[bucket] = key;
+        else common &= ~(key ^ (this.commonKeys[bucket] as number));
         this.indices[to] = list[i] as number;
-        this.backs[to++] = list[i + 1] as number;
+        this.backs[to++] = back;
       }
+      this.commonMasks[bucket] = common;
     });
     this.starts[buckets.length] = to;
     buckets.length = 0;
@@ -143,6 +155,11 @@ export class Trigrams {
     for (let i = list.length - 2; i >= 0 && list[i] === index; i -= 2) if (list[i + 1] === back) return;
     list.push(index, back);
   }
+}
+
+/** What of an anchor's first four bytes, which begin `back` before a place, stands in the three from there. */
+function here(four: number, back: number): number {
+  return (back < 0 ? four << (-8 * back) : four >>> (8 * back)) & 0xffffff;
 }
 
 /** The first four bytes from `at` on as a number; what is behind the end is zero. */

@@ -128,8 +128,7 @@ function tokenOf(value: string, fingerprint: Fingerprint): Credential {
   return { kind: issuerOf(value) === "jwt" ? "jwt" : "token", issuer: issuerOf(value), ...printOf(value, fingerprint) };
 }
 
-/** True when a value, decoded, is told in part as a credential, whatever its name. */
-export function anySecret(value: string): boolean {
+function anySecret(value: string): boolean {
   return value.length >= MIN_SECRET && (value.match(PART) ?? []).some(looksSecret);
 }
 

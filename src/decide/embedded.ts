@@ -14,7 +14,7 @@ import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
-import { hiddenTexts, inspectHidden } from "./hidden-text.ts";
+import { inspectHidden } from "./hidden-text.ts";
 import { inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import type { Policy } from "./policy.ts";
 import { decisionOf } from "./ruling.ts";
@@ -87,10 +87,8 @@ export function embeddedDecider(
     const fresh = wordy ? memo.unread(egress, engine) : NO_FIELDS;
     const url = !memo.knowsPath(path, engine);
     if (url || fresh.raw.length > 0 || trailers !== null) {
-      const shown = url ? path : "";
-      const found = inspectHidden(fresh.raw, shown, trailers);
-      const attack = found === null || found === "exhausted" ? found : engine.vetoed(found);
-      const veto = attack ?? engine.hiding(hiddenTexts(fresh.raw, shown, trailers), egress.destination.host);
+      const found = inspectHidden(fresh.raw, url ? path : "", trailers);
+      const veto = found === null || found === "exhausted" ? found : engine.vetoed(found);
       if (veto !== null) return conclude(veto, about);
     }
     const question = new EgressQuestion(asking, egress, held, body, memo);

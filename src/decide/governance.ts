@@ -4,7 +4,6 @@ import { attestationProblem } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
 import { limitsHash, paramsHash } from "../crypto/params-hash.ts";
 import { INSPECTORS, SliceSize } from "../detect/inspect.ts";
-import type { HiddenText } from "../dlp/dlp.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { type Decision, failClosed, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
@@ -16,8 +15,8 @@ import type { Decider } from "./decider.ts";
 import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
-import { hiddenTexts, inspectHidden } from "./hidden-text.ts";
-import { inspectInTurns, inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
+import { inspectHidden } from "./hidden-text.ts";
+import { inspectInTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import { KeyRing } from "./key-ring.ts";
 import { NOT_SENT } from "./limits-reservation.ts";
 import type { Settle } from "./outcome-schema.ts";
@@ -27,12 +26,6 @@ import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
 import { QuestionRoom } from "./question-room.ts";
 import { decisionOf } from "./ruling.ts";
-
-/** What a question cannot tell the plane. */
-interface Untold {
-  readonly codings: readonly ContentCoding[];
-  readonly hidden: readonly HiddenText[];
-}
 
 const MAX_SOCKETS = 64;
 const MAX_IN_FLIGHT = 1024;
@@ -137,20 +130,6 @@ export function planeDecider(
     return null;
   }
 
-  /** The plane is told of credentials what they are; what else stands in them only the relay can see. */
-  async function vetoHidden(
-    hidden: readonly HiddenText[],
-    egress: Egress,
-    held: HeldBody | null,
-  ): Promise<Decision | null> {
-    if (hidden.length === 0) return null;
-    const { engine } = policy;
-    // The first to need the tables makes them, and lets others run meanwhile.
-    await inTurns(engine.prepare(), new SliceSize(), clock);
-    const veto = engine.hiding(hidden, egress.destination.host);
-    return veto === null ? null : unasked(decisionOf(veto, { egress, held, attestationHash: null }));
-  }
-
   /** Throws Fault `governance_unattested` unless the plane vouches for this answer to this question. */
   async function attested(
     id: string,
@@ -182,7 +161,7 @@ export function planeDecider(
   }
 
   /** One question: admitted, timed, counted. The timer runs from before the body is decoded. */
-  async function consult(egress: Egress, held: HeldBody | null, { codings, hidden }: Untold): Promise<Decision> {
+  async function consult(egress: Egress, held: HeldBody | null, codings: readonly ContentCoding[]): Promise<Decision> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), config.enforceTimeoutMs);
     inFlight += 1;
@@ -202,8 +181,7 @@ export function planeDecider(
         return unasked(decoded);
       }
       if (abort.signal.aborted) throw late();
-      const veto =
-        (await vetoHidden(hidden, egress, held)) ?? (held === null ? null : await vetoLayers(layers, egress, held));
+      const veto = held === null ? null : await vetoLayers(layers, egress, held);
       if (veto !== null) {
         circuit.release();
         return veto;
@@ -271,8 +249,7 @@ export function planeDecider(
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
-      const hidden = [egress.headers, egress.path, body === null ? null : body.trailers] as const;
-      const found = inspectHidden(...hidden);
+      const found = inspectHidden(egress.headers, egress.path, body === null ? null : body.trailers);
       if (found === "exhausted") return exhausted(policyVersion);
       const veto = found === null ? null : policy.engine.vetoed(found);
       if (veto !== null) return unasked(decisionOf(veto, { egress, held: body, attestationHash: null }));
@@ -282,7 +259,7 @@ export function planeDecider(
         throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
       }
       if (!circuit.admit()) throw new Fault("governance_breaker_open", "the governance plane is down");
-      return consult(egress, body, { codings, hidden: hiddenTexts(...hidden) });
+      return consult(egress, body, codings);
     },
   };
 }

@@ -4,44 +4,17 @@
  */
 import { INSPECTORS, WHOLE_BYTES } from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
-import type { HiddenText } from "../dlp/dlp.ts";
 import { redactPath } from "../dlp/redact-path.ts";
 import { readField } from "../engine/head.ts";
 import { SHORT_VALUE } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
-import { anySecret, namesCredential, namesCredentialParameter, percentDecoded } from "./credential-fields.ts";
+import { namesCredential, namesCredentialParameter, percentDecoded } from "./credential-fields.ts";
 
 const OVERLAP = 8 * 1024;
 
 /** `headers` and `trailers`: names and values in turn. Null: nothing is hidden, or nothing in what is. */
 export function inspectHidden(headers: readonly string[], path: string, trailers: HeaderList | null): Inspection {
   return inFields(headers) ?? (trailers === null ? null : inFields(trailers)) ?? inPath(path);
-}
-
-/** The same as texts to look for data in: `credential` ones are so by their names, the others by their looks. */
-export function hiddenTexts(headers: readonly string[], path: string, trailers: HeaderList | null): HiddenText[] {
-  const texts: HiddenText[] = [];
-  for (const [kind, fields] of [
-    ["header", headers],
-    ["trailer", trailers ?? []],
-  ] as const) {
-    for (let i = 0; i + 1 < fields.length; i += 2) {
-      const [name, text] = [fields[i] as string, fields[i + 1] as string];
-      const credential = namesCredential(name);
-      if (credential || anySecret(text)) texts.push({ text, where: `${kind} ${name.slice(0, 80)}`, credential });
-    }
-  }
-  const mark = path.indexOf("?");
-  const plain = mark === -1 ? path : path.slice(0, mark);
-  if (redactPath(plain) !== plain) texts.push({ text: plain, where: "path", credential: false });
-  const query = mark === -1 ? "" : path.slice(mark + 1);
-  if (query !== "" && hidesInQuery(query)) texts.push({ text: query, where: "query", credential: false });
-  return texts;
-}
-
-function hidesInQuery(query: string): boolean {
-  if (anySecret(percentDecoded(query))) return true;
-  return query.split("&").some((pair) => namesCredentialParameter(percentDecoded(pair.split("=", 1)[0] ?? "")));
 }
 
 function inFields(fields: readonly string[]): Inspection {

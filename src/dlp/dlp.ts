@@ -5,7 +5,7 @@ import type { Question } from "../model/question.ts";
 import { type BodyOptions, scanBody } from "./body.ts";
 import { Canaries, MIN_CANARY } from "./canary.ts";
 import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
-import { type HiddenText, scanHead, scanHidden, type Unread } from "./head.ts";
+import { scanHead, type Unread } from "./head.ts";
 import { loadPatternEngine, type PatternSetting, Patterns } from "./patterns.ts";
 import { WIDE } from "./readings.ts";
 import { redact } from "./redact.ts";
@@ -69,8 +69,6 @@ export interface Dlp {
    * found here is redactable.
    */
   scanHead(question: Question, unread: Unread): DlpFinding[];
-  /** What of a head a question does not tell, and only the relay can look at. Nothing found here is redactable. */
-  scanHidden(texts: readonly HiddenText[], host: string): DlpFinding[];
   /** Yields after a millisecond or less. "exhausted" when the budget ran out. In the order of their starts. */
   scanBody(bytes: Uint8Array, options: BodyOptions): Generator<void, readonly DlpFinding[] | "exhausted">;
   /** Replaces what is wanted, or else findings of a mode of `sanitize`, until none is left. */
@@ -103,7 +101,6 @@ export function compileDlp(settings: DlpSettings = {}): Dlp {
       while (!scanner.prepare()) yield;
     },
     scanHead: (question, unread) => scanHead(question, unread, detectors),
-    scanHidden: (texts, host) => scanHidden(texts, host, detectors),
     *scanBody(bytes, options) {
       const found = yield* scanBody(bytes, options, detectors);
       return found === "full" ? "exhausted" : found;
@@ -160,5 +157,5 @@ function detectorsOf(settings: DlpSettings): Detectors {
   };
 }
 
-export type { BodyKind, BodyOptions, DlpFinding, HiddenText, Mode, Unread };
+export type { BodyKind, BodyOptions, DlpFinding, Mode, Unread };
 export { loadPatternEngine };

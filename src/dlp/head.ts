@@ -124,31 +124,6 @@ function hostName({ host }: Question, detectors: Detectors, findings: DlpFinding
   });
 }
 
-/** A text that a question does not tell, because it is or looks like a credential. */
-export interface HiddenText {
-  readonly text: string;
-  readonly where: string;
-  /** By its name it is a credential: what is encoded in it is its own affair. */
-  readonly credential: boolean;
-}
-
-/**
- * What of a credential is none of a credential's business: canaries, an operator's own words, cards under their names,
- * private keys, and keys of a known issuer on their way to somebody else.
- */
-export function scanHidden(texts: readonly HiddenText[], host: string, detectors: Detectors): DlpFinding[] {
-  return texts
-    .filter(({ text }) => text.length >= SHORT)
-    .flatMap(({ text, where, credential }) =>
-      scanned(text, { where, host, escaped: "url" }, detectors).filter((finding) => {
-        const { class: of, confidence, issuer, severity, name, view } = finding;
-        if (of === "personal" || of === "health") return confidence === "high" && severity === "high";
-        if (of !== "secret" || name === "private-key") return true;
-        return confidence === "high" && ownership(issuer, host) === "foreign" && (!credential || view === "plain");
-      }),
-    );
-}
-
 /** In what is full of numbers and random values only what says by itself what it is counts. */
 function isSure({ class: of, confidence, issuer }: DlpFinding): boolean {
   return of === "secret"

@@ -16,7 +16,7 @@ import {
   WHOLE_BYTES,
 } from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
-import type { DlpFinding, HiddenText } from "../dlp/dlp.ts";
+import type { DlpFinding } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import type { Program } from "../policy/program.ts";
@@ -111,16 +111,6 @@ export class Engine {
     const tally = new Tally();
     const veto = this.#attacked(found, found.where, tally);
     return veto === "exhausted" ? null : veto;
-  }
-
-  /** The ruling on data in what only the relay can look at; null when nothing in it is enforced. */
-  hiding(texts: readonly HiddenText[], host: string): Ruling | null {
-    if (texts.length === 0) return null;
-    const found = this.#profile.dlp.scanHidden(texts, host);
-    if (found.length === 0) return null;
-    const tally = new Tally();
-    this.#data(found, tally);
-    return tally.enforced === null ? null : this.#ruled(tally, null, null);
   }
 
   /** Null: go on. */

@@ -138,7 +138,10 @@ class LazyFacts implements Facts {
     const found = yield* readLlm(this.question, body.tape);
     if (found === "too_many") return unknown({ reason: found, detail: "too many values in one message" });
     if (found === "ambiguous")
-      return unknown({ reason: found, detail: "keys that differ in case only, two protocols, or a path or models read in two ways" });
+      return unknown({
+        reason: found,
+        detail: "keys that differ in case only, two protocols, or a path or models read in two ways",
+      });
     return known(found);
   }
 

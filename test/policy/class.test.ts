@@ -8,7 +8,7 @@ function passes(asking: Asking): boolean {
   return ask(READS_OPEN, asking).verdict === "allow";
 }
 
-const typed = (type: string): Asking["headers"] => [["content-type", type]];
+const typed = (type: string): readonly Field[] => [["content-type", type]];
 const FORM = "application/x-www-form-urlencoded";
 const Q: Field = ["query", "%7Ba%7D"];
 const UPLOAD =

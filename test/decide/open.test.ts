@@ -29,7 +29,7 @@ async function warningsOf(policy: string, env: Readonly<Record<string, string>>,
     });
     writeFileSync(path, reloaded);
     await opened.reload();
-    opened.close();
+    await opened.close();
     return said;
   } finally {
     rmSync(folder, { recursive: true });

@@ -113,7 +113,7 @@ export function material(): Material {
         false,
         40,
       ),
-      ...mine("own builders", BUILDERS, false, 20),
+      ...mine("own builders", BUILDERS, false, 10),
       ...mine("own benign elsewhere", ELSEWHERE, false, 8),
       ...mine("own benign", ownBenign(chance, 2400), false, 2),
       ...[...requests, ...responses].map(({ id, text }) =>

@@ -230,13 +230,13 @@ const NOTES: readonly TextRule[] = [
       "new job is",
     ],
     pattern:
-      /(?:new|real|actual|true|only) (?:task|goal|objective|mission|job) is(?: now)?(?: to)?:? [^\n]{0,100}?\b(?:forward|send|e-?mail|transfer|upload|delete|exfiltrate|leak|post)\b[^\n]{1,60}?(?:\bto\b|https?:|@|files?|inbox|all )/iy,
+      /(?:new|real|actual|true|only) (?:task|goal|objective|mission|job) is(?: now)?(?: to)?:? [^\n]{0,100}?\b(?:forward|send|e-?mail|transfer|upload|delete|exfiltrate|leak|post)\b[^\n]{1,60}?(?:https?:|@|all )/iy,
   },
   {
     vector: "708",
     stems: ["system: ", "system:\n", "[system] ", "system] ", "system message: ", "system override"],
     pattern:
-      /(?:(?<=(?:^|\n|[#>*[(]\s{0,2}|\. (?:new )?)(?:new )?)system(?: message| override| notice| prompt| update)?[\])*]{0,2}:|(?<=\[)system(?: \w{1,12})?\]:?)\s{1,3}(?:(?:you are now |from now on,? (?:you|the (?:assistant|model|ai))|ignore |disregard |override |new instructions|forget |call \w{1,20}_\w|the (?:assistant|ai|model|agent) (?:is now|must now|now has|should now|must immediately|may now)|your (?:new|real) (?:task|role|instructions)|all (?:previous|prior|safety)|safety (?:filters?|guidelines|checks?) (?:are |have been )?(?:now )?(?:disabled|off|suspended)|the user (?:has|is) (?:granted|authori[sz]ed|approved|given)))/iy,
+      /(?:(?<=(?:^|\n|[#>*[(]\s{0,2}|\. (?:new )?)(?:new )?)system(?: message| override| notice| prompt| update)?[\])*]{0,2}:|(?<=\[)system(?: \w{1,12})?\]:?)\s{1,3}(?:(?:you are now |from now on,? (?:you|the (?:assistant|model|ai))|ignore |disregard |override (?:the |all |your |previous |safety )|new instructions|forget (?:all|your|what|everything|the)|call \w{1,20}_\w|the (?:assistant|ai|model|agent) (?:is now|must now|now has|should now|must immediately|may now)|your (?:new|real) (?:task|role|instructions)|all (?:previous|prior|safety)|safety (?:filters?|guidelines|checks?) (?:are |have been )?(?:now )?(?:disabled|off|suspended)|the user (?:has|is) (?:granted|authori[sz]ed|approved|given)))/iy,
   },
 ];
 

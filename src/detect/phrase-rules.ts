@@ -193,7 +193,7 @@ const ABOVE: PhraseRule = {
   pattern: guarded(
     WANTED,
     [
-      `(?<=(?:reveal|print|output|repeat|display|dump|recite|disclose|show|echo|copy|return)(?:exactly|verbatim|back|out|all|of|to|me|us|the|your|every|of|word|in|full){0,6})(?:(?:text|words|everything|messages|instructions|prompt)above|(?:above|previous|prior|initial|original)(?:instruction|prompt))`,
+      `(?<=(?:reveal|print|output|repeat|display|dump|recite|disclose|show|echo|copy|return)(?:exactly|verbatim|back|out|all|of|to|me|us|the|your|every|of|word|in|full){0,6})(?:(?:text|words|everything|messages|instructions|prompt)above|(?:above|previous|prior|initial|original)(?:instruction|prompt)s?${ABOUT})`,
       "(?:starting|beginning)with(?:the(?:words?|phrase))?youare(?:chatgpt|an?(?:ai|assistant|helpful|chatbot|large|language)|claude|gemini|gpt)?(?=put|and|in|verbatim|include|$|do|i)",
       "(?<=(?:repeat|print|output|show|reveal|copy|say)(?:back)?(?:to|me|us|all|of|the|everything|anything|words?|text|written|that|is|was){0,6})above(?:this(?:line|point)|verbatim)",
     ].join("|"),

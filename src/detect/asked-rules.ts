@@ -2,7 +2,7 @@
  * Vector 702 in a few words: a model is asked for what stands before the conversation without a word for the prompt itself,
  * or is made to begin, go on or end with it. What asks *about* prompts (how one is written, where it is kept) is none.
  */
-import { ABOUT, guarded, WANTED } from "./about.ts";
+import { ABOUT, WANTED } from "./about.ts";
 import type { PhraseRule } from "./phrase-rules.ts";
 
 const SHOW =
@@ -24,14 +24,12 @@ const YOURS =
 const GIVEN: PhraseRule = {
   vector: "702",
   stems: ["youwer", "youhavebe", "youveb", "youreceive", "giventoyo", "toldtoyo", "providedtoyo", "yousta", "youbega"],
-  pattern: guarded(
-    WANTED,
-    [
-      `(?<=${SHOW}${ALL}${THINGS}s?(?:that|which)?)(?:you(?:were|have|ve)(?:been)?(?:given|told|provided(?:with)?|instructed(?:with)?|initiali[sz]edwith|supplied(?:with)?|prompted(?:with)?|programmed(?:with)?)|youreceived?|(?:given|told|provided)toyou|you(?:started|began)with)(?:with)?${BEFORE}`,
-      "(?<=(?:respond|reply|answer)with(?:all|every|each|any|the|your|full|list|of){0,4}(?:instruction|directive|guideline)s?(?:that)?)you(?:were|have|ve)(?:been)?given",
-      "(?<=(?:howdoi|howcani|howto|letme|iwantto|ineedto)(?:change|modify|edit|override|remove|see|view|read|access|delete)(?:all|any)?(?:of)?the(?:system|initial|original|hidden)?(?:instruction|prompt|directive)s?(?:that)?)(?:giventoyou|youweregiven|youhavebeengiven|providedtoyou)",
-    ].join("|"),
-  ),
+  guard: WANTED,
+  pattern: [
+    `(?<=${SHOW}${ALL}${THINGS}s?(?:that|which)?)(?:you(?:were|have|ve)(?:been)?(?:given|told|provided(?:with)?|instructed(?:with)?|initiali[sz]edwith|supplied(?:with)?|prompted(?:with)?|programmed(?:with)?)|youreceived?|(?:given|told|provided)toyou|you(?:started|began)with)(?:with)?${BEFORE}`,
+    "(?<=(?:respond|reply|answer)with(?:all|every|each|any|the|your|full|list|of){0,4}(?:instruction|directive|guideline)s?(?:that)?)you(?:were|have|ve)(?:been)?given",
+    "(?<=(?:howdoi|howcani|howto|letme|iwantto|ineedto)(?:change|modify|edit|override|remove|see|view|read|access|delete)(?:all|any)?(?:of)?the(?:system|initial|original|hidden)?(?:instruction|prompt|directive)s?(?:that)?)(?:giventoyou|youweregiven|youhavebeengiven|providedtoyou)",
+  ].join("|"),
 };
 
 const WHAT: PhraseRule = {
@@ -88,16 +86,14 @@ const OWN: PhraseRule = {
     "yourdev",
     "yourli",
   ],
-  pattern: guarded(
-    WANTED,
-    [
-      `(?<=${SHOW}(?:[a-z]{0,8}${ALL}|[a-z]{0,24}(?:of|in|is|including|include|with|to|from)))${YOURS}${ABOUT}`,
-      `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)?(?:list|set|copy|text)of(?:all)?(?:the)?(?:your)?(?:instruction|directive|guideline|systemprompt|systemrule)`,
-      `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)(?:instruction|prompt|directive|contextwindow|programming)`,
-      `(?<=(?:print|output|dump|reveal|echo|reveal|display|show|repeat)${ALL})yourinitiali[sz]ation(?:string|prompt|text|message|instruction|context|data|sequence|code|process|$)?`,
-      `(?<=(?:letme|iwantto|ineedto|i(?:d|would)liketo|wemust|weneedto|canyouletme|allowmeto)(?:see|view|read|know|access|inspect|review|check|audit|have))${YOURS}`,
-    ].join("|"),
-  ),
+  guard: WANTED,
+  pattern: [
+    `(?<=${SHOW}(?:[a-z]{0,8}${ALL}|[a-z]{0,24}(?:of|in|is|including|include|with|to|from)))${YOURS}${ABOUT}`,
+    `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)?(?:list|set|copy|text)of(?:all)?(?:the)?(?:your)?(?:instruction|directive|guideline|systemprompt|systemrule)`,
+    `(?<=${SHOW}${ALL})your(?:full|entire|complete|exact)(?:instruction|prompt|directive|contextwindow|programming)`,
+    `(?<=(?:print|output|dump|reveal|echo|reveal|display|show|repeat)${ALL})yourinitiali[sz]ation(?:string|prompt|text|message|instruction|context|data|sequence|code|process|$)?`,
+    `(?<=(?:letme|iwantto|ineedto|i(?:d|would)liketo|wemust|weneedto|canyouletme|allowmeto)(?:see|view|read|know|access|inspect|review|check|audit|have))${YOURS}`,
+  ].join("|"),
 };
 
 /** The words of an answer that would give it away. */
@@ -168,16 +164,14 @@ const EVERYTHING: PhraseRule = {
     "startingaty",
     "withyo",
   ],
-  pattern: guarded(
-    WANTED,
-    [
-      "(?<=(?:print|output|repeat|recite|echo|copy|reproduce|quote|dump|return|regurgitate|typeout|restate|sayback|readback|encode|translate|spellout|reveal|display|showme|tellme)(?:out|back|to|me|us|all|the|exactly|verbatim|wordforword|word|in|full|of|every){0,6})(?:(?:everything|all|text|words)(?:thatcame|written|said)?(?:before|priorto)(?:this|my)(?:line|message|point|prompt|sentence|question|one|word|instruction)|everythingprior|everythingin(?:your|thesystem)(?:context|prompt|system|memory|initial|instructions?)|(?:all)?(?:your)?contextwindow|preceding(?:text|instruction|message|prompt)s?|(?:paragraphs?|content|sentences|lines|conversation|context)above)",
-      "(?<=(?:repeat|recite|echo|reproduce|restate|regurgitate)(?:back|out|all|the|to|me|of){0,4})above(?:text|words|content|conversation|message|paragraph)s?(?:but|verbatim|exactly|wordforword|backwards|inbase|inrot|inhex|inreverse|in(?:a)?codeblock|andreplace|starting|beginning|withall|replacing|tome|to(?:the)?user|$)",
-      "(?<=(?:repeat|print|output|recite|echo|copy|reproduce|quote|dump|return)(?:back|out|all|this|the|our|to|me|exactly|verbatim){0,5})(?:entire|whole|full)(?:conversation|prompt)(?:above|sofar|history|back)?(?:backtome|tome|verbatim|wordforword|from(?:the)?(?:very)?(?:start|beginning|top|first)|exactly|beginning|starting|including(?:the)?(?:system|hidden|initial))",
-      `(?<=(?:print|output|repeat|recite|echo|copy|reproduce|quote|tellme|showme|giveme|whatis|whatsthe|whatwas|whats)(?:out|back|me|us|the|very|to){0,4})first(?:message|line|sentence|words|paragraph)(?:in|of)(?:this|our|the|your)(?:entire|whole|full)?(?:conversation|contextwindow|context|systemprompt|prompt|instructions|systemmessage)(?:verbatim|exactly|wordforword|above|youwere|yougot|youreceived|beforemine|includ|$)`,
-      "(?<=(?:start(?:s|ing)?|begin(?:s|ning)?))(?:(?:from|at)|with)youare(?:an?(?:ai|assistant|helpful|chatbot)|chatgpt|claude|gemini)?(?=repeat|print|output|return|copy|show|quote|recite|writeout|tellme|giveme|placethem|putthem|everything|verbatim)",
-    ].join("|"),
-  ),
+  guard: WANTED,
+  pattern: [
+    "(?<=(?:print|output|repeat|recite|echo|copy|reproduce|quote|dump|return|regurgitate|typeout|restate|sayback|readback|encode|translate|spellout|reveal|display|showme|tellme)(?:out|back|to|me|us|all|the|exactly|verbatim|wordforword|word|in|full|of|every){0,6})(?:(?:everything|all|text|words)(?:thatcame|written|said)?(?:before|priorto)(?:this|my)(?:line|message|point|prompt|sentence|question|one|word|instruction)|everythingprior|everythingin(?:your|thesystem)(?:context|prompt|system|memory|initial|instructions?)|(?:all)?(?:your)?contextwindow|preceding(?:text|instruction|message|prompt)s?|(?:paragraphs?|content|sentences|lines|conversation|context)above)",
+    "(?<=(?:repeat|recite|echo|reproduce|restate|regurgitate)(?:back|out|all|the|to|me|of){0,4})above(?:text|words|content|conversation|message|paragraph)s?(?:but|verbatim|exactly|wordforword|backwards|inbase|inrot|inhex|inreverse|in(?:a)?codeblock|andreplace|starting|beginning|withall|replacing|tome|to(?:the)?user|$)",
+    "(?<=(?:repeat|print|output|recite|echo|copy|reproduce|quote|dump|return)(?:back|out|all|this|the|our|to|me|exactly|verbatim){0,5})(?:entire|whole|full)(?:conversation|prompt)(?:above|sofar|history|back)?(?:backtome|tome|verbatim|wordforword|from(?:the)?(?:very)?(?:start|beginning|top|first)|exactly|beginning|starting|including(?:the)?(?:system|hidden|initial))",
+    `(?<=(?:print|output|repeat|recite|echo|copy|reproduce|quote|tellme|showme|giveme|whatis|whatsthe|whatwas|whats)(?:out|back|me|us|the|very|to){0,4})first(?:message|line|sentence|words|paragraph)(?:in|of)(?:this|our|the|your)(?:entire|whole|full)?(?:conversation|contextwindow|context|systemprompt|prompt|instructions|systemmessage)(?:verbatim|exactly|wordforword|above|youwere|yougot|youreceived|beforemine|includ|$)`,
+    "(?<=(?:start(?:s|ing)?|begin(?:s|ning)?))(?:(?:from|at)|with)youare(?:an?(?:ai|assistant|helpful|chatbot)|chatgpt|claude|gemini)?(?=repeat|print|output|return|copy|show|quote|recite|writeout|tellme|giveme|placethem|putthem|everything|verbatim)",
+  ].join("|"),
 };
 
 const OFFICE =
@@ -205,7 +199,7 @@ const OFFICES: PhraseRule = {
     "debugmo",
     "diagnosticmod",
     "diagnosticsmo",
-    "debuggi",
+    "debuggingmod",
     "adminmod",
     "administratormod",
     "sudomod",

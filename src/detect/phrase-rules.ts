@@ -3,7 +3,7 @@
  * length. What a phrase must not catch matters as much: advice to ignore a mail, rules of a game, a manual's instructions.
  */
 
-import { ABOUT, guarded, ORDERED, WANTED } from "./about.ts";
+import { ABOUT, ORDERED, WANTED } from "./about.ts";
 
 export interface PhraseRule {
   readonly vector: string;
@@ -11,6 +11,8 @@ export interface PhraseRule {
   readonly stems: readonly string[];
   /** Source of a pattern that begins at the stem; it may look back. */
   readonly pattern: string;
+  /** Must hold where the pattern has matched. Apart from it, for it looks far back and is seldom asked. */
+  readonly guard?: string;
 }
 
 const EVERY =
@@ -72,29 +74,27 @@ const IGNORE_STEMS = [
 const OVERRIDE: PhraseRule = {
   vector: "701",
   stems: IGNORE_STEMS,
-  pattern: guarded(
-    ORDERED,
-    [
-      `${IGNORE}(?:about)?${EVERY}${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${SETS}`,
-      `${IGNORE}(?:about)?(?:any|all|every|each)(?:of)?(?:the|your|my|these|those)?${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${LOOSE}`,
-      `${IGNORE}${EVERY}(?:${SETS}|rule)s?${GIVEN}${WHEN}`,
-      `${IGNORE}${EVERY}(?:${SETS}|rule)s?(?:that)?(?:you)?(?:ve|have)?(?:been|were)(?:given|told|set|trained)`,
-      `${IGNORE}(?:all)?(?:of)?your(?:own|previous|default|built(?:in)?|core)?(?:safety|ethical|ethics|content|moderation|security|moral)?(?:guideline|instruction|programming|training|restriction|filter|directive|systemprompt)`,
-      `${IGNORE}(?:all)?(?:of)?your(?:safety|ethical|ethics|content|moderation|security|moral)(?:polic|rule|protocol|measure|concern)`,
-      `${IGNORE}(?:all|any|every)(?:of)?(?:the|your|my)?(?:instruction|directive|guideline|restriction)s?(?!manual|in(?:the|a)(?:manual|book|box))(?:and|except|but|just|instead|now|from)`,
-      `${IGNORE}(?:everything|all|anything)(?:that)?(?:(?:i|you|we|they)?(?:ve|have|were|was|had)?(?:been)?(?:just)?(?:said|told|learn(?:ed|t)|taught|instructed|trained|written|wrote|read|received))(?:to)?(?:you)?(?:${WHEN}|and|about(?:your|being)|by|in)`,
-      `${IGNORE}(?:everything|all|anything)(?:of)?(?:the)?(?:above|before(?:this|now)|priorto|previous)(?:this|now)?(?:and|instead|now|then|just|only|line|text|message)`,
-      `${IGNORE}(?:the)?above(?:text|content|instructions?)?(?:and|instead)(?:instead|now|just|only)?(?:say|print|output|tell|write|respond|reply|translate|answer|show|reveal|return|do)`,
-      "overrid(?:e|ing)(?:all|any|the|your|its)?(?:safety|security|system|content|previous)(?:setting|protocol|mechanism|measure|filter|instruction|prompt|feature|restriction|guideline|control)",
-      "(?:forget|ignor(?:e|ing)|disregard(?:ing)?)(?:about)?(?:what|whatever|everything|anything)theuser(?:has|had|is|was|just)?(?:asked|said|says|wants|wanted|requested|told|asking|wrote)",
-      "(?:ignor(?:e|ing)|disregard(?:ing)?|forget)theusers?(?:original|actual|initial|previous|current)?(?:question|request|query|instruction|prompt|task)s?(?:and|insteadof|instead|then|entirely|completely|butrather)",
-      `${IGNORE}(?:all|any|every)(?:of)?(?:the|your|my)?(?:given|provided|listed|supplied|user|developer)${SETS}`,
-      `${IGNORE}(?:all|every)(?:of)?(?:the|your|my)?${SETS}s?(?:that(?:were|are|have)(?:been)?)?(?:given|provided|issued|sent|supplied)toyou`,
-      `${IGNORE}(?:all|every)(?:of)?your(?:other|system|previous)?(?:prompt|command|order)s`,
-      `(?:ignor(?:e|ing)|disregard(?:ing)?|forget|abandon|bypass(?:ing)?)(?:all|any)(?:of)?(?:your|the)?(?:ethical|moral|safety|content|usual|own)?(?:boundaries|safeguards|guardrails|inhibitions|moralconsideration|ethicalconsideration)`,
-      "bypass(?:ing)?(?:all|any|the|your|its)?(?:safety|ethical|content|moderation)(?:and[a-z]{4,10})?(?:filter|restriction|guideline|guardrail|measure|protocol|polic|rule|mechanism)",
-    ].join("|"),
-  ),
+  guard: ORDERED,
+  pattern: [
+    `${IGNORE}(?:about)?${EVERY}${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${SETS}`,
+    `${IGNORE}(?:about)?(?:any|all|every|each)(?:of)?(?:the|your|my|these|those)?${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${LOOSE}`,
+    `${IGNORE}${EVERY}(?:${SETS}|rule)s?${GIVEN}${WHEN}`,
+    `${IGNORE}${EVERY}(?:${SETS}|rule)s?(?:that)?(?:you)?(?:ve|have)?(?:been|were)(?:given|told|set|trained)`,
+    `${IGNORE}(?:all)?(?:of)?your(?:own|previous|default|built(?:in)?|core)?(?:safety|ethical|ethics|content|moderation|security|moral)?(?:guideline|instruction|programming|training|restriction|filter|directive|systemprompt)`,
+    `${IGNORE}(?:all)?(?:of)?your(?:safety|ethical|ethics|content|moderation|security|moral)(?:polic|rule|protocol|measure|concern)`,
+    `${IGNORE}(?:all|any|every)(?:of)?(?:the|your|my)?(?:instruction|directive|guideline|restriction)s?(?!manual|in(?:the|a)(?:manual|book|box))(?:and|except|but|just|instead|now|from)`,
+    `${IGNORE}(?:everything|all|anything)(?:that)?(?:(?:i|you|we|they)?(?:ve|have|were|was|had)?(?:been)?(?:just)?(?:said|told|learn(?:ed|t)|taught|instructed|trained|written|wrote|read|received))(?:to)?(?:you)?(?:${WHEN}|and|about(?:your|being)|by|in)`,
+    `${IGNORE}(?:everything|all|anything)(?:of)?(?:the)?(?:above|before(?:this|now)|priorto|previous)(?:this|now)?(?:and|instead|now|then|just|only|line|text|message)`,
+    `${IGNORE}(?:the)?above(?:text|content|instructions?)?(?:and|instead)(?:instead|now|just|only)?(?:say|print|output|tell|write|respond|reply|translate|answer|show|reveal|return|do)`,
+    "overrid(?:e|ing)(?:all|any|the|your|its)?(?:safety|security|system|content|previous)(?:setting|protocol|mechanism|measure|filter|instruction|prompt|feature|restriction|guideline|control)",
+    "(?:forget|ignor(?:e|ing)|disregard(?:ing)?)(?:about)?(?:what|whatever|everything|anything)theuser(?:has|had|is|was|just)?(?:asked|said|says|wants|wanted|requested|told|asking|wrote)",
+    "(?:ignor(?:e|ing)|disregard(?:ing)?|forget)theusers?(?:original|actual|initial|previous|current)?(?:question|request|query|instruction|prompt|task)s?(?:and|insteadof|instead|then|entirely|completely|butrather)",
+    `${IGNORE}(?:all|any|every)(?:of)?(?:the|your|my)?(?:given|provided|listed|supplied|user|developer)${SETS}`,
+    `${IGNORE}(?:all|every)(?:of)?(?:the|your|my)?${SETS}s?(?:that(?:were|are|have)(?:been)?)?(?:given|provided|issued|sent|supplied)toyou`,
+    `${IGNORE}(?:all|every)(?:of)?your(?:other|system|previous)?(?:prompt|command|order)s`,
+    `(?:ignor(?:e|ing)|disregard(?:ing)?|forget|abandon|bypass(?:ing)?)(?:all|any)(?:of)?(?:your|the)?(?:ethical|moral|safety|content|usual|own)?(?:boundaries|safeguards|guardrails|inhibitions|moralconsideration|ethicalconsideration)`,
+    "bypass(?:ing)?(?:all|any|the|your|its)?(?:safety|ethical|content|moderation)(?:and[a-z]{4,10})?(?:filter|restriction|guideline|guardrail|measure|protocol|polic|rule|mechanism)",
+  ].join("|"),
 };
 
 /** Vector 701 again: new instructions said to stand above the old ones. */
@@ -159,14 +159,12 @@ const EXTRACT: PhraseRule = {
     "yourdir",
     "yourgu",
   ],
-  pattern: guarded(
-    WANTED,
-    [
-      `(?<=${SHOW}${WHOLE}(?:your|the)${WHOLE})(?:system(?:prompt|instruction|message)|hidden(?:prompt|instruction|message|rule)|initial(?:prompt|instruction)|secretinstruction|secretprompt|preprompt|developermessage)s?${ABOUT}`,
-      `(?<=${SHOW}(?:exactly|verbatim|back|out|all|of|to|me|us|full|entire|complete|exact|the|text|content|in|with){0,4})your(?:prompt|instructions|directives)(?!manual)(?:verbatim|tome|asis|exactly|wordfor|above|infull|ina|in(?:json|base|markdown|pseudo|python|french|german|spanish)|before|sofar|for(?:this|our)conv|using|startingwith|backwards|$)`,
-      "(?<=what(?:is|are|was|were|s)(?:in)?)your(?:prompt|instructions|directives|guidelines)(?:exactly|verbatim|word|before|above|$)",
-    ].join("|"),
-  ),
+  guard: WANTED,
+  pattern: [
+    `(?<=${SHOW}${WHOLE}(?:your|the)${WHOLE})(?:system(?:prompt|instruction|message)|hidden(?:prompt|instruction|message|rule)|initial(?:prompt|instruction)|secretinstruction|secretprompt|preprompt|developermessage)s?${ABOUT}`,
+    `(?<=${SHOW}(?:exactly|verbatim|back|out|all|of|to|me|us|full|entire|complete|exact|the|text|content|in|with){0,4})your(?:prompt|instructions|directives)(?!manual)(?:verbatim|tome|asis|exactly|wordfor|above|infull|ina|in(?:json|base|markdown|pseudo|python|french|german|spanish)|before|sofar|for(?:this|our)conv|using|startingwith|backwards|$)`,
+    "(?<=what(?:is|are|was|were|s)(?:in)?)your(?:prompt|instructions|directives|guidelines)(?:exactly|verbatim|word|before|above|$)",
+  ].join("|"),
 };
 
 const ABOVE: PhraseRule = {
@@ -182,22 +180,20 @@ const ABOVE: PhraseRule = {
     "abovep",
     "abovet",
     "previou",
-    "priori",
-    "initia",
-    "origin",
+    "priorin",
+    "initialinst",
+    "originali",
     "startingwithyo",
     "beginningwithyo",
     "startswithyo",
     "aboveverbati",
   ],
-  pattern: guarded(
-    WANTED,
-    [
-      `(?<=(?:reveal|print|output|repeat|display|dump|recite|disclose|show|echo|copy|return)(?:exactly|verbatim|back|out|all|of|to|me|us|the|your|every|of|word|in|full){0,6})(?:(?:text|words|everything|messages|instructions|prompt)above|(?:above|previous|prior|initial|original)(?:instruction|prompt)s?${ABOUT})`,
-      "(?:starting|beginning)with(?:the(?:words?|phrase))?youare(?:chatgpt|an?(?:ai|assistant|helpful|chatbot|large|language)|claude|gemini|gpt)?(?=put|and|in|verbatim|include|$|do|i)",
-      "(?<=(?:repeat|print|output|show|reveal|copy|say)(?:back)?(?:to|me|us|all|of|the|everything|anything|words?|text|written|that|is|was){0,6})above(?:this(?:line|point)|verbatim)",
-    ].join("|"),
-  ),
+  guard: WANTED,
+  pattern: [
+    `(?<=(?:reveal|print|output|repeat|display|dump|recite|disclose|show|echo|copy|return)(?:exactly|verbatim|back|out|all|of|to|me|us|the|your|every|of|word|in|full){0,6})(?:(?:text|words|everything|messages|instructions|prompt)above|(?:above|previous|prior|initial|original)(?:instruction|prompt)s?${ABOUT})`,
+    "(?:starting|beginning)with(?:the(?:words?|phrase))?youare(?:chatgpt|an?(?:ai|assistant|helpful|chatbot|large|language)|claude|gemini|gpt)?(?=put|and|in|verbatim|include|$|do|i)",
+    "(?<=(?:repeat|print|output|show|reveal|copy|say)(?:back)?(?:to|me|us|all|of|the|everything|anything|words?|text|written|that|is|was){0,6})above(?:this(?:line|point)|verbatim)",
+  ].join("|"),
 };
 
 const MORAL =
@@ -223,7 +219,10 @@ const PERSONA: PhraseRule = {
     "uncens",
     "unrestric",
     "amoral",
-    "without",
+    "withoutany",
+    "withoutmora",
+    "withoute",
+    "withoutcens",
     "notboun",
     "notrestricted",
     "notlimite",
@@ -251,7 +250,7 @@ const PERSONA: PhraseRule = {
     "jailbr(?:eak|oken)(?:ai|mode|version|chatbot|model|gpt|assistant|prompt(?:is|to|now))(?=[a-z]{0,40}(?:you|answer|respon|no|any|will))",
     `(?:unfiltered|uncensored|amoral|unrestricted)(?:and[a-z]{4,14}|[a-z]{4,12}and[a-z]{4,12})?(?:ai|chatbot|languagemodel|llm|bot|gpt|assistant)`,
     "(?:unfiltered|uncensored)(?:and[a-z]{4,14})?(?:response|answer|reply|output|version|mode|persona)",
-    `without(?:any)?(?:of)?(?:the|its|your)?(?:${MORAL}|moraliz)(?:and|or|[a-z]{0,8})?(?:${MORAL})?(?:${LIMITS}|ing|bias|compass)`,
+    `without(?:any)?(?:of)?(?:the|its|your)?(?:${MORAL}(?:and|or|[a-z]{0,8})?(?:${MORAL})?(?:${LIMITS}|bias|compass)|(?:morali[sz]|censor|filter)ing)`,
     `not(?:bound|restricted|limited|constrained)(?:by|to)(?:any|the|all|its|your|their|these|those)?(?:${MORAL}|same|kind|sort|form|openai)?(?:s|of|and|or|[a-z]{0,6})?(?:${MORAL})?${LIMITS}`,
     `free(?:d)?(?:from|of)(?:all|any|the|its|every)(?:${MORAL})?(?:s|of|and|or)?(?:${MORAL})?(?:restriction|limitation|filter|guideline|censorship|constraint|polic|rule)`,
     "(?:broken|break)free(?:of|from)(?:the)?(?:typical|usual|normal|all|its|their)?(?:confines|restriction|limit|chains|rules|shackles)",
@@ -299,7 +298,14 @@ const RUNS = "(?:alert|prompt|confirm|eval|fetch|document|window|console|newfunc
 const ACTIVE: PhraseRule = {
   vector: "713",
   stems: [
-    "javasc",
+    "javascripta",
+    "javascriptj",
+    "javascriptp",
+    "javascriptc",
+    "javascripte",
+    "javascriptd",
+    "javascriptw",
+    "javascriptn",
     "onerrora",
     "onerrorj",
     "onerrorp",

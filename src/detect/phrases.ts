@@ -19,9 +19,15 @@ export type PhraseMatch = StemMatch;
 let index: StemIndex | null = null;
 
 function* rules(): Generator<StemRule, void> {
-  for (const { vector, stems, pattern } of [...PHRASE_RULES, ...ASKED_RULES, ...PLANTED_RULES, ...TAMPERING_RULES]) {
+  for (const { vector, stems, pattern, guard } of [
+    ...PHRASE_RULES,
+    ...ASKED_RULES,
+    ...PLANTED_RULES,
+    ...TAMPERING_RULES,
+  ]) {
     const codes = stems.map((stem) => Uint8Array.from(stem, (letter) => letter.charCodeAt(0)));
-    yield { vector, stems: codes, pattern: new RegExp(pattern, "y") };
+    const made = { vector, stems: codes, pattern: new RegExp(pattern, "y") };
+    yield guard === undefined ? made : { ...made, guard: new RegExp(guard, "y") };
   }
   for (const elsewhere of [rulesElsewhere(), askedElsewhere()]) {
     for (const { vector, stems, pattern } of elsewhere) yield { vector, stems, pattern: new RegExp(pattern, "y") };

@@ -11,6 +11,8 @@ export interface StemRule {
   readonly stems: readonly Uint8Array[];
   /** Sticky; it may look back. Read over bytes as characters, one for one. */
   readonly pattern: RegExp;
+  /** Sticky; must hold where the pattern has matched. */
+  readonly guard?: RegExp;
 }
 
 export interface StemMatch {
@@ -32,7 +34,7 @@ interface Stem {
 const SHORTEST_STEM = 5;
 /** Fours that end in a letter of another script have a half of the table for themselves: there are many of them. */
 function slotOf(four: number): number {
-  return (Math.imul(four, LAST) >>> 17) | ((four & 0x80) << 8);
+  return (Math.imul(four, LAST) >>> 16) | ((four & 0x80) << 9);
 }
 
 const latin1 = new TextDecoder("latin1");
@@ -44,7 +46,7 @@ export function asCharacters(bytes: Uint8Array): string {
 
 export class StemIndex {
   /** Of every two neighbouring places one is looked at, so of the last two fours of a stem one is met. */
-  readonly #endings = new Uint8Array(1 << 16);
+  readonly #endings = new Uint8Array(1 << 17);
   readonly #stems = new Map<number, Stem[]>();
   readonly #fold: number;
   /** What is being searched, as characters; made when a pattern is tried first. */
@@ -97,10 +99,15 @@ export class StemIndex {
       const start = this.#startOf(stem, bytes, at);
       if (start < from || start + stem.bytes.length > to) continue;
       this.#text ??= asCharacters(bytes.subarray(from, to));
-      const { pattern, vector } = stem.rule;
+      const { pattern, guard, vector } = stem.rule;
       pattern.lastIndex = start - from;
       const match = pattern.exec(this.#text);
-      if (match !== null) return { vector, start: from + match.index, end: from + match.index + match[0].length };
+      if (match === null) continue;
+      if (guard !== undefined) {
+        guard.lastIndex = match.index;
+        if (!guard.test(this.#text)) continue;
+      }
+      return { vector, start: from + match.index, end: from + match.index + match[0].length };
     }
     return null;
   }

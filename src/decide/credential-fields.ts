@@ -1,6 +1,7 @@
 /** Heads and URLs as an engine may see them: every credential becomes what it is, never what it says. */
 import type { Config } from "../config/config.ts";
 import { issuerOf, looksSecret } from "../dlp/credential.ts";
+import { issuerWithin } from "../dlp/issuer-within.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { Credential, Field } from "../model/question.ts";
 import type { Runtime } from "../runtime/contract.ts";
@@ -88,13 +89,13 @@ const MIN_SECRET = 15;
 
 function headerCredential(name: string, value: string, fingerprint: Fingerprint): Credential {
   const lower = name.toLowerCase();
-  if (lower === "cookie") return { kind: "cookie", issuer: null, ...printOf(value, fingerprint) };
+  if (lower === "cookie") return { kind: "cookie", issuer: issuerWithin(value, false), ...printOf(value, fingerprint) };
   const space = value.indexOf(" ");
   const scheme = space === -1 ? "" : value.slice(0, space).toLowerCase();
   if (scheme === "bearer" || scheme === "token" || scheme === "basic") {
     // The credential is the token: given as a bearer or as an API key, it has one fingerprint.
     const token = value.slice(space + 1).trim();
-    return { kind: scheme, issuer: issuerOf(token), ...printOf(token, fingerprint) };
+    return { kind: scheme, issuer: issuerAmong(token), ...printOf(token, fingerprint) };
   }
   if (scheme.startsWith("aws4-")) {
     // The signature is new each time; the identity is the access key.
@@ -102,7 +103,19 @@ function headerCredential(name: string, value: string, fingerprint: Fingerprint)
     return { kind: "aws4", issuer: "aws", ...printOf(key, fingerprint) };
   }
   const kind = lower.includes("key") ? "api_key" : "token";
-  return { kind, issuer: issuerOf(value), ...printOf(value, fingerprint) };
+  return { kind, issuer: issuerAmong(value), ...printOf(value, fingerprint) };
+}
+
+/** What is encoded in a credential is its own affair. */
+function issuerAmong(value: string): string | null {
+  return issuerOf(value) ?? issuerWithin(value, false);
+}
+
+/** False: nothing in this head makes `issuerWithin` look at a text. */
+export function mayTellIssuers({ headers, path }: { readonly headers: HeaderList; readonly path: string }): boolean {
+  for (let i = 0; i + 1 < headers.length; i += 2)
+    if (namesCredential(headers[i] as string) || anySecret(headers[i + 1] as string)) return true;
+  return path.includes("?");
 }
 
 export function queryFields(query: string, fingerprint: Fingerprint): Field[] {
@@ -125,7 +138,10 @@ export function queryFields(query: string, fingerprint: Fingerprint): Field[] {
 }
 
 function tokenOf(value: string, fingerprint: Fingerprint): Credential {
-  return { kind: issuerOf(value) === "jwt" ? "jwt" : "token", issuer: issuerOf(value), ...printOf(value, fingerprint) };
+  const issuer = issuerOf(value);
+  if (issuer === "jwt") return { kind: "jwt", issuer, ...printOf(value, fingerprint) };
+  // It is a credential by its looks: it may be a key of somebody's, encoded.
+  return { kind: "token", issuer: issuer ?? issuerWithin(value, true), ...printOf(value, fingerprint) };
 }
 
 function anySecret(value: string): boolean {

@@ -27,7 +27,8 @@ const OVERLAP = 8 * 1024;
 export const WHOLE_BYTES = SLICE;
 
 const LEAST_SLICE = 2 * OVERLAP;
-const QUICK_MS = 1;
+/** Of twice as much it would still not be slow. What a slice repeats is half of the smallest, so it matters that they grow. */
+const QUICK_MS = 1.4;
 const SLOW_MS = 3;
 
 /** How much to inspect at a time: little while the code is not compiled yet or the machine is slow, or a slice would hold the loop. */

@@ -1,9 +1,7 @@
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
+import { isOverrideField, overridesIn } from "../wire/methods.ts";
 import { percentDecoded } from "./credential-fields.ts";
-
-/** Names by which a GET asks to be something else. */
-const OVERRIDES = new Set(["x-http-method-override", "x-http-method", "x-method-override"]);
 
 /**
  * True when a request can at most read: GET or HEAD, nothing in its body, no other protocol behind it. What a tunnel will
@@ -20,7 +18,8 @@ export function isPlainRead(egress: Egress, held: HeldBody | null): boolean {
 
 /** A field, or the parameter `_method`, by which some servers take the method for another one. */
 export function overridesMethod(headers: HeaderList, path: string): boolean {
-  for (let i = 0; i + 1 < headers.length; i += 2) if (OVERRIDES.has((headers[i] as string).toLowerCase())) return true;
+  for (let i = 0; i + 1 < headers.length; i += 2) if (isOverrideField(headers[i] as string)) return true;
   const mark = path.indexOf("?");
-  return mark !== -1 && /[?&;]_method=/i.test(percentDecoded(path.slice(mark)));
+  if (mark === -1) return false;
+  return overridesIn(path.slice(mark + 1)).length > 0 || /[?&;]_method=/i.test(percentDecoded(path.slice(mark)));
 }

@@ -7,6 +7,7 @@ import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
 import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
+import { isKnownMethod, isOverrideField, overridesIn } from "../wire/methods.ts";
 import { type PathReadings, readPath } from "../wire/path-readings.ts";
 import { isGraphQlPost, mayAskInUrl, onlyQueries } from "./_class.ts";
 import { decodeParameter, looseName } from "./_parameters.ts";
@@ -53,7 +54,6 @@ const MAX_MESSAGES = 2 * 1024 * 1024;
 const MAX_OVERRIDING = 64 * 1024;
 const ALL_KNOWN: Known = { content: true, findings: true };
 const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
-const OVERRIDES: readonly string[] = ["x-http-method-override", "x-http-method", "x-method-override"];
 const NO_VALUES: readonly (string | Credential)[] = [];
 
 export class Asked {
@@ -171,18 +171,39 @@ export class Asked {
     const own = [method];
     if (method.toUpperCase() !== method) own.push(method.toUpperCase());
     if (!this.known.content) return own;
-    const said = [...OVERRIDES.flatMap((name) => this.headers(name)), ...this.query("_method")];
-    if (this.contentTypes().includes("application/x-www-form-urlencoded")) {
-      if ((this.question.body?.length ?? 0) > MAX_OVERRIDING) return null;
+    const said = this.#overrides();
+    if (said === null) return null;
+    for (const value of said) {
+      const named = typeof value === "string" ? decodeParameter(value).trim().toUpperCase() : "";
+      if (!isKnownMethod(named)) return null;
+      own.push(named);
+    }
+    return own;
+  }
+
+  /** Every value that some server takes for the method; null: not known. */
+  #overrides(): readonly (string | Credential)[] | null {
+    const { query, method, body } = this.question;
+    const said = [...this.headerNames()].filter(isOverrideField).flatMap((name) => this.headers(name));
+    for (const [name, value] of query) said.push(...overridesIn(`${name}=${typeof value === "string" ? value : ""}`));
+    const types = this.contentTypes();
+    const form = types.includes("application/x-www-form-urlencoded");
+    if (form) {
+      if ((body?.length ?? 0) > MAX_OVERRIDING) return null;
+      said.push(...overridesIn(decoder.decode(body ?? NO_BODY)));
+    }
+    if (form || (method === "POST" && types.includes("multipart/form-data"))) {
       const fields = this.facts.form("_method");
       if (!fields.known) return null;
       said.push(...fields.value);
     }
-    for (const value of said) {
-      if (typeof value !== "string") return null;
-      own.push(decodeParameter(value).trim().toUpperCase());
+    if (method === "POST" && types.some((type) => type.endsWith("json"))) {
+      // What is no JSON names no method; what is read in two ways may.
+      const found = this.facts.json(["_method"]);
+      if (!found.known && found.reason === "ambiguous") return null;
+      if (found.known) said.push(...found.value.map(({ text }) => text));
     }
-    return own;
+    return said;
   }
 
   /** GET, HEAD, OPTIONS and GraphQL queries read; whatever could be read as something else writes. */
@@ -198,7 +219,8 @@ export class Asked {
     if (reads && upgrade !== null) return "write";
     // Of evidence: headers that turn a GET into something else are rare enough to be left out.
     if (!this.known.content) return reads ? "read" : method === "POST" ? "unknown" : "write";
-    if (OVERRIDES.some((name) => this.headers(name).length > 0) || this.query("_method").length > 0) return "write";
+    const own = method === method.toUpperCase() ? 1 : 2;
+    if (this.methods === null || this.methods.length > own) return "write";
     if (!reads && method !== "POST") return "write";
     if (!reads && !isGraphQlPost(this)) return "write";
     const graphql = this.graphql;

@@ -17,3 +17,28 @@ export function differsInCase(method: string): boolean {
   const upper = method.toUpperCase();
   return upper !== method && KNOWN.has(upper);
 }
+
+const FIELDS: ReadonlySet<string> = new Set(["x-http-method-override", "x-http-method", "x-method-override"]);
+
+/** A field by which some servers take the method for another one; gateways to scripts know it with underscores. */
+export function isOverrideField(name: string): boolean {
+  return FIELDS.has(name.toLowerCase().replaceAll("_", "-"));
+}
+
+/** Values, decoded, of every parameter in a query or form that some server takes for `_method`. */
+export function overridesIn(parameters: string): string[] {
+  const values: string[] = [];
+  for (const piece of parameters.split(/[&;]/)) {
+    const equals = piece.indexOf("=");
+    const name = unescaped(equals === -1 ? piece : piece.slice(0, equals));
+    if (/^[\s?]*[_.]method\s*(?:[[\0]|$)/i.test(name))
+      values.push(equals === -1 ? "" : unescaped(piece.slice(equals + 1)));
+  }
+  return values;
+}
+
+function unescaped(text: string): string {
+  return text
+    .replaceAll("+", " ")
+    .replace(/%([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+}

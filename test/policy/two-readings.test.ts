@@ -26,6 +26,20 @@ describe("a rule on methods is not passed by", () => {
     { headers: [["X-HTTP-Method-Override", "delete"]] },
     { query: [["_method", "%64elete"]] },
     { headers: [["content-type", "application/x-www-form-urlencoded"]], body: "_method=DELETE" },
+    { headers: [["content-type", "application/x-www-form-urlencoded"]], body: "a=1;_method=DELETE" },
+    { headers: [["content-type", "application/x-www-form-urlencoded"]], body: "_METHOD=DELETE" },
+    { headers: [["X-HTTP-Method-Override", "PATCH, DELETE"]] },
+    { headers: [["X_HTTP_Method_Override", "DELETE"]] },
+    { headers: [["X-HTTP-Method-Override", ""]] },
+    { query: [["a", "1;_method=DELETE"]] },
+    { query: [["_METHOD", "DELETE"]] },
+    { query: [["_method[]", "DELETE"]] },
+    { headers: [["content-type", "application/json"]], body: '{"_method":"delete"}' },
+    { headers: [["content-type", "application/json"]], body: '{"_method":"POST","_method":"DELETE"}' },
+    {
+      headers: [["content-type", "multipart/form-data; boundary=x"]],
+      body: '--x\r\nContent-Disposition: form-data; name="_method"\r\n\r\nDELETE\r\n--x--\r\n',
+    },
   ] as const)("%j", (given) => {
     expect(denies("{ methods: DELETE }", { method: "POST", ...given })).toBe(true);
     expect(allows("{ methods: POST }", { method: "POST", ...given })).toBe(false);

@@ -6,7 +6,11 @@ import { fileURLToPath } from "node:url";
 
 const root = join(fileURLToPath(import.meta.url), "../..");
 const bun = join(root, "node_modules/.bin", process.platform === "win32" ? "bun.cmd" : "bun");
-const child = spawn(bun, ["test", ...process.argv.slice(2)], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+// No test is a timing: a machine under load may take its time, and what hangs is found all the same.
+const child = spawn(bun, ["test", "--timeout=60000", ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: ["ignore", "pipe", "pipe"],
+});
 
 const skipped = new Set();
 const counts = { pass: 0, fail: 0, skip: 0, error: 0 };

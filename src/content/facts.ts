@@ -21,6 +21,8 @@ export type Fact<T> =
 
 /** One value of a JSON body. */
 export interface JsonFact {
+  /** False: a key on the way is written in other letters, and only those who fold keys find it. */
+  readonly exact: boolean;
   readonly kind: JsonKind;
   /** Of a string the text, of anything else how it is written. */
   readonly text: string;
@@ -44,7 +46,7 @@ export interface Facts {
   llm(): Fact<Llm | null>;
   /** Null: no GraphQL. */
   graphql(): Fact<GraphQl | null>;
-  /** What a path leads to in a JSON body; empty when the body is no JSON or has nothing there. */
+  /** What a path leads to in a JSON body, also by keys that are alike; empty when the body is no JSON or has nothing there. */
   json(path: JsonPath): Fact<readonly JsonFact[]>;
   /** Values of a form's field (urlencoded or multipart), decoded; empty when there is none. */
   form(name: string): Fact<readonly string[]>;
@@ -107,7 +109,7 @@ class LazyFacts implements Facts {
     if (tape === null) return known([]);
     const found = findAll(tape, path);
     if (found === null) return unknown({ reason: "too_many", detail: "too many values where the path leads" });
-    return known(found.map((node) => jsonFact(tape, node)));
+    return known(found.map(({ node, exact }) => jsonFact(tape, node, exact)));
   }
 
   form(name: string): Fact<readonly string[]> {
@@ -165,8 +167,9 @@ function unknown({ reason, detail }: Trouble): Fact<never> {
   return { known: false, reason, detail };
 }
 
-function jsonFact(tape: JsonTape, node: number): JsonFact {
+function jsonFact(tape: JsonTape, node: number, exact: boolean): JsonFact {
   return {
+    exact,
     kind: kindOf(tape, node),
     text: textOf(tape, node),
     start: tape.start[node] as number,

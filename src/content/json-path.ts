@@ -1,7 +1,7 @@
 /** Paths into JSON: `$.messages[0].content`, `messages[*].content`, `$["odd name"]`, `items[-1]`. */
 
 import { ARRAY, type JsonTape, OBJECT } from "./json.ts";
-import { element, first, isKey, sibling } from "./json-look.ts";
+import { element, first, isKey, sibling, textOf } from "./json-look.ts";
 
 /** A name, a place (negative counts from the end), or every one. */
 type Step = string | number | typeof EVERY;
@@ -51,42 +51,37 @@ export function parsePath(text: string): JsonPath | null {
 /** Nodes looked at for one path; more would be felt. */
 const MAX_LOOKS = 200_000;
 
+/** A node that a path leads to. */
+export interface Found {
+  readonly node: number;
+  /** False: only for those who fold keys, to whom `Amount` or `AMOUNT` is `amount`. */
+  readonly exact: boolean;
+}
+
 interface Search {
   readonly tape: JsonTape;
   readonly path: JsonPath;
   readonly most: number;
-  readonly found: number[];
+  readonly found: Found[];
   looks: number;
 }
 
 /**
- * The nodes a path leads to, in the order of the text; both values of a key given twice. Null: more than `most`, or too
- * much to look through.
+ * The nodes a path leads to, in the order of the text; both values of a key given twice, and of keys that are alike. Null:
+ * more than `most`, or too much to look through.
  */
-export function findAll(tape: JsonTape, path: JsonPath, most = 10_000): number[] | null {
+export function findAll(tape: JsonTape, path: JsonPath, most = 10_000): Found[] | null {
   const search: Search = { tape, path, most: most + 1, found: [], looks: 0 };
-  if (tape.outcome === "ok") follow(search, 0, 0);
+  if (tape.outcome === "ok") follow(search, 0, 0, true);
   return search.found.length > most || search.looks > MAX_LOOKS ? null : search.found;
 }
 
-/** The first nodes a path leads to, `most` of them; fewer where there is too much to look through. */
-export function findNodes(tape: JsonTape, path: JsonPath, most = 10_000): number[] {
-  const search: Search = { tape, path, most, found: [], looks: 0 };
-  if (tape.outcome === "ok") follow(search, 0, 0);
-  return search.found;
-}
-
-/** The first node a path leads to, or -1. */
-export function findNode(tape: JsonTape, path: JsonPath): number {
-  return findNodes(tape, path, 1)[0] ?? -1;
-}
-
 /** As deep as the path is long. */
-function follow(search: Search, node: number, at: number): void {
+function follow(search: Search, node: number, at: number, exact: boolean): void {
   const { tape, path, found } = search;
   const step = path[at];
   if (step === undefined) {
-    found.push(node);
+    found.push({ node, exact });
     return;
   }
   const kind = tape.kind[node];
@@ -96,7 +91,7 @@ function follow(search: Search, node: number, at: number): void {
     search.looks += Math.abs(place);
     if (place < 0 || search.looks > MAX_LOOKS) return;
     const there = element(tape, node, place);
-    if (there !== -1) follow(search, there, at + 1);
+    if (there !== -1) follow(search, there, at + 1, exact);
     return;
   }
   if (kind === ARRAY ? step !== EVERY : kind !== OBJECT) return;
@@ -104,8 +99,26 @@ function follow(search: Search, node: number, at: number): void {
   for (let each = first(tape, node); each !== -1; each = sibling(tape, each + skip)) {
     search.looks += 1;
     if (found.length >= search.most || search.looks > MAX_LOOKS) return;
-    if (step === EVERY || isKey(tape, each, step)) follow(search, each + skip, at + 1);
+    if (step === EVERY || isKey(tape, each, step)) follow(search, each + skip, at + 1, exact);
+    else if (isAlike(tape, each, step)) follow(search, each + skip, at + 1, false);
   }
+}
+
+/** Some readers fold keys as Unicode does: the sign of Kelvin is a k, the long s an s. */
+function isAlike(tape: JsonTape, key: number, name: string): boolean {
+  const start = tape.start[key] as number;
+  const end = tape.end[key] as number;
+  if (end - start < name.length) return false;
+  if (end - start > name.length && tape.escaped[key] === 0) {
+    let at = start;
+    while (at < end && (tape.bytes[at] as number) < 0x80) at += 1;
+    if (at === end) return false;
+  }
+  return folded(textOf(tape, key)) === folded(name);
+}
+
+function folded(name: string): string {
+  return name.toUpperCase().toLowerCase();
 }
 
 function count(search: Search, array: number): number {

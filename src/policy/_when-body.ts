@@ -6,7 +6,7 @@ import { quote } from "../words/quote.ts";
 import type { Conditions, JsonTest } from "./_schema-when.ts";
 import { listOf } from "./_values.ts";
 import { textTest } from "./_when-head.ts";
-import { type Asked, NO, ofSome, type Truth, UNKNOWN, YES } from "./asked.ts";
+import { type Asked, NO, ofSome, SOME, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { type Compiling, type Condition, saying } from "./condition.ts";
 import { compileGlob } from "./glob.ts";
 
@@ -237,7 +237,8 @@ function json(place: string, test: JsonTest, compiling: Compiling): Condition | 
       const fact = asked.json(parsed, place);
       if (!fact.known) return UNKNOWN;
       const values = fact.value;
-      if (test.exists === false) return values.length === 0 ? YES : NO;
+      const there = values.some(({ exact }) => exact);
+      if (test.exists === false) return there ? NO : values.length === 0 ? YES : SOME;
       if (values.length > MAX_VALUES && checks.length > 0) return UNKNOWN;
       let yes = 0;
       let unknown = 0;
@@ -247,7 +248,9 @@ function json(place: string, test: JsonTest, compiling: Compiling): Condition | 
         if (truth === YES) yes += 1;
         else if (truth !== NO) unknown += 1;
       }
-      return unknown > 0 ? UNKNOWN : ofSome(yes, values.length);
+      if (unknown > 0) return UNKNOWN;
+      const truth = ofSome(yes, values.length);
+      return truth === YES && !there ? SOME : truth;
     },
     found(asked) {
       if (!asked.known.content) return "not kept";

@@ -40,6 +40,7 @@ export interface Known {
 
 export interface SpokenMessage {
   readonly role: string;
+  /** Its parts; of more than one also all of them together. */
   readonly texts: readonly string[];
   /** All of them in lower case. */
   readonly lowered: string;
@@ -250,6 +251,8 @@ export class Asked {
         ? null
         : all.map(({ role, texts: ranges }) => {
             const texts = ranges.map((range) => this.text(range));
+            // What a word is parted over, a model reads as one.
+            if (texts.length > 1) texts.push(texts.join(""));
             return { role, texts, lowered: texts.join("\n").toLowerCase() };
           });
     return this.#messages;

@@ -12,7 +12,7 @@ import {
   TOO_BIG,
   textOf,
 } from "../../src/content/json-look.ts";
-import { findNode, findNodes, parsePath } from "../../src/content/json-path.ts";
+import { findAll, parsePath } from "../../src/content/json-path.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -24,7 +24,7 @@ describe("parsePath refuses", () => {
   }
 });
 
-describe("findNodes", () => {
+describe("findAll", () => {
   const tape = read('{"a":{"b":[10,{"c":"x"}]},"odd name":{"*":1},"m":[{"t":"1"},{"t":"2"},{"u":3}],"\\u0065":5}');
   const CASES: [string, string[]][] = [
     ["$", [textOf(tape, 0)]],
@@ -42,13 +42,24 @@ describe("findNodes", () => {
   ];
   for (const [path, found] of CASES) {
     test(path, () => {
-      expect(findNodes(tape, parsePath(path) ?? []).map((node) => textOf(tape, node))).toEqual(found);
+      expect(findAll(tape, parsePath(path) ?? [])?.map(({ node }) => textOf(tape, node))).toEqual(found);
     });
   }
-  test("no more than asked for", () => expect(findNodes(tape, parsePath("m[*].t") ?? [], 1).length).toBe(1));
+  test("no more than asked for", () => expect(findAll(tape, parsePath("m[*].t") ?? [], 1)).toBeNull());
   test("both values of a key given twice, and nothing in a text that could not be read", () => {
-    expect(findNodes(read('{"a":1,"a":2}'), ["a"]).length).toBe(2);
-    expect(findNode(read('{"a":1'), ["a"])).toBe(-1);
+    expect(findAll(read('{"a":1,"a":2}'), ["a"])?.length).toBe(2);
+    expect(findAll(read('{"a":1'), ["a"])).toEqual([]);
+  });
+  test("what is alike to those who fold keys", () => {
+    const keys = '{"Task":1,"ta\\u0053k":2,"tas\u212a":3,"ta\u017fk":4,"task":5,"tasks":6,"tas":7}';
+    const alike = read(keys);
+    expect(findAll(alike, ["task"])?.map(({ node, exact }) => [textOf(alike, node), exact])).toEqual([
+      ["1", false],
+      ["2", false],
+      ["3", false],
+      ["4", false],
+      ["5", true],
+    ]);
   });
 });
 
@@ -65,7 +76,7 @@ describe("look-ups", () => {
     expect(stringAt(tape, member(tape, 0, "s"))).toBe("é\n");
     expect(numberAt(tape, member(tape, 0, "n"))).toBe(-150);
     expect(kindOf(tape, member(tape, 0, "t"))).toBe("boolean");
-    const deep = findNode(tape, parsePath("l[1][0]") ?? []);
+    const deep = findAll(tape, parsePath("l[1][0]") ?? [])?.[0]?.node ?? -1;
     expect(pathOf(tape, deep)).toBe("$.l[1][0]");
     expect(pathOf(tape, 1)).toBe("$.~key");
   });

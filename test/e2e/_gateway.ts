@@ -79,6 +79,8 @@ export class Gateway {
       EVE_PROXY_PORT: "0",
       EVE_PROXY_ALLOW_ADDRESSES: "127.0.0.0/8",
       EVE_PROXY_AUDIT_PATH: this.auditPath,
+      // What a test asks for is the decision; those that ask what becomes of a late one set their own time.
+      EVE_PROXY_ENFORCE_TIMEOUT: "20",
       JWT_SECRET_KEY: KEY,
       ...this.#env,
     });

@@ -124,7 +124,7 @@ export function statusOf(port: number, path: string): Promise<number> {
 }
 
 /** Waits for a condition, never for a time; fails loudly when it does not come. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 10_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not ${what} after ${timeoutMs} ms`);

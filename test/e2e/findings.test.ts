@@ -47,7 +47,7 @@ test("a veto's findings are kept by its certificate, without a word of the reque
   const explained = spawnSync(command, [...args, "policy", "explain", "--certificate", file, "--findings", path], {
     encoding: "utf8",
     cwd: gateway.folder,
-    timeout: 20_000,
+    timeout: 60_000,
   });
   expect(explained.stdout).toContain(name);
 }, 30_000);

@@ -220,3 +220,30 @@ describe("a rule on a body is not passed by", () => {
     expect(allows("{ not: { models: gpt-4* } }", asking)).toBe(false);
   });
 });
+
+describe("a rule on JSON is not passed by keys in other letters", () => {
+  const json = (body: string) => ({ method: "POST", headers: [["content-type", "application/json"]] as const, body });
+  test.each(['{"amount":5,"Amount":5000}', '{"AMOUNT":5000}', '{"\\u0041mount":5000}'])("%s", (body) => {
+    expect(denies("{ json: { $.amount: { gt: 500 } } }", json(body))).toBe(true);
+    expect(allows("{ json: { $.amount: { lte: 500 } } }", json(body))).toBe(false);
+    expect(allows("{ json: { $.amount: { exists: false } } }", json(body))).toBe(false);
+  });
+  test("and holds of what is alike and says the same", () => {
+    expect(allows("{ json: { $.amount: { lte: 500 } } }", json('{"amount":5,"Amount":6}'))).toBe(true);
+    expect(allows("{ json: { $.amount: { lte: 500 } } }", json('{"Amount":6}'))).toBe(false);
+  });
+});
+
+describe("a rule on messages is not passed by", () => {
+  const parts = (...texts: string[]) =>
+    JSON.stringify({
+      model: "gpt-4o",
+      messages: [{ role: "user", content: texts.map((text) => ({ type: "text", text })) }],
+    });
+  test.each([{ contains: "atlantis" }, { regex: "atlantis" }])("a word in two parts: %j", (test) => {
+    const asking = { method: "POST", headers: [["content-type", "application/json"]] as const };
+    const rule = `{ messages: ${JSON.stringify(test)} }`;
+    expect(denies(rule, { ...asking, body: parts("about atl", "antis") })).toBe(true);
+    expect(denies(rule, { ...asking, body: parts("about atl", " antis") })).toBe(false);
+  });
+});

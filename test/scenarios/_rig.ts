@@ -31,7 +31,7 @@ import { RawClient } from "../e2e/_raw.ts";
 export { RawClient };
 
 /** Waits for a condition, never for a time. */
-export async function until(holds: () => boolean, what: string, timeoutMs = 4_000): Promise<void> {
+export async function until(holds: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`not ${what} after ${timeoutMs} ms`);

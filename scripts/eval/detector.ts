@@ -1,8 +1,14 @@
 /** The engine as it runs before an egress: a chat request with the text in it, inspected as the relay would. */
-import { INSPECTORS, type Inspection, inspectSlices, inspectWhole, WHOLE_BYTES } from "../../src/detect/inspect.ts";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Inspection } from "../../src/detect/inspect.ts";
+import * as inspecting from "../../src/detect/inspect.ts";
 import { findMarkup } from "../../src/detect/markup.ts";
 import { findPhrase } from "../../src/detect/phrases.ts";
-import { lettersFor } from "./training.ts";
+import { lettersFor, type Model } from "./training.ts";
+import { weightsModule } from "./weights-file.ts";
 
 const encoder = new TextEncoder();
 const BUDGET = { deadline: Number.POSITIVE_INFINITY, clock: () => 0, work: Number.POSITIVE_INFINITY };
@@ -11,12 +17,31 @@ export function chatBody(text: string): Uint8Array {
   return encoder.encode(JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: text }] }));
 }
 
-export function inspect(body: Uint8Array): Inspection {
-  if (body.length <= WHOLE_BYTES) return inspectWhole(body, INSPECTORS, BUDGET);
-  const steps = inspectSlices(body, INSPECTORS, BUDGET);
+type Inspecting = Pick<typeof inspecting, "INSPECTORS" | "inspectSlices" | "inspectWhole" | "WHOLE_BYTES">;
+
+export function inspect(body: Uint8Array, by: Inspecting = inspecting): Inspection {
+  if (body.length <= by.WHOLE_BYTES) return by.inspectWhole(body, by.INSPECTORS, BUDGET);
+  const steps = by.inspectSlices(body, by.INSPECTORS, BUDGET);
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
+  }
+}
+
+/**
+ * The same engine with another model in the place of its weights: a copy of its source, for the weights are a part of it.
+ * Gives what `vectorOf` does.
+ */
+export async function engineWith(model: Model, threshold: number): Promise<(text: string) => string | null> {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-eval-"));
+  try {
+    const source = fileURLToPath(new URL("../../src", import.meta.url));
+    cpSync(source, folder, { recursive: true });
+    writeFileSync(join(folder, "detect/weights.ts"), weightsModule(model, threshold));
+    const by = (await import(join(folder, "detect/inspect.ts"))) as Inspecting;
+    return (text) => named(inspect(chatBody(text), by));
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 

@@ -50,7 +50,7 @@ const goals: Goal[] = [];
 for (const [name, [title, section]] of Object.entries(SECTIONS)) {
   if (only !== undefined && !only.includes(name)) continue;
   const started = performance.now();
-  const result = section(bench);
+  const result = await section(bench);
   if (result === null) continue;
   parts.push(`## ${title}\n\n${result.markdown}`);
   goals.push(...result.goals);

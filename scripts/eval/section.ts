@@ -21,4 +21,4 @@ export interface Result {
 }
 
 /** Null: there is nothing to measure yet, or nothing to measure with. */
-export type Section = (bench: Bench) => Result | null;
+export type Section = (bench: Bench) => Result | null | Promise<Result | null>;

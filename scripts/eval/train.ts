@@ -16,7 +16,8 @@ import { crossValidated, type Judged } from "./cross-validation.ts";
 import { NO_FOLD, trainWithout } from "./folds.ts";
 import { material, NEAR_MISSES, SEED } from "./material.ts";
 import { NEVER } from "./own-benign.ts";
-import { type Example, type Model, runNumber, scoreOf } from "./training.ts";
+import { type Example, scoreOf } from "./training.ts";
+import { weightsModule } from "./weights-file.ts";
 
 const TARGET = "src/detect/weights.ts";
 /** Shares of innocent rows that may be above the threshold, unseen. */
@@ -32,23 +33,6 @@ function thresholdOf({ benign, hard, surroundings }: Judged): number {
   const reach = (scores: readonly number[], share: number): number =>
     [...scores].sort((a, b) => b - a)[Math.floor(scores.length * share)] ?? 0;
   return Math.max(reach(benign, MOST.all), reach(hard, MOST.hard), reach(surroundings, MOST.surroundings));
-}
-
-/** As `classifier.ts` reads them. */
-function packedRuns({ weights }: Model): { count: number; bytes: number[] } {
-  const runs = [...weights]
-    .map((weight, id) => ({ number: runNumber(id) >>> 0, weight }))
-    .filter(({ weight }) => weight !== 0)
-    .sort((a, b) => a.number - b.number);
-  const bytes: number[] = [];
-  let before = 0;
-  for (const { number, weight } of runs) {
-    let distance = number - before;
-    for (; distance >= 0x80; distance = Math.floor(distance / 0x80)) bytes.push((distance % 0x80) | 0x80);
-    bytes.push(distance, weight & 0xff);
-    before = number;
-  }
-  return { count: runs.length, bytes };
 }
 
 function sourcesOf(files: readonly string[]): string[] {
@@ -74,7 +58,6 @@ const known = new Map(
 );
 const never = NEVER.map((text) => scoreOf(model, known.get(text) as Example));
 const threshold = Math.max(Math.round(MARGIN * thresholdOf(judged)), ...never);
-const packed = packedRuns(model);
 const text = `/**
  * The weights of the linear judge, made by \`bun scripts/eval/train.ts\`: not to be edited. Base64 of the numbers of the runs
  * in their order, each as the distance to the one before, low groups of seven bits first, and one signed byte for its weight.
@@ -84,15 +67,7 @@ const text = `/**
 ${sourcesOf(inputs).join("\n")}
  */
 
-/** What every letter costs. */
-export const TOLL = ${model.toll};
-/** A stretch whose sum is above it is a match. */
-export const THRESHOLD = ${threshold};
-/** Runs there are. */
-export const COUNT = ${packed.count};
-export const RUNS =
-  "${Buffer.from(packed.bytes).toString("base64")}";
-`;
+${weightsModule(model, threshold)}`;
 
 if (process.argv.includes("--check")) {
   const undated = (source: string): string => source.replace(/\d{4}-\d\d-\d\d/, "");

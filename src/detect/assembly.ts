@@ -105,5 +105,5 @@ function isWord(byte: number): boolean {
 const NO_TEXT = new Uint8Array(0);
 
 function judged(letters: Uint8Array): Match | null {
-  return letters.length < MIN_LETTERS ? null : judge({ letters, count: letters.length, text: NO_TEXT, learned: false });
+  return letters.length < MIN_LETTERS ? null : judge({ letters, count: letters.length, text: NO_TEXT, learned: true });
 }

@@ -82,8 +82,9 @@ const RULES: readonly TextRule[] = [
   {
     vector: "707",
     stems: ["rm -rf", "rm -fr"],
+    // Whole trees. What lies deeper is what every build cleans up: `&& rm -rf /var/lib/apt/lists/*`.
     pattern:
-      /(?<=[;&|\x60($"'\n]\s{0,4}(?:sudo\s{1,3})?)rm -(?:rf|fr) (?:--no-preserve-root )?(?:\/(?:[\s"'*;&|]|etc|usr|var|home|bin|boot|$)|~|\$HOME|\*|\.\s)/iy,
+      /(?<=[;&|\x60($"'\n]\s{0,4}(?:sudo\s{1,3})?)rm -(?:rf|fr) (?:--no-preserve-root )?(?:(?:\/(?:(?:etc|usr|var|bin|boot|lib|opt|root|srv|home(?:\/[\w.-]{1,40})?)\/?)?|~\/?|\$HOME\/?)\*?(?=[\s"'\x60;&|)\\]|$)|\*|\.\s)/iy,
   },
   {
     vector: "707",

@@ -24,6 +24,9 @@ const SETS =
   "(?:instruction|prompt|directive|guideline|programming|direction|ruleset|restriction|constraint|command|order|safeguard)";
 const LOOSE =
   "(?:rule|text|message|context|input|content|information|request|task|polic|conversation|training|data|statement|word)";
+/** Of these any verb of the kind speaks to a reader: a function discards data, and forgets no conversation. */
+const SAID = "(?:rule|message|context|request|polic|conversation|training|statement)";
+const ALL_EARLIER = `(?:any|all|every|each)(?:of)?(?:the|your|my|these|those)?${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?`;
 const IGNORE =
   "(?:ignor(?:e|es|ing)|disregard(?:ing)?|forget(?:ting)?|overrid(?:e|ing)|bypass(?:ing)?|neglect(?:ing)?|discard(?:ing)?|abandon(?:ing)?|dismiss(?:ing)?|skip(?:ping)?|(?:donot|dont|never|nolonger|stop)(?:follow(?:ing)?|obey(?:ing)?|listento|listeningto|adhereto|adheringto|complywith)|(?:pay)?noattentionto|payno(?:heed|mind)to|setaside|throwaway|throwout|cancel|erase|delete)";
 const GIVEN =
@@ -77,7 +80,7 @@ const OVERRIDE: PhraseRule = {
   guard: ORDERED,
   pattern: [
     `${IGNORE}(?:about)?${EVERY}${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${SETS}`,
-    `${IGNORE}(?:about)?(?:any|all|every|each)(?:of)?(?:the|your|my|these|those)?${EARLIER}(?:and|or)?${EARLIER}?(?:given|stated|system|user|developer|safety|security|set)?${LOOSE}`,
+    `(?:(?:ignore|disregard|forget)(?:about)?${ALL_EARLIER}${LOOSE}|${IGNORE}(?:about)?${ALL_EARLIER}${SAID})`,
     `${IGNORE}${EVERY}(?:${SETS}|rule)s?${GIVEN}${WHEN}`,
     `${IGNORE}${EVERY}(?:${SETS}|rule)s?(?:that)?(?:you)?(?:ve|have)?(?:been|were)(?:given|told|set|trained)`,
     `${IGNORE}(?:all)?(?:of)?your(?:own|previous|default|built(?:in)?|core)?(?:safety|ethical|ethics|content|moderation|security|moral)?(?:guideline|instruction|programming|training|restriction|filter|directive|systemprompt)`,
@@ -198,6 +201,9 @@ const ABOVE: PhraseRule = {
 
 const MORAL =
   "(?:ethic(?:s|al)?|moral(?:s|ity)?|legal(?:ity)?|content|safety|openai|anthropic|google|societal|censorship|usual|typical|normal|standard)";
+/** Of these somebody frees himself; of content, or a standard, any function says what it does regardless of it. */
+const UNBOUND =
+  "(?:ethic|moral|legal|safety|societal|censorship|openai|anthropic|(?:content|usual|typical|normal|standard)(?:polic|guideline|restriction|rule|filter|moderation|limit|constraint|norm))";
 const LIMITS =
   "(?:guideline|restriction|rule|limitation|constraint|polic|boundar|filter|norm|limit|censorship|standard|consideration|principle|code|confine)";
 
@@ -250,12 +256,13 @@ const PERSONA: PhraseRule = {
     "jailbr(?:eak|oken)(?:ai|mode|version|chatbot|model|gpt|assistant|prompt(?:is|to|now))(?=[a-z]{0,40}(?:you|answer|respon|no|any|will))",
     `(?:unfiltered|uncensored|amoral|unrestricted)(?:and[a-z]{4,14}|[a-z]{4,12}and[a-z]{4,12})?(?:ai|chatbot|languagemodel|llm|bot|gpt|assistant)`,
     "(?:unfiltered|uncensored)(?:and[a-z]{4,14})?(?:response|answer|reply|output|version|mode|persona)",
-    `without(?:any)?(?:of)?(?:the|its|your)?(?:${MORAL}(?:and|or|[a-z]{0,8})?(?:${MORAL})?(?:${LIMITS}|bias|compass)|(?:morali[sz]|censor|filter)ing)`,
-    `not(?:bound|restricted|limited|constrained)(?:by|to)(?:any|the|all|its|your|their|these|those)?(?:${MORAL}|same|kind|sort|form|openai)?(?:s|of|and|or|[a-z]{0,6})?(?:${MORAL})?${LIMITS}`,
+    `without(?:any)?(?:of)?(?:the|its|your)?(?:${MORAL}(?:and|or|[a-z]{0,8})?(?:${MORAL})?(?:${LIMITS}|bias|compass)|(?:morali[sz]|censor)ing)`,
+    "(?<=(?:answer|respon[ds]|repl[yi]|speak|talk|generat|output|writ|comply|chat|tell|say)[a-z]{0,60})without(?:any)?(?:of)?(?:the|its|your)?filtering",
+    `not(?:bound(?:by|to)|restricted(?:by|to)|(?:limited|constrained)(?:by|to)(?!the[a-z]{2,14}limit))(?:any|the|all|its|your|their|these|those)?(?:${MORAL}|same|kind|sort|form|openai)?(?:s|of|and|or|[a-z]{0,6})?(?:${MORAL})?${LIMITS}`,
     `free(?:d)?(?:from|of)(?:all|any|the|its|every)(?:${MORAL})?(?:s|of|and|or)?(?:${MORAL})?(?:restriction|limitation|filter|guideline|censorship|constraint|polic|rule)`,
     "(?:broken|break)free(?:of|from)(?:the)?(?:typical|usual|normal|all|its|their)?(?:confines|restriction|limit|chains|rules|shackles)",
-    `no(?:moral|ethic|restriction|filter)(?:s|al|ity|compass)?(?:and|or|no|nor){0,2}(?:no)?(?:moral|ethic|restriction|filter|limit|rule|censor|bias|boundar|guideline|limitation)`,
-    `regardlessof(?:any|its|their|the|how)?(?:${MORAL}|illegal|unethical|immoral|dangerous|harmful|offensive)`,
+    `no(?:(?:moral|ethic)(?:s|al|ity|compass)?(?:and|or|no|nor){0,2}|(?:restriction|filter)s?(?:and|or|no|nor){1,2})(?:no)?(?:moral|ethic|restriction|filter|limit|rule|censor|bias|boundar|guideline|limitation)`,
+    `regardlessof(?:any|its|their|the|how)?(?:${UNBOUND}|illegal|unethical|immoral|dangerous|harmful|offensive)`,
     "nomatterhow(?:illegal|unethical|immoral|harmful|offensive|dangerous|inappropriate|controversial|explicit|evil|vile)",
     "evenif(?:itis|theyare|itsounds|itgoes)(?:illegal|unethical|immoral|harmful|offensive|dangerous|against(?:the|your|openai))",
   ].join("|"),

@@ -27,7 +27,7 @@ const FLOODED: PhraseRule = {
   ],
   pattern: [
     `(?<=(?:repeat|repeating|write|print|output|say)(?:the|this|these|following|exact|sequenceof|single){0,4}${UNITS}s?[a-z]{0,60}times[a-z]{0,30})at(?:the)?(?:end|start|beginning)of(?:your|the|every|each)${ANSWER}`,
-    `(?<=(?:repeat(?!ed)|repeating|write|print|output|say)(?:the|this|these|following|exact|single|your|same){0,4}(?:${UNITS}|${ANSWER})?s?[a-z]{0,40})(?:foreverwithout|foreverandnever|endlesslywithout|aninfinitenumberof|infinitelymany|infinitenumberoft|untilyourunoutof(?:token|context|memory|space)|untilyou(?:reach|hit)thetoken|untilyourtokenlim|untilthecontextw|withouteverstop|andneverstoprep)`,
+    `(?<=(?:repeat(?!ed)|repeating|write|print|output|say)(?:the|this|these|following|exact|single|your|same){0,4}(?:${UNITS}|${ANSWER})?s?[a-z]{0,40})(?:foreverwithout(?:stop|paus|end|ever|break|interrupt|any)|foreverandnever|endlesslywithout|aninfinitenumberof|infinitelymany|infinitenumberoft|untilyourunoutof(?:token|context|memory|space)|untilyou(?:reach|hit)thetoken|untilyourtokenlim|untilthecontextw|withouteverstop|andneverstoprep)`,
   ].join("|"),
 };
 

@@ -10,6 +10,14 @@ import { PHRASE_REACH } from "./phrases.ts";
 const MAX_LITERAL = 256;
 /** Letters that names may come to in one input. Honest text stays far below, a recipe that doubles itself does not. */
 const MAX_BUILT = 512 * 1024;
+/**
+ * Names in code that was made small stand for half a program, and stand everywhere. What is joined from values this long
+ * (letters) is read until it comes to so much; what is joined from shorter ones always is. Code that people run asks for
+ * at most ten times its length: who asks for more than `MOST_LONG` times hides something.
+ */
+const LONG = 96;
+const MAX_LONG = 96 * 1024;
+const MOST_LONG = 32;
 /** Put between assembled strings so that no phrase can span two of them. */
 const BREAK = 0x7c;
 
@@ -99,11 +107,14 @@ export class Recipe {
   #building = false;
   #targetStart = -1;
   #targetEnd = -1;
+  /** Letters taken from long values so far. */
+  #long = 0;
 
   clear(): void {
     this.ordered = 0;
     this.built = BUILT;
     this.exhausted = false;
+    this.#long = 0;
   }
 
   /** Linear; texts do not share names, and no phrase spans two of them. */
@@ -190,7 +201,10 @@ export class Recipe {
     }
     const name = this.#names.find(start, end);
     if (name !== -1) {
-      this.#append(this.#names.valueStart[name] as number, this.#names.valueEnd[name] as number);
+      const first = this.#names.valueStart[name] as number;
+      const last = this.#names.valueEnd[name] as number;
+      if (last - first <= LONG || this.#mayTake(last - first)) this.#append(first, last);
+      else this.#finish();
       return;
     }
     if (this.#pieces > 0 && byteAt(text, end) !== 0x28 && !JOINING.has(wordNumber(text, start, end))) this.#finish();
@@ -262,6 +276,13 @@ export class Recipe {
   #copyAll(start: number, end: number): void {
     this.letters.copyWithin(this.built, start, end);
     this.built += end - start;
+  }
+
+  #mayTake(length: number): boolean {
+    this.#long += Math.min(length, 2 * PHRASE_REACH);
+    if (this.#long <= MAX_LONG) return true;
+    if (this.#long > MOST_LONG * this.#text.length) this.exhausted = true;
+    return false;
   }
 
   #checkRoom(): void {

@@ -1,5 +1,7 @@
 /** The decision API (docs/governance-api.md) as schemas: what the relay sends a plane, and all a plane may answer. */
 import { z } from "zod";
+import { MAX_FINDINGS } from "../engine/ruling.ts";
+import { MAX_CONTROLS } from "../policy/schema.ts";
 import { differsInCase } from "../wire/methods.ts";
 import { settleSchema } from "./outcome-schema.ts";
 
@@ -143,9 +145,9 @@ export const rulingMetadataSchema = z.looseObject({
   /** The verdict if nothing of the policy were in shadow; absent when it is the same. */
   would: verdict.nullish(),
   /** Ids of the controls the rule serves. */
-  controls: z.array(z.string().max(64)).max(64).nullish(),
+  controls: z.array(z.string().max(64)).max(MAX_CONTROLS).nullish(),
   /** What the ruling rests on. No text of the request is in it. */
-  findings: z.array(findingSchema).max(64).nullish(),
+  findings: z.array(findingSchema).max(MAX_FINDINGS).nullish(),
   limit: limitWordSchema.nullish(),
   settle: settleSchema.nullish(),
 });

@@ -1,5 +1,5 @@
 /** Which limits a request falls under, and what it has to take from each before it may leave. */
-import type { Limit, LimitProgram } from "./compile.ts";
+import { type Limit, type LimitProgram, scopeOf } from "./compile.ts";
 import { formatMicros } from "./money.ts";
 import { readPayment } from "./payment.ts";
 import type { Period } from "./period.ts";
@@ -67,7 +67,7 @@ function claimPace(limit: Limit, subject: LimitSubject, claims: Claim[]): void {
     const need = { kind: "rate", key, enforce, requests, periodUs: seconds * 1_000_000, burst } as const;
     claims.push({ ...base, part: "rate", need });
   }
-  if (concurrency !== null && !(subject.inside && limit.coversTunnels)) {
+  if (concurrency !== null && !(subject.inside && limit.tunnelHolds(subject))) {
     const key = keyOf(limit, "concurrency", "", subject);
     claims.push({
       ...base,
@@ -142,10 +142,7 @@ function windowClaim(limit: Limit, part: Part, subject: LimitSubject, { max, per
 
 /** Equal for what is counted together. A limit whose maximum changes keeps its counters, one whose period changes does not. */
 function keyOf(limit: Limit, part: Part, period: string, subject: LimitSubject): string {
-  const scope = limit.per.map((dimension) => {
-    if (dimension === "model") return subject.call?.model?.toLowerCase().slice(0, MAX_NAME) ?? null;
-    return subject[dimension]?.slice(0, MAX_NAME) ?? null;
-  });
+  const scope = limit.per.map((dimension) => scopeOf(subject, dimension)?.slice(0, MAX_NAME) ?? null);
   const key = [limit.id, part, period, limit.per, scope];
   return JSON.stringify(subject.realm === undefined ? key : [subject.realm, ...key]);
 }

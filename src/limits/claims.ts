@@ -4,18 +4,21 @@ import { formatMicros } from "./money.ts";
 import { readPayment } from "./payment.ts";
 import type { Period } from "./period.ts";
 import { costMicros, MAX_TOKENS, type Price } from "./prices.ts";
-import type { Need } from "./store.ts";
+import type { BudgetPart, Part } from "./schema.ts";
+import type { Need, RateNeed, SlotNeed, WindowNeed } from "./store.ts";
 import type { LimitSubject } from "./subject.ts";
 
-export type Part = "rate" | "concurrency" | "bytes" | "tokens" | "money" | "payment";
-
 /** One thing to be taken for one limit. */
-export interface Claim {
+export type Claim =
+  | { readonly limit: Limit; readonly part: "rate"; readonly need: RateNeed }
+  | { readonly limit: Limit; readonly part: "concurrency"; readonly need: SlotNeed }
+  | BudgetClaim;
+
+export interface BudgetClaim {
   readonly limit: Limit;
-  readonly part: Part;
-  readonly need: Need;
-  /** Of a budget. */
-  readonly period: Period | null;
+  readonly part: BudgetPart;
+  readonly need: WindowNeed;
+  readonly period: Period;
   /** Of `money`: what its tokens cost. */
   readonly price: Price | null;
 }
@@ -60,17 +63,16 @@ export function claimsOf(program: LimitProgram, subject: LimitSubject): Claims {
 
 function claimPace(limit: Limit, subject: LimitSubject, claims: Claim[]): void {
   const { rate, concurrency, bytes, enforce } = limit;
-  const base = { limit, period: null, price: null };
   if (rate !== null) {
     const { requests, seconds, burst } = rate;
     const key = keyOf(limit, "rate", `${seconds}s`, subject);
     const need = { kind: "rate", key, enforce, requests, periodUs: seconds * 1_000_000, burst } as const;
-    claims.push({ ...base, part: "rate", need });
+    claims.push({ limit, part: "rate", need });
   }
   if (concurrency !== null && !(subject.inside && limit.tunnelHolds(subject))) {
     const key = keyOf(limit, "concurrency", "", subject);
     claims.push({
-      ...base,
+      limit,
       part: "concurrency",
       need: { kind: "slots", key, enforce, max: concurrency, leaseMs: LEASE_MS },
     });
@@ -133,7 +135,12 @@ interface Budget {
   readonly amount: number;
 }
 
-function windowClaim(limit: Limit, part: Part, subject: LimitSubject, { max, period, amount }: Budget): Claim {
+function windowClaim(
+  limit: Limit,
+  part: BudgetPart,
+  subject: LimitSubject,
+  { max, period, amount }: Budget,
+): BudgetClaim {
   const { seconds, offset, text } = period;
   const key = keyOf(limit, part, text, subject);
   const need = { kind: "window", key, enforce: limit.enforce, seconds, offset, max, amount } as const;

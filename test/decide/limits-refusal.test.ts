@@ -38,5 +38,5 @@ test.each([
 });
 
 test("each budget was claimed", () => {
-  expect(claims.map(({ part }) => part).sort()).toEqual([...BUDGETS, "rate", "concurrency"].sort());
+  expect(claims.map(({ part }): string => part).sort()).toEqual([...BUDGETS, "rate", "concurrency"].sort());
 });

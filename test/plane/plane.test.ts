@@ -95,6 +95,34 @@ describe("a question is refused, in the one form there is for it:", () => {
     });
   }
 
+  test("half a surrogate pair in any text of it, with or without a key to sign with", async () => {
+    const half = "a\ud800";
+    const texts = [
+      ...["org", "caller", "parent", "door", "method", "host", "path"].map((name) => ({ [name]: half })),
+      { agent: { id: half, parent: null } },
+      { agent: { id: null, parent: half } },
+      { query: [[half, ""]] },
+      { query: [["", half]] },
+      { headers: [[half, ""]] },
+      { headers: [["X-Note", half]] },
+      { headers: [["Authorization", { kind: half, issuer: null, fingerprint: `hmac-${"0".repeat(32)}` }]] },
+      { headers: [["Authorization", { kind: "bearer", issuer: half, fingerprint: `hmac-${"0".repeat(32)}` }]] },
+      { trailers: [["X-Note", half]] },
+      { body: { ...QUESTION.body, decoded: [half] } },
+      { body: { ...QUESTION.body, sha256: half } },
+      { [half]: 1 },
+    ];
+    const { privatePem } = await generateKey("Ed25519");
+    for (const signingKey of [null, privatePem]) {
+      const { post } = await up({ signingKey });
+      for (const change of texts) {
+        const answer = await post(question(change));
+        expect([answer.status, JSON.stringify(change)]).toEqual([400, JSON.stringify(change)]);
+        expect(refusalSchema.parse(await answer.json())).toMatchObject({ error: "question_malformed" });
+      }
+    }
+  });
+
   test("another content type, method, path or token", async () => {
     const { post, url } = await up();
     expect((await post(question(), { "content-type": "text/plain" })).status).toBe(415);

@@ -14,7 +14,7 @@ const SKEW_S = 10;
 /** The algorithm is the key's, and only these exist. */
 const ALGORITHMS = { Ed25519: "EdDSA", "ECDSA-P256-SHA256": "ES256" } as const;
 
-/** What is vouched for. Null stands in it too: an answer may not gain a word on its way. */
+/** What is vouched for: the words of the answer that say what it is, for whoever reads the attestation alone, and the whole of it by its hash. */
 export interface Attested {
   /** Of the question. */
   readonly request: string;
@@ -28,8 +28,8 @@ export interface Attested {
   readonly paramsHash: string;
   /** "sha256-" + hex of the body to send instead, or null. */
   readonly redactedHash: string | null;
-  /** Of what limits add to the answer (`limitsHash`); undefined when they add nothing. */
-  readonly limitsHash?: string | undefined;
+  /** Of everything in the answer but this attestation and that body (`answerHash`): it may not gain or lose a word on its way. */
+  readonly answerHash: string;
 }
 
 export interface AttestationKey {
@@ -70,8 +70,7 @@ function claimsOf(attested: Attested): JWTPayload {
     policy_version: attested.policyVersion,
     params_hash: attested.paramsHash,
     redacted_hash: attested.redactedHash,
-    // Left out when undefined, and compared all the same: one that stands in the token must be in the answer.
-    limits_hash: attested.limitsHash,
+    answer_hash: attested.answerHash,
   };
 }
 

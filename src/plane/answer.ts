@@ -1,7 +1,7 @@
 /** A ruling as the decision API answers it. What a relay could not read as a decision is never sent as one: it is read as a relay reads it. */
 import { type AttestationKey, type Attested, signAttestation } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
-import { limitsHash, paramsHash } from "../crypto/params-hash.ts";
+import { answerHash, paramsHash } from "../crypto/params-hash.ts";
 import {
   type DecisionAnswer,
   decisionAnswerSchema,
@@ -65,7 +65,7 @@ export async function answerOf(
       policyVersion: checked.policy_version ?? null,
       paramsHash: paramsHash(question, bodySha256, runtime),
       redactedHash: replacement === null ? null : `sha256-${await hashInTurns(runtime, replacement)}`,
-      limitsHash: limitsHash(checked.metadata, runtime),
+      answerHash: answerHash(facts, runtime),
     };
     const now = Math.floor(runtime.now() / 1000);
     const signing = { ...key, now, jti: runtime.randomHex(16), tenant: answering.tenant };

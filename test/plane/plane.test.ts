@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { loadPlaneConfig, type PlaneConfig } from "../../src/config/plane.ts";
 import { attestationKeys, attestationProblem } from "../../src/crypto/attestation.ts";
 import { generateKey } from "../../src/crypto/keys.ts";
-import { paramsHash } from "../../src/crypto/params-hash.ts";
+import { answerHash, paramsHash } from "../../src/crypto/params-hash.ts";
 import { decisionAnswerSchema, refusalSchema } from "../../src/decide/governance-schema.ts";
 import { Log } from "../../src/observe/log.ts";
 import { Plane } from "../../src/plane/plane.ts";
@@ -232,6 +232,7 @@ describe("a decision", () => {
       policyVersion: null,
       paramsHash: hash(QUESTION.body.data),
       redactedHash: null,
+      answerHash: answerHash(answer, runtime),
     };
     const holds = (change: object) =>
       attestationProblem(

@@ -162,6 +162,8 @@ export const BUNDLE_TYPE = "sallyport-bundle";
 
 /** What of a policy bundle is signed. */
 export interface BundleContent {
+  /** Whose policy it is: that of another tenant is signed by the same key. */
+  readonly tenant: string;
   readonly version: string;
   readonly files: readonly { readonly name: string; readonly text: string }[];
 }
@@ -171,11 +173,11 @@ export interface BundleContent {
  * signed `iat` of the header in seconds.
  */
 export async function signBundle(
-  { version, files }: BundleContent,
+  { tenant, version, files }: BundleContent,
   { kid, alg, key }: AttestationKey,
   signedAt?: number,
 ): Promise<string> {
-  const payload = encoder.encode(canonicalize({ version, files }));
+  const payload = encoder.encode(canonicalize({ tenant, version, files }));
   const time = signedAt === undefined ? {} : { iat: signedAt / 1000 };
   const whole = await new CompactSign(payload).setProtectedHeader({ alg, kid, typ: BUNDLE_TYPE, ...time }).sign(key);
   const [header = "", , signature = ""] = whole.split(".");
@@ -194,7 +196,7 @@ export function bundleSignedAt(signature: string | null): number | null {
 
 /** Null when `signature` is a true one of this content; else why not. */
 export async function bundleProblem(
-  { version, files }: BundleContent,
+  { tenant, version, files }: BundleContent,
   signature: string | null,
   find: FindKey,
 ): Promise<string | null> {
@@ -202,7 +204,7 @@ export async function bundleProblem(
   if (signature === null) return "carries no signature";
   if (header === undefined || payload !== "" || mark === undefined || rest.length > 0)
     return "has a signature of another form";
-  const bytes = encoder.encode(canonicalize({ version, files }));
+  const bytes = encoder.encode(canonicalize({ tenant, version, files }));
   try {
     await compactVerify(
       `${header}.${toBase64Url(bytes)}.${mark}`,

@@ -147,12 +147,13 @@ test("a set without a usable key is none", async () => {
 });
 
 describe("a bundle's signature", () => {
-  const content = { version: "sha256-1", files: [{ name: "a.yaml", text: "version: 1\n" }] };
+  const content = { tenant: "acme", version: "sha256-1", files: [{ name: "a.yaml", text: "version: 1\n" }] };
 
   test("holds for exactly what was signed", async () => {
     const signature = await signBundle(content, mine.key);
     expect(await bundleProblem(content, signature, find)).toBeNull();
     const others = [
+      { ...content, tenant: "acmf" },
       { ...content, version: "sha256-2" },
       { ...content, files: [] },
       { ...content, files: [{ name: "b.yaml", text: "version: 1\n" }] },

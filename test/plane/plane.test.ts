@@ -4,10 +4,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadPlaneConfig, type PlaneConfig } from "../../src/config/plane.ts";
-import { attestationKeys, attestationProblem } from "../../src/crypto/attestation.ts";
+import { attestationKeys, attestationProblem, bundleProblem } from "../../src/crypto/attestation.ts";
 import { generateKey } from "../../src/crypto/keys.ts";
 import { answerHash, paramsHash } from "../../src/crypto/params-hash.ts";
 import { decisionAnswerSchema, refusalSchema } from "../../src/decide/governance-schema.ts";
+import { type PolicyBundle, policyBundleSchema } from "../../src/decide/policy-bundle-schema.ts";
 import { Log } from "../../src/observe/log.ts";
 import { Plane } from "../../src/plane/plane.ts";
 import { runtime } from "../../src/runtime/bun.ts";
@@ -246,6 +247,28 @@ describe("a decision", () => {
 });
 
 describe("a plane's other answers", () => {
+  test("a bundle is its tenant's, and signed as such", async () => {
+    const policy = join(folder, "shared.yaml");
+    writeFileSync(policy, "version: 1\ndefault: deny\n");
+    const tokens = { acme: "the-token-of-acme-16", umbrella: "the-token-of-umbrella" };
+    const lines = Object.entries(tokens).map(
+      ([id, token]) => `  - {id: ${id}, token_hash: sha256-${runtime.sha256(token)}, policy: ${policy}}\n`,
+    );
+    const tenantsPath = join(folder, "tenants.yaml");
+    writeFileSync(tenantsPath, `tenants:\n${lines.join("")}`);
+    const { privatePem } = await generateKey("Ed25519");
+    const { url } = await up({ signingKey: privatePem, tenantsPath, token: null });
+    const keys = await attestationKeys(await (await fetch(`${url}/.well-known/jwks.json`)).text(), runtime);
+    const problem = (bundle: PolicyBundle) => bundleProblem(bundle, bundle.signature, (kid) => keys.get(kid) ?? null);
+    for (const [tenant, token] of Object.entries(tokens)) {
+      const answer = await fetch(`${url}/v1/bundle`, { headers: { authorization: `Bearer ${token}` } });
+      const bundle = policyBundleSchema.parse(await answer.json());
+      expect(bundle.tenant).toBe(tenant);
+      expect(await problem(bundle)).toBeNull();
+      expect(await problem({ ...bundle, tenant: "another" })).toBe("has a wrong signature");
+    }
+  });
+
   test("health for everybody, metrics for this host or who has the admin token", async () => {
     const { url, post } = await up();
     await post(question());

@@ -22,6 +22,8 @@ export interface GovernanceConfig {
 /** A policy that is fetched. */
 export interface PolicyBundleConfig {
   readonly url: string;
+  /** Whose policy it has to be, when it is signed. */
+  readonly tenant: string;
   /** Where the last good one is kept. */
   readonly cachePath: string;
   readonly intervalMs: number;

@@ -108,7 +108,7 @@ function policyBundleOf(from: Settings, plane: Omit<GovernanceConfig, "url">): P
   const url = from.EVE_PROXY_POLICY_BUNDLE_URL;
   if (url === undefined) return null;
   const { EVE_PROXY_POLICY_BUNDLE_CACHE: cachePath, EVE_PROXY_POLICY_BUNDLE_INTERVAL: intervalMs } = from;
-  return { url, cachePath, intervalMs, plane };
+  return { url, tenant: from.EVE_PROXY_ORG_ID, cachePath, intervalMs, plane };
 }
 
 export function opaOf(from: Settings): OpaConfig | null {

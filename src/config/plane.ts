@@ -10,6 +10,8 @@ import type { Settings } from "./schema.ts";
 export interface PlaneConfig {
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string } | null;
+  /** The one tenant, where no file names any. */
+  readonly orgId: string;
   /** File of the tenants; null: one tenant, with `token` and `policyPath`. */
   readonly tenantsPath: string | null;
   /** Secret. */
@@ -120,6 +122,7 @@ function assemble(from: Settings, files: Files): PlaneConfig {
   return {
     listen: from.EVE_PROXY_GOVERNANCE_LISTEN,
     tls: cert === null || key === null ? null : { cert, key, ...(clientCa === null ? {} : { clientCa }) },
+    orgId: from.EVE_PROXY_ORG_ID,
     tenantsPath: from.EVE_PROXY_GOVERNANCE_TENANTS ?? null,
     token: from.EVE_PROXY_GOVERNANCE_TOKEN ?? null,
     policyPath: from.EVE_PROXY_POLICY ?? null,

@@ -149,7 +149,7 @@ const decisions = {
     "OPA bundle (`bundle.tar.gz`, compiled to Wasm) that decides after the embedded engine's inspections: a file or a URL.",
   ),
   EVE_PROXY_OPA_ENTRYPOINT: setting(text, "sallyport/decision", "Entrypoint of that bundle."),
-  EVE_PROXY_ORG_ID: setting(text, "default", "Organisation named in every certificate."),
+  EVE_PROXY_ORG_ID: setting(text, "default", "Organisation named in certificates, and the tenant of bundles."),
 };
 
 /** Of `sallyport governance`; `sallyport run` passes over them. */

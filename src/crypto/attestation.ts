@@ -14,7 +14,7 @@ const SKEW_S = 10;
 /** The algorithm is the key's, and only these exist. */
 const ALGORITHMS = { Ed25519: "EdDSA", "ECDSA-P256-SHA256": "ES256" } as const;
 
-/** What is vouched for. Null stands in it too: an answer may not gain a word on its way. */
+/** What is vouched for: the words of the answer that say what it is, for whoever reads the attestation alone, and the whole of it by its hash. */
 export interface Attested {
   /** Of the question. */
   readonly request: string;
@@ -28,8 +28,8 @@ export interface Attested {
   readonly paramsHash: string;
   /** "sha256-" + hex of the body to send instead, or null. */
   readonly redactedHash: string | null;
-  /** Of what limits add to the answer (`limitsHash`); undefined when they add nothing. */
-  readonly limitsHash?: string | undefined;
+  /** Of everything in the answer but this attestation and that body (`answerHash`): it may not gain or lose a word on its way. */
+  readonly answerHash: string;
 }
 
 export interface AttestationKey {
@@ -70,8 +70,7 @@ function claimsOf(attested: Attested): JWTPayload {
     policy_version: attested.policyVersion,
     params_hash: attested.paramsHash,
     redacted_hash: attested.redactedHash,
-    // Left out when undefined, and compared all the same: one that stands in the token must be in the answer.
-    limits_hash: attested.limitsHash,
+    answer_hash: attested.answerHash,
   };
 }
 
@@ -163,6 +162,8 @@ export const BUNDLE_TYPE = "sallyport-bundle";
 
 /** What of a policy bundle is signed. */
 export interface BundleContent {
+  /** Whose policy it is: that of another tenant is signed by the same key. */
+  readonly tenant: string;
   readonly version: string;
   readonly files: readonly { readonly name: string; readonly text: string }[];
 }
@@ -172,11 +173,11 @@ export interface BundleContent {
  * signed `iat` of the header in seconds.
  */
 export async function signBundle(
-  { version, files }: BundleContent,
+  { tenant, version, files }: BundleContent,
   { kid, alg, key }: AttestationKey,
   signedAt?: number,
 ): Promise<string> {
-  const payload = encoder.encode(canonicalize({ version, files }));
+  const payload = encoder.encode(canonicalize({ tenant, version, files }));
   const time = signedAt === undefined ? {} : { iat: signedAt / 1000 };
   const whole = await new CompactSign(payload).setProtectedHeader({ alg, kid, typ: BUNDLE_TYPE, ...time }).sign(key);
   const [header = "", , signature = ""] = whole.split(".");
@@ -195,7 +196,7 @@ export function bundleSignedAt(signature: string | null): number | null {
 
 /** Null when `signature` is a true one of this content; else why not. */
 export async function bundleProblem(
-  { version, files }: BundleContent,
+  { tenant, version, files }: BundleContent,
   signature: string | null,
   find: FindKey,
 ): Promise<string | null> {
@@ -203,7 +204,7 @@ export async function bundleProblem(
   if (signature === null) return "carries no signature";
   if (header === undefined || payload !== "" || mark === undefined || rest.length > 0)
     return "has a signature of another form";
-  const bytes = encoder.encode(canonicalize({ version, files }));
+  const bytes = encoder.encode(canonicalize({ tenant, version, files }));
   try {
     await compactVerify(
       `${header}.${toBase64Url(bytes)}.${mark}`,

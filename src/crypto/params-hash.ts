@@ -33,13 +33,12 @@ export function paramsHash(
   return `sha256-${digest.sha256(canonicalize({ v: 1, ...said, upgrade, bodySha256 }))}`;
 }
 
-/** "sha256-" + hex over what limits add to an answer's metadata; undefined when it is nothing. */
-export function limitsHash(
-  metadata: Readonly<Record<string, unknown>> | null | undefined,
-  digest: Pick<Digest, "sha256">,
-): string | undefined {
-  const limit = metadata?.limit ?? null;
-  const settle = metadata?.settle ?? null;
-  if (limit === null && settle === null) return undefined;
-  return `sha256-${digest.sha256(canonicalize({ limit, settle }))}`;
+/**
+ * "sha256-" + hex over an answer as it stands in JSON, members that are null too, without its attestation and without the
+ * body to send instead, which has a hash of its own. Throws TypeError for what has no canonical form (a lone surrogate, more
+ * than 256 levels).
+ */
+export function answerHash(answer: Readonly<Record<string, unknown>>, digest: Pick<Digest, "sha256">): string {
+  const { attestation: _, redacted_body: __, redacted_encoding: ___, ...rest } = answer;
+  return `sha256-${digest.sha256(canonicalize(rest))}`;
 }

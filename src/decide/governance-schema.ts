@@ -1,38 +1,43 @@
 /** The decision API (docs/governance-api.md) as schemas: what the relay sends a plane, and all a plane may answer. */
 import { z } from "zod";
+import { MAX_FINDINGS } from "../engine/ruling.ts";
+import { MAX_CONTROLS } from "../policy/schema.ts";
 import { differsInCase } from "../wire/methods.ts";
 import { settleSchema } from "./outcome-schema.ts";
+
+/** Text of a question. Half of a surrogate pair has no bytes: it could be neither hashed nor sent anywhere. */
+const said = z.string().refine((given) => given.isWellFormed());
 
 /** A credential as the plane sees it. The fingerprint is keyed: it can be compared, not reversed or looked up. */
 export const credentialSchema = z.strictObject({
   /** How it was given: bearer, basic, aws4, cookie, api_key, jwt, token. */
-  kind: z.string(),
+  kind: said,
   /** Who issued it, by its looks, or null. */
-  issuer: z.string().nullable(),
+  issuer: said.nullable(),
   /** "hmac-" + 32 hex; equal for equal values under one relay's key. */
   fingerprint: z.string().regex(/^hmac-[0-9a-f]{32}$/),
 });
 
-const fieldSchema = z.tuple([z.string(), z.union([z.string(), credentialSchema])]).readonly();
+const fieldSchema = z.tuple([said, z.union([said, credentialSchema])]).readonly();
 
 export const decisionRequestSchema = z.strictObject({
   v: z.literal(1),
   /** "req_" + 16 hex, new for every question. */
   id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
-  org: z.string(),
-  caller: z.string(),
+  org: said,
+  caller: said,
   /** Who says they ask. Stated by the caller, not proven. */
-  agent: z.strictObject({ id: z.string().nullable(), parent: z.string().nullable() }),
+  agent: z.strictObject({ id: said.nullable(), parent: said.nullable() }),
   /** certificate_id of the tunnel this came through, or null. */
-  parent: z.string().nullable(),
+  parent: said.nullable(),
   phase: z.enum(["request", "tunnel"]),
-  door: z.string(),
-  method: z.string().refine((method) => !differsInCase(method)),
+  door: said,
+  method: said.refine((method) => !differsInCase(method)),
   scheme: z.enum(["http", "https", "tcp"]),
-  host: z.string(),
+  host: said,
   port: z.int().min(0).max(65535),
   /** Without query; segments that look like credentials are `[redacted]`. "" for a tunnel. */
-  path: z.string(),
+  path: said,
   /** Parameters in their order, names and values as sent (still percent-encoded). */
   query: z.array(fieldSchema).readonly(),
   headers: z.array(fieldSchema).readonly(),
@@ -47,10 +52,10 @@ export const decisionRequestSchema = z.strictObject({
       /** The body with its content codings undone. */
       data: z.string(),
       /** Codings that were undone, in the order they had been applied. */
-      decoded: z.array(z.string()),
+      decoded: z.array(said),
       /** Bytes and sha256 hex of the body as held: still encoded, as in the certificate. */
       length: z.int().min(0),
-      sha256: z.string(),
+      sha256: said,
     })
     .nullable(),
 });
@@ -143,9 +148,9 @@ export const rulingMetadataSchema = z.looseObject({
   /** The verdict if nothing of the policy were in shadow; absent when it is the same. */
   would: verdict.nullish(),
   /** Ids of the controls the rule serves. */
-  controls: z.array(z.string().max(64)).max(64).nullish(),
+  controls: z.array(z.string().max(64)).max(MAX_CONTROLS).nullish(),
   /** What the ruling rests on. No text of the request is in it. */
-  findings: z.array(findingSchema).max(64).nullish(),
+  findings: z.array(findingSchema).max(MAX_FINDINGS).nullish(),
   limit: limitWordSchema.nullish(),
   settle: settleSchema.nullish(),
 });

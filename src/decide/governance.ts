@@ -2,7 +2,7 @@
 import type { Config, GovernanceConfig } from "../config/config.ts";
 import { attestationProblem } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
-import { limitsHash, paramsHash } from "../crypto/params-hash.ts";
+import { paramsHash } from "../crypto/params-hash.ts";
 import { INSPECTORS, SliceSize } from "../detect/inspect.ts";
 import { prepareIssuers } from "../dlp/issuer-within.ts";
 import { Fault, messageOf } from "../errors.ts";
@@ -22,7 +22,7 @@ import { KeyRing } from "./key-ring.ts";
 import { NOT_SENT } from "./limits-reservation.ts";
 import type { Settle } from "./outcome-schema.ts";
 import { Outbox, type PlaneReservation } from "./outcomes.ts";
-import { ANSWER_ROOM, type PlaneAnswer, readAnswer, readRefusal, rulingOf } from "./plane-answer.ts";
+import { ANSWER_ROOM, hashOf, type PlaneAnswer, readAnswer, readRefusal, rulingOf } from "./plane-answer.ts";
 import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
 import { QuestionRoom } from "./question-room.ts";
@@ -154,7 +154,7 @@ export function planeDecider(
       policyVersion: policy_version ?? null,
       paramsHash: paramsHash(question, bodySha256, runtime),
       redactedHash: redacted === null ? null : `sha256-${await hashInTurns(runtime, redacted)}`,
-      limitsHash: limitsHash(metadata, runtime),
+      answerHash: hashOf(answer, runtime),
     };
     const keys = { find: (kid: string) => ring.find(kid), now: runtime.now() / 1000 };
     const problem = await attestationProblem(attestation, wanted, keys);

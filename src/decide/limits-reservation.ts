@@ -1,7 +1,7 @@
 /** What one egress has taken, until it is known what it came to. */
 import type { Claim } from "../limits/claims.ts";
 import type { TokenUse } from "../limits/prices.ts";
-import { type Carried, type Holding, settlementOf } from "../limits/settlement.ts";
+import { type Carried, type Holding, readsUsage, settlementOf } from "../limits/settlement.ts";
 import type { LimitStore, Need, Taken } from "../limits/store.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { UsageTap } from "./limits-tap.ts";
@@ -32,7 +32,7 @@ export class Reservation {
   constructor(held: Held, means: Means) {
     this.#held = held;
     this.#means = means;
-    const reads = held.claims.some(({ part }) => part === "tokens" || part === "money");
+    const reads = held.claims.some(({ part }) => readsUsage(part));
     this.tap = reads ? new UsageTap(means.decode) : null;
     for (const { kind, key } of held.needs) if (kind === "slots") means.places?.hold(held.holder, key);
   }
@@ -56,13 +56,13 @@ export class Reservation {
 
   /** What of it may be given back. */
   get holdings(): readonly Holding[] {
-    const { claims, needs, taken } = this.#held;
-    return needs.flatMap((need, i): Holding[] => {
-      const { kind, key } = need;
-      if (kind === "rate") return [];
-      if (kind === "slots") return [{ kind, key }];
-      const { part, price } = claims[i] as Claim;
-      return [{ kind, key, part, window: taken.levels[i]?.mark ?? 0, amount: need.amount, price }];
+    const { claims, taken } = this.#held;
+    return claims.flatMap((claim, i): Holding[] => {
+      const { key } = claim.need;
+      if (claim.part === "rate") return [];
+      if (claim.part === "concurrency") return [{ kind: "slots", key }];
+      const { part, price, need } = claim;
+      return [{ kind: "window", key, part, window: taken.levels[i]?.mark ?? 0, amount: need.amount, price }];
     });
   }
 

@@ -77,12 +77,12 @@ interface Bare {
 }
 
 function describe({ tenant, egress, sent, read }: Bare, call: ModelCall | null): LimitSubject {
-  const { destination, headers, method } = egress;
+  const { destination, headers, method, principal } = egress;
   const { path, query } = split(egress.path);
   return {
     tenant,
-    agent: agentOf(egress),
-    parent: headerValue(headers, "x-parent-agent-id"),
+    agent: principal.agent,
+    parent: principal.parentAgent,
     host: destination.host,
     port: destination.port,
     literal: destination.literal,
@@ -100,23 +100,20 @@ function describe({ tenant, egress, sent, read }: Bare, call: ModelCall | null):
 /** For reading what is in the body; it stays in this process, so its fields are as they came. */
 function questionOf(egress: Egress, body: Uint8Array | null): Question {
   const { destination, headers, method, caller, door, phase, upgrade } = egress;
+  const { agent, parentAgent } = egress.principal;
   const { scheme, host, port, literal } = destination;
   const { path, query } = split(egress.path);
   const fields: Field[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) fields.push([headers[i] as string, headers[i + 1] as string]);
   const parameters = query === "" ? [] : query.split("&").map((pair): Field => named(pair));
   const place = { method, scheme, host, port, literal, path, query: parameters, headers: fields, trailers: [] };
-  return { org: "", caller, agent: agentOf(egress), parentAgent: null, phase, door, ...place, upgrade, body, at: 0 };
+  return { org: "", caller, agent, parentAgent, phase, door, ...place, upgrade, body, at: 0 };
 }
 
 /** Of two that differ servers take the one or the other: then it is no type that an amount can be read from. */
 function contentTypeOf(headers: HeaderList): string {
   const given = new Set(headerValues(headers, "content-type"));
   return given.size > 1 ? "*" : (headerValue(headers, "content-type") ?? "");
-}
-
-function agentOf({ principal, headers }: Egress): string | null {
-  return principal.agent ?? headerValue(headers, "x-agent-id");
 }
 
 function named(pair: string): Field {

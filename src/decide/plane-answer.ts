@@ -1,4 +1,6 @@
 /** A plane's answer, read strictly and without holding the event loop. */
+import type { Digest } from "../crypto/digest.ts";
+import { answerHash } from "../crypto/params-hash.ts";
 import { type Ruling, type RulingVerdict, ruling } from "../engine/ruling.ts";
 import { Fault } from "../errors.ts";
 import type { Finding } from "../model/finding.ts";
@@ -117,6 +119,15 @@ const UNSAID: Readonly<Record<RulingVerdict, readonly [reason: string, vector: s
   approval_needed: ["approval is needed", "approval_needed"],
   sanitize: ["sanitized by the governance plane", "plane_sanitize"],
 };
+
+/** As `answerHash`. Throws Fault `governance_malformed` for what has no canonical form: no hash of it can have been signed. */
+export function hashOf(answer: DecisionAnswer, digest: Pick<Digest, "sha256">): string {
+  try {
+    return answerHash(answer, digest);
+  } catch {
+    throw malformed("half of a surrogate pair, or too many levels");
+  }
+}
 
 /** As the embedded engine would have put it. Throws Fault `governance_malformed`. */
 export function rulingOf(answer: DecisionAnswer, replacement: Uint8Array | null): PlaneRuling {

@@ -13,7 +13,9 @@ export const policyBundleSchema = z.strictObject({
     )
     .min(1)
     .max(256),
-  /** Detached compact JWS over the canonical JSON of `files` and `version`. */
+  /** Whose policy it is. */
+  tenant: z.string().max(256),
+  /** Detached compact JWS over the canonical JSON of `files`, `tenant` and `version`. */
   signature: z.string().max(4096).nullable(),
 });
 

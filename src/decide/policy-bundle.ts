@@ -88,6 +88,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     if (reply.status !== 200) throw refusal(`was answered with status ${reply.status}`);
     const bundle = read(reply.body);
     if (ring !== null) {
+      own(bundle);
       const problem = await bundleProblem(bundle, bundle.signature, (kid) => ring.find(kid));
       if (problem !== null) throw refusal(problem);
     }
@@ -98,6 +99,12 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     if (stamp !== last) await keep(bundle);
     last = stamp;
     return loaded;
+  }
+
+  /** What a plane signs for another tenant is as true, and no policy of this gateway. */
+  function own({ tenant }: PolicyBundle): void {
+    if (tenant === config.tenant) return;
+    throw refusal(`is that of tenant ${quote(tenant)}, and EVE_PROXY_ORG_ID is ${quote(config.tenant)}`);
   }
 
   /**
@@ -121,7 +128,8 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     try {
       const info = await runtime.stat(cachePath);
       if (info === null || info.directory || info.size > MAX_BYTES) return null;
-      const { version, signature } = read(await runtime.readFile(cachePath));
+      const { tenant, version, signature } = read(await runtime.readFile(cachePath));
+      if (tenant !== config.tenant) return null;
       return { version, signedAt: bundleSignedAt(signature) };
     } catch {
       // What cannot be read is not started on either, and a good one takes its place.
@@ -137,6 +145,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       if (info.directory || info.size > MAX_BYTES) throw refusal(`${quote(cachePath)} is no kept bundle`);
       const bundle = read(await runtime.readFile(cachePath));
       if (ring !== null) {
+        own(bundle);
         const problem = await bundleProblem(bundle, bundle.signature, (kid) => ring.find(kid));
         // It was verified when it was kept. Keys that cannot be had now say nothing against it; keys that can be, do.
         if (problem !== null && ring.problem === null) throw refusal(`the one kept at ${quote(cachePath)} ${problem}`);

@@ -1,5 +1,6 @@
 /** One outbound fetch, read whole before anything is decided: what is decided on is what is sent. */
 import { endToEnd } from "../wire/http1-write.ts";
+import { differsInCase } from "../wire/methods.ts";
 
 /** The standard members of RequestInit that go on to the wrapped fetch as they are. */
 const PASSED = ["cache", "credentials", "integrity", "keepalive", "mode", "priority", "referrer", "referrerPolicy"];
@@ -10,6 +11,9 @@ const KNOWN = new Set([...PASSED, ...OWN]);
 
 /** Methods that make a proxy or a server do something else than answer. */
 const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
+
+/** Those that every fetch writes in capitals. */
+const NORMALIZED = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]);
 
 const SENSITIVE = new Set([
   "authorization",
@@ -41,8 +45,9 @@ export type FetchInput = string | URL | Request;
 
 /**
  * Reads the arguments of a fetch as fetch does. Rejects with TypeError for what fetch refuses, for a URL with
- * credentials, and for members of `init` that fetch does not know: some runtimes take a proxy, a Unix socket or a
- * dispatcher there, and the bytes would go elsewhere than decided.
+ * credentials, for a method that differs from a known one in case only (fetch leaves `patch` as it is), and for
+ * members of `init` that fetch does not know: some runtimes take a proxy, a Unix socket or a dispatcher there, and the
+ * bytes would go elsewhere than decided.
  */
 export async function readOutgoing(input: FetchInput, given: RequestInit, maxBody: number): Promise<Outgoing> {
   // Read once: a getter may say something else the second time.
@@ -58,7 +63,13 @@ export async function readOutgoing(input: FetchInput, given: RequestInit, maxBod
   const request = new Request(input, { ...init, duplex: "half" } as RequestInit);
   const url = new URL(request.url);
   if (url.username !== "" || url.password !== "") throw new TypeError("a URL with credentials is not fetched");
-  if (FORBIDDEN.has(request.method.toUpperCase())) throw new TypeError(`method "${request.method}" is not fetched`);
+  const { method } = request;
+  // As it was asked for: one runtime makes PATCH of `patch` and GET of `Propfind`, the others leave them as they are.
+  const asked = String(init.method ?? method);
+  const folded = differsInCase(asked) && !NORMALIZED.has(asked.toUpperCase());
+  if (folded || differsInCase(method) || FORBIDDEN.has(method.toUpperCase())) {
+    throw new TypeError(`method "${asked}" is not fetched`);
+  }
   const headers = fieldsOf(request.headers);
   // One runtime leaves this to its own fetch, which will only see bytes.
   if (typeof init.body === "string" && !request.headers.has("content-type")) {
@@ -74,7 +85,7 @@ export async function readOutgoing(input: FetchInput, given: RequestInit, maxBod
   signal?.throwIfAborted();
   return {
     url,
-    method: request.method,
+    method,
     headers,
     body: body === "too large" ? null : body,
     tooLarge: body === "too large",

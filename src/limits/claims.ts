@@ -1,21 +1,24 @@
 /** Which limits a request falls under, and what it has to take from each before it may leave. */
-import type { Limit, LimitProgram } from "./compile.ts";
+import { type Limit, type LimitProgram, scopeOf } from "./compile.ts";
 import { formatMicros } from "./money.ts";
 import { readPayment } from "./payment.ts";
 import type { Period } from "./period.ts";
 import { costMicros, MAX_TOKENS, type Price } from "./prices.ts";
-import type { Need } from "./store.ts";
+import type { BudgetPart, Part } from "./schema.ts";
+import type { Need, RateNeed, SlotNeed, WindowNeed } from "./store.ts";
 import type { LimitSubject } from "./subject.ts";
 
-export type Part = "rate" | "concurrency" | "bytes" | "tokens" | "money" | "payment";
-
 /** One thing to be taken for one limit. */
-export interface Claim {
+export type Claim =
+  | { readonly limit: Limit; readonly part: "rate"; readonly need: RateNeed }
+  | { readonly limit: Limit; readonly part: "concurrency"; readonly need: SlotNeed }
+  | BudgetClaim;
+
+export interface BudgetClaim {
   readonly limit: Limit;
-  readonly part: Part;
-  readonly need: Need;
-  /** Of a budget. */
-  readonly period: Period | null;
+  readonly part: BudgetPart;
+  readonly need: WindowNeed;
+  readonly period: Period;
   /** Of `money`: what its tokens cost. */
   readonly price: Price | null;
 }
@@ -60,17 +63,16 @@ export function claimsOf(program: LimitProgram, subject: LimitSubject): Claims {
 
 function claimPace(limit: Limit, subject: LimitSubject, claims: Claim[]): void {
   const { rate, concurrency, bytes, enforce } = limit;
-  const base = { limit, period: null, price: null };
   if (rate !== null) {
     const { requests, seconds, burst } = rate;
     const key = keyOf(limit, "rate", `${seconds}s`, subject);
     const need = { kind: "rate", key, enforce, requests, periodUs: seconds * 1_000_000, burst } as const;
-    claims.push({ ...base, part: "rate", need });
+    claims.push({ limit, part: "rate", need });
   }
-  if (concurrency !== null && !(subject.inside && limit.coversTunnels)) {
+  if (concurrency !== null && !(subject.inside && limit.tunnelHolds(subject))) {
     const key = keyOf(limit, "concurrency", "", subject);
     claims.push({
-      ...base,
+      limit,
       part: "concurrency",
       need: { kind: "slots", key, enforce, max: concurrency, leaseMs: LEASE_MS },
     });
@@ -133,7 +135,12 @@ interface Budget {
   readonly amount: number;
 }
 
-function windowClaim(limit: Limit, part: Part, subject: LimitSubject, { max, period, amount }: Budget): Claim {
+function windowClaim(
+  limit: Limit,
+  part: BudgetPart,
+  subject: LimitSubject,
+  { max, period, amount }: Budget,
+): BudgetClaim {
   const { seconds, offset, text } = period;
   const key = keyOf(limit, part, text, subject);
   const need = { kind: "window", key, enforce: limit.enforce, seconds, offset, max, amount } as const;
@@ -142,10 +149,7 @@ function windowClaim(limit: Limit, part: Part, subject: LimitSubject, { max, per
 
 /** Equal for what is counted together. A limit whose maximum changes keeps its counters, one whose period changes does not. */
 function keyOf(limit: Limit, part: Part, period: string, subject: LimitSubject): string {
-  const scope = limit.per.map((dimension) => {
-    if (dimension === "model") return subject.call?.model?.toLowerCase().slice(0, MAX_NAME) ?? null;
-    return subject[dimension]?.slice(0, MAX_NAME) ?? null;
-  });
+  const scope = limit.per.map((dimension) => scopeOf(subject, dimension)?.slice(0, MAX_NAME) ?? null);
   const key = [limit.id, part, period, limit.per, scope];
   return JSON.stringify(subject.realm === undefined ? key : [subject.realm, ...key]);
 }

@@ -36,8 +36,8 @@ export interface Limit {
   /** True: what it limits is let pass while the counters cannot be had. */
   readonly openOnOutage: boolean;
   readonly matches: (subject: LimitSubject) => boolean;
-  /** It matches tunnels too, so a request inside one needs no second place. */
-  readonly coversTunnels: boolean;
+  /** Of what matches and came through a tunnel: the tunnel's place is its place too. */
+  readonly tunnelHolds: (subject: LimitSubject) => boolean;
   /** It reads amounts of GET, HEAD and OPTIONS too: they are named. */
   readonly paysByReads: boolean;
   readonly rate: { readonly requests: number; readonly seconds: number; readonly burst: number } | null;
@@ -104,12 +104,17 @@ function compileLimit(limit: LimitsSection[number], hosts: HostMatcher | null): 
   const methods = new Set(match.methods.map((method) => method.toUpperCase()));
   const models = match.models.map((model) => model.toLowerCase());
   const { paths, agents, tenants } = match;
+  const told = agents.length > 0 ? [...limit.per, "agent" as const] : limit.per;
+  const toldInside = told.filter((dimension) => TOLD_INSIDE.has(dimension));
   return {
     id: limit.id,
     per: limit.per,
     enforce: limit.mode === "enforce",
     openOnOutage: limit.on_outage === "open",
-    coversTunnels: (methods.size === 0 || methods.has("CONNECT")) && models.length === 0 && paths.length === 0,
+    tunnelHolds(subject) {
+      if ((methods.size > 0 && !methods.has("CONNECT")) || models.length > 0 || paths.length > 0) return false;
+      return !toldInside.some((dimension) => scopeOf(subject, dimension) !== null);
+    },
     paysByReads: methods.has("GET") || methods.has("HEAD") || methods.has("OPTIONS"),
     matches(subject) {
       if (methods.size > 0 && !subject.overridden && !methods.has(subject.method.toUpperCase())) return false;
@@ -143,6 +148,14 @@ function compileLimit(limit: LimitsSection[number], hosts: HostMatcher | null): 
               payment.max === undefined || payment.per === undefined ? null : { max: payment.max, period: payment.per },
           },
   };
+}
+
+/** What a CONNECT does not show, or not as the request inside does. */
+const TOLD_INSIDE: ReadonlySet<Dimension> = new Set(["agent", "parent", "model"]);
+
+/** Null: nobody, nothing, or not to be told. */
+export function scopeOf(subject: LimitSubject, dimension: Dimension): string | null {
+  return dimension === "model" ? (subject.call?.model?.toLowerCase() ?? null) : subject[dimension];
 }
 
 function some(patterns: readonly string[], text: string): boolean {

@@ -11,6 +11,14 @@ import { durationSeconds, type Period, parsePeriod } from "./period.ts";
 export const DIMENSIONS = ["tenant", "agent", "parent", "host", "model"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
+/** What is counted in periods, and settled. */
+export const BUDGETS = ["bytes", "tokens", "money", "payment"] as const;
+export type BudgetPart = (typeof BUDGETS)[number];
+
+/** What one limit may bound. */
+const PARTS = ["rate", "concurrency", ...BUDGETS] as const;
+export type Part = (typeof PARTS)[number];
+
 const MAX_COUNT = Number.MAX_SAFE_INTEGER;
 
 /** A value that is read from a text (or a number that YAML made of it); `read` answers null for what it cannot read. */
@@ -118,8 +126,6 @@ const payment = z
   })
   .refine(({ max, max_each }) => max !== undefined || max_each !== undefined, "needs max with per, or max_each")
   .refine(({ max, per }) => (max === undefined) === (per === undefined), "max and per are only useful together");
-
-const PARTS = ["rate", "concurrency", "bytes", "tokens", "money", "payment"] as const;
 
 const limit = z
   .strictObject({

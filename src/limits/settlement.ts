@@ -1,6 +1,6 @@
 /** What becomes of what an egress has taken, when it is known what it came to. */
-import type { Part } from "./claims.ts";
 import { costMicros, type Rates, type TokenUse, totalTokens } from "./prices.ts";
+import type { BudgetPart, Part } from "./schema.ts";
 import type { Adjustment } from "./store.ts";
 
 /** One thing taken that may be given back, all of it or a part. A pace that was set is not. */
@@ -9,7 +9,7 @@ export type Holding =
   | {
       readonly kind: "window";
       readonly key: string;
-      readonly part: Part;
+      readonly part: BudgetPart;
       /** The number of the period it was taken in. */
       readonly window: number;
       readonly amount: number;
@@ -27,6 +27,19 @@ export interface Carried {
   readonly bytesDown: number;
   /** Why the answer is not whole, or null: what it says it used is then not all of it. */
   readonly error: string | null;
+}
+
+/** What says how much it came to; a payment that has left counts, whatever is answered. */
+const TOLD_BY: Readonly<Record<BudgetPart, "bytes" | "usage" | "nobody">> = {
+  bytes: "bytes",
+  tokens: "usage",
+  money: "usage",
+  payment: "nobody",
+};
+
+/** Whether the tokens that an answer names are of interest. */
+export function readsUsage(part: Part): boolean {
+  return part !== "rate" && part !== "concurrency" && TOLD_BY[part] === "usage";
 }
 
 /** `use`: of tokens, null when nobody knows. What is not known to have been less stays as it was reserved. */
@@ -51,9 +64,9 @@ function actualOf(
   carried: Carried,
   use: TokenUse | null,
 ) {
-  if (part === "bytes") return carried.bytesUp + carried.bytesDown;
-  // A payment that has left counts, whatever is answered.
-  if (part === "payment") return null;
+  const teller = TOLD_BY[part];
+  if (teller === "bytes") return carried.bytesUp + carried.bytesDown;
+  if (teller === "nobody") return null;
   if (use === null) {
     // A provider that refuses a request has not worked on it.
     return carried.status !== null && carried.status >= 400 && carried.status < 500 ? 0 : null;

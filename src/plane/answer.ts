@@ -1,7 +1,7 @@
-/** A ruling as the decision API answers it. What a relay could not read as a decision is never sent as one. */
+/** A ruling as the decision API answers it. What a relay could not read as a decision is never sent as one: it is read as a relay reads it. */
 import { type AttestationKey, type Attested, signAttestation } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
-import { limitsHash, paramsHash } from "../crypto/params-hash.ts";
+import { answerHash, paramsHash } from "../crypto/params-hash.ts";
 import {
   type DecisionAnswer,
   decisionAnswerSchema,
@@ -9,6 +9,7 @@ import {
   type Refusal,
 } from "../decide/governance-schema.ts";
 import type { Settle } from "../decide/outcome-schema.ts";
+import { rulingOf } from "../decide/plane-answer.ts";
 import { bodyText, writeBase64 } from "../decide/plane-request.ts";
 import type { Ruling } from "../engine/ruling.ts";
 import type { Finding } from "../model/finding.ts";
@@ -45,8 +46,9 @@ export async function answerOf(
 ): Promise<Response> {
   const { replacement } = ruling;
   const facts = factsOf(ruling);
-  // By what will be read, not by what was meant: the relay's own schema has the last word.
+  // By what will be read, not by what was meant: the relay's own schemas have the last word, and what they make of it.
   const checked = decisionAnswerSchema.parse(replacement === null ? facts : { ...facts, redacted_body: "" });
+  rulingOf(checked, replacement);
   const { runtime, key } = answering;
   let attestation: string | null = null;
   if (key !== null) {
@@ -63,7 +65,7 @@ export async function answerOf(
       policyVersion: checked.policy_version ?? null,
       paramsHash: paramsHash(question, bodySha256, runtime),
       redactedHash: replacement === null ? null : `sha256-${await hashInTurns(runtime, replacement)}`,
-      limitsHash: limitsHash(checked.metadata, runtime),
+      answerHash: answerHash(facts, runtime),
     };
     const now = Math.floor(runtime.now() / 1000);
     const signing = { ...key, now, jti: runtime.randomHex(16), tenant: answering.tenant };
@@ -111,8 +113,9 @@ function told(finding: Finding): Finding {
   };
 }
 
+/** Half of a surrogate pair, which a policy may hold, is no text that can be signed. */
 function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
+  return (text.length <= length ? text : `${text.slice(0, length - 1)}…`).toWellFormed();
 }
 
 /** An answer with a body in it, which may be megabytes: as bytes, in pieces, and the loop handed back in between. */

@@ -7,7 +7,8 @@ import type { Reservation } from "../decide/limits-reservation.ts";
 import { MAX_SETTLE_TOKEN, type Outcome, type Settle } from "../decide/outcome-schema.ts";
 import { LEASE_MS } from "../limits/claims.ts";
 import { MAX_TOKENS, type TokenUse } from "../limits/prices.ts";
-import { settlementOf } from "../limits/settlement.ts";
+import { BUDGETS } from "../limits/schema.ts";
+import { readsUsage, settlementOf } from "../limits/settlement.ts";
 import type { LendingStore } from "../limits/store.ts";
 
 const count = z.int().min(0);
@@ -21,7 +22,7 @@ const lentSchema = z.strictObject({
       z.strictObject({
         kind: z.literal("window"),
         key: z.string(),
-        part: z.enum(["bytes", "tokens", "money", "payment"]),
+        part: z.enum(BUDGETS),
         window: z.int(),
         amount: count,
         price: z.strictObject({ input: count, cached: count, output: count }).nullable(),
@@ -57,7 +58,7 @@ export class Settling {
     const token = `${payload}.${this.#parts.hmac(payload)}`;
     if (token.length > MAX_SETTLE_TOKEN) return null;
     this.#parts.store.lend(holder, LENT_MS);
-    const usage = holdings.some((each) => each.kind === "window" && (each.part === "tokens" || each.part === "money"));
+    const usage = holdings.some((each) => each.kind === "window" && readsUsage(each.part));
     return { token, usage };
   }
 

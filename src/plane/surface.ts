@@ -166,7 +166,7 @@ export function planeSurface(surface: Surface): ServeHandler {
     }
     const headers = { ETag: `"${version}"`, "Cache-Control": "private, no-cache" };
     if (c.req.header("If-None-Match") === headers.ETag) return new Response(null, { status: 304, headers });
-    return json(await bundleOf({ version, sources }, surface.key, runtime.now()), 200, headers);
+    return json(await bundleOf(tenant.id, { version, sources }, surface.key, runtime.now()), 200, headers);
   });
   app.post("/v1/decisions", async (c) => {
     const { arrived, peer } = c.env;

@@ -9,7 +9,7 @@ import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
 
 export interface TenantSpec {
-  /** Stands in logs, metrics and attestations. */
+  /** Stands in logs, metrics, attestations and bundles. */
   readonly id: string;
   /** sha256 of its tokens, hex; any of them is good. Empty: none is asked for. */
   readonly tokenHashes: readonly string[];
@@ -52,12 +52,12 @@ type Files = Pick<Runtime, "readFile" | "stat" | "sha256">;
 /** Rejects with Fault `policy_invalid`, naming every problem of the file that can be told at once. */
 export async function readTenants(
   runtime: Files,
-  config: Pick<PlaneConfig, "tenantsPath" | "token" | "policyPath" | "tls">,
+  config: Pick<PlaneConfig, "tenantsPath" | "token" | "policyPath" | "tls" | "orgId">,
 ): Promise<readonly TenantSpec[]> {
   const { tenantsPath: path } = config;
   if (path === null) {
     const tokenHashes = config.token === null ? [] : [runtime.sha256(config.token)];
-    return [{ id: "default", tokenHashes, clientName: null, policyPath: config.policyPath }];
+    return [{ id: config.orgId, tokenHashes, clientName: null, policyPath: config.policyPath }];
   }
   const name = path.slice(path.lastIndexOf("/") + 1);
   const tree = readTree(name, await textOf(runtime, path));

@@ -6,7 +6,7 @@ import { choice, many, strict } from "./_schema-parts.ts";
 import type { PolicySource } from "./document.ts";
 import { evaluateRules, type PolicyRuling } from "./evaluate.ts";
 import type { Program } from "./program.ts";
-import { VERDICTS } from "./schema.ts";
+import { MAX_CONTROLS, VERDICTS } from "./schema.ts";
 import { findingSchema, findingsOf, questionOf, requestSchema } from "./spoken-request.ts";
 import { readTree } from "./tree.ts";
 
@@ -18,7 +18,7 @@ const expectation = strict(
     verdict,
     rule: text.optional(),
     would: verdict.optional(),
-    controls: many(text, "a control", 64).optional(),
+    controls: many(text, "a control", MAX_CONTROLS).optional(),
     /** Ids of rules that hold, among others. */
     matched: many(text, "an id", 64).optional(),
   },

@@ -6,7 +6,7 @@ import { Asked, NO, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { counts, holds, whyUnsure } from "./holding.ts";
 import type { Layer, Program } from "./program.ts";
 import type { CompiledRule } from "./rule.ts";
-import type { RuleVerdict } from "./schema.ts";
+import { MAX_CONTROLS, type RuleVerdict } from "./schema.ts";
 
 export interface MatchedRule {
   readonly rule: CompiledRule;
@@ -24,7 +24,7 @@ export interface PolicyRuling {
   readonly reason: string;
   /** The ruling if everything in shadow were enforced; null when that is the same verdict. */
   readonly would: { readonly verdict: RuleVerdict; readonly rule: string; readonly reason: string } | null;
-  /** Control ids of every rule that was enforced and held, each once. */
+  /** Control ids of every rule that was enforced and held, each once, at most `MAX_CONTROLS`. */
   readonly controls: readonly string[];
   /** How long this may be remembered for the same question, or null. */
   readonly ttlS: number | null;
@@ -101,13 +101,12 @@ function conclude(layer: Layer, asked: Asked, matched: readonly MatchedRule[], s
   if (denied !== null) return plain("deny", denied, `policy denies host "${host}"`);
   let worst: MatchedRule | null = null;
   let opened: MatchedRule | null = null;
-  let controls = NO_CONTROLS;
   for (const each of matched) {
     if (!shadow && each.rule.mode === "shadow") continue;
-    if (each.rule.controls.length > 0) controls = [...new Set([...controls, ...each.rule.controls])];
     if (each.verdict === "allow") opened ??= each;
     if (worst === null || SEVERITY[each.verdict] > SEVERITY[worst.verdict]) worst = each;
   }
+  const controls = controlsOf(matched, worst, shadow);
   // A rule that redacts says how something may go, not that it may.
   if (worst === null || worst.verdict === "sanitize") {
     const allowed = opened === null ? layer.allow.match(host, port, literal) : null;
@@ -126,6 +125,19 @@ function conclude(layer: Layer, asked: Asked, matched: readonly MatchedRule[], s
     ttlS: worst.sure ? winner.ttlS : null,
     message: winner.message,
   };
+}
+
+/** In the order of the rules; when they are too many, those of the rule that wins are among them. */
+function controlsOf(matched: readonly MatchedRule[], winner: MatchedRule | null, shadow: boolean): readonly string[] {
+  let found: Set<string> | null = null;
+  for (const { rule } of matched) {
+    if (rule.controls.length === 0 || (!shadow && rule.mode === "shadow")) continue;
+    found ??= new Set();
+    for (const control of rule.controls) found.add(control);
+  }
+  if (found === null) return NO_CONTROLS;
+  const all = found.size > MAX_CONTROLS ? new Set([...(winner?.rule.controls ?? []), ...found]) : found;
+  return [...all].slice(0, MAX_CONTROLS);
 }
 
 function byDefault(layer: Layer, asked: Asked): Concluded {

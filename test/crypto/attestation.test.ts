@@ -27,6 +27,7 @@ const ATTESTED: Attested = {
   policyVersion: "sha256-0011223344556677",
   paramsHash: `sha256-${"0".repeat(64)}`,
   redactedHash: null,
+  answerHash: `sha256-${"2".repeat(64)}`,
 };
 
 async function pair(type: "Ed25519" | "ECDSA-P256-SHA256" = "Ed25519"): Promise<{ key: AttestationKey; set: string }> {
@@ -69,8 +70,14 @@ describe("an attestation does not hold", () => {
       { policyVersion: null },
       { paramsHash: `sha256-${"0".repeat(63)}1` },
       { redactedHash: `sha256-${"0".repeat(64)}` },
+      { answerHash: `sha256-${"2".repeat(63)}1` },
     ];
     for (const other of others) expect(await problem(token, { ...ATTESTED, ...other })).toMatch(/^says another /);
+  });
+
+  test("without a hash of the whole answer", async () => {
+    const { answerHash: _, ...rest } = ATTESTED;
+    expect(await problem(await signed(rest as Attested))).toBe("says another answer_hash");
   });
 
   test("when it has expired, or is of a time to come", async () => {
@@ -140,12 +147,13 @@ test("a set without a usable key is none", async () => {
 });
 
 describe("a bundle's signature", () => {
-  const content = { version: "sha256-1", files: [{ name: "a.yaml", text: "version: 1\n" }] };
+  const content = { tenant: "acme", version: "sha256-1", files: [{ name: "a.yaml", text: "version: 1\n" }] };
 
   test("holds for exactly what was signed", async () => {
     const signature = await signBundle(content, mine.key);
     expect(await bundleProblem(content, signature, find)).toBeNull();
     const others = [
+      { ...content, tenant: "acmf" },
       { ...content, version: "sha256-2" },
       { ...content, files: [] },
       { ...content, files: [{ name: "b.yaml", text: "version: 1\n" }] },

@@ -174,6 +174,67 @@ test("an answer changed on its way", async () => {
   for (const answer of changes) expect(await (await relay({ ruled: deny, answer }))()).toMatchObject(SHUT);
 });
 
+test("an answer that gained, lost or changed what is not one of its claims", async () => {
+  const finding = {
+    pillar: "CoreGuard",
+    vector: "dlp_pii",
+    name: "email",
+    severity: "low" as const,
+    view: "plain",
+    where: "body",
+    start: 3,
+    end: 9,
+    reason: "an e-mail address",
+  };
+  const metadata = (made: object) => (answer: Answer) => ({
+    ...answer,
+    metadata: { ...(answer.metadata ?? {}), ...made },
+  });
+  const allowed = ruling("allow", "fine");
+  const told = ruling("allow", "fine", { ttlS: 5, controls: ["LLM01"], findings: [finding] });
+  const held = ruling("approval_needed", "ask");
+  for (const ruled of [allowed, told, held]) expect(await (await relay({ ruled }))()).not.toMatchObject(SHUT);
+  const cases: [LimitedRuling, (answer: Answer) => Answer][] = [
+    [allowed, (answer) => ({ ...answer, ttl_s: 86_400 })],
+    [allowed, (answer) => ({ ...answer, message: "as you like" })],
+    [allowed, (answer) => ({ ...answer, message: null })],
+    [allowed, (answer) => ({ ...answer, approval_id: "apr_1" })],
+    [allowed, (answer) => ({ ...answer, metadata: {} })],
+    [allowed, metadata({ controls: ["LLM01"] })],
+    [allowed, metadata({ findings: [finding] })],
+    [allowed, metadata({ limit: { mode: "degraded" } })],
+    [allowed, metadata({ settle: { token: "a.b", usage: true } })],
+    [allowed, metadata({ anything: [1] })],
+    [allowed, metadata({ anything: "\ud800" })],
+    [told, ({ ttl_s, ...rest }) => rest],
+    [told, (answer) => ({ ...answer, ttl_s: 6 })],
+    [told, metadata({ controls: ["LLM02"] })],
+    [told, metadata({ controls: null })],
+    [told, metadata({ findings: [] })],
+    [told, metadata({ findings: [{ ...finding, severity: "high" }] })],
+    [held, (answer) => ({ ...answer, approval_id: "apr_1" })],
+    [held, (answer) => ({ ...answer, message: "granted" })],
+  ];
+  for (const [ruled, answer] of cases) {
+    let sent: Answer = {};
+    const meddle = (made: Answer): Answer => {
+      sent = answer(made);
+      return sent;
+    };
+    const { verdict, vector } = await (await relay({ ruled, answer: meddle }))();
+    const shut = JSON.stringify(sent).includes("ud800") ? "decision_malformed" : "attestation_invalid";
+    expect([verdict, vector, JSON.stringify(sent)]).toEqual(["fail_closed", shut, JSON.stringify(sent)]);
+  }
+});
+
+test("what stands between cannot have an allow remembered", async () => {
+  let ttl_s = 0;
+  const ask = await relay({ answer: (made) => (ttl_s === 0 ? made : { ...made, ttl_s }) });
+  expect(await ask()).toMatchObject({ verdict: "allow", ttlS: 0 });
+  ttl_s = 60;
+  expect(await ask()).toMatchObject({ ...SHUT, ttlS: 0 });
+});
+
 test("what limits add to an answer, changed on its way", async () => {
   const limit = { status: 429 as const, fields: [["Retry-After", "60"] as ["Retry-After", string]] };
   const detail = { pillar: "CoreGuard", vector: "rate_limited", rule: "limit: pace" };

@@ -7,8 +7,11 @@ import { subjectOfQuestion } from "../../src/decide/limits-question.ts";
 import { subjectOf } from "../../src/decide/limits-subject.ts";
 import { claimsOf } from "../../src/limits/claims.ts";
 import type { LimitSubject } from "../../src/limits/subject.ts";
+import { HttpEgress } from "../../src/listen/egress-of.ts";
+import type { Conn } from "../../src/model/conn.ts";
 import { allow } from "../../src/model/decision.ts";
 import type { Egress } from "../../src/model/egress.ts";
+import { type RequestHead, RequestParser } from "../../src/wire/http1.ts";
 import { program } from "../limits/_limits.ts";
 import { body, egress } from "./_egress.ts";
 
@@ -87,6 +90,25 @@ for (const [name, about, text, coding] of cases) {
     });
     expect(parsed(there)).toEqual(parsed(here));
   });
+}
+
+test.each([
+  ["twice", ["X-Parent-Agent-Id: p", "X-Parent-Agent-Id: q", "X-Agent-Id: a", "X-Agent-Id: b"], "a, b", "p, q"],
+  ["with another mark for the hyphen", ["X_Parent_Agent_Id: p", "X_Agent_Id: a"], "a", "p"],
+  ["in both spellings", ["X_Parent_Agent_Id: p", "X-Parent-Agent-Id: q", "X-Agent-Id: a"], "a", "p, q"],
+])("agents that are named %s are the same ones to policy, plane and limits", async (_, fields, agent, parent) => {
+  const about = arrived(["GET http://api.test/ HTTP/1.1", "Host: api.test", ...fields, "", ""].join("\r\n"));
+  expect(about.principal).toMatchObject({ agent, parentAgent: parent });
+  for (const subject of await both(about, "")) expect(subject).toMatchObject({ agent, parent });
+});
+
+function arrived(text: string): HttpEgress {
+  const found: RequestHead[] = [];
+  const limits = { maxHeaderBytes: 16_384, maxHeaders: 100 };
+  const parser = new RequestParser(limits, { head: (head) => void found.push(head), body() {}, end() {} });
+  parser.push(new TextEncoder().encode(text), 0);
+  const conn = { remoteAddress: "::1", remotePort: 1 } as Conn;
+  return new HttpEgress(found[0] as RequestHead, conn, null);
 }
 
 test("what a credential hides is taken for what it may be", async () => {

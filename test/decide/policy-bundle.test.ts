@@ -1,5 +1,14 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { attestationKey, signBundle } from "../../src/crypto/attestation.ts";
@@ -19,7 +28,7 @@ const ALLOW = "version: 1\ndefault: allow\n";
 const DENY = "version: 1\ndefault: deny\n";
 const bundle = (text: string, change: object = {}) => {
   const files = [{ name: "p.yaml", text }];
-  return { version: compilePolicy(files).version, files, signature: null as string | null, ...change };
+  return { version: compilePolicy(files).version, tenant: "acme", files, signature: null as string | null, ...change };
 };
 const reply = (value: unknown, etag: string | null = null, status = 200): HttpReply => ({
   status,
@@ -48,7 +57,7 @@ function machine(
     close() {},
   });
   const plane = { token: "t", ca: null, cert: null, key: null, jwks: jwksPath };
-  const config = { url: "https://plane.test/v1/bundle", cachePath, intervalMs: 1000, plane };
+  const config = { url: "https://plane.test/v1/bundle", tenant: "acme", cachePath, intervalMs: 1000, plane };
   return { asked, cachePath, open: () => openBundlePolicy({ ...runtime, httpClient }, config) };
 }
 
@@ -89,6 +98,36 @@ describe("a gateway does not start on", () => {
     }
     const { open } = machine({ answer: () => reply({ ...whole, signature: null }) }, mine.path);
     await expect(open()).rejects.toThrow("carries no signature");
+  });
+
+  test("another tenant's policy, whatever name it is given on its way", async () => {
+    const mine = await keyPair();
+    const theirs = bundle(ALLOW, { tenant: "umbrella" });
+    const signature = await signBundle(theirs, mine.key, Date.now());
+    const given = (change: object) => machine({ answer: () => reply({ ...theirs, signature, ...change }) }, mine.path);
+    await expect(given({}).open()).rejects.toThrow('that of tenant "umbrella", and EVE_PROXY_ORG_ID is "acme"');
+    await expect(given({ tenant: "acme" }).open()).rejects.toThrow("has a wrong signature");
+    // Nor from the file, where one was kept while the gateway was another's, and nothing else can be had.
+    const { cachePath, open } = machine({ answer: down }, mine.path);
+    mkdirSync(join(cachePath, ".."), { recursive: true });
+    writeFileSync(cachePath, JSON.stringify({ ...theirs, signature }));
+    await expect(open()).rejects.toThrow('that of tenant "umbrella"');
+    const older = bundle(DENY);
+    const own = reply({ ...older, signature: await signBundle(older, mine.key, Date.now() - 60_000) });
+    (await machine({ answer: () => own }, mine.path, cachePath).open()).close();
+  });
+
+  test("another tenant's policy while it runs: its own stays", async () => {
+    const mine = await keyPair();
+    const signed = async (tenant: string, text: string, at: number) => {
+      const whole = bundle(text, { tenant });
+      return reply({ ...whole, signature: await signBundle(whole, mine.key, at) });
+    };
+    let answer = await signed("acme", DENY, Date.now());
+    const policy = await machine({ answer: () => answer }, mine.path).open();
+    answer = await signed("umbrella", ALLOW, Date.now() + 1);
+    expect(await policy.reload()).toMatchObject({ ok: false, message: expect.stringContaining("umbrella") });
+    expect(policy.version).toBe(bundle(DENY).version);
   });
 });
 

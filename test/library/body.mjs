@@ -337,6 +337,10 @@ const checks = {
     equal((await rejected(governed("http://user:secret@ok.test/"))) instanceof TypeError, true, "userinfo");
     equal((await rejected(governed("http://ok.test/", { method: "CONNECT" }))) instanceof TypeError, true, "CONNECT");
     equal((await rejected(governed("http://ok.test/", { method: "TRACE" }))) instanceof TypeError, true, "TRACE");
+    for (const method of ["patch", "Propfind", "pAtch"]) {
+      equal((await rejected(governed("http://ok.test/", { method }))) instanceof TypeError, true, method);
+    }
+    equal((await governed("http://ok.test/", { method: "get" })).status, 200, "get is GET to every fetch");
     equal((await rejected(governed("/relative"))) instanceof TypeError, true, "relative");
     // A wrapped fetch that follows by itself has gone where nobody decided.
     const runaway = governedFetch({ ...common, allowAddresses: ["127.0.0.0/8"], fetch: (url) => fetch(url) });

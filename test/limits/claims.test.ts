@@ -127,6 +127,32 @@ describe("claims", () => {
     expect(parts({ concurrency: 1 }, { inside: true }).claims).toHaveLength(0);
     expect(parts({ concurrency: 1, match: { methods: ["POST"] } }, { inside: true }).claims).toHaveLength(1);
   });
+  test.each([
+    ["per model", { per: ["model"] }],
+    ["per agent", { per: ["agent"] }],
+    ["per parent agent", { per: ["host", "parent"] }],
+    ["of some agents", { match: { agents: ["writer*"] } }],
+    ["of some models", { match: { models: ["house*"] } }],
+    ["of some paths", { match: { paths: ["/v1*"] } }],
+  ])("a request inside takes a place of its own of a limit %s: its tunnel may not have shown that", (_, limit) => {
+    const bounded = { concurrency: 1, ...limit };
+    const connect = { tunnel: true, method: "CONNECT", path: "", agent: null, parent: null };
+    const tunnel = parts(bounded, connect).claims;
+    const inner = parts(bounded, { inside: true, parent: "planner", call: CALL }).claims;
+    expect(inner.map(({ part }) => part)).toEqual(["concurrency"]);
+    expect(tunnel.map(({ need }) => need.key)).not.toContain(inner[0]?.need.key as string);
+  });
+  test.each([
+    ["per tenant and host", { per: ["tenant", "host"] }],
+    ["per agent", { per: ["agent", "parent"] }],
+    ["of all agents", { match: { agents: ["*"] } }],
+    ["per model", { per: ["model"] }],
+  ])("a request that shows no more than its tunnel takes no second place of a limit %s", (_, limit) => {
+    const bounded = { concurrency: 1, ...limit };
+    for (const call of [null, { ...CALL, model: null }]) {
+      expect(parts(bounded, { inside: true, agent: null, call })).toMatchObject({ matched: 1, claims: [] });
+    }
+  });
   test("what only reads pays nothing, unless it is named", () => {
     const payment = { field: "$.amount", unit: "major", max: 5, per: "1d" };
     expect(parts({ payment }, { method: "GET" }).objections).toEqual([]);

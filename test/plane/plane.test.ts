@@ -4,10 +4,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadPlaneConfig, type PlaneConfig } from "../../src/config/plane.ts";
-import { attestationKeys, attestationProblem } from "../../src/crypto/attestation.ts";
+import { attestationKeys, attestationProblem, bundleProblem } from "../../src/crypto/attestation.ts";
 import { generateKey } from "../../src/crypto/keys.ts";
-import { paramsHash } from "../../src/crypto/params-hash.ts";
+import { answerHash, paramsHash } from "../../src/crypto/params-hash.ts";
 import { decisionAnswerSchema, refusalSchema } from "../../src/decide/governance-schema.ts";
+import { type PolicyBundle, policyBundleSchema } from "../../src/decide/policy-bundle-schema.ts";
 import { Log } from "../../src/observe/log.ts";
 import { Plane } from "../../src/plane/plane.ts";
 import { runtime } from "../../src/runtime/bun.ts";
@@ -94,6 +95,34 @@ describe("a question is refused, in the one form there is for it:", () => {
       expect(refusalSchema.parse(await answer.json())).toMatchObject({ error });
     });
   }
+
+  test("half a surrogate pair in any text of it, with or without a key to sign with", async () => {
+    const half = "a\ud800";
+    const texts = [
+      ...["org", "caller", "parent", "door", "method", "host", "path"].map((name) => ({ [name]: half })),
+      { agent: { id: half, parent: null } },
+      { agent: { id: null, parent: half } },
+      { query: [[half, ""]] },
+      { query: [["", half]] },
+      { headers: [[half, ""]] },
+      { headers: [["X-Note", half]] },
+      { headers: [["Authorization", { kind: half, issuer: null, fingerprint: `hmac-${"0".repeat(32)}` }]] },
+      { headers: [["Authorization", { kind: "bearer", issuer: half, fingerprint: `hmac-${"0".repeat(32)}` }]] },
+      { trailers: [["X-Note", half]] },
+      { body: { ...QUESTION.body, decoded: [half] } },
+      { body: { ...QUESTION.body, sha256: half } },
+      { [half]: 1 },
+    ];
+    const { privatePem } = await generateKey("Ed25519");
+    for (const signingKey of [null, privatePem]) {
+      const { post } = await up({ signingKey });
+      for (const change of texts) {
+        const answer = await post(question(change));
+        expect([answer.status, JSON.stringify(change)]).toEqual([400, JSON.stringify(change)]);
+        expect(refusalSchema.parse(await answer.json())).toMatchObject({ error: "question_malformed" });
+      }
+    }
+  });
 
   test("another content type, method, path or token", async () => {
     const { post, url } = await up();
@@ -204,6 +233,7 @@ describe("a decision", () => {
       policyVersion: null,
       paramsHash: hash(QUESTION.body.data),
       redactedHash: null,
+      answerHash: answerHash(answer, runtime),
     };
     const holds = (change: object) =>
       attestationProblem(
@@ -217,6 +247,28 @@ describe("a decision", () => {
 });
 
 describe("a plane's other answers", () => {
+  test("a bundle is its tenant's, and signed as such", async () => {
+    const policy = join(folder, "shared.yaml");
+    writeFileSync(policy, "version: 1\ndefault: deny\n");
+    const tokens = { acme: "the-token-of-acme-16", umbrella: "the-token-of-umbrella" };
+    const lines = Object.entries(tokens).map(
+      ([id, token]) => `  - {id: ${id}, token_hash: sha256-${runtime.sha256(token)}, policy: ${policy}}\n`,
+    );
+    const tenantsPath = join(folder, "tenants.yaml");
+    writeFileSync(tenantsPath, `tenants:\n${lines.join("")}`);
+    const { privatePem } = await generateKey("Ed25519");
+    const { url } = await up({ signingKey: privatePem, tenantsPath, token: null });
+    const keys = await attestationKeys(await (await fetch(`${url}/.well-known/jwks.json`)).text(), runtime);
+    const problem = (bundle: PolicyBundle) => bundleProblem(bundle, bundle.signature, (kid) => keys.get(kid) ?? null);
+    for (const [tenant, token] of Object.entries(tokens)) {
+      const answer = await fetch(`${url}/v1/bundle`, { headers: { authorization: `Bearer ${token}` } });
+      const bundle = policyBundleSchema.parse(await answer.json());
+      expect(bundle.tenant).toBe(tenant);
+      expect(await problem(bundle)).toBeNull();
+      expect(await problem({ ...bundle, tenant: "another" })).toBe("has a wrong signature");
+    }
+  });
+
   test("health for everybody, metrics for this host or who has the admin token", async () => {
     const { url, post } = await up();
     await post(question());

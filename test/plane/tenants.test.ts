@@ -15,8 +15,20 @@ let files = 0;
 function read(text: string, clientCa = true) {
   const tenantsPath = join(folder, `t${files++}.yaml`);
   writeFileSync(tenantsPath, text);
-  return readTenants(runtime, { tenantsPath, token: null, policyPath: null, tls: clientCa ? tls : null });
+  return readTenants(runtime, {
+    orgId: "acme",
+    tenantsPath,
+    token: null,
+    policyPath: null,
+    tls: clientCa ? tls : null,
+  });
 }
+
+test("without a file there is one tenant: the organisation", async () => {
+  const config = { orgId: "acme", tenantsPath: null, token: TOKEN, policyPath: "p.yaml", tls: null };
+  const only = { id: "acme", tokenHashes: [HASH.slice(7)], clientName: null, policyPath: "p.yaml" };
+  expect(await readTenants(runtime, config)).toEqual([only]);
+});
 
 describe("a tenants file is refused:", () => {
   const one = `  - {id: a, token_hash: ${HASH}}\n`;

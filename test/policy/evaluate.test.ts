@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type Facts, factsOf } from "../../src/content/facts.ts";
 import { evaluateRules } from "../../src/policy/evaluate.ts";
 import { evaluateHost } from "../../src/policy/evaluate-host.ts";
+import { MAX_CONTROLS } from "../../src/policy/schema.ts";
 import { type Asking, allows, ask, denies, finding, json, policy, question } from "./_ask.ts";
 
 describe("what cannot be told counts against the request", () => {
@@ -334,6 +335,21 @@ describe("the most severe wins", () => {
     expect(ask(program, { path: "/a" })).toMatchObject({ ttlS: 300, message: null });
     expect(ask(program, { path: "/ab" })).toMatchObject({ message: "ask ops", controls: ["LLM06"], ttlS: null });
     expect(ask(program, { path: "/abd" })).toMatchObject({ reason: "never", controls: ["ASI02", "LLM06"] });
+  });
+
+  test("more controls than one ruling may name are cut, and those of the rule that wins stay", () => {
+    const ids = (name: string) => Array.from({ length: 30 }, (_, n) => `${name}-${n}`).join(", ");
+    const rules = ["AA", "BB", "CC"].map(
+      (name) => `- { id: ${name.toLowerCase()}, verdict: allow, controls: [${ids(name)}] }`,
+    );
+    const all = ask(policy(rules.join("\n"))).controls;
+    expect([all.length, all[0], all[63]]).toEqual([MAX_CONTROLS, "AA-0", "CC-3"]);
+    const last = ask(policy(`${rules.join("\n")}\n- { id: d, verdict: deny, controls: [LLM01, AA-0] }`));
+    expect(last).toMatchObject({ verdict: "deny" });
+    expect([last.controls.length, new Set(last.controls).size]).toEqual([MAX_CONTROLS, MAX_CONTROLS]);
+    expect(last.controls).toContain("LLM01");
+    const shadow = ask(policy(`- { id: d, verdict: deny, mode: shadow, controls: LLM01 }`));
+    expect(shadow.controls).toEqual([]);
   });
 
   test.each([

@@ -2,7 +2,7 @@
 import { portableDigest } from "../crypto/digest.ts";
 import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
-import { type BodyOptions, scanBody } from "./body.ts";
+import { type BodyOptions, isQuiet, scanBody } from "./body.ts";
 import { Canaries, MIN_CANARY } from "./canary.ts";
 import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
 import { scanHead, type Unread } from "./head.ts";
@@ -69,6 +69,8 @@ export interface Dlp {
    * found here is redactable.
    */
   scanHead(question: Question, unread: Unread): DlpFinding[];
+  /** True: a short body in which nothing is found; false: `scanBody` knows. */
+  isQuiet(bytes: Uint8Array, options: BodyOptions): boolean;
   /** Yields after a millisecond or less. "exhausted" when the budget ran out. In the order of their starts. */
   scanBody(bytes: Uint8Array, options: BodyOptions): Generator<void, readonly DlpFinding[] | "exhausted">;
   /** Replaces what is wanted, or else findings of a mode of `sanitize`, until none is left. */
@@ -101,6 +103,7 @@ export function compileDlp(settings: DlpSettings = {}): Dlp {
       while (!scanner.prepare()) yield;
     },
     scanHead: (question, unread) => scanHead(question, unread, detectors),
+    isQuiet: (bytes, options) => isQuiet(bytes, options, detectors),
     *scanBody(bytes, options) {
       const found = yield* scanBody(bytes, options, detectors);
       return found === "full" ? "exhausted" : found;

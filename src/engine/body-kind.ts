@@ -26,8 +26,13 @@ export function kindOf(question: Pick<Question, "body" | "headers">, bytes: Uint
 export function* mayCallTools(bytes: Uint8Array): Generator<void, boolean> {
   for (let at = 0; at < bytes.length; at += WINDOW) {
     if (at > 0) yield;
-    // As a compiled pattern, at half of what a loop over the bytes costs.
-    if (TOOLS.test(latin1.decode(bytes.subarray(at, at + WINDOW + OVERLAP)))) return true;
+    if (namesTools(bytes.subarray(at, at + WINDOW + OVERLAP))) return true;
   }
   return false;
+}
+
+/** The same of a part of it. */
+export function namesTools(bytes: Uint8Array): boolean {
+  // As a compiled pattern, at half of what a loop over the bytes costs.
+  return TOOLS.test(latin1.decode(bytes));
 }

@@ -20,7 +20,7 @@ import type { DlpFinding } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import type { Program } from "../policy/program.ts";
-import { kindOf, mayCallTools } from "./body-kind.ts";
+import { kindOf, mayCallTools, namesTools } from "./body-kind.ts";
 import { headTexts, readField, type Unread } from "./head.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { type Ruling, ruling } from "./ruling.ts";
@@ -84,7 +84,27 @@ export class Engine {
         if (veto !== null) return veto;
       }
     }
-    return finish(this.#afterAttacks(asked, tally));
+    return this.#nothingElse(asked, tally) ?? finish(this.#afterAttacks(asked, tally));
+  }
+
+  /** The ruling on a short question in which there is nothing but text, as most are; null: `#afterAttacks` rules. */
+  #nothingElse(asked: Asked, tally: Tally): Ruled | null {
+    const { question, budget, unread } = asked;
+    const { body, host } = question;
+    const { dlp } = this.#profile;
+    if (tally.findings.length > 0 || tally.enforced !== null || tally.every !== null) return null;
+    if (dlp.scanHead(question, unread).length > 0) return null;
+    if (body !== null && body.length > 0) {
+      const kind = kindOf(question, body);
+      if (!dlp.isQuiet(body, { kind, host, budget }) || (kind === "json" && namesTools(body))) return null;
+    }
+    if (this.program === null) return UNRULED;
+    const facts = factsOf(question);
+    try {
+      return this.#ruled(tally, this.#policy(this.program, question, facts, tally), null);
+    } finally {
+      facts.release();
+    }
   }
 
   /** For a question of any length: yields after a millisecond or so of work. `size` is asked before every slice. */

@@ -51,7 +51,7 @@ const MAX_MATCHED = 50_000;
 const MATCH_COST = 64;
 
 const MAX_MESSAGES = 2 * 1024 * 1024;
-/** Longer forms are not read for the method they may name. */
+/** Longer forms are not read for the method they may name, nor longer bodies looked over before they are read. */
 const MAX_OVERRIDING = 64 * 1024;
 const ALL_KNOWN: Known = { content: true, findings: true };
 const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
@@ -184,21 +184,27 @@ export class Asked {
 
   /** Every value that some server takes for the method; null: not known. */
   #overrides(): readonly (string | Credential)[] | null {
-    const { query, method, body } = this.question;
-    const said = [...this.headerNames()].filter(isOverrideField).flatMap((name) => this.headers(name));
+    const { query, method, body, headers, trailers } = this.question;
+    const said: (string | Credential)[] = [];
+    for (const fields of [headers, trailers])
+      for (const [name, value] of fields) if (isOverrideField(name)) said.push(value);
     for (const [name, value] of query) said.push(...overridesIn(`${name}=${typeof value === "string" ? value : ""}`));
+    if (body === null) return said;
     const types = this.contentTypes();
     const form = types.includes("application/x-www-form-urlencoded");
-    if (form) {
-      if ((body?.length ?? 0) > MAX_OVERRIDING) return null;
-      said.push(...overridesIn(decoder.decode(body ?? NO_BODY)));
-    }
-    if (form || (method === "POST" && types.includes("multipart/form-data"))) {
+    if (form && body.length > MAX_OVERRIDING) return null;
+    const multipart = method === "POST" && types.includes("multipart/form-data");
+    const json = method === "POST" && types.some((type) => type.endsWith("json"));
+    if (!(form || multipart || json)) return said;
+    // What has neither the name nor an escape for a letter of it needs no reading; a long body has been read by then.
+    if (body.length <= MAX_OVERRIDING && !NAMES_METHOD.test(latin1.decode(body))) return said;
+    if (form) said.push(...overridesIn(decoder.decode(body)));
+    if (form || multipart) {
       const fields = this.facts.form("_method");
       if (!fields.known) return null;
       said.push(...fields.value);
     }
-    if (method === "POST" && types.some((type) => type.endsWith("json"))) {
+    if (json) {
       // What is no JSON names no method; what is read in two ways may.
       const found = this.facts.json(["_method"]);
       if (!found.known && found.reason === "ambiguous") return null;
@@ -298,6 +304,8 @@ let said: Trigrams | null = null;
 
 const NO_BODY = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const latin1 = new TextDecoder("latin1");
+const NAMES_METHOD = /[_.]method|%|\\u00/i;
 
 function group(
   fields: readonly Field[],

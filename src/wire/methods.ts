@@ -18,11 +18,11 @@ export function differsInCase(method: string): boolean {
   return upper !== method && KNOWN.has(upper);
 }
 
-const FIELDS: ReadonlySet<string> = new Set(["x-http-method-override", "x-http-method", "x-method-override"]);
+const OVERRIDE = /^x[-_](?:http[-_]method(?:[-_]override)?|method[-_]override)$/i;
 
 /** A field by which some servers take the method for another one; gateways to scripts know it with underscores. */
 export function isOverrideField(name: string): boolean {
-  return FIELDS.has(name.toLowerCase().replaceAll("_", "-"));
+  return OVERRIDE.test(name);
 }
 
 /** Values, decoded, of every parameter in a query or form that some server takes for `_method`. */

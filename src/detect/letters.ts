@@ -37,6 +37,8 @@ function byteClasses(): Uint8Array {
 export const MAX_INSPECTED = 64 * 1024;
 /** Longest input of `readLetters`: a character may stand for more letters than it has bytes, never for over twice as many. */
 export const MAX_LETTERS_INPUT = 2 * MAX_INSPECTED;
+/** The shortest phrase has as many letters; fewer are never read at all. */
+export const MIN_LETTERS = 16;
 const scratch = new Uint8Array(2 * MAX_LETTERS_INPUT + 64);
 /** A small integer, so that the loop compares integers. */
 const EVERYTHING = 0x3fffffff;

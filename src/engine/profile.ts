@@ -1,4 +1,5 @@
 /** What a policy makes of findings: enforced, only watched, or not looked at. Compiled once with the program. */
+import { LEARNED } from "../detect/vectors.ts";
 import { compileDlp, DEFAULT_MODES, type Dlp, type DlpFinding, type DlpSettings, type Mode } from "../dlp/dlp.ts";
 import type { DlpClass } from "../dlp/rule.ts";
 import type { Finding, Severity } from "../model/finding.ts";
@@ -22,8 +23,6 @@ export interface Profile {
 }
 
 const SEVERITY: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 };
-/** A likeness is no phrase: its mode is said apart. */
-const LEARNED = "712";
 
 /** Throws Fault `policy_invalid` for settings that cannot be obeyed. */
 export function profileOf(program: Program | null): Profile {
@@ -52,6 +51,7 @@ function findsShort(
 function attackAction(detect: DetectSection, { vector, name, severity }: Finding): Action {
   const said = detect.vectors?.[vector] ?? detect.vectors?.[name];
   const own = typeof said === "string" ? { mode: said } : (said ?? {});
+  // A likeness is no phrase: its mode is said apart.
   const learned = vector === LEARNED ? detect.classifier?.mode : undefined;
   const mode = own.mode ?? learned ?? detect.mode ?? "enforce";
   if (mode === "off") return "ignore";

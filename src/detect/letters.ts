@@ -162,13 +162,6 @@ export function putLetters(text: Uint8Array, start: number, end: number, out: Ui
   return count;
 }
 
-/** Whether quotes stand between the letters from `start` to `end`: pieces, that touch once quotes are gone. */
-export function quotedBetween(bytes: Uint8Array, start: number, end: number): boolean {
-  const before = readLetters(bytes, start + 1);
-  const after = readLetters(bytes, end);
-  return after.quotes + after.doubles > before.quotes + before.doubles;
-}
-
 const BLOCK = 256;
 /** Control characters, and bytes that no UTF-8 has; not NUL, of which UTF-16 is full. */
 const BINARY = new Uint8Array(256).fill(1, 0x01, 0x20).fill(1, 0xf5);

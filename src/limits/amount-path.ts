@@ -10,11 +10,6 @@ export function parsePath(text: string): Path | null {
   return parts.length > MAX_PARTS ? null : parts;
 }
 
-/** As it was written. */
-export function formatPath(path: Path): string {
-  return `$${path.map((part) => (part === "*" ? "[*]" : `.${part}`)).join("")}`;
-}
-
 /** The same place as forms name it: `order[amount]`. Null where a form has no fixed name for it. */
 export function formName(path: Path): string | null {
   const [first, ...rest] = path;

@@ -172,15 +172,3 @@ export const pricesSection = z
 
 export type LimitsSection = z.output<typeof limitsSection>;
 export type PricesSection = z.output<typeof pricesSection>;
-
-/** The keys of each map, for those who mistype one; "" is a limit. */
-export const LIMIT_KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": Object.keys(limit.shape),
-  match: Object.keys(match.shape),
-  rate: Object.keys(rate.shape),
-  bytes: ["max", "per"],
-  tokens: Object.keys(tokens.shape),
-  money: Object.keys(spending.shape),
-  payment: Object.keys(payment.shape),
-};
-export const PRICE_KEYS: readonly string[] = Object.keys(price.shape);

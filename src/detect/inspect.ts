@@ -21,7 +21,7 @@ export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", shortest: 
 
 const SLICE = MAX_INSPECTED;
 /** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
-const OVERLAP = 8 * 1024;
+export const OVERLAP = 8 * 1024;
 
 /** No body above this is inspected in one go. */
 export const WHOLE_BYTES = SLICE;

@@ -2,7 +2,7 @@
 import { LEARNED } from "../detect/vectors.ts";
 import { compileDlp, DEFAULT_MODES, type Dlp, type DlpFinding, type DlpSettings, type Mode } from "../dlp/dlp.ts";
 import type { DlpClass } from "../dlp/rule.ts";
-import type { Finding, Severity } from "../model/finding.ts";
+import { type Finding, SEVERITIES } from "../model/finding.ts";
 import { dlpPolicyOf } from "../policy/dlp-settings.ts";
 import type { Program } from "../policy/program.ts";
 import type { DetectSection } from "../policy/schema.ts";
@@ -21,8 +21,6 @@ export interface Profile {
   /** Of a finding of secrets, personal data and the like. */
   data(finding: DlpFinding): Action;
 }
-
-const SEVERITY: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 };
 
 /** Throws Fault `policy_invalid` for settings that cannot be obeyed. */
 export function profileOf(program: Program | null): Profile {
@@ -56,7 +54,7 @@ function attackAction(detect: DetectSection, { vector, name, severity }: Finding
   const mode = own.mode ?? learned ?? detect.mode ?? "enforce";
   if (mode === "off") return "ignore";
   const threshold = own.threshold ?? detect.threshold ?? "low";
-  if (SEVERITY[severity] < SEVERITY[threshold]) return "note";
+  if (SEVERITIES.indexOf(severity) < SEVERITIES.indexOf(threshold)) return "note";
   return mode === "shadow" ? "watch" : "enforce";
 }
 

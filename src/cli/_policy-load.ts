@@ -5,6 +5,7 @@ import { namedPolicy } from "../policy/named.ts";
 import { compilePolicy, type Program } from "../policy/program.ts";
 import { NAMED_POLICIES } from "../policy/schema.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { concat } from "../wire/concat.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
 
@@ -33,14 +34,8 @@ export async function readText(runtime: Runtime, path: string, max: number): Pro
     throw new Fault("usage", `${quote(path)} ${whyUnreadable(thrown)}`);
   }
   if (bytes > max) throw new Fault("usage", `${quote(path)} is larger than ${max} bytes`);
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(whole);
+    return new TextDecoder("utf-8", { fatal: true }).decode(concat(chunks, bytes));
   } catch {
     throw new Fault("usage", `${quote(path)} is not UTF-8 text`);
   }

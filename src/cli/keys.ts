@@ -4,7 +4,8 @@ import { algorithmOfDer, readPem } from "../crypto/pem.ts";
 import { ASYMMETRIC, hmacKey } from "../crypto/signature.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { type CommandSpec, columns, EXIT, helpOf, readArgs, wrong } from "./_args.ts";
+import { type CommandSpec, columns, EXIT, readArgs, wrong } from "./_args.ts";
+import { runVerb } from "./_verbs.ts";
 
 const GROUP: CommandSpec = {
   name: "keys",
@@ -41,13 +42,8 @@ const TYPES: Readonly<Record<string, "Ed25519" | "ECDSA-P256-SHA256" | "hmac">> 
   hmac: "hmac",
 };
 
-export async function runKeys(runtime: Runtime, args: readonly string[]): Promise<number> {
-  const [verb, ...rest] = args;
-  if (verb === "generate") return generate(runtime, rest);
-  if (verb === "jwks") return printJwks(runtime, rest);
-  if (verb === undefined || !["--help", "-h"].includes(verb)) return wrong(runtime, GROUP, "say generate or jwks");
-  runtime.stdout(helpOf(GROUP));
-  return EXIT.ok;
+export function runKeys(runtime: Runtime, args: readonly string[]): Promise<number> {
+  return runVerb(runtime, { group: GROUP, verbs: { generate, jwks: printJwks } }, args);
 }
 
 async function generate(runtime: Runtime, args: readonly string[]): Promise<number> {

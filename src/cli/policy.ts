@@ -2,12 +2,12 @@
 import { namedPolicy } from "../policy/named.ts";
 import { NAMED_POLICIES } from "../policy/schema.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { nearest } from "../words/nearest.ts";
-import { type CommandSpec, EXIT, helpOf, readArgs, wrong } from "./_args.ts";
+import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
 import { policyDiff } from "./_policy-diff.ts";
 import { policyExplain } from "./_policy-explain.ts";
 import { policyLint } from "./_policy-lint.ts";
 import { policyTest } from "./_policy-test.ts";
+import { runVerb } from "./_verbs.ts";
 
 const GROUP: CommandSpec = {
   name: "policy",
@@ -30,27 +30,10 @@ const SHOW: CommandSpec = {
 Without a NAME: the names there are. A policy file takes one in by its name, as in "extends: llm-only".`,
 };
 
-const VERBS: Readonly<Record<string, (runtime: Runtime, args: readonly string[]) => Promise<number>>> = {
-  lint: policyLint,
-  test: policyTest,
-  explain: policyExplain,
-  diff: policyDiff,
-  show: async (runtime, args) => show(runtime, args),
-};
+const VERBS = { lint: policyLint, test: policyTest, explain: policyExplain, diff: policyDiff, show };
 
-export async function runPolicy(runtime: Runtime, args: readonly string[]): Promise<number> {
-  const [verb, ...rest] = args;
-  if (verb !== undefined && Object.hasOwn(VERBS, verb)) return VERBS[verb]?.(runtime, rest) ?? EXIT.software;
-  if (verb === "--help" || verb === "-h") {
-    runtime.stdout(helpOf(GROUP));
-    return EXIT.ok;
-  }
-  const near = verb === undefined ? null : nearest(verb, Object.keys(VERBS));
-  return wrong(
-    runtime,
-    GROUP,
-    `say lint, test, explain, diff or show${near === null ? "" : `: did you mean ${near}?`}`,
-  );
+export function runPolicy(runtime: Runtime, args: readonly string[]): Promise<number> {
+  return runVerb(runtime, { group: GROUP, verbs: VERBS }, args);
 }
 
 function show(runtime: Runtime, args: readonly string[]): number {

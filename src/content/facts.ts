@@ -5,6 +5,7 @@
 import type { Question } from "../model/question.ts";
 import { type Body, readBody, type Trouble, type Unknown } from "./body.ts";
 import { decodeText } from "./coding.ts";
+import { finish } from "./finish.ts";
 import type { GraphQl } from "./graphql.ts";
 import { readGraphQl } from "./graphql-read.ts";
 import { JsonTape } from "./json.ts";
@@ -153,10 +154,6 @@ class LazyFacts implements Facts {
     const found = readGraphQl(this.question, body, body.type);
     return found !== null && "reason" in found ? unknown(found) : known(found);
   }
-}
-
-function finish<T>(steps: Generator<void, T>): T {
-  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }
 
 function known<T>(value: T): Fact<T> {

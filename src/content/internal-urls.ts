@@ -4,7 +4,7 @@
  * counts: what one reads as a name, another reads as octal.
  */
 import type { Finding, Severity } from "../model/finding.ts";
-import { type AddressClass, classifyAddress, classifyName } from "../wire/address-class.ts";
+import { type AddressClass, classifyAddress, classifyName, METADATA } from "../wire/address-class.ts";
 import { type Ip, parseIp } from "../wire/ip.ts";
 
 export interface InternalUrl {
@@ -35,9 +35,10 @@ const LONGEST_SCHEME = 6;
 /** A host may not be told from the text after it by its letters alone: what is no letter of any script, digit or `.-_:[]@%` ends it. */
 const END = /[\s"'<>`{}|^,;)(*!/?#\\]/u;
 /** A bare address of a metadata service is asked for without a scheme too. */
-const BARE =
-  /(?<![\w.:-])(?:169\.254\.169\.254|169\.254\.170\.2|100\.100\.100\.200|metadata\.google\.internal|fd00:ec2::254)(?![\w.:-])/gi;
-const BARE_HINT = /169\.254|100\.100\.100|\.internal|:ec2:/i;
+const BARE = new RegExp(
+  `(?<![\\w.:-])(?:${[...METADATA.networks.map(bareAddress), ...METADATA.names.map(escaped)].join("|")})(?![\\w.:-])`,
+  "gi",
+);
 
 /** At most 64, in the order of the text; one of a metadata service is among them when the text has one. Linear. */
 export function findInternalUrls(text: string): InternalUrl[] {
@@ -52,7 +53,7 @@ export function findInternalUrls(text: string): InternalUrl[] {
     const worst = classifyAuthority(authority);
     if (worst !== null) note(found, { start, end, found: worst });
   }
-  if (BARE_HINT.test(text)) findBare(text, found);
+  findBare(text, found);
   return found.sort((one, other) => one.start - other.start);
 }
 
@@ -70,6 +71,17 @@ function findBare(text: string, found: InternalUrl[]): void {
       note(found, { start: index, end: index + match[0].length, found: "metadata" });
     }
   }
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(".", "\\.");
+}
+
+/** An address of its own, or any of a network (`fd00:ec2::/32`) as it is written without leading zeros. */
+function bareAddress(network: string): string {
+  const [address = "", length] = network.split("/");
+  if (length === (address.includes(":") ? "128" : "32")) return escaped(address);
+  return `${address.replace(/:+$/, "")}:[0-9a-f:]{1,30}`;
 }
 
 /** As findings; `where`, and the byte ranges of it, are the caller's to say. */

@@ -1,4 +1,6 @@
 /** What an answer says it cost: by what budgets are settled. Read as the answer passes, bounded, without holding it up. */
+
+import { fromBase64 } from "../wire/base64.ts";
 import { amazonFramer, type Framer, lineFramer, wholeFramer } from "./_frames.ts";
 import { type Counted, fold } from "./_usage-fold.ts";
 import { type JsonLimits, JsonTape } from "./json.ts";
@@ -68,6 +70,7 @@ export class UsageReader {
     const inner = stringAt(tape, member(tape, 0, "bytes"), LIMITS.bytes);
     if (inner === null) fold(tape, 0, this.#counted);
     else {
+      // The payload of an event that wraps the model's own answer.
       const text = fromBase64(inner);
       if (text !== null && tape.read(text, LIMITS).outcome === "ok") fold(tape, 0, this.#counted);
     }
@@ -80,15 +83,6 @@ export function readUsage(contentType: string | null, body: Uint8Array): Usage |
   const reader = new UsageReader(contentType);
   reader.push(body);
   return reader.end();
-}
-
-/** The payload of an event that wraps the model's own answer. */
-function fromBase64(text: string): Uint8Array | null {
-  try {
-    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  } catch {
-    return null;
-  }
 }
 
 /** Every count's name, in an event, has `oken` in it. */

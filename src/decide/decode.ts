@@ -79,6 +79,11 @@ export function decodedCap(maxBody: number): number {
   return Math.min(8 * maxBody, HARD_CAP);
 }
 
+/** What a coded body of so many bytes may become before it is a bomb, whatever the cap. */
+export function mostDecoded(bytes: number): number {
+  return Math.max(FREE_BYTES, MAX_RATIO * bytes);
+}
+
 /** As many decodings at a time as fit `maxHeld` at their largest; the others wait their turn. */
 export function bodyDecoder(
   runtime: Pick<Runtime, "decode">,
@@ -101,7 +106,7 @@ export function bodyDecoder(
 
   return async (bytes, codings, layers) => {
     if (bytes.length === 0) return bytes;
-    const bound = Math.min(cap, Math.max(FREE_BYTES, MAX_RATIO * bytes.length));
+    const bound = Math.min(cap, mostDecoded(bytes.length));
     await take();
     try {
       let decoded = bytes;

@@ -5,6 +5,7 @@
 import { Fault } from "../errors.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
+import { pathIn, queryIn } from "../wire/target.ts";
 import { type Fingerprint, headerFields, namesCredential, queryFields } from "./credential-fields.ts";
 import { type Decider, passedOn } from "./decider.ts";
 import { isPlainRead } from "./plain-read.ts";
@@ -127,9 +128,9 @@ function credentials({ headers, path }: Egress, fingerprint: Fingerprint): reado
     const name = headers[i] as string;
     if (namesCredential(name) && !PASSING.test(name)) named.push(name, headers[i + 1] as string);
   }
-  const mark = path.indexOf("?");
-  const query = mark === -1 ? [] : queryFields(path.slice(mark + 1), fingerprint);
-  const inQuery = query.filter(([name, value]) => typeof value !== "string" && !PASSING.test(name));
+  const query = queryIn(path);
+  const fields = query === null ? [] : queryFields(query, fingerprint);
+  const inQuery = fields.filter(([name, value]) => typeof value !== "string" && !PASSING.test(name));
   return [...headerFields(named, fingerprint), ...inQuery];
 }
 
@@ -137,8 +138,7 @@ const PASSING = /^cookie$|signature|session|^sig$/i;
 
 /** The path without its query, identifiers left out: the same place for other things. */
 export function pathTemplate(path: string): string {
-  const mark = path.indexOf("?");
-  const plain = mark === -1 ? path : path.slice(0, mark);
+  const plain = pathIn(path);
   // A longer one stands for itself.
   if (plain.length > MAX_TEMPLATE) return plain;
   return plain

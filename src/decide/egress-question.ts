@@ -1,5 +1,6 @@
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { Field, Question } from "../model/question.ts";
+import { queryIn } from "../wire/target.ts";
 import { type Fingerprint, headerFields, queryFields } from "./credential-fields.ts";
 import type { HeadMemo } from "./head-memo.ts";
 
@@ -84,9 +85,8 @@ export class EgressQuestion implements Question {
 
   get query(): readonly Field[] {
     if (this.#query === null) {
-      const { path } = this.#egress;
-      const mark = path.indexOf("?");
-      this.#query = mark === -1 ? NO_FIELDS : queryFields(path.slice(mark + 1), this.#asking.fingerprint);
+      const query = queryIn(this.#egress.path);
+      this.#query = query === null ? NO_FIELDS : queryFields(query, this.#asking.fingerprint);
     }
     return this.#query;
   }

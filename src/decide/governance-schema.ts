@@ -1,6 +1,7 @@
 /** The decision API (docs/governance-api.md) as schemas: what the relay sends a plane, and all a plane may answer. */
 import { z } from "zod";
 import { MAX_FINDINGS } from "../engine/ruling.ts";
+import { SEVERITIES } from "../model/finding.ts";
 import { MAX_CONTROLS } from "../policy/schema.ts";
 import { differsInCase } from "../wire/methods.ts";
 import { settleSchema } from "./outcome-schema.ts";
@@ -102,7 +103,7 @@ export const findingSchema = z.strictObject({
   pillar: z.string().max(32),
   vector: z.string().max(128),
   name: z.string().max(128),
-  severity: z.enum(["low", "medium", "high", "critical"]),
+  severity: z.enum(SEVERITIES),
   view: z.string().max(256),
   where: z.string().max(256),
   /** Bytes of that part; of a body with its codings undone. */

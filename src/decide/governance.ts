@@ -13,7 +13,7 @@ import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
 import { fingerprints, mayTellIssuers } from "./credential-fields.ts";
 import type { Decider } from "./decider.ts";
-import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
+import { bodyDecoder, contentCodings, decodedCap, isVeto, mostDecoded } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { inspectHidden } from "./hidden-text.ts";
@@ -171,7 +171,7 @@ export function planeDecider(
     let blamed = false;
     try {
       const length = held?.bytes.length ?? 0;
-      const most = codings.length === 0 ? length : Math.min(decodedCap(config.maxBody), expanded(length));
+      const most = codings.length === 0 ? length : Math.min(decodedCap(config.maxBody), mostDecoded(length));
       const found = await room.take(most, abort.signal);
       if (found === null) throw late();
       taken = found;
@@ -265,11 +265,6 @@ export function planeDecider(
       return consult(egress, body, codings);
     },
   };
-}
-
-/** What a coded body may become, as decode.ts bounds it. */
-function expanded(length: number): number {
-  return Math.max(1024 * 1024, 100 * length);
 }
 
 function late(): Fault {

@@ -2,15 +2,14 @@
  * What a question does not tell: the text of whatever is or looks like a credential. Nobody but the relay may see it, so the
  * relay reads it, whoever rules on the rest: an instruction must not pass because it stands in a Cookie.
  */
-import { INSPECTORS, WHOLE_BYTES } from "../detect/inspect.ts";
+import { INSPECTORS, OVERLAP, WHOLE_BYTES } from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
 import { redactPath } from "../dlp/redact-path.ts";
 import { readField } from "../engine/head.ts";
 import { SHORT_VALUE } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
+import { pathIn, queryIn } from "../wire/target.ts";
 import { namesCredential, namesCredentialParameter, percentDecoded } from "./credential-fields.ts";
-
-const OVERLAP = 8 * 1024;
 
 /** `headers` and `trailers`: names and values in turn. Null: nothing is hidden, or nothing in what is. */
 export function inspectHidden(headers: readonly string[], path: string, trailers: HeaderList | null): Inspection {
@@ -29,11 +28,11 @@ function inFields(fields: readonly string[]): Inspection {
 
 function inPath(path: string): Inspection {
   if (path.length <= SHORT_VALUE) return null;
-  const mark = path.indexOf("?");
-  const plain = mark === -1 ? path : path.slice(0, mark);
+  const plain = pathIn(path);
   const found = redactPath(plain) === plain ? null : inValue(plain);
-  if (found !== null || mark === -1) return found;
-  for (const pair of path.slice(mark + 1).split("&")) {
+  const query = queryIn(path);
+  if (found !== null || query === null) return found;
+  for (const pair of query.split("&")) {
     const equals = pair.indexOf("=");
     if (equals === -1 || !namesCredentialParameter(percentDecoded(pair.slice(0, equals)))) continue;
     const hidden = inValue(pair.slice(equals + 1));

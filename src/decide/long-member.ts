@@ -4,7 +4,7 @@
  */
 import type { Fault } from "../errors.ts";
 import { nextTurn, TURN_MS } from "./inspect-in-turns.ts";
-import { fromBase64 } from "./plane-request.ts";
+import { fromStrictBase64 } from "./plane-request.ts";
 
 /** Bytes that are looked at between two glances at the clock, and of a long literal in one parse. */
 const SLICE = 32 * 1024;
@@ -237,7 +237,7 @@ class Gathered {
     // Padding ends the text: nothing may stand behind it.
     if (this.#padded) throw complain(`${name} is not base64`);
     this.#padded = all[whole - 1] === "=";
-    const bytes = fromBase64(all.slice(0, whole));
+    const bytes = fromStrictBase64(all.slice(0, whole));
     if (bytes === null) throw complain(`${name} is not base64`);
     this.#push(bytes);
   }

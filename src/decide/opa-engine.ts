@@ -8,7 +8,7 @@ import { outranks, type Ruling, ruling } from "../engine/ruling.ts";
 import type { Question } from "../model/question.ts";
 import { type DecisionAnswer, decisionAnswerSchema } from "./governance-schema.ts";
 import type { OpaProgram } from "./opa-bundle.ts";
-import { fromBase64 } from "./plane-request.ts";
+import { fromStrictBase64 } from "./plane-request.ts";
 
 /** A body is given to the policy as a value up to this; evaluation cannot be interrupted, so what it is given is bounded. */
 export const MAX_INPUT_BODY = 256 * 1024;
@@ -146,7 +146,7 @@ function ruledBy(answer: DecisionAnswer, policyVersion: string, maxBody: number)
   const [unsaid, code] = UNSAID[decision];
   let replacement: Uint8Array | null = null;
   if (decision === "sanitize") {
-    replacement = encoding === "base64" ? fromBase64(text ?? "") : bytesOf(text ?? "");
+    replacement = encoding === "base64" ? fromStrictBase64(text ?? "") : bytesOf(text ?? "");
     if (replacement === null) return "has a redacted_body that is not what it says";
     if (replacement.length > maxBody) return "has a redacted_body larger than a body may be";
   }

@@ -24,7 +24,7 @@ export type Settle = z.infer<typeof settleSchema>;
 
 const count = z.int().min(0);
 
-export const endedSchema = z.strictObject({
+const endedSchema = z.strictObject({
   /** A byte of the request may have left. */
   sent: z.boolean(),
   /** The upstream's; null when it did not answer. */
@@ -36,8 +36,6 @@ export const endedSchema = z.strictObject({
   /** What the answer says it used; `input` without `cached`. Null when it does not say. */
   usage: z.strictObject({ input: count, cached: count, output: count }).nullable(),
 });
-
-export type OutcomeEnd = z.infer<typeof endedSchema>;
 
 export const outcomesSchema = z.strictObject({
   v: z.literal(1),

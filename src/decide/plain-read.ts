@@ -1,6 +1,7 @@
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { isOverrideField, overridesIn } from "../wire/methods.ts";
+import { queryIn } from "../wire/target.ts";
 import { percentDecoded } from "./credential-fields.ts";
 
 /**
@@ -19,7 +20,7 @@ export function isPlainRead(egress: Egress, held: HeldBody | null): boolean {
 /** A field, or the parameter `_method`, by which some servers take the method for another one. */
 export function overridesMethod(headers: HeaderList, path: string): boolean {
   for (let i = 0; i + 1 < headers.length; i += 2) if (isOverrideField(headers[i] as string)) return true;
-  const mark = path.indexOf("?");
-  if (mark === -1) return false;
-  return overridesIn(path.slice(mark + 1)).length > 0 || /[?&;]_method=/i.test(percentDecoded(path.slice(mark)));
+  const query = queryIn(path);
+  if (query === null) return false;
+  return overridesIn(query).length > 0 || /(?:^|[?&;])_method=/i.test(percentDecoded(query));
 }

@@ -1,6 +1,7 @@
 /** An egress as the plane is told about it. No credential of its head leaves the relay in it. */
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { Question } from "../model/question.ts";
+import { fromBase64 } from "../wire/base64.ts";
 import type { DecisionRequest } from "./governance-schema.ts";
 import { nextTurn } from "./inspect-in-turns.ts";
 
@@ -93,11 +94,7 @@ function writeChunk(bytes: Uint8Array, into: Uint8Array): void {
   }
 }
 
-/** Null when it is not base64. */
-export function fromBase64(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) return null;
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
+/** Null when it is not base64 in its one spelling: padded, without white space. */
+export function fromStrictBase64(text: string): Uint8Array | null {
+  return /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0 ? fromBase64(text) : null;
 }

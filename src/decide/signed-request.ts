@@ -1,6 +1,7 @@
 /** Requests whose body somebody has vouched for: changing it would break them, or break a promise. */
 import type { Egress } from "../model/egress.ts";
 import { headerValue } from "../model/headers.ts";
+import { queryIn } from "../wire/target.ts";
 
 const DIGESTS = [
   "content-digest",
@@ -23,7 +24,6 @@ export function boundBy({ headers, path }: Egress): string | null {
   const payload = headerValue(headers, "x-amz-content-sha256");
   if (payload !== null && !/^UNSIGNED-PAYLOAD$/i.test(payload)) return "bound by a digest";
   if (headers.some((name, i) => i % 2 === 0 && /^x-amz-checksum-/i.test(name))) return "bound by a digest";
-  const mark = path.indexOf("?");
-  if (mark !== -1 && /[?&]x-(?:amz|goog)-signature=/i.test(path.slice(mark))) return "in a signed request";
+  if (/(?:^|[?&])x-(?:amz|goog)-signature=/i.test(queryIn(path) ?? "")) return "in a signed request";
   return null;
 }

@@ -4,14 +4,13 @@
  */
 import { judge } from "./judge.ts";
 import { LETTER_INDEX } from "./language.ts";
-import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
+import { MAX_LETTERS_INPUT, MIN_LETTERS, putLetters } from "./letters.ts";
 import type { Match } from "./reading.ts";
 import { Recipe } from "./recipe.ts";
+import { ASSEMBLED } from "./vectors.ts";
 
-const MIN_LETTERS = 16;
 /** Two literals: apostrophes are not counted. */
 const MIN_MARKS = 4;
-const REASON = "the content assembles a forbidden instruction from pieces";
 
 const recipe = new Recipe();
 
@@ -27,9 +26,7 @@ export function assembled(text: Uint8Array): Match | "exhausted" | null {
   recipe.read(text);
   const { letters, ordered, builtFrom, built, exhausted } = recipe;
   const found = judged(letters.subarray(0, ordered)) ?? judged(letters.subarray(builtFrom, built));
-  if (found !== null) {
-    return { ...found, vector: "706", reason: REASON };
-  }
+  if (found !== null) return asAssembly(found);
   return exhausted ? "exhausted" : null;
 }
 
@@ -94,11 +91,16 @@ function inOrder(text: Uint8Array, marks: number): Match | null {
     behind = close + 1;
   }
   const found = judged(pieces.subarray(0, count));
-  return found === null ? null : { ...found, vector: "706", reason: REASON };
+  return found === null ? null : asAssembly(found);
 }
 
 function isWord(byte: number): boolean {
   return LETTER_INDEX[byte] !== 26 || (byte >= 0x30 && byte <= 0x39);
+}
+
+/** What was found in pieces is a finding of its own. */
+export function asAssembly(match: Match): Match {
+  return { ...match, vector: ASSEMBLED, reason: "the content assembles a forbidden instruction from pieces" };
 }
 
 /** Letters alone are no markup. */

@@ -1,8 +1,8 @@
 /** Runs inspectors over a decoded body in slices, under a deadline and a work budget checked between them. */
 import type { Finding } from "../model/finding.ts";
 import type { Budget } from "./effort.ts";
-import { MAX_INSPECTED } from "./letters.ts";
-import { type Inspection, inspectBytes, isJson, MIN_LETTERS } from "./pillar128.ts";
+import { MAX_INSPECTED, MIN_LETTERS } from "./letters.ts";
+import { type Inspection, inspectBytes, isJson } from "./pillar128.ts";
 
 export type { Budget, Inspection };
 
@@ -21,7 +21,7 @@ export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", shortest: 
 
 const SLICE = MAX_INSPECTED;
 /** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
-const OVERLAP = 8 * 1024;
+export const OVERLAP = 8 * 1024;
 
 /** No body above this is inspected in one go. */
 export const WHOLE_BYTES = SLICE;

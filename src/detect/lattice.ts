@@ -2,7 +2,7 @@
  * The readings of a text: as it stands, and with every disguise undone that it can have, each of them read the same way
  * again. A view is only made when something cheap says that there is something to undo.
  */
-import { assembled } from "./assembly.ts";
+import { asAssembly, assembled } from "./assembly.ts";
 import { undoBase85, undoUu } from "./base85.ts";
 import { undoBraille } from "./braille.ts";
 import { mayBeCipher, undoCiphers } from "./ciphers.ts";
@@ -15,7 +15,15 @@ import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, lastHint,
 import { judge } from "./judge.ts";
 import { LETTER_INDEX } from "./language.ts";
 import { beginLeet, mayMeanMore, undoLeet } from "./leet.ts";
-import { ASCII_ROOM, asciiOf, asciiOrigin, MAX_LETTERS_INPUT, putLetters, readLetters } from "./letters.ts";
+import {
+  ASCII_ROOM,
+  asciiOf,
+  asciiOrigin,
+  MAX_LETTERS_INPUT,
+  MIN_LETTERS,
+  putLetters,
+  readLetters,
+} from "./letters.ts";
 import { undoNumbers } from "./numbers.ts";
 import {
   hasSlice,
@@ -42,11 +50,10 @@ import {
 } from "./signals.ts";
 import { undoMarkup } from "./turned-markup.ts";
 import { undoEscapes } from "./unescape.ts";
+import { LEARNED } from "./vectors.ts";
 
 /** Disguises over each other that are undone. */
 export const MAX_DEPTH = 4;
-/** The shortest phrase has as many letters; fewer are never read at all. */
-export const MIN_LETTERS = 16;
 /** An assembled phrase needs two literals at the least. */
 const MIN_QUOTES = 4;
 /** So many lines may begin with the letters of a phrase. */
@@ -294,18 +301,13 @@ function placed(match: Match, text: Uint8Array, ascii: Uint8Array): Sighting {
   const before = readLetters(text, first + 1);
   const quotes = before.quotes + before.doubles;
   const after = readLetters(text, last);
-  if (match.vector === "712" || after.quotes + after.doubles === quotes) return { match, view: "", start, end };
+  if (match.vector === LEARNED || after.quotes + after.doubles === quotes) return { match, view: "", start, end };
   return { match: asAssembly(match), view: "assembly", start, end };
 }
 
 /** ASCII that is no letter and begins no escape. */
 function isBetween(byte: number): boolean {
   return byte < 0x80 && LETTER_INDEX[byte] === 26 && byte !== 0x5c && byte !== 0x25;
-}
-
-/** What was found in pieces is a finding of its own. */
-export function asAssembly(match: Match): Match {
-  return { ...match, vector: "706", reason: "the content assembles a forbidden instruction from pieces" };
 }
 
 function linesIn(text: Uint8Array): number {

@@ -37,6 +37,8 @@ function byteClasses(): Uint8Array {
 export const MAX_INSPECTED = 64 * 1024;
 /** Longest input of `readLetters`: a character may stand for more letters than it has bytes, never for over twice as many. */
 export const MAX_LETTERS_INPUT = 2 * MAX_INSPECTED;
+/** The shortest phrase has as many letters; fewer are never read at all. */
+export const MIN_LETTERS = 16;
 const scratch = new Uint8Array(2 * MAX_LETTERS_INPUT + 64);
 /** A small integer, so that the loop compares integers. */
 const EVERYTHING = 0x3fffffff;
@@ -158,13 +160,6 @@ export function putLetters(text: Uint8Array, start: number, end: number, out: Ui
     count += (found >> 6) & 1;
   }
   return count;
-}
-
-/** Whether quotes stand between the letters from `start` to `end`: pieces, that touch once quotes are gone. */
-export function quotedBetween(bytes: Uint8Array, start: number, end: number): boolean {
-  const before = readLetters(bytes, start + 1);
-  const after = readLetters(bytes, end);
-  return after.quotes + after.doubles > before.quotes + before.doubles;
 }
 
 const BLOCK = 256;

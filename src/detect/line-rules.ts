@@ -2,9 +2,10 @@
  * What is told by standing alone on a line, or by marks: short questions for a prompt, headings a document gives itself, notes
  * to a model in what nobody sees, files that are to be handed on. Read as text, where letters alone would say too little.
  */
+import type { AttackVector } from "./vectors.ts";
 
 export interface TextRule {
-  readonly vector: string;
+  readonly vector: AttackVector;
   readonly stems: readonly string[];
   readonly pattern: RegExp;
 }

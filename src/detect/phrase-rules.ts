@@ -4,9 +4,10 @@
  */
 
 import { ABOUT, ORDERED, WANTED } from "./about.ts";
+import type { AttackVector } from "./vectors.ts";
 
 export interface PhraseRule {
-  readonly vector: string;
+  readonly vector: AttackVector;
   /** How such a text begins, at least five letters each; the pattern is tried where one of them stands. */
   readonly stems: readonly string[];
   /** Source of a pattern that begins at the stem; it may look back. */

@@ -5,6 +5,7 @@
  */
 import { lettersOf } from "./letters.ts";
 import { asCharacters } from "./stems.ts";
+import type { AttackVector } from "./vectors.ts";
 
 interface Language {
   /** Orders to ignore, to forget, not to follow. */
@@ -18,7 +19,7 @@ interface Language {
 }
 
 export interface RuleElsewhere {
-  readonly vector: string;
+  readonly vector: AttackVector;
   readonly stems: readonly Uint8Array[];
   readonly pattern: string;
 }

@@ -1,11 +1,11 @@
 /** Pillar 128: attacks on models in the text of a request, under whatever disguise can be undone. */
 import type { Finding } from "../model/finding.ts";
 import { type Budget, Effort, UNLIMITED } from "./effort.ts";
-import { explore, exploreLetters, MIN_LETTERS, type Sighting } from "./lattice.ts";
+import { explore, exploreLetters, type Sighting } from "./lattice.ts";
 import { isJson, leafOrigin, nestedLeaf, nestedLeaves, readLeaves } from "./leaves.ts";
-import { MAX_INSPECTED, readLetters, textualPart } from "./letters.ts";
+import { MAX_INSPECTED, MIN_LETTERS, readLetters, textualPart } from "./letters.ts";
 
-export { isJson, MIN_LETTERS };
+export { isJson };
 
 /** `null`: inspected whole, nothing found. "exhausted": the input asks for more work than any honest one. */
 export type Inspection = Finding | "exhausted" | null;

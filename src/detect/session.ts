@@ -3,6 +3,7 @@ import type { Finding } from "../model/finding.ts";
 import { judge } from "./judge.ts";
 import { isJson, readLeaves } from "./leaves.ts";
 import { readLetters } from "./letters.ts";
+import { ASSEMBLED } from "./vectors.ts";
 
 /** Letters kept of a session, and looked at of its next request: no phrase is longer. */
 export const TAIL_LETTERS = 192;
@@ -73,7 +74,7 @@ export class SessionTails {
     if (match === null || match.start >= tail || match.end <= tail) return null;
     return {
       pillar: "128",
-      vector: "706",
+      vector: ASSEMBLED,
       name: match.name,
       severity: match.severity,
       view: "session",

@@ -4,9 +4,10 @@
  * part of the patterns is of bounded length the whole is linear in the text, whatever the text.
  */
 import { LAST } from "./grams.ts";
+import type { AttackVector } from "./vectors.ts";
 
 export interface StemRule {
-  readonly vector: string;
+  readonly vector: AttackVector;
   /** At least five bytes each; the pattern is tried where one of them stands. */
   readonly stems: readonly Uint8Array[];
   /** Sticky; it may look back. Read over bytes as characters, one for one. */
@@ -16,7 +17,7 @@ export interface StemRule {
 }
 
 export interface StemMatch {
-  readonly vector: string;
+  readonly vector: AttackVector;
   /** Positions in the bytes, end exclusive. */
   readonly start: number;
   readonly end: number;

@@ -56,10 +56,10 @@ function beginningsOf(): ReadonlyMap<number, readonly Beginning[]> {
     if (spec !== null) other.specs.push({ spec, issuer });
   };
   for (const [text, issuer] of FAMILIES) note(text, issuer, null);
-  for (const [, issuer, spec, near] of FORMATS) {
+  for (const [, issuer, spec, telling] of FORMATS) {
     const text = spec.slice(0, spec.indexOf("<"));
     // A shape that says nothing without a word beside it says nothing here.
-    if (text.length >= 2 && near === undefined) note(text, issuer, spec);
+    if (text.length >= 2 && telling?.near === undefined) note(text, issuer, spec);
   }
   const table = new Map<number, Beginning[]>();
   for (const beginning of [...known.values()].sort((a, b) => b.text.length - a.text.length)) {

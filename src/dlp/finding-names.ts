@@ -2,14 +2,13 @@
 import { FORMATS } from "./formats.ts";
 import { IDENTIFIERS } from "./identifiers.ts";
 import { IBAN_RULE, LETTERED } from "./lettered-identifiers.ts";
+import { SHAPE_RULES } from "./shapes.ts";
 
 const OTHERS = [
   "authorization",
   "canary",
   "data-in-host",
-  "discord-bot-token",
   "email-address",
-  "facebook-app-token",
   "foreign-credential",
   "generic-secret",
   "ip-address",
@@ -17,7 +16,6 @@ const OTHERS = [
   "password",
   "phone-number",
   "private-key",
-  "telegram-bot-token",
   "url-password",
 ];
 
@@ -25,6 +23,7 @@ export function dlpNames(): ReadonlySet<string> {
   return new Set([
     ...FORMATS.map(([name]) => name),
     ...[...IDENTIFIERS, ...LETTERED].map(({ rule }) => rule.name),
+    ...SHAPE_RULES.map(({ name }) => name),
     IBAN_RULE.name,
     ...OTHERS,
   ]);

@@ -2,9 +2,22 @@
  * Vendors' credentials: name, issuer (a row of issuers.ts) and shape (`Format`). What has a literal beginning or middle
  * stands here; keys that look like any other hex are told by the words around them (assignment.ts).
  */
+import { bech32, crc32Base62 } from "./checks.ts";
 
-/** `near`: a word (in small letters) without which the shape says too little; looked for in the 96 bytes before. */
-export type FormatRow = readonly [name: string, issuer: string, spec: string, near?: string];
+/** What else tells a key from what only looks like one. */
+export interface Telling {
+  /** A word (in small letters) without which the shape says too little; looked for in the 96 bytes before. */
+  readonly near?: string;
+  /** Words have the shape too: its letters have to be mixed. */
+  readonly mixed?: true;
+  /** A checksum that proves the key; a wrong one does not disprove it, as vendors have changed theirs before. */
+  readonly check?: (text: string) => boolean;
+}
+
+export type FormatRow = readonly [name: string, issuer: string, spec: string, telling?: Telling];
+
+/** Thirty letters behind the first four, and their checksum. */
+const crc32InFour = (text: string): boolean => crc32Base62(text.slice(4, 34), text.slice(34));
 
 export const FORMATS: readonly FormatRow[] = [
   // Models and their tools
@@ -12,13 +25,13 @@ export const FORMATS: readonly FormatRow[] = [
   ["anthropic-admin-key", "anthropic", "sk-ant-admin<d2>-<w80-120>"],
   ["anthropic-oauth-token", "anthropic", "sk-ant-oat<d2>-<w80-120>"],
   ["anthropic-session-key", "anthropic", "sk-ant-sid<d2>-<w80-120>"],
-  ["openai-api-key", "openai", "sk-<a18-24>T3BlbkFJ<a18-24>"],
+  ["openai-api-key", "openai", "sk-<a18-24>T3BlbkFJ<a18-24>", { mixed: true }],
   ["openai-project-key", "openai", "sk-proj-<w20-120>T3BlbkFJ<w20-120>"],
   ["openai-project-key", "openai", "sk-proj-<w74-160>"],
   ["openai-service-key", "openai", "sk-svcacct-<w20-160>"],
   ["openai-admin-key", "openai", "sk-admin-<w20-160>"],
   ["openai-organization-key", "openai", "sk-<w3-40>-<w20>T3BlbkFJ<w20>"],
-  ["openai-api-key", "openai", "sk-<a48>"],
+  ["openai-api-key", "openai", "sk-<a48>", { mixed: true }],
   ["openai-session-key", "openai", "sess-<a40>"],
   ["openrouter-api-key", "openrouter", "sk-or-v1-<h64>"],
   ["openrouter-api-key", "openrouter", "sk-or-<w32-80>"],
@@ -27,28 +40,28 @@ export const FORMATS: readonly FormatRow[] = [
   ["langsmith-api-key", "langsmith", "lsv2_pt_<h32>_<h10>"],
   ["langsmith-service-key", "langsmith", "lsv2_sk_<h32>_<h10>"],
   ["litellm-key", "litellm", "sk-litellm-<w16-64>"],
-  ["stability-api-key", "stability", "sk-<a47-52>", "stability"],
+  ["stability-api-key", "stability", "sk-<a47-52>", { near: "stability" }],
   ["groq-api-key", "groq", "gsk_<a48-56>"],
   ["xai-api-key", "xai", "xai-<a70-90>"],
   ["perplexity-api-key", "perplexity", "pplx-<a48-56>"],
-  ["replicate-api-token", "replicate", "r8_<a37>"],
+  ["replicate-api-token", "replicate", "r8_<a37>", { mixed: true }],
   ["huggingface-access-token", "huggingface", "hf_<a34-40>"],
   ["huggingface-organization-token", "huggingface", "api_org_<a34>"],
   ["nvidia-api-key", "nvidia", "nvapi-<w64>"],
-  ["fireworks-api-key", "fireworks", "fw_<a22-24>", "fireworks"],
+  ["fireworks-api-key", "fireworks", "fw_<a22-24>", { near: "fireworks" }],
   ["cerebras-api-key", "cerebras", "csk-<a48>"],
   ["together-api-key", "together", "tgp_v1_<w43>"],
-  ["voyage-api-key", "voyage", "pa-<w43>", "voyage"],
+  ["voyage-api-key", "voyage", "pa-<w43>", { near: "voyage" }],
   ["jina-api-key", "jina", "jina_<w60>"],
   ["tavily-api-key", "tavily", "tvly-<a32>"],
   ["tavily-api-key", "tavily", "tvly-dev-<a32>"],
   ["firecrawl-api-key", "firecrawl", "fc-<h32>"],
-  ["elevenlabs-api-key", "elevenlabs", "sk_<h48>", "eleven"],
+  ["elevenlabs-api-key", "elevenlabs", "sk_<h48>", { near: "eleven" }],
   ["pinecone-api-key", "pinecone", "pcsk_<w60-80>"],
   ["weights-and-biases-key", "wandb", "wandb_v1_<w40-100>"],
   ["e2b-api-key", "e2b", "e2b_<h40>"],
   ["browserbase-api-key", "browserbase", "bb_live_<w24-40>"],
-  ["composio-api-key", "composio", "ak_<w20>", "composio"],
+  ["composio-api-key", "composio", "ak_<w20>", { near: "composio" }],
   // Amazon
   ["aws-access-key-id", "aws", "AKIA<r16>"],
   ["aws-temporary-key-id", "aws", "ASIA<r16>"],
@@ -77,16 +90,16 @@ export const FORMATS: readonly FormatRow[] = [
   ],
   ["nuget-api-key", "nuget", "oy2<l43>"],
   // Google
-  ["google-api-key", "google", "AIza<w35>"],
+  ["google-api-key", "google", "AIza<w35>", { mixed: true }],
   ["google-oauth-token", "google", "ya29.<w30-1000>"],
   ["google-oauth-client-secret", "google", "GOCSPX-<w28>"],
   ["google-refresh-token", "google", "1//0<w40-100>"],
   ["firebase-cloud-messaging-key", "google", "AAAA<w7>:APA91b<w134>"],
   // Code hosting and building
-  ["github-personal-token", "github", "ghp_<a36>"],
-  ["github-oauth-token", "github", "gho_<a36>"],
-  ["github-user-token", "github", "ghu_<a36>"],
-  ["github-server-token", "github", "ghs_<a36>"],
+  ["github-personal-token", "github", "ghp_<a36>", { check: crc32InFour }],
+  ["github-oauth-token", "github", "gho_<a36>", { check: crc32InFour }],
+  ["github-user-token", "github", "ghu_<a36>", { check: crc32InFour }],
+  ["github-server-token", "github", "ghs_<a36>", { check: crc32InFour }],
   ["github-refresh-token", "github", "ghr_<a36-76>"],
   ["github-fine-grained-token", "github", "github_pat_<w82>"],
   ["gitlab-personal-token", "gitlab", "glpat-<w20>"],
@@ -109,7 +122,7 @@ export const FORMATS: readonly FormatRow[] = [
   ["bitbucket-app-password", "bitbucket", "ATBB<a32>"],
   ["atlassian-api-token", "atlassian", "ATATT3<w180-240>=<x8>"],
   ["atlassian-oauth-token", "atlassian", "ATCTT3<w180-240>=<x8>"],
-  ["npm-access-token", "npm", "npm_<a36>"],
+  ["npm-access-token", "npm", "npm_<a36>", { check: crc32InFour }],
   ["pypi-upload-token", "pypi", "pypi-AgEIcHlwaS5vcmc<w50-1000>"],
   ["pypi-upload-token", "pypi", "pypi-AgENdGVzdC5weXBpLm9yZ<w50-1000>"],
   ["rubygems-api-key", "rubygems", "rubygems_<h48>"],
@@ -119,7 +132,7 @@ export const FORMATS: readonly FormatRow[] = [
   ["docker-personal-token", "docker", "dckr_pat_<w27>"],
   ["docker-organization-token", "docker", "dckr_oat_<w27-32>"],
   ["artifactory-api-key", "jfrog", "AKCp<a69>"],
-  ["artifactory-reference-token", "jfrog", "cmVmd<a59>"],
+  ["artifactory-reference-token", "jfrog", "cmVmd<a59>", { mixed: true }],
   ["circleci-personal-token", "circleci", "CCIPAT_<a22>_<h40>"],
   ["circleci-project-token", "circleci", "CCIPRJ_<a22>_<h40>"],
   ["buildkite-agent-token", "buildkite", "bkct_<w40-140>"],
@@ -146,7 +159,7 @@ export const FORMATS: readonly FormatRow[] = [
   ["fly-access-token", "fly", "fm2_<B100-4096>"],
   ["vercel-access-token", "vercel", "vcp_<a56>"],
   ["netlify-access-token", "netlify", "nfp_<a36>"],
-  ["render-api-key", "render", "rnd_<a28-32>", "render"],
+  ["render-api-key", "render", "rnd_<a28-32>", { near: "render" }],
   ["railway-token", "railway", "rw_Fe26.2**<w60-300>"],
   ["scalingo-api-token", "scalingo", "tk-us-<w48>"],
   ["alibaba-access-key-id", "alibaba", "LTAI<a17-20>"],
@@ -162,17 +175,17 @@ export const FORMATS: readonly FormatRow[] = [
   ["hashicorp-vault-token", "vault", "hvs.<w90-120>"],
   ["hashicorp-vault-batch-token", "vault", "hvb.<w130-300>"],
   ["hashicorp-vault-recovery-token", "vault", "hvr.<w90-300>"],
-  ["hashicorp-vault-legacy-token", "vault", "s.<a24>"],
+  ["hashicorp-vault-legacy-token", "vault", "s.<a24>", { mixed: true }],
   ["terraform-cloud-token", "terraform", "<a14>.atlasv1.<g60-70>"],
   ["doppler-token", "doppler", "dp.pt.<a43>"],
   ["doppler-service-token", "doppler", "dp.st.<w0-35>.<a43>"],
   ["doppler-cli-token", "doppler", "dp.ct.<a43>"],
   ["doppler-scim-token", "doppler", "dp.scim.<a43>"],
-  ["infisical-token", "infisical", "st.<h24>.<h32>.<h32>", "infisical"],
+  ["infisical-token", "infisical", "st.<h24>.<h32>.<h32>", { near: "infisical" }],
   ["1password-secret-key", "1password", "A3-<u6>-<u11>-<u5>-<u5>-<u5>"],
   ["1password-secret-key", "1password", "A3-<u6>-<u6>-<u5>-<u5>-<u5>-<u5>"],
   ["1password-service-token", "1password", "ops_eyJ<B250-4096>"],
-  ["age-secret-key", "age", "AGE-SECRET-KEY-1<u58>"],
+  ["age-secret-key", "age", "AGE-SECRET-KEY-1<u58>", { check: bech32 }],
   ["databricks-token", "databricks", "dapi<h32>"],
   ["databricks-token", "databricks", "dapi<h32>-<d1>"],
   ["planetscale-password", "planetscale", "pscale_pw_<T32-64>"],
@@ -190,13 +203,13 @@ export const FORMATS: readonly FormatRow[] = [
   ["dbt-service-token", "dbt", "dbtc_<w38-48>"],
   ["harness-api-key", "harness", "pat.<w22>.<a24>.<a20>"],
   ["harness-service-key", "harness", "sat.<w22>.<a24>.<a20>"],
-  ["octopus-api-key", "octopus", "API-<u26>"],
-  ["infracost-api-token", "infracost", "ico-<a32>"],
+  ["octopus-api-key", "octopus", "API-<u26>", { mixed: true }],
+  ["infracost-api-token", "infracost", "ico-<a32>", { mixed: true }],
   ["authress-access-key", "authress", "sc_<l5-30>.<l4-6>.acc_<w10-32>.<B30-120>"],
   ["authress-access-key", "authress", "sc_<l5-30>.<l4-6>.acc-<w10-32>.<B30-120>"],
   // Watching
   ["grafana-api-key", "grafana", "eyJrIjoi<a70-400>"],
-  ["grafana-cloud-token", "grafana", "glc_<b32-400>"],
+  ["grafana-cloud-token", "grafana", "glc_<b32-400>", { mixed: true }],
   ["grafana-service-token", "grafana", "glsa_<a32>_<x8>"],
   ["dynatrace-token", "dynatrace", "dt0c01.<a24>.<a64>"],
   ["dynatrace-token", "dynatrace", "dt0s01.<a24>.<a64>"],
@@ -224,8 +237,8 @@ export const FORMATS: readonly FormatRow[] = [
   ["slack-legacy-token", "slack", "xoxp-<d6-13>-<d6-13>-<d6-13>-<x10-64>"],
   ["slack-legacy-token", "slack", "xoxs-<d6-13>-<d6-13>-<d6-13>-<x10-64>"],
   ["slack-legacy-token", "slack", "xoxo-<d6-13>-<d6-13>-<d6-13>-<x10-64>"],
-  ["slack-workspace-token", "slack", "xoxa-<w18-100>"],
-  ["slack-workspace-token", "slack", "xoxr-<w18-100>"],
+  ["slack-workspace-token", "slack", "xoxa-<w18-100>", { mixed: true }],
+  ["slack-workspace-token", "slack", "xoxr-<w18-100>", { mixed: true }],
   ["slack-cookie-token", "slack", "xoxc-<w40-160>"],
   ["slack-session-cookie", "slack", "xoxd-<t60-300>"],
   ["slack-config-token", "slack", "xoxe.xoxp-<d1>-<a160-170>"],
@@ -240,7 +253,7 @@ export const FORMATS: readonly FormatRow[] = [
   ["slack-workflow", "slack", "hooks.slack.com/workflows/T<a8-12>/A<a8-12>/<d15-20>/<a22-26>"],
   ["discord-webhook", "discord", "discord.com/api/webhooks/<d17-20>/<w60-80>"],
   ["discord-webhook", "discord", "discordapp.com/api/webhooks/<d17-20>/<w60-80>"],
-  ["telegram-bot-token", "telegram", "bot<d8-10>:<w35>"],
+  ["telegram-bot-token", "telegram", "bot<d8-10>:<w35>", { mixed: true }],
   ["twilio-api-key", "twilio", "SK<x32>"],
   ["twilio-account-sid", "twilio", "AC<x32>"],
   ["sendgrid-api-key", "sendgrid", "SG.<g22>.<g43>"],
@@ -262,13 +275,13 @@ export const FORMATS: readonly FormatRow[] = [
   ["stripe-restricted-key", "stripe", "rk_test_<a10-250>"],
   ["stripe-restricted-key", "stripe", "rk_prod_<a10-250>"],
   ["stripe-webhook-secret", "stripe", "whsec_<B24-80>"],
-  ["square-access-token", "square", "EAAA<w22-60>"],
+  ["square-access-token", "square", "EAAA<w22-60>", { mixed: true }],
   ["square-application-secret", "square", "sq0csp-<w43>"],
   ["square-application-secret", "square", "sq0csp-<p20-44>"],
-  ["square-access-token", "square", "sq0atp-<w22-60>"],
+  ["square-access-token", "square", "sq0atp-<w22-60>", { mixed: true }],
   ["paypal-braintree-token", "braintree", "access_token$production$<l16>$<h32>"],
   ["paypal-braintree-token", "braintree", "access_token$sandbox$<l16>$<h32>"],
-  ["adyen-api-key", "adyen", "AQE<b100-300>", "adyen"],
+  ["adyen-api-key", "adyen", "AQE<b100-300>", { near: "adyen" }],
   ["plaid-access-token", "plaid", "access-<s7-11>-<h8>-<h4>-<h4>-<h4>-<h12>"],
   ["flutterwave-public-key", "flutterwave", "FLWPUBK_TEST-<h32>-X"],
   ["flutterwave-secret-key", "flutterwave", "FLWSECK_TEST-<h32>-X"],
@@ -297,8 +310,8 @@ export const FORMATS: readonly FormatRow[] = [
   // Work
   ["linear-api-key", "linear", "lin_api_<a40>"],
   ["linear-oauth-token", "linear", "lin_oauth_<a60-80>"],
-  ["notion-token", "notion", "ntn_<d11><a35>"],
-  ["notion-token", "notion", "secret_<a43>"],
+  ["notion-token", "notion", "ntn_<d11><a35>", { mixed: true }],
+  ["notion-token", "notion", "secret_<a43>", { mixed: true }],
   ["airtable-personal-token", "airtable", "pat<a14>.<h64>"],
   ["hubspot-token", "hubspot", "pat-na1-<x8>-<x4>-<x4>-<x4>-<x12>"],
   ["hubspot-token", "hubspot", "pat-eu1-<x8>-<x4>-<x4>-<x4>-<x12>"],
@@ -328,5 +341,5 @@ export const FORMATS: readonly FormatRow[] = [
   ["dropbox-token", "dropbox", "sl.<w130-1000>"],
   ["dropbox-token", "dropbox", "sl.u.<w130-1500>"],
   ["clerk-secret-key", "clerk", "sk_live_<a40-50>"],
-  ["workos-key", "workos", "sk_live_<B60-160>", "workos"],
+  ["workos-key", "workos", "sk_live_<B60-160>", { near: "workos" }],
 ];

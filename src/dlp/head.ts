@@ -1,4 +1,6 @@
 /** Host, path, query, headers and trailers. Credentials have been replaced by what they are: those are judged by issuer. */
+
+import { finish } from "../content/finish.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import type { Detectors } from "./dlp.ts";
 import { type DlpFinding, VECTORS } from "./finding.ts";
@@ -161,7 +163,7 @@ function scanned(value: string, { where, host, escaped }: HeadText, detectors: D
     reading.release();
   }
   const findings =
-    hits.length === 0 ? [] : finished(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false, room }));
+    hits.length === 0 ? [] : finish(findingsOf(hits, bytes, detectors, { where, host, tokenRequest: false, room }));
   release(sink);
   return findings;
 }
@@ -178,10 +180,3 @@ function scanInto(sink: Sink, bytes: Uint8Array, detectors: Detectors): void {
 const reading = new Reading();
 const scratch = new Uint8Array(1024);
 const room = (): boolean => true;
-
-function finished<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
-}

@@ -29,8 +29,6 @@ const CLASSES = {
   K: "A-Za-z0-9_+/=.~-",
 } as const;
 
-export type ClassName = keyof typeof CLASSES;
-
 const classes = new Map<string, ByteClass>();
 for (const [name, ranges] of Object.entries(CLASSES)) {
   const has = new Uint8Array(256);

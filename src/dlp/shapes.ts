@@ -8,6 +8,9 @@ const TELEGRAM = secretRule("telegram-bot-token", "telegram", "what looks like a
 const FACEBOOK = secretRule("facebook-app-token", "facebook", "what looks like a credential of facebook (app token)");
 const DISCORD = secretRule("discord-bot-token", "discord", "what looks like a credential of discord (bot token)");
 
+/** Of what is told here. */
+export const SHAPE_RULES: readonly Rule[] = [TELEGRAM, FACEBOOK, DISCORD];
+
 const DOT = 0x2e;
 
 /** A run of token characters from `start` to `end`. */

@@ -1,9 +1,8 @@
 /** Vendors' keys: every row of formats.ts, and JSON web tokens. */
 import { ascii, beginsAt, KIND, latin1, lowered, WORD } from "./bytes.ts";
-import { bech32, crc32Base62 } from "./checks.ts";
 import { base64Into } from "./decodings.ts";
 import { Format, standsAt } from "./format.ts";
-import { FORMATS } from "./formats.ts";
+import { FORMATS, type Telling } from "./formats.ts";
 import { isPlaceholder } from "./placeholder.ts";
 import { secretRule } from "./rule.ts";
 import { type ByteClass, byteClass } from "./runs.ts";
@@ -22,31 +21,6 @@ export interface Detector extends Anchor {
 const NEAR = 96;
 /** Of a long one the beginning tells whether it is an example. */
 const MAX_JUDGED = 512;
-/** Checksums prove a key; a wrong one does not disprove it, as vendors have changed theirs before. */
-const CHECKS: Readonly<Record<string, (text: string) => boolean>> = {
-  "github-personal-token": (text) => crc32Base62(text.slice(4, 34), text.slice(34)),
-  "github-oauth-token": (text) => crc32Base62(text.slice(4, 34), text.slice(34)),
-  "github-user-token": (text) => crc32Base62(text.slice(4, 34), text.slice(34)),
-  "github-server-token": (text) => crc32Base62(text.slice(4, 34), text.slice(34)),
-  "npm-access-token": (text) => crc32Base62(text.slice(4, 34), text.slice(34)),
-  "age-secret-key": bech32,
-};
-/** Shapes that words have too: the letters have to be mixed. */
-const MIXED = new Set([
-  "hashicorp-vault-legacy-token",
-  "artifactory-reference-token",
-  "square-access-token",
-  "grafana-cloud-token",
-  "notion-token",
-  "infracost-api-token",
-  "octopus-api-key",
-  "replicate-api-token",
-  "slack-workspace-token",
-  "google-api-key",
-  "openai-api-key",
-  "telegram-bot-token",
-]);
-
 /** A row of formats.ts, ready to be looked for. */
 interface Key {
   readonly format: Format;
@@ -56,20 +30,21 @@ interface Key {
 }
 
 const ROWS_A_STEP = 40;
+const NOTHING_ELSE: Telling = {};
 
 /** One detector a literal: what begins alike is looked for together. Yields after a fraction of a millisecond. */
 export function* vendorKeys(): Generator<void, Detector[]> {
   const groups = new Map<string, Key[]>();
   let rows = 0;
-  for (const [name, issuer, spec, near] of FORMATS) {
+  for (const [name, issuer, spec, { near, mixed = false, check = null } = NOTHING_ELSE] of FORMATS) {
     if (++rows % ROWS_A_STEP === 0) yield;
     const rule = secretRule(name, issuer, `what looks like a credential of ${issuer} (${name})`);
     const format = new Format(rule, spec);
     const key: Key = {
       format,
-      mixed: MIXED.has(name),
+      mixed,
       near: near === undefined ? null : ascii(near),
-      check: CHECKS[name] ?? null,
+      check,
     };
     const literal = `${String.fromCharCode(...format.anchor)}${format.lead > 0 ? "\n" : ""}`;
     const group = groups.get(literal);

@@ -7,6 +7,7 @@
  */
 import { calledInternalUrls } from "../content/called-urls.ts";
 import { type Facts, factsOf } from "../content/facts.ts";
+import { finish } from "../content/finish.ts";
 import {
   type Budget,
   INSPECTORS,
@@ -313,11 +314,4 @@ const LEFT = {
 
 function asksFacts(program: Program | null): boolean {
   return program !== null && program.rules.length > 0;
-}
-
-function finish<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
 }

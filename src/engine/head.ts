@@ -1,11 +1,8 @@
 /** What of a question's head is text that a model may come to read: path, query, field values, and trailers. */
-import { type Inspection, type Inspector, WHOLE_BYTES } from "../detect/inspect.ts";
+import { type Inspection, type Inspector, OVERLAP, WHOLE_BYTES } from "../detect/inspect.ts";
 import type { Unread } from "../dlp/dlp.ts";
 import { SHORT_VALUE } from "../model/egress.ts";
 import type { Field, Question } from "../model/question.ts";
-
-/** What a text that is inspected in several parts repeats of the one before. */
-const OVERLAP = 8 * 1024;
 
 export type { Unread };
 

@@ -1,7 +1,8 @@
 /** What a policy makes of findings: enforced, only watched, or not looked at. Compiled once with the program. */
+import { LEARNED } from "../detect/vectors.ts";
 import { compileDlp, DEFAULT_MODES, type Dlp, type DlpFinding, type DlpSettings, type Mode } from "../dlp/dlp.ts";
 import type { DlpClass } from "../dlp/rule.ts";
-import type { Finding, Severity } from "../model/finding.ts";
+import { type Finding, SEVERITIES } from "../model/finding.ts";
 import { dlpPolicyOf } from "../policy/dlp-settings.ts";
 import type { Program } from "../policy/program.ts";
 import type { DetectSection } from "../policy/schema.ts";
@@ -20,10 +21,6 @@ export interface Profile {
   /** Of a finding of secrets, personal data and the like. */
   data(finding: DlpFinding): Action;
 }
-
-const SEVERITY: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 };
-/** A likeness is no phrase: its mode is said apart. */
-const LEARNED = "712";
 
 /** Throws Fault `policy_invalid` for settings that cannot be obeyed. */
 export function profileOf(program: Program | null): Profile {
@@ -52,11 +49,12 @@ function findsShort(
 function attackAction(detect: DetectSection, { vector, name, severity }: Finding): Action {
   const said = detect.vectors?.[vector] ?? detect.vectors?.[name];
   const own = typeof said === "string" ? { mode: said } : (said ?? {});
+  // A likeness is no phrase: its mode is said apart.
   const learned = vector === LEARNED ? detect.classifier?.mode : undefined;
   const mode = own.mode ?? learned ?? detect.mode ?? "enforce";
   if (mode === "off") return "ignore";
   const threshold = own.threshold ?? detect.threshold ?? "low";
-  if (SEVERITY[severity] < SEVERITY[threshold]) return "note";
+  if (SEVERITIES.indexOf(severity) < SEVERITIES.indexOf(threshold)) return "note";
   return mode === "shadow" ? "watch" : "enforce";
 }
 

@@ -1,4 +1,5 @@
 import type { Finding } from "../model/finding.ts";
+import { VERDICT_RANK } from "../policy/verdict-rank.ts";
 
 export type RulingVerdict = "allow" | "sanitize" | "approval_needed" | "deny";
 
@@ -26,11 +27,9 @@ export interface Ruling {
 
 export const MAX_FINDINGS = 64;
 
-const SEVERITY: Readonly<Record<RulingVerdict, number>> = { allow: 0, sanitize: 1, approval_needed: 2, deny: 3 };
-
 /** True when `a` is the more severe: deny, approval_needed, sanitize, allow. */
 export function outranks(a: RulingVerdict, b: RulingVerdict): boolean {
-  return SEVERITY[a] > SEVERITY[b];
+  return VERDICT_RANK[a] > VERDICT_RANK[b];
 }
 
 const PLAIN = {

@@ -3,6 +3,7 @@ import type { Signer } from "../crypto/signature.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { CertificateDraft, Recovered } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { BLANK_DRAFT } from "./blank-draft.ts";
 import { type Sealed, seal } from "./certificate.ts";
 import { type ChainPoint, ZERO_HASH } from "./chain.ts";
 import { CommitQueue, unwritable } from "./commit-queue.ts";
@@ -291,25 +292,14 @@ function recoveryDraft(
     unwritten_hash: hashOfLines(kept, runtime),
   };
   return {
+    ...BLANK_DRAFT,
     verdict: "fail_closed",
-    would: null,
-    mode: "enforce",
     reason: `audit log recovered: ${tail.tornBytes} torn bytes, ${kept.length} certificates appended late, ${lost} lost`,
     matched_pillar: "114",
     matched_vector: "evidence_recovery",
     caller: "sidecar.evidence",
     latency_ms: 0,
-    content_hash: null,
-    content_bytes: null,
-    forwarded_hash: null,
     phase: "recovery",
-    parent: null,
-    rule: null,
-    policy_version: null,
-    attestation_hash: null,
-    agent: null,
-    addresses: null,
-    request: null,
     recovered,
   };
 }

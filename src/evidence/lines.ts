@@ -1,3 +1,5 @@
+import { concat } from "../wire/concat.ts";
+
 /** Part or all of a line that is no text: invalid UTF-8, or longer than any line may be. */
 export interface Damaged {
   readonly bytes: Uint8Array;
@@ -85,16 +87,4 @@ function decodeOneByOne(bytes: Uint8Array, into: (string | Damaged)[]): void {
     }
     from = to + 1;
   }
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

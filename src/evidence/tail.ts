@@ -1,4 +1,5 @@
 import type { Runtime } from "../runtime/contract.ts";
+import { concat } from "../wire/concat.ts";
 
 /** What an append-only log of lines ends with. */
 export interface Tail<T> {
@@ -93,7 +94,7 @@ class TailScan<T> {
 
   #finish(newline: boolean): void {
     const tooLong = this.#lineBytes > MAX_LINE;
-    const bytes = joined(this.#line);
+    const bytes = concat(this.#line);
     this.#line = [];
     this.#lineBytes = 0;
     // Behind damage only a link counts: a loose line there would leave a hole in what the next recovery has to cover.
@@ -124,16 +125,4 @@ class TailScan<T> {
     this.#torn.update(bytes);
     this.#tornBytes += bytes.length;
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

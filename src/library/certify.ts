@@ -6,23 +6,6 @@ import { Finished } from "../evidence/finished.ts";
 import type { Algorithm, Certificate, CertificateDraft } from "../model/certificate.ts";
 import { readSigner, type SigningKey } from "./keys.ts";
 
-/** What is the same in every certificate of the library. */
-export const BLANK_DRAFT = {
-  would: null,
-  mode: "enforce",
-  content_hash: null,
-  content_bytes: null,
-  forwarded_hash: null,
-  phase: "request",
-  parent: null,
-  rule: null,
-  policy_version: null,
-  attestation_hash: null,
-  agent: null,
-  addresses: null,
-  request: null,
-} as const satisfies Partial<CertificateDraft>;
-
 export interface Signed {
   /** Frozen, all through. */
   readonly certificate: Certificate;

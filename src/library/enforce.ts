@@ -1,7 +1,8 @@
 /** Fail-closed execution: work that is inspected first, bounded in time, and gives a result only with its proof. */
 import { Fault } from "../errors.ts";
+import { BLANK_DRAFT } from "../evidence/blank-draft.ts";
 import type { Certificate, CertificateDraft } from "../model/certificate.ts";
-import { BLANK_DRAFT, Certifier, type Signed } from "./certify.ts";
+import { Certifier, type Signed } from "./certify.ts";
 import { contentBytes, contentHash, inspectContent } from "./content.ts";
 import { FailClosedError } from "./fail-closed-error.ts";
 import { tell } from "./outcome.ts";

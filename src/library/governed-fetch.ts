@@ -4,10 +4,11 @@
  */
 
 import { redactPath } from "../dlp/redact-path.ts";
+import { BLANK_DRAFT } from "../evidence/blank-draft.ts";
 import { block, type Decision, failClosed, permits } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
 import { answered, refusal } from "./answer.ts";
-import { BLANK_DRAFT, Certifier, type Signed } from "./certify.ts";
+import { Certifier, type Signed } from "./certify.ts";
 import { contentHash, sha256 } from "./content.ts";
 import { type Target, targetOf } from "./destination.ts";
 import { FailClosedError } from "./fail-closed-error.ts";

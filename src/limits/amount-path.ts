@@ -4,15 +4,10 @@ export type Path = readonly string[];
 const MAX_PARTS = 16;
 
 /** Reads `$.amount`, `$.order.items[*].price`, `$[*].sum`; null for anything else. */
-export function parsePath(text: string): Path | null {
+export function parseAmountPath(text: string): Path | null {
   if (text.length > 200 || !/^\$(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[\*\])+$/.test(text)) return null;
   const parts = [...text.matchAll(/\.([A-Za-z_][A-Za-z0-9_-]*)|\[\*\]/g)].map((match) => match[1] ?? "*");
   return parts.length > MAX_PARTS ? null : parts;
-}
-
-/** As it was written. */
-export function formatPath(path: Path): string {
-  return `$${path.map((part) => (part === "*" ? "[*]" : `.${part}`)).join("")}`;
 }
 
 /** The same place as forms name it: `order[amount]`. Null where a form has no fixed name for it. */

@@ -3,7 +3,6 @@
  * safe integer, so a sum of a million payments is exact, in Redis (whose scripts count in doubles) as in this process.
  */
 
-export const MICRO = 1_000_000;
 /** About nine thousand million units of a currency. */
 export const MAX_MICROS = Number.MAX_SAFE_INTEGER;
 

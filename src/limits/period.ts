@@ -18,9 +18,12 @@ const DAY = 86_400;
 /** 1970-01-01 was a Thursday. */
 const FIRST_MONDAY = 4 * DAY;
 
+/** One for the whole policy; its unit is the second group. */
+export const DURATION = /^([1-9][0-9]{0,5})(s|m|h|d|w)$/;
+
 /** Seconds of a duration such as `30s`, `5m`, `1h`, `1d`, `1w`; null when it is none. */
 export function durationSeconds(text: string): number | null {
-  const match = /^([1-9][0-9]{0,5})(s|m|h|d|w)$/.exec(text);
+  const match = DURATION.exec(text);
   return match === null ? null : Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 

@@ -3,7 +3,7 @@
  * a program of it.
  */
 import { z } from "zod";
-import { type Path, parsePath } from "./amount-path.ts";
+import { type Path, parseAmountPath } from "./amount-path.ts";
 import { scaled } from "./money.ts";
 import { durationSeconds, type Period, parsePeriod } from "./period.ts";
 
@@ -115,8 +115,8 @@ const spending = z.strictObject({
 const payment = z
   .strictObject({
     /** Where the amount is in a JSON or form body: `$.amount`, `$.items[*].price`. Several are added up. */
-    field: written<Path>(parsePath, "must be a path such as $.amount or $.items[*].price"),
-    currency_field: written<Path>(parsePath, "must be a path such as $.currency").optional(),
+    field: written<Path>(parseAmountPath, "must be a path such as $.amount or $.items[*].price"),
+    currency_field: written<Path>(parseAmountPath, "must be a path such as $.currency").optional(),
     currency: currency.default("USD"),
     /** How amounts are written: `minor` counts cents, `major` whole units. */
     unit: z.enum(["minor", "major"], { error: "must be minor (cents) or major (whole units)" }),
@@ -172,15 +172,3 @@ export const pricesSection = z
 
 export type LimitsSection = z.output<typeof limitsSection>;
 export type PricesSection = z.output<typeof pricesSection>;
-
-/** The keys of each map, for those who mistype one; "" is a limit. */
-export const LIMIT_KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": Object.keys(limit.shape),
-  match: Object.keys(match.shape),
-  rate: Object.keys(rate.shape),
-  bytes: ["max", "per"],
-  tokens: Object.keys(tokens.shape),
-  money: Object.keys(spending.shape),
-  payment: Object.keys(payment.shape),
-};
-export const PRICE_KEYS: readonly string[] = Object.keys(price.shape);

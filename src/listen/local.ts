@@ -3,6 +3,7 @@ import type { Responder } from "../model/exchange.ts";
 import { type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
 import type { MetricsSnapshot } from "../observe/metrics.ts";
 import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
+import { pathIn } from "../wire/target.ts";
 
 /** What is known of every process that shares the port. */
 export interface Vitals {
@@ -14,8 +15,7 @@ export interface Vitals {
 /** Answers requests made to the gateway itself: health for everybody, metrics for those who may use the proxy, else 404. */
 export function localAnswers(vitals: Vitals, mayUse: (address: string) => boolean) {
   return (method: string, target: string, responder: Responder, conn: Conn): void => {
-    const query = target.indexOf("?");
-    const path = query < 0 ? target : target.slice(0, query);
+    const path = pathIn(target);
     if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics") {
       const hint =
         "this is a sallyport gateway: use it as an HTTP proxy; /healthz, /readyz and /metrics are served here\n";

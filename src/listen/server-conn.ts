@@ -2,10 +2,11 @@ import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
 import type { Destination } from "../model/egress.ts";
 import type { Held, Taken } from "../model/exchange.ts";
+import { concat } from "../wire/concat.ts";
 import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.ts";
 import { Outbox } from "./_outbox.ts";
 import { refusal } from "./_refusal.ts";
-import { type BodyHolder, concat } from "./body.ts";
+import type { BodyHolder } from "./body.ts";
 import type { Door } from "./door.ts";
 import type { HeldShare, HeldWaiter } from "./held.ts";
 import { Intake } from "./intake.ts";
@@ -80,7 +81,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
   data(bytes: Uint8Array): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     if (this.#rest !== null || this.#stuck || (this.#state === "busy" && this.#parser.complete)) {
-      this.#rest = this.#rest === null ? bytes : concat([this.#rest, bytes], this.#rest.length + bytes.length);
+      this.#rest = this.#rest === null ? bytes : concat([this.#rest, bytes]);
       if (this.#rest.length > PIPELINE_BYTES) this.#pause();
       return;
     }

@@ -7,7 +7,10 @@ export type Verdict = "allow" | "sanitize" | "hold" | "block" | "fail_closed";
 /** How the deciding side was running (`mode` in docs/certificate.md). */
 export type Mode = "enforce" | "shadow" | "fail_open" | "degraded";
 
-/** The answer a refusal is given as; `null` goes with an allow. */
+/**
+ * The answer a refusal is given as; `null` goes with an allow. 407 is reserved for credentials of agents that are missing or
+ * bad: nobody checks any yet.
+ */
 export type RefusalStatus = 451 | 413 | 407 | 429 | 503 | 508;
 
 export interface Decision {

@@ -27,13 +27,16 @@ export interface Destination {
 export interface Principal {
   readonly address: string;
   readonly port: number;
-  /** Free-form agent identity the caller states, or null. Recorded, never trusted for a verdict. */
+  /**
+   * Free-form agent identity the caller states, or null. Nobody checks it: rules (`agents`) and limits (`per: [agent]`) tell agents
+   * apart by it, so it holds only among those who say the truth.
+   */
   readonly agent: string | null;
   /** The agent it acts for, as it states, or null. */
   readonly parentAgent: string | null;
 }
 
-/** What a certificate is about (`phase` in docs/certificate.md). */
+/** What a certificate is about (`phase` in docs/certificate.md). Reserved, made by nobody yet: message, response, approval. */
 export type Phase = "request" | "tunnel" | "message" | "response" | "approval" | "recovery";
 
 /**

@@ -1,5 +1,6 @@
-/** How bad it is when it is true. */
-export type Severity = "low" | "medium" | "high" | "critical";
+/** How bad it is when it is true; the worst last. */
+export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
+export type Severity = (typeof SEVERITIES)[number];
 
 /** One thing an inspection found, and where. Never holds what was found: text of a request stays in the request. */
 export interface Finding {

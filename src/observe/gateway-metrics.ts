@@ -4,6 +4,15 @@ import { Metrics } from "./metrics.ts";
 /** From half a millisecond to the minutes a model thinks. */
 const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600];
 
+/** Names that the status is made of, too. */
+export const NAMES = {
+  connections: "sallyport_connections",
+  tunnels: "sallyport_tunnels",
+  heldBytes: "sallyport_held_bytes",
+  rejected: "sallyport_rejected_total",
+  decisions: "sallyport_decisions_total",
+} as const;
+
 /** Every metric of the gateway; the one place where their names are. */
 export interface GatewayMetrics {
   readonly registry: Metrics;
@@ -59,7 +68,7 @@ export function gatewayMetrics(): GatewayMetrics {
   const latency = (name: string, help: string) => m.histogram(name, help, LATENCY_SECONDS).with();
   return {
     registry: m,
-    decisions: m.counter("sallyport_decisions_total", "Decisions by verdict.", {
+    decisions: m.counter(NAMES.decisions, "Decisions by verdict.", {
       labels: ["verdict", "pillar", "vector"],
       maxSeries: 256,
     }),
@@ -81,13 +90,13 @@ export function gatewayMetrics(): GatewayMetrics {
       labels: ["file"],
     }),
     answers: m.counter("sallyport_answers_total", "Answers given to clients.", { labels: ["status"], maxSeries: 128 }),
-    rejected: m.counter("sallyport_rejected_total", "Requests refused before a decision.", { labels: ["code"] }),
+    rejected: m.counter(NAMES.rejected, "Requests refused before a decision.", { labels: ["code"] }),
     decisionSeconds: latency("sallyport_decision_seconds", "Time a decision took, waiting for the client excluded."),
     requestSeconds: latency("sallyport_request_seconds", "Time from a request's head to the end of its answer."),
     bytes: m.counter("sallyport_bytes_total", "Body and tunnel bytes carried.", { labels: ["direction"] }),
-    connections: m.gauge("sallyport_connections", "Client connections open.", "sum").with(),
-    tunnels: m.gauge("sallyport_tunnels", "Tunnels and WebSockets open.", "sum").with(),
-    heldBytes: m.gauge("sallyport_held_bytes", "Body bytes held for inspection.", "sum").with(),
+    connections: m.gauge(NAMES.connections, "Client connections open.", "sum").with(),
+    tunnels: m.gauge(NAMES.tunnels, "Tunnels and WebSockets open.", "sum").with(),
+    heldBytes: m.gauge(NAMES.heldBytes, "Body bytes held for inspection.", "sum").with(),
     upstreamErrors: m.counter(
       "sallyport_upstream_errors_total",
       "Exchanges that were allowed and did not end well, by what ended them.",

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { KillOrder } from "../model/kill-order.ts";
+import { NAMES } from "./gateway-metrics.ts";
 import { type HealthSnapshot, standing } from "./health.ts";
 import type { MetricsSnapshot } from "./metrics.ts";
 
@@ -51,11 +52,11 @@ export function statusOf(
       problem: processes.find((one) => one.evidenceProblem !== null)?.evidenceProblem ?? null,
     },
     counts: {
-      connections: total(metrics, "sallyport_connections"),
-      tunnels: total(metrics, "sallyport_tunnels"),
-      held_bytes: total(metrics, "sallyport_held_bytes"),
-      rejected: total(metrics, "sallyport_rejected_total"),
-      decisions: byFirstLabel(metrics, "sallyport_decisions_total"),
+      connections: total(metrics, NAMES.connections),
+      tunnels: total(metrics, NAMES.tunnels),
+      held_bytes: total(metrics, NAMES.heldBytes),
+      rejected: total(metrics, NAMES.rejected),
+      decisions: byFirstLabel(metrics, NAMES.decisions),
     },
     processes: processes.map((one) => ({
       pid: one.pid,

@@ -1,6 +1,7 @@
 /** What every section of a policy file is made of. */
 import { z } from "zod";
-import { SEVERITIES } from "./_values.ts";
+import { DURATION } from "../limits/period.ts";
+import { SEVERITIES } from "../model/finding.ts";
 
 export const MAX_ENTRIES = 65_536;
 export const MAX_TEXT = 300;
@@ -35,8 +36,8 @@ export const count = (most: number = Number.MAX_SAFE_INTEGER) =>
 
 /** `30s`, `10m`, `12h`, `7d`. */
 export const duration = z
-  .string({ error: "must be a time such as 30s, 10m, 12h or 7d" })
-  .regex(/^[1-9][0-9]{0,5}(?:s|m|h|d)$/, "must be a time such as 30s, 10m, 12h or 7d");
+  .string({ error: "must be a time such as 30s, 10m, 12h, 7d or 2w" })
+  .regex(DURATION, "must be a time such as 30s, 10m, 12h, 7d or 2w");
 
 export const identifier = z
   .string({ error: "must be a name such as no-uploads" })

@@ -7,7 +7,7 @@ import type { Conditions, JsonTest } from "./_schema-when.ts";
 import { listOf } from "./_values.ts";
 import { textTest } from "./_when-head.ts";
 import { type Asked, NO, ofSome, SOME, type Truth, UNKNOWN, YES } from "./asked.ts";
-import { type Compiling, type Condition, saying } from "./condition.ts";
+import { type Compiling, type Condition, saying, sayRange } from "./condition.ts";
 import { compileGlob } from "./glob.ts";
 
 export function bodyConditions(when: Conditions, compiling: Compiling): Condition[] {
@@ -28,7 +28,7 @@ export function bodyConditions(when: Conditions, compiling: Compiling): Conditio
     const { min_bytes = 0, max_bytes = Number.POSITIVE_INFINITY } = when.body;
     made.push({
       name: "body",
-      says: `from ${min_bytes} to ${max_bytes} bytes`,
+      says: sayRange(when.body.min_bytes, when.body.max_bytes, " bytes"),
       tunnel: false,
       cost: 0,
       test({ question: { body }, known }) {
@@ -56,7 +56,7 @@ export function bodyConditions(when: Conditions, compiling: Compiling): Conditio
   if (when.tokens !== undefined) {
     const { min = 0, max = Number.POSITIVE_INFINITY } = when.tokens;
     made.push(
-      ofLlm("tokens", `from ${min} to ${max}`, ({ inputTokens }) =>
+      ofLlm("tokens", sayRange(when.tokens.min, when.tokens.max), ({ inputTokens }) =>
         inputTokens >= min && inputTokens <= max ? YES : NO,
       ),
     );

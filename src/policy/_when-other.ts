@@ -1,7 +1,9 @@
 /** Conditions on time, on what inspection found, and CEL. */
+
+import { SEVERITIES } from "../model/finding.ts";
 import { quote } from "../words/quote.ts";
 import type { Conditions, TimeWindow } from "./_schema-when.ts";
-import { listOf, SEVERITIES } from "./_values.ts";
+import { listOf } from "./_values.ts";
 import { type Asked, NO, ofSome, SOME, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { type Compiling, type Condition, saying } from "./condition.ts";
 import { engines } from "./engines.ts";

@@ -27,6 +27,12 @@ export interface Compiling {
   words(given: string | readonly string[] | undefined, path: readonly (string | number)[]): readonly string[];
 }
 
+/** How bounds are told to people, both of them included: `from 5 to 10`, `5 or more`, `at most 10`. `unit`: " bytes". */
+export function sayRange(min: number | undefined, max: number | undefined, unit = ""): string {
+  if (max === undefined) return min === undefined ? "any" : `${min}${unit} or more`;
+  return min === undefined ? `at most ${max}${unit}` : `from ${min} to ${max}${unit}`;
+}
+
 /** How a list is told to people. */
 export function saying(words: readonly (string | number | boolean | null)[]): string {
   const shown = words.slice(0, 6).map(String).join(", ");

@@ -7,6 +7,7 @@ import { counts, holds, whyUnsure } from "./holding.ts";
 import type { Layer, Program } from "./program.ts";
 import type { CompiledRule } from "./rule.ts";
 import { MAX_CONTROLS, type RuleVerdict } from "./schema.ts";
+import { VERDICT_RANK } from "./verdict-rank.ts";
 
 export interface MatchedRule {
   readonly rule: CompiledRule;
@@ -33,8 +34,6 @@ export interface PolicyRuling {
   /** Every rule that holds, those in shadow too, in the order of the files. */
   readonly matched: readonly MatchedRule[];
 }
-
-export const SEVERITY: Readonly<Record<RuleVerdict, number>> = { allow: 0, sanitize: 1, approval_needed: 2, deny: 3 };
 
 const NOTHING: readonly MatchedRule[] = [];
 const NO_CONTROLS: readonly string[] = [];
@@ -104,7 +103,7 @@ function conclude(layer: Layer, asked: Asked, matched: readonly MatchedRule[], s
   for (const each of matched) {
     if (!shadow && each.rule.mode === "shadow") continue;
     if (each.verdict === "allow") opened ??= each;
-    if (worst === null || SEVERITY[each.verdict] > SEVERITY[worst.verdict]) worst = each;
+    if (worst === null || VERDICT_RANK[each.verdict] > VERDICT_RANK[worst.verdict]) worst = each;
   }
   const controls = controlsOf(matched, worst, shadow);
   // A rule that redacts says how something may go, not that it may.

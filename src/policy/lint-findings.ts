@@ -1,5 +1,5 @@
 /** Names of findings that nothing finds: a rule on one never holds, and nobody is told. */
-import { VECTORS as ATTACKS } from "../detect/judge.ts";
+import { ASSEMBLED, VECTORS as ATTACKS } from "../detect/vectors.ts";
 import { VECTORS as DATA } from "../dlp/finding.ts";
 import { dlpNames } from "../dlp/finding-names.ts";
 import { nearest } from "../words/nearest.ts";
@@ -69,8 +69,8 @@ function knownBy(files: readonly ParsedPolicy[]): Readonly<Record<Asked, readonl
   ]);
   return {
     pillars: ["128", "CoreGuard"],
-    // 706 has no row: what was assembled is named by what it says.
-    vectors: [...Object.keys(ATTACKS), "706", ...Object.values(DATA)],
+    // Assembly has no row: what was put together is named by what it says.
+    vectors: [...Object.keys(ATTACKS), ASSEMBLED, ...Object.values(DATA)],
     names: [...Object.values(ATTACKS).map(({ name }) => name), ...dlpNames(), ...own.map(({ name }) => name)],
   };
 }

@@ -3,11 +3,11 @@ import { quote } from "../words/quote.ts";
 import type { Conditions, TimeWindow } from "./_schema-when.ts";
 import { listOf } from "./_values.ts";
 import { parseInstant, readHours } from "./_when-other.ts";
-import { SEVERITY } from "./evaluate.ts";
 import { parseHostPattern } from "./host-set.ts";
 import { unknownFindings } from "./lint-findings.ts";
 import type { Program } from "./program.ts";
 import type { CompiledRule } from "./rule.ts";
+import { VERDICT_RANK } from "./verdict-rank.ts";
 
 export type LintCode =
   | "shadowed"
@@ -156,7 +156,7 @@ function shadowed(program: Program): Warning[] {
     const found = rules.find((other) => {
       const { verdict, mode, exceptions, number } = other.rule;
       if (other === each || mode !== "enforce" || exceptions.length > 0) return false;
-      const severer = SEVERITY[verdict] - SEVERITY[rule.verdict];
+      const severer = VERDICT_RANK[verdict] - VERDICT_RANK[rule.verdict];
       if (severer < 0 || (severer === 0 && number > rule.number)) return false;
       return includes(other, each);
     });

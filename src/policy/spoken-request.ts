@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { issuerOf } from "../dlp/credential.ts";
 import type { Finding } from "../model/finding.ts";
+import { SEVERITIES } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import { normalizeHost } from "../wire/authority.ts";
+import { fromBase64 } from "../wire/base64.ts";
 import { count, many, strict } from "./_schema-parts.ts";
-import { SEVERITIES } from "./_values.ts";
 import { parseInstant } from "./_when-other.ts";
 
 const text = z.string({ error: "must be text: put it in quotes" });
@@ -172,14 +173,6 @@ export function questionOfJson(value: unknown, now: number): Question | string {
   if (named === null) return `host: ${JSON.stringify(host)} is not a host, or one that can be read in two ways`;
   const bytes =
     body === null ? null : typeof body === "string" ? new TextEncoder().encode(body) : fromBase64(body.base64);
-  if (typeof bytes === "string") return bytes;
+  if (body !== null && bytes === null) return "body.base64: is not base64";
   return { ...rest, host: named.host, literal: named.literal, body: bytes, at };
-}
-
-function fromBase64(text: string): Uint8Array | string {
-  try {
-    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-  } catch {
-    return "body.base64: is not base64";
-  }
 }

@@ -181,6 +181,19 @@ const TREES: readonly (readonly [ending: string, found: AddressClass])[] = [
   [".metadata.google.internal", "metadata"],
 ];
 
+/** Words anywhere, and of code: `metadata.google = key`. */
+const ALSO_WORDS: ReadonlySet<string> = new Set(["metadata", "instance-data", "metadata.google"]);
+
+function metadataIn(table: readonly (readonly [string, AddressClass])[]): string[] {
+  return table.flatMap(([text, found]) => (found === "metadata" ? [text] : []));
+}
+
+/** How a metadata service is called where no scheme stands before it: by an address, as a network with its length, or by a name. */
+export const METADATA: { readonly networks: readonly string[]; readonly names: readonly string[] } = {
+  networks: metadataIn([...FOUR, ...SIX]),
+  names: metadataIn([...NAMES]).filter((name) => !ALSO_WORDS.has(name)),
+};
+
 /** `name`: as `normalizeHost` answers it. Null: what it is decides its address. */
 export function classifyName(name: string): AddressClass | null {
   return NAMES.get(name) ?? TREES.find(([ending]) => name.endsWith(ending))?.[1] ?? null;

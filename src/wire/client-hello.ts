@@ -3,6 +3,7 @@
  * the server behind us reads the same bytes and must not find another name in them.
  */
 import { normalizeHost } from "./authority.ts";
+import { concat } from "./concat.ts";
 import { decodeBytes } from "./http1-chars.ts";
 
 export type HelloResult =
@@ -68,7 +69,7 @@ export function readClientHello(bytes: Uint8Array): HelloResult {
     }
     if (fragment.length < size) return { kind: "more", due: at };
   }
-  return readBody(new Reader(join(fragments, joined).subarray(4)));
+  return readBody(new Reader(concat(fragments, joined).subarray(4)));
 }
 
 function headerOf(fragments: readonly Uint8Array[]): number[] {
@@ -78,17 +79,6 @@ function headerOf(fragments: readonly Uint8Array[]): number[] {
     if (header.length === 4) break;
   }
   return header;
-}
-
-function join(fragments: readonly Uint8Array[], length: number): Uint8Array {
-  if (fragments.length === 1) return fragments[0] as Uint8Array;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const fragment of fragments) {
-    whole.set(fragment, at);
-    at += fragment.length;
-  }
-  return whole;
 }
 
 /** Reads big-endian fields; once something is missing `ok` is false for good and every answer is empty. */

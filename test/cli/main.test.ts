@@ -94,13 +94,17 @@ describe("the configuration is refused with 78", () => {
   });
 });
 
-test.each(COMMANDS.map((command) => command.name))("%s has --help on stdout", async (name) => {
-  const { code, stdout, stderr } = await sallyport(directory, [name, "--help"]);
-  expect(code).toBe(0);
-  expect(stderr).toBe("");
-  expect(stdout).toContain(`sallyport ${name}`);
-  expect((await sallyport(directory, ["help", name])).stdout).toBe(stdout);
-});
+test.each(COMMANDS.map(({ name, summary }) => [name, summary]))(
+  "%s has --help on stdout: %s",
+  async (name, summary) => {
+    const { code, stdout, stderr } = await sallyport(directory, [name, "--help"]);
+    expect(code).toBe(0);
+    expect(stderr).toBe("");
+    expect(stdout).toStartWith(`sallyport ${name}: ${summary}\n`);
+    expect(stdout).toContain(`usage: sallyport ${name}`);
+    expect((await sallyport(directory, ["help", name])).stdout).toBe(stdout);
+  },
+);
 
 test("help lists every command that exists", async () => {
   const { code, stdout } = await sallyport(directory, ["help"]);

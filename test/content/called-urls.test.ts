@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { calledInternalUrls } from "../../src/content/called-urls.ts";
 import { factsOf } from "../../src/content/facts.ts";
-import { payloadOf } from "../../src/content/payload.ts";
 import { questionOf } from "./_question.ts";
 
 function findings(body: unknown): string[] {
@@ -75,35 +74,5 @@ describe("calledInternalUrls", () => {
     expect(
       findings({ model: "m", messages: [{ role: "user", content: "why is http://localhost:3000 slow?" }] }),
     ).toEqual([]);
-  });
-});
-
-describe("payloadOf", () => {
-  const of = (text: string) => payloadOf(new TextEncoder().encode(text), 0, text.length);
-  const BASE64 = "aB3/".repeat(40);
-  test("data URLs and long base64", () => {
-    expect(of("DATA:Image/PNG;base64,AAAA")).toEqual({
-      kind: "data-url",
-      type: "image/png",
-      start: 22,
-      end: 26,
-      base64: true,
-    });
-    expect(of("data:,a%20b")).toMatchObject({ kind: "data-url", base64: false });
-    expect(of(`${BASE64}aa==`)).toMatchObject({ kind: "base64", end: 164 });
-  });
-  test("nothing else", () => {
-    for (const text of [
-      "",
-      "data:",
-      "aGVsbG8=",
-      "a".repeat(500),
-      "0123456789abcdef".repeat(20),
-      `${BASE64} x`,
-      `${BASE64}=a`,
-      `${BASE64}===`,
-    ]) {
-      expect(of(text)).toBeNull();
-    }
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { outcomeOf, readUrls, SSRF_CORPUS, ssrfRows } from "../../scripts/eval/ssrf.ts";
 import { findInternalUrls, internalUrlFinding } from "../../src/content/internal-urls.ts";
+import { classifyName, METADATA } from "../../src/wire/address-class.ts";
 import { testUnless } from "../_skip.ts";
 
 const found = (text: string) => findInternalUrls(text).map((each) => each.found);
@@ -71,8 +72,28 @@ describe("findInternalUrls finds", () => {
   });
 });
 
+describe("a metadata service is found without a scheme before it", () => {
+  const places = METADATA.networks.map((network) => network.replace(/^(.*)::\/32$/, "$1::254").replace(/\/\d+$/, ""));
+  const asked = [...places, ...METADATA.names, "fd00:ec2::23", "FD00:EC2:0:0:0:0:0:254", "Metadata.Goog"];
+  test.each(asked)("%s", (place) => {
+    const text = `curl -s ${place}/latest`;
+    const [url, ...more] = findInternalUrls(text);
+    expect([url?.found, text.slice(url?.start, url?.end), more]).toEqual(["metadata", place, []]);
+  });
+
+  test("all that the guard of addresses knows", () => {
+    for (const place of ["169.254.170.23", "169.254.42.42", "168.63.129.16", "100.100.100.200", "fd00:ec2::254"])
+      expect(asked).toContain(place);
+    for (const name of METADATA.names) expect(classifyName(name)).toBe("metadata");
+  });
+});
+
 describe("findInternalUrls lets be", () => {
   const CASES = [
+    "config.metadata.google = key; metadata.google = key; metadata.goog_id = 1",
+    "1169.254.42.42 or 168.63.129.160 or 192.0.0.1",
+    "fd00:ec:2::254 and fd00:ec20::1",
+    "the metadata of an instance-data file",
     "https://example.com/a?b=10.0.0.1",
     "https://8.8.8.8/dns-query",
     "http://134744072/",

@@ -1,6 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { judge, prepareJudge, VECTORS } from "../../src/detect/judge.ts";
+import { readFileSync } from "node:fs";
+import { ASKED_RULES } from "../../src/detect/asked-rules.ts";
+import { askedElsewhere } from "../../src/detect/elsewhere-asked.ts";
+import { judge, prepareJudge } from "../../src/detect/judge.ts";
 import { readLetters } from "../../src/detect/letters.ts";
+import { LINE_RULES } from "../../src/detect/line-rules.ts";
+import { PHRASE_RULES } from "../../src/detect/phrase-rules.ts";
+import { rulesElsewhere } from "../../src/detect/phrases-elsewhere.ts";
+import { PLANTED_RULES } from "../../src/detect/planted-rules.ts";
+import { TAMPERING_RULES } from "../../src/detect/tampering-rules.ts";
+import { ASSEMBLED, VECTORS } from "../../src/detect/vectors.ts";
 
 const encoder = new TextEncoder();
 
@@ -234,9 +243,24 @@ describe("judge", () => {
     }
   });
 
-  test("names every vector it can answer with", () => {
-    for (const [number, { name, reason }] of Object.entries(VECTORS)) {
-      expect(number).toMatch(/^7\d\d$/);
+  test("has a row for the vector of every rule, and the document has it too", () => {
+    const rules = [
+      ...PHRASE_RULES,
+      ...ASKED_RULES,
+      ...PLANTED_RULES,
+      ...TAMPERING_RULES,
+      ...LINE_RULES,
+      ...rulesElsewhere(),
+      ...askedElsewhere(),
+    ];
+    expect(rules.filter((rule) => VECTORS[rule.vector] === undefined)).toEqual([]);
+    const documented = readFileSync("docs/pillar128.md", "utf8").matchAll(
+      /^\| (7\d\d) \| ([a-z -]+) \| ([a-z ]+) \|/gm,
+    );
+    const rows = Object.entries(VECTORS).map(([number, { name, severity }]) => [number, name, severity]);
+    rows.push([ASSEMBLED, "symbolic assembly", "as found"]);
+    expect([...documented].map(([, ...cells]) => cells).sort()).toEqual(rows.sort());
+    for (const { name, reason } of Object.values(VECTORS)) {
       expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/);
       expect(reason).toStartWith("the content ");
     }

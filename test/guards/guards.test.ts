@@ -16,6 +16,9 @@ test("checkImports refuses every way up and sideways", () => {
     ["src/listen/forward.ts", 'import {\n  a,\n  b as c,\n} from "../decide/host.ts";'],
     ["src/policy/program.ts", 'import * as config from "../config/config.ts";'],
     ["src/enforce/dial.ts", 'import { x } from "../pipeline.ts";'],
+    ["src/enforce/dial.ts", 'import { x } from "../engine/engine.ts";'],
+    ["src/detect/inspect.ts", 'import { x } from "../content/json.ts";'],
+    ["src/engine/engine.ts", 'import { x } from "../limits/claims.ts";'],
     ["src/newroom/x.ts", ""],
   ];
   for (const [path, text] of refused) expect(imports(path, text), `${path} ${text}`).toHaveLength(1);

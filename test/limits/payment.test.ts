@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { parsePath } from "../../src/limits/amount-path.ts";
+import { parseAmountPath } from "../../src/limits/amount-path.ts";
 import { amountMicros, formatMicros, scaled } from "../../src/limits/money.ts";
 import { type PaymentRead, type PaymentTerms, readPayment } from "../../src/limits/payment.ts";
 
 function terms(field: string, rest: Partial<PaymentTerms> = {}): PaymentTerms {
-  const path = parsePath(field);
+  const path = parseAmountPath(field);
   if (path === null) throw new Error(`no path: ${field}`);
   return { field: path, currencyField: null, currency: "USD", unit: "major", ...rest };
 }
@@ -127,7 +127,7 @@ describe("amounts that are not plainly one amount are refused", () => {
     });
   }
   test("a currency in the query", () => {
-    const currencyField = parsePath("$.currency");
+    const currencyField = parseAmountPath("$.currency");
     const read = pay('{"amount":1,"currency":"USD"}', { currencyField }, "application/json", "currency=JPY");
     expect(vector(read)).toBe("payment_unreadable");
   });
@@ -164,7 +164,7 @@ describe("amounts that are not plainly one amount are refused", () => {
 });
 
 describe("currencies", () => {
-  const currencyField = parsePath("$.currency");
+  const currencyField = parseAmountPath("$.currency");
   test("another one is refused", () =>
     expect(vector(pay('{"amount":1,"currency":"EUR"}', { currencyField }))).toBe("payment_currency"));
   test("none is refused", () => expect(vector(pay('{"amount":1}', { currencyField }))).toBe("payment_currency"));
@@ -216,7 +216,7 @@ describe("money", () => {
 
 describe("paths", () => {
   for (const text of ["amount", "$", "$.", "$..a", "$.a[0]", "$['a']", `$${".a".repeat(17)}`]) {
-    test(`"${text}" is none`, () => expect(parsePath(text)).toBeNull());
+    test(`"${text}" is none`, () => expect(parseAmountPath(text)).toBeNull());
   }
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decisionAnswerSchema, limitWordSchema } from "../../src/decide/governance-schema.ts";
 import { LendingMemory } from "../../src/decide/limits-lending.ts";
-import type { OutcomeEnd, Settle } from "../../src/decide/outcome-schema.ts";
+import type { Outcome, Settle } from "../../src/decide/outcome-schema.ts";
 import { type Ruling, ruling } from "../../src/engine/ruling.ts";
 import { Fault } from "../../src/errors.ts";
 import type { Question } from "../../src/model/question.ts";
@@ -36,7 +36,7 @@ const asked = (change: Partial<Question> = {}) => {
   return { id: "q", question, inside: false, bytes: question.body?.length ?? 0 };
 };
 const FINE = ruling("allow", "fine", { ttlS: 60, policyVersion: "v1" });
-const ENDED: OutcomeEnd = { sent: true, status: 200, bytes_up: 10, bytes_down: 30, whole: true, usage: null };
+const ENDED: Outcome["ended"] = { sent: true, status: 200, bytes_up: 10, bytes_down: 30, whole: true, usage: null };
 
 function limiting(limits: unknown, store = new LendingMemory({ now: () => 0, monotonic: () => 0 }), key = "key") {
   const counted: string[] = [];
@@ -51,7 +51,7 @@ function limiting(limits: unknown, store = new LendingMemory({ now: () => 0, mon
   const compiled = program(limits);
   const rule = (tenant = "acme", about = asked(), ruled: Ruling = FINE) =>
     made.apply({ tenant, program: compiled }, about, ruled);
-  const settle = (settle: Settle | undefined, ended: OutcomeEnd | null = ENDED, tenant = "acme") =>
+  const settle = (settle: Settle | undefined, ended: Outcome["ended"] = ENDED, tenant = "acme") =>
     made.settle(tenant, [{ settle: settle?.token ?? "", ended }]);
   return { made, rule, settle, counted, failed };
 }

@@ -359,6 +359,7 @@ describe("the most severe wins", () => {
       "- { id: r, verdict: allow, ttl: 1h }\n- { id: s, verdict: allow, expires: 2026-03-04T12:00:30Z }",
       30,
     ],
+    ["a week, as in limits", "- { id: r, verdict: allow, ttl: 1w }", 604_800],
     ["it has times", "- { id: r, verdict: allow, ttl: 1h, when: { times: { hours: 11:00-13:00 } } }", 0],
     [
       "it has CEL of now",

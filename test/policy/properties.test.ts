@@ -3,9 +3,10 @@ import { parseDocument } from "yaml";
 import { factsOf } from "../../src/content/facts.ts";
 import type { Finding } from "../../src/model/finding.ts";
 import { Asked } from "../../src/policy/asked.ts";
-import { SEVERITY } from "../../src/policy/evaluate.ts";
+
 import { explain } from "../../src/policy/explain.ts";
 import { compilePolicy } from "../../src/policy/program.ts";
+import { VERDICT_RANK } from "../../src/policy/verdict-rank.ts";
 import { type Asking, ask, finding, json, policy, question } from "./_ask.ts";
 
 setDefaultTimeout(60_000);
@@ -94,9 +95,9 @@ describe("over random rules and questions", () => {
       const allowing = policy([...rules, randomRule(pick, "more", "allow")].join("\n"), rest);
       for (let i = 0; i < 20; i++) {
         const [asking, findings] = randomQuestion(pick);
-        const was = SEVERITY[ask(before, asking, findings).verdict];
-        expect(SEVERITY[ask(denying, asking, findings).verdict]).toBeGreaterThanOrEqual(was);
-        expect(SEVERITY[ask(allowing, asking, findings).verdict]).toBeLessThanOrEqual(Math.max(was, 1));
+        const was = VERDICT_RANK[ask(before, asking, findings).verdict];
+        expect(VERDICT_RANK[ask(denying, asking, findings).verdict]).toBeGreaterThanOrEqual(was);
+        expect(VERDICT_RANK[ask(allowing, asking, findings).verdict]).toBeLessThanOrEqual(Math.max(was, 1));
       }
     }
   });

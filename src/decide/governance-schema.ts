@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { MAX_FINDINGS } from "../engine/ruling.ts";
 import { SEVERITIES } from "../model/finding.ts";
-import { MAX_CONTROLS } from "../policy/schema.ts";
+import { MAX_CONTROLS } from "../policy/verdicts.ts";
 import { differsInCase } from "../wire/methods.ts";
 import { settleSchema } from "./outcome-schema.ts";
 

@@ -1,5 +1,5 @@
 import type { Finding } from "../model/finding.ts";
-import { VERDICT_RANK } from "../policy/verdict-rank.ts";
+import { VERDICT_RANK } from "../policy/verdicts.ts";
 
 export type RulingVerdict = "allow" | "sanitize" | "approval_needed" | "deny";
 

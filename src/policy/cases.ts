@@ -6,9 +6,10 @@ import { choice, many, strict } from "./_schema-parts.ts";
 import type { PolicySource } from "./document.ts";
 import { evaluateRules, type PolicyRuling } from "./evaluate.ts";
 import type { Program } from "./program.ts";
-import { MAX_CONTROLS, VERDICTS } from "./schema.ts";
+import { VERDICTS } from "./schema.ts";
 import { findingSchema, findingsOf, questionOf, requestSchema } from "./spoken-request.ts";
 import { readTree } from "./tree.ts";
+import { MAX_CONTROLS } from "./verdicts.ts";
 
 const text = z.string({ error: "must be text: put it in quotes" });
 const verdict = choice(VERDICTS);

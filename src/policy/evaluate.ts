@@ -6,8 +6,8 @@ import { Asked, NO, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { counts, holds, whyUnsure } from "./holding.ts";
 import type { Layer, Program } from "./program.ts";
 import type { CompiledRule } from "./rule.ts";
-import { MAX_CONTROLS, type RuleVerdict } from "./schema.ts";
-import { VERDICT_RANK } from "./verdict-rank.ts";
+import type { RuleVerdict } from "./schema.ts";
+import { MAX_CONTROLS, VERDICT_RANK } from "./verdicts.ts";
 
 export interface MatchedRule {
   readonly rule: CompiledRule;

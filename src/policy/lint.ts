@@ -7,7 +7,7 @@ import { parseHostPattern } from "./host-set.ts";
 import { unknownFindings } from "./lint-findings.ts";
 import type { Program } from "./program.ts";
 import type { CompiledRule } from "./rule.ts";
-import { VERDICT_RANK } from "./verdict-rank.ts";
+import { VERDICT_RANK } from "./verdicts.ts";
 
 export type LintCode =
   | "shadowed"

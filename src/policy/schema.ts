@@ -33,9 +33,6 @@ const control = z
     error: "must be LLM01 to LLM10, ASI01 to ASI10, or a control of your own such as PCI-3.4",
   });
 
-/** That one ruling may name. An answer of the decision API has room for no more. */
-export const MAX_CONTROLS = 64;
-
 const instant = word("a day or an instant such as 2026-01-31");
 
 export const ruleSchema = strict(

@@ -6,7 +6,7 @@ import { Asked } from "../../src/policy/asked.ts";
 
 import { explain } from "../../src/policy/explain.ts";
 import { compilePolicy } from "../../src/policy/program.ts";
-import { VERDICT_RANK } from "../../src/policy/verdict-rank.ts";
+import { VERDICT_RANK } from "../../src/policy/verdicts.ts";
 import { type Asking, ask, finding, json, policy, question } from "./_ask.ts";
 
 setDefaultTimeout(60_000);

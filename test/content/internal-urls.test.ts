@@ -4,6 +4,7 @@ import { outcomeOf, readUrls, SSRF_CORPUS, ssrfRows } from "../../scripts/eval/s
 import { findInternalUrls, internalUrlFinding } from "../../src/content/internal-urls.ts";
 import { classifyName, METADATA } from "../../src/wire/address-class.ts";
 import { testUnless } from "../_skip.ts";
+import { spentMs } from "../_spent.ts";
 
 const found = (text: string) => findInternalUrls(text).map((each) => each.found);
 
@@ -114,12 +115,12 @@ describe("findInternalUrls lets be", () => {
   for (const text of CASES) test(JSON.stringify(text), () => expect(found(text)).toEqual([]));
 
   test("long hostile texts, quickly", () => {
-    const started = performance.now();
+    const started = spentMs();
     for (const piece of ["http://", "http:/", "%3a", "http://a@", "http://1.", "[:", "http://%25"]) {
       findInternalUrls(piece.repeat(200_000 / piece.length));
     }
     // Linear takes tens of milliseconds, quadratic minutes.
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(spentMs() - started).toBeLessThan(5000);
   });
 });
 

@@ -12,6 +12,7 @@ import { type PolicyBundle, policyBundleSchema } from "../../src/decide/policy-b
 import { Log } from "../../src/observe/log.ts";
 import { Plane } from "../../src/plane/plane.ts";
 import { runtime } from "../../src/runtime/bun.ts";
+import { spentMs } from "../_spent.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-plane-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -184,10 +185,10 @@ describe("a decision", () => {
     const long = `${"harmless words, and many of them. ".repeat(60_000)}${ATTACK}`;
     const base64 = { encoding: "base64", data: Buffer.from(long).toString("base64") };
     let longest = 0;
-    let last = performance.now();
+    let last = spentMs();
     const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
+      longest = Math.max(longest, spentMs() - last);
+      last = spentMs();
     }, 1);
     for (const body of [{ data: long }, base64]) {
       expect(await decided(await post(withBody(body)))).toMatchObject({ decision: "deny", pillar: "128" });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type Facts, factsOf } from "../../src/content/facts.ts";
 import { evaluateRules } from "../../src/policy/evaluate.ts";
 import { evaluateHost } from "../../src/policy/evaluate-host.ts";
-import { MAX_CONTROLS } from "../../src/policy/schema.ts";
+import { MAX_CONTROLS } from "../../src/policy/verdicts.ts";
 import { type Asking, allows, ask, denies, finding, json, policy, question } from "./_ask.ts";
 
 describe("what cannot be told counts against the request", () => {

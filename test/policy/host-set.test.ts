@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { HostSet, parseHostPattern } from "../../src/policy/host-set.ts";
+import { spentMs } from "../_spent.ts";
 
 function set(...patterns: string[]): HostSet {
   const made = new HostSet();
@@ -85,9 +86,9 @@ describe("HostSet.match", () => {
   test("costs lookups per label, not per pattern", () => {
     const many = new HostSet();
     for (let i = 0; i < 100_000; i++) many.add({ kind: "tree", name: `h${i}.test`, port: 0 }, "r");
-    const started = performance.now();
+    const started = spentMs();
     for (let i = 0; i < 10_000; i++) many.match("a.b.c.example.test", 443, false);
     // A scan of the patterns would take minutes.
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(spentMs() - started).toBeLessThan(1000);
   });
 });

@@ -10,6 +10,9 @@ import { type Fingerprint, tellHeader } from "./credential-fields.ts";
 
 /** Fields beyond this many are read every time. */
 const MAX_FIELDS = 64;
+/** Bytes of lines that are remembered. */
+const MAX_LINES = 2048;
+const asked = new Uint8Array(MAX_LINES);
 
 /** The last head that was seen at one destination. Used for one request at a time, between two awaits. */
 export class HeadMemo {
@@ -22,6 +25,10 @@ export class HeadMemo {
   #path = "";
   #redacted = "";
   #quietPath: Engine | null = null;
+  /** The lines of the last head in which nothing was found, as they came. */
+  #lines: Uint8Array | null = null;
+  #linesSize = 0;
+  #linesEngine: Engine | null = null;
 
   constructor(fingerprint: Fingerprint) {
     this.#fingerprint = fingerprint;
@@ -51,7 +58,9 @@ export class HeadMemo {
   }
 
   /** Those that this engine has not read yet: `fields` as they are told, `raw` as names and values in turn. */
-  unread({ headers }: Egress, engine: Engine): { readonly fields: readonly Field[]; readonly raw: readonly string[] } {
+  unread(egress: Egress, engine: Engine): { readonly fields: readonly Field[]; readonly raw: readonly string[] } {
+    if (this.#isQuiet(egress, engine)) return NOTHING_UNREAD;
+    const { headers } = egress;
     let fields: Field[] | null = null;
     let raw: string[] | null = null;
     for (let i = 0, at = 0; i + 1 < headers.length; i += 2, at++) {
@@ -67,15 +76,32 @@ export class HeadMemo {
   }
 
   /** This engine has read this head, and found nothing in it. */
-  quiet({ path, headers }: Egress, engine: Engine): void {
-    this.pathOf(path);
+  quiet(egress: Egress, engine: Engine): void {
+    this.pathOf(egress.path);
     this.#quietPath = engine;
+    if (this.#isQuiet(egress, engine)) return;
+    const { headers, block } = egress;
     const count = Math.min(headers.length >> 1, MAX_FIELDS);
     for (let at = 0; at < count; at++) {
       // Another request may have been remembered while this one was read.
       const same = this.#names[at] === headers[2 * at] && this.#values[at] === headers[2 * at + 1];
       if (same) this.#quiet[at] = engine;
     }
+    if (block === null || block.size > MAX_LINES) return;
+    this.#lines ??= new Uint8Array(MAX_LINES);
+    block.copyTo(this.#lines, 0);
+    this.#linesSize = block.size;
+    this.#linesEngine = engine;
+  }
+
+  /** The same bytes as those of the last head that this engine found nothing in: they need not become strings. */
+  #isQuiet({ block }: Egress, engine: Engine): boolean {
+    const lines = this.#lines;
+    if (lines === null || block === null || block.size !== this.#linesSize || this.#linesEngine !== engine)
+      return false;
+    block.copyTo(asked, 0);
+    for (let i = 0; i < block.size; i++) if (asked[i] !== lines[i]) return false;
+    return true;
   }
 
   #tell(at: number, name: string, value: string): readonly Field[] {

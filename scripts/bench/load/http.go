@@ -53,7 +53,8 @@ func load(args []string) {
 	}
 	debug.SetGCPercent(-1)
 
-	body := bytes.Repeat([]byte("a"), *size)
+	// A prompt: what reads bodies costs by what is in them.
+	body := bytes.Repeat([]byte("Please list the three largest risks for the next year. "), *size/55+1)[:*size]
 	copy(body, `{"model":"bench","messages":[{"role":"user","content":"`)
 	copy(body[max(0, *size-4):], `"}]}`)
 	request := []byte(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\n"+

@@ -1,5 +1,7 @@
 import { factsOf } from "../content/facts.ts";
+import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
+import { readQuestion } from "../plane/question.ts";
 import { Asked } from "../policy/asked.ts";
 import { type ExplainedRule, type Explanation, explain, placeOfRule } from "../policy/explain.ts";
 import type { Program } from "../policy/program.ts";
@@ -24,7 +26,7 @@ const SPEC: CommandSpec = {
     { name: "tunnel", doc: "a CONNECT, of which only host and port are known" },
     { name: "at", value: "TIME", doc: "when, such as 2026-01-31T12:00:00Z" },
     { name: "finding", value: "VECTOR", repeat: true, doc: "what inspection found, such as dlp_personal:payment-card" },
-    { name: "question", value: "FILE", doc: "a question as JSON; - reads standard input" },
+    { name: "question", value: "FILE", doc: "a question as JSON (docs/policy.md); - reads standard input" },
     { name: "certificate", value: "FILE", doc: "a certificate, or an answer with one; - reads standard input" },
     { name: "findings", value: "FILE", doc: "findings.jsonl, which stands beside the audit log" },
     { name: "all", doc: "show every rule, not only those that were near" },
@@ -33,7 +35,8 @@ const SPEC: CommandSpec = {
   operands: [0, 1],
   notes: `
 POLICY is a file, a directory, or the name of a starting policy; without it EVE_PROXY_POLICY. Inspection is not run:
-say with --finding what it would have found. Exits 0 whatever the verdict.`,
+say with --finding what it would have found. A question is one of the decision API (docs/governance-api.md), or shorter,
+{"method": "GET", "host": "api.example.com", "port": 443}. Exits 0 whatever the verdict.`,
 };
 
 const MAX_INPUT = 16 * 1024 * 1024;
@@ -72,7 +75,9 @@ export async function policyExplain(runtime: Runtime, args: readonly string[]): 
 async function questionFrom(runtime: Runtime, parsed: Arguments): Promise<Question | string> {
   const file = parsed.value("question");
   if (file !== null) {
-    return questionOfJson(parseJson(await readText(runtime, file, MAX_INPUT), "the question"), runtime.now());
+    const text = await readText(runtime, file, MAX_INPUT);
+    const value = parseJson(text, "the question");
+    return isOfApi(value) ? questionOfApi(runtime, text) : questionOfJson(value, runtime.now());
   }
   const headers: Record<string, string[]> = {};
   for (const line of parsed.values("header")) {
@@ -100,6 +105,22 @@ async function questionFrom(runtime: Runtime, parsed: Arguments): Promise<Questi
     },
     runtime.now(),
   );
+}
+
+/** Only the question of the decision API says its version. */
+function isOfApi(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "v" in value;
+}
+
+/** Read as a plane reads it. A text says what is wrong. */
+async function questionOfApi(runtime: Runtime, text: string): Promise<Question | string> {
+  try {
+    const { monotonic: clock, now } = runtime;
+    return (await readQuestion(new TextEncoder().encode(text), { maxBody: MAX_INPUT, clock, now })).question;
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.code !== "governance_malformed") throw thrown;
+    return thrown.message;
+  }
 }
 
 function toText(program: Program, { ruling, rules }: Explanation, all: boolean): string {

@@ -116,6 +116,21 @@ describe("lint", () => {
   });
 });
 
+describe("lint, of what it is not for", () => {
+  test("cases are told to be cases, and by what they are run", async () => {
+    await writeFile(join(directory, "some.test.yaml"), "policy: p.yaml\ncases:\n  - { name: a }\n");
+    const { code, stdout, stderr } = await policy("lint", "some.test.yaml");
+    expect(code).toBe(78);
+    expect(stdout).toBe("some.test.yaml:1:1: is a file of cases, not a policy: run them with sallyport policy test\n");
+    expect(stderr).toContain("1 error, 0 warnings\n");
+  });
+
+  test("one rule is one rule", async () => {
+    const { stderr } = await policy("lint", "llm-only");
+    expect(stderr).toContain("0 errors, 0 warnings, 1 rule, sha256-");
+  });
+});
+
 describe("test", () => {
   const cases = (text: string) => writeFile(join(directory, "good/policy.test.yaml"), text);
 

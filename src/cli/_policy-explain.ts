@@ -10,6 +10,7 @@ import type { Runtime } from "../runtime/contract.ts";
 import { type Arguments, type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
 import { explainCertificate, indented } from "./_policy-certificate.ts";
 import { loadPolicy, parseJson, readText } from "./_policy-load.ts";
+import { notesOnFindings, notesOnLimits } from "./_policy-notes.ts";
 
 const SPEC: CommandSpec = {
   name: "policy explain",
@@ -68,7 +69,10 @@ export async function policyExplain(runtime: Runtime, args: readonly string[]): 
     }),
   );
   const explanation = explain(program, new Asked(question, factsOf(question), findings));
-  runtime.stdout(parsed.has("json") ? toJson(program, explanation) : toText(program, explanation, parsed.has("all")));
+  const { ruling } = explanation;
+  const notes = [...notesOnFindings(program, ruling, findings), ...(await notesOnLimits(program, ruling, question))];
+  const told = { program, explanation, notes };
+  runtime.stdout(parsed.has("json") ? toJson(told) : toText(told, parsed.has("all")));
   return EXIT.ok;
 }
 
@@ -123,7 +127,13 @@ async function questionOfApi(runtime: Runtime, text: string): Promise<Question |
   }
 }
 
-function toText(program: Program, { ruling, rules }: Explanation, all: boolean): string {
+interface Told {
+  readonly program: Program;
+  readonly explanation: Explanation;
+  readonly notes: readonly string[];
+}
+
+function toText({ program, explanation: { ruling, rules }, notes }: Told, all: boolean): string {
   const lines = [`${ruling.verdict}: ${ruling.reason}`, `  by ${ruling.rule}, policy ${program.version}`];
   const place = placeOfRule(program, ruling.rule);
   if (place !== null) lines.push(`  at ${place.at}`, ...indented(place.text, "    "));
@@ -132,6 +142,7 @@ function toText(program: Program, { ruling, rules }: Explanation, all: boolean):
   if (ruling.would !== null) {
     lines.push(`  without shadow: ${ruling.would.verdict} by ${ruling.would.rule}: ${ruling.would.reason}`);
   }
+  for (const note of notes) lines.push(`  note: ${note}`);
   const near = all ? rules : rules.filter(isNear).slice(0, MAX_NEAR);
   if (near.length > 0) lines.push("", "rules:");
   for (const each of near) lines.push(...ruleLines(each));
@@ -162,7 +173,7 @@ function ruleLines({ rule, counts, holds, conditions, aside }: ExplainedRule): s
   return lines;
 }
 
-function toJson(program: Program, { ruling, rules }: Explanation): string {
+function toJson({ program, explanation: { ruling, rules }, notes }: Told): string {
   const { matched, ...rest } = ruling;
   const shown = rules.map(({ rule, ...each }) => ({
     id: rule.id,
@@ -172,5 +183,5 @@ function toJson(program: Program, { ruling, rules }: Explanation): string {
     ...each,
   }));
   const names = matched.map(({ rule }) => rule.id);
-  return `${JSON.stringify({ policy_version: program.version, ...rest, matched: names, rules: shown }, null, 2)}\n`;
+  return `${JSON.stringify({ policy_version: program.version, ...rest, matched: names, notes, rules: shown }, null, 2)}\n`;
 }

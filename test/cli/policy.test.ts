@@ -188,6 +188,61 @@ cases:
   });
 });
 
+describe("what the rules alone do not decide is noted", () => {
+  const LIMITED = `version: 1
+default: allow
+dlp: { personal: sanitize, canaries: { values: [XK-canary-0001] } }
+detect: { vectors: { "703": shadow } }
+limits:
+  - { id: pay, match: { paths: [/pay] }, payment: { field: $.amount, unit: major, max_each: 5 } }
+  - { id: seen, mode: shadow, concurrency: 5 }
+`;
+  const note = (what: string) => `${what} of inspection, before the rules; that is not in this verdict`;
+  beforeAll(() => writeFile(join(directory, "limited.yaml"), LIMITED));
+
+  test("by explain: a finding that is a veto anyway, and a limit", async () => {
+    const explained = async (...args: string[]) =>
+      JSON.parse((await policy("explain", "limited.yaml", "--json", ...args)).stdout) as { notes: string[] };
+    const found = (...vectors: string[]) => vectors.flatMap((vector) => ["--finding", vector]);
+    const url = ["--url", "https://a.test/"];
+    const told = await explained(...url, ...found("dlp_canary:canary", "dlp_canary:canary", "701", "703", "dlp_nope"));
+    expect(told.notes).toEqual([note("dlp_canary is a veto"), note("701 is a veto")]);
+    expect((await explained(...url, ...found("dlp_personal", "dlp_health"))).notes).toEqual([
+      "dlp_personal is taken out by inspection, before the rules; that is not in this verdict",
+    ]);
+    const pay = ["--url", "https://a.test/pay", "--data", '{"amount": 9}'];
+    expect((await explained(...pay)).notes).toEqual(['limit "pay" matches; limits are not asked here']);
+    const { stdout } = await policy("explain", "limited.yaml", ...pay);
+    expect(stdout).toContain('\n  note: limit "pay" matches; limits are not asked here\n');
+    const denied = await policy("explain", "deny-by-default", ...url, "--finding", "dlp_secret", "--json");
+    expect(JSON.parse(denied.stdout)).toMatchObject({ verdict: "deny", notes: [] });
+  });
+
+  test("by test: of a case that fails both, of one that passes the veto", async () => {
+    await writeFile(
+      join(directory, "limited.test.yaml"),
+      `policy: limited.yaml
+cases:
+  - name: bait
+    request: { url: "https://a.test/pay", json: { amount: 9 } }
+    findings: [{ vector: dlp_canary }]
+    expect: deny
+  - name: bait goes
+    request: { url: "https://a.test/pay", json: { amount: 9 } }
+    findings: [{ vector: dlp_canary }]
+    expect: allow
+`,
+    );
+    const { code, stdout } = await policy("test", "limited.test.yaml");
+    expect(code).toBe(1);
+    expect(stdout).toBe(
+      "FAIL limited.test.yaml:3:5: bait\n  - verdict: deny\n  + verdict: allow\n    by default: allowed by policy\n" +
+        `    note: ${note("dlp_canary is a veto")}\n    note: limit "pay" matches; limits are not asked here\n` +
+        `limited.test.yaml:7:5: note: bait goes: ${note("dlp_canary is a veto")}\n`,
+    );
+  });
+});
+
 describe("explain", () => {
   test("says which rule won, where it stands, and what each condition found", async () => {
     const { code, stdout } = await policy("explain", "good", "--url", "https://api.openai.com/v1/files", "--data", "x");

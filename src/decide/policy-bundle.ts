@@ -85,7 +85,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       throw refusal(`cannot be fetched: ${messageOf(thrown)}`);
     }
     if (reply.status === 304 && current !== null) return current;
-    if (reply.status !== 200) throw refusal(`was answered with status ${reply.status}${hintTo(reply.status)}`);
+    if (reply.status !== 200) throw refusal(`was answered with status ${reply.status}`);
     const bundle = read(reply.body);
     if (ring !== null) {
       own(bundle);
@@ -141,7 +141,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     const { cachePath } = config;
     try {
       const info = await runtime.stat(cachePath);
-      if (info === null) throw new Fault("policy_invalid", `${unreachable}; none is kept at ${quote(cachePath)}`);
+      if (info === null) throw refusal(`${unreachable}; and none is kept at ${quote(cachePath)}`);
       if (info.directory || info.size > MAX_BYTES) throw refusal(`${quote(cachePath)} is no kept bundle`);
       const bundle = read(await runtime.readFile(cachePath));
       if (ring !== null) {
@@ -153,7 +153,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       return await compiled(bundle);
     } catch (thrown) {
       if (thrown instanceof Fault) throw thrown;
-      throw new Fault("policy_invalid", `${unreachable}; and ${quote(cachePath)} ${whyUnreadable(thrown)}`);
+      throw refusal(`${unreachable}; and ${quote(cachePath)} ${whyUnreadable(thrown)}`);
     }
   }
 
@@ -225,11 +225,6 @@ async function compiled({ version, files }: PolicyBundle): Promise<LoadedPolicy>
   const program = compilePolicy(files);
   if (program.version !== version) throw refusal("does not have the version it says");
   return { program, sources: files };
-}
-
-function hintTo(status: number): string {
-  if (status === 401 || status === 403) return ": see EVE_PROXY_GOVERNANCE_TOKEN";
-  return status === 404 ? ": see EVE_PROXY_POLICY_BUNDLE_URL, or give the tenant a policy" : "";
 }
 
 function refusal(why: string): Fault {

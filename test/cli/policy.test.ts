@@ -125,6 +125,16 @@ describe("lint, of what it is not for", () => {
     expect(stderr).toContain("1 error, 0 warnings\n");
   });
 
+  test("what tunnels go past is a note: no line of data, no warning, no other exit code", async () => {
+    const { code, stdout, stderr } = await policy("lint", "--strict", "good");
+    expect([code, stdout]).toEqual([0, ""]);
+    expect(stderr).toMatch(
+      /^sallyport policy lint: note: of a TLS tunnel .*: rules\.no-uploads does nothing there, and rules\.search lets none through; .*\n.*0 errors, 0 warnings, 2 rules/,
+    );
+    expect(JSON.parse((await policy("lint", "--json", "good")).stdout).notes).toHaveLength(1);
+    expect((await policy("lint", "llm-only")).stderr).not.toContain("note");
+  });
+
   test("one rule is one rule", async () => {
     const { stderr } = await policy("lint", "llm-only");
     expect(stderr).toContain("0 errors, 0 warnings, 1 rule, sha256-");

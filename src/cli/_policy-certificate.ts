@@ -124,7 +124,7 @@ async function textOf(runtime: Runtime, file: string): Promise<string> {
   if (info !== null && (info.directory || info.size > MAX_CERTIFICATE)) {
     throw new Fault(
       "usage",
-      `${quote(file)} is ${info.directory ? "a folder" : "longer than a certificate"}: ${oneLine(file)}`,
+      `${quote(file)} is ${info.directory ? "a folder" : "longer than a certificate"}: of an audit log give one line, ${oneLine(file)}`,
     );
   }
   return readText(runtime, file, MAX_CERTIFICATE);
@@ -132,7 +132,7 @@ async function textOf(runtime: Runtime, file: string): Promise<string> {
 
 function oneLine(file: string): string {
   const log = file === "-" || !file.endsWith(".jsonl") ? "audit/events.jsonl" : file;
-  return `of an audit log give one line, grep CERTIFICATE_ID ${log} | sallyport policy explain --certificate -`;
+  return `grep CERTIFICATE_ID ${log} | sallyport policy explain --certificate -`;
 }
 
 /** A certificate alone, its header, or the answer that came with it: its body, or head and body. */
@@ -151,7 +151,7 @@ function certificateIn(text: string, file: string): Certificate {
   }
   const lines = trimmed.split("\n").filter((line) => line.trim() !== "");
   if (lines.length > 1 && [lines[0], lines.at(-1)].some((line) => "certificate" in readCertificate(line ?? ""))) {
-    throw new Fault("usage", `${quote(file)} is an audit log: ${oneLine(file)}`);
+    throw new Fault("usage", `${quote(file)} is an audit log: give one line of it, ${oneLine(file)}`);
   }
   const outer = parseJson(trimmed, "the certificate");
   const inner = typeof outer === "object" && outer !== null && "certificate" in outer ? outer.certificate : null;

@@ -371,7 +371,7 @@ describe("explain --certificate", () => {
     await writeFile(join(directory, "head.txt"), "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     const grep = "grep CERTIFICATE_ID log.jsonl | sallyport policy explain --certificate -";
     const said = [
-      ["log.jsonl", `"log.jsonl" is an audit log: of an audit log give one line, ${grep}`],
+      ["log.jsonl", `"log.jsonl" is an audit log: give one line of it, ${grep}`],
       ["long.jsonl", '"long.jsonl" is longer than a certificate: of an audit log give one line, grep CERTIFICATE_ID'],
       ["good", '"good" is a folder: of an audit log give one line, grep CERTIFICATE_ID audit/events.jsonl'],
       ["head.txt", '"head.txt" begins with an HTTP head that has no X-EVE-Decision-Cert'],

@@ -38,12 +38,15 @@ function named(rules: readonly CompiledRule[]): string[] {
   return rules.map(({ name }) => name);
 }
 
-function limitsOf({ limits }: Program): string[] {
-  const blind = limits.limits.filter(
-    ({ tokens, money, payment, coversTunnels }) =>
-      tokens !== null || money !== null || payment !== null || !coversTunnels,
-  );
-  return blind.map(({ id }) => `limit ${quote(id)}`);
+/** Those that count what a tunnel hides, or look for it. */
+function limitsOf({ files }: Program): string[] {
+  return files
+    .flatMap(({ sections }) => sections?.limits ?? [])
+    .filter(({ tokens, money, payment, match: { methods, models, paths } }) => {
+      if (tokens !== undefined || money !== undefined || payment !== undefined) return true;
+      return models.length > 0 || paths.length > 0 || (methods.length > 0 && !methods.includes("CONNECT"));
+    })
+    .map(({ id }) => `limit ${quote(id)}`);
 }
 
 function lists({ dlp }: Program): string[] {

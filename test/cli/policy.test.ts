@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ const directory = await emptyDirectory();
 afterAll(() => rm(directory, { recursive: true }));
 
 const policy = (...args: string[]) => sallyport(directory, ["policy", ...args]);
+
+// Some start the program several times, on a machine that may have other work.
+setDefaultTimeout(60_000);
 
 const POLICY = `version: 1
 default: deny

@@ -44,7 +44,11 @@ function limitsOf({ files }: Program): string[] {
     .flatMap(({ sections }) => sections?.limits ?? [])
     .filter(({ tokens, money, payment, match: { methods, models, paths } }) => {
       if (tokens !== undefined || money !== undefined || payment !== undefined) return true;
-      return models.length > 0 || paths.length > 0 || (methods.length > 0 && !methods.includes("CONNECT"));
+      return (
+        models.length > 0 ||
+        paths.length > 0 ||
+        (methods.length > 0 && methods.every((method) => method.toUpperCase() !== "CONNECT"))
+      );
     })
     .map(({ id }) => `limit ${quote(id)}`);
 }

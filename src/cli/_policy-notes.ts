@@ -7,8 +7,9 @@ import { attackAction } from "../engine/profile.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import { dlpPolicyOf } from "../policy/dlp-settings.ts";
-import { type PolicyRuling, SEVERITY } from "../policy/evaluate.ts";
+import type { PolicyRuling } from "../policy/evaluate.ts";
 import type { Program } from "../policy/program.ts";
+import { VERDICT_RANK } from "../policy/verdicts.ts";
 import { quote } from "../words/quote.ts";
 
 /** Findings that inspection acts on by itself, more severely than the rules do; one line a vector. */
@@ -16,7 +17,7 @@ export function notesOnFindings(program: Program, ruling: PolicyRuling, findings
   const notes = new Set<string>();
   for (const finding of findings) {
     const does = actionOn(program, finding);
-    if (does === "enforce" && SEVERITY[ruling.verdict] < SEVERITY.deny) {
+    if (does === "enforce" && VERDICT_RANK[ruling.verdict] < VERDICT_RANK.deny) {
       notes.add(`${finding.vector} is a veto of inspection, before the rules; that is not in this verdict`);
     } else if (does === "sanitize" && ruling.verdict === "allow") {
       notes.add(`${finding.vector} is taken out by inspection, before the rules; that is not in this verdict`);
@@ -28,7 +29,7 @@ export function notesOnFindings(program: Program, ruling: PolicyRuling, findings
 /** Limits that would be asked after this verdict, one line each. */
 export async function notesOnLimits(program: Program, ruling: PolicyRuling, question: Question): Promise<string[]> {
   const { limits } = program;
-  if (limits.limits.length === 0 || SEVERITY[ruling.verdict] > SEVERITY.sanitize) return [];
+  if (limits.limits.length === 0 || VERDICT_RANK[ruling.verdict] > VERDICT_RANK.sanitize) return [];
   const source = {
     tenant: question.org,
     question,

@@ -2,7 +2,8 @@
 
 export const FOREWORD = `# What is detected, and what is not
 
-Made by \`npm run eval\`; not to be edited. The corpora are third-party collections that the project does not ship
+Made by \`npm run eval\`, which writes this page anew; not to be edited. To look without writing: \`npm run eval -- --quick\` (no model made
+anew); to write elsewhere: \`npm run eval -- --out FILE\`. The corpora are third-party collections that the project does not ship
 (\`SALLYPORT_CORPORA\` names their folder); rows are named by their ids, never quoted. [pillar128.md](pillar128.md) says what the
 vectors mean.
 

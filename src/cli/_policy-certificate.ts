@@ -9,7 +9,7 @@ import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { EXIT } from "./_args.ts";
 import { directoryOf, parseJson, readText } from "./_policy-load.ts";
-import { wordsOf } from "./_policy-words.ts";
+import { type Words, wordsOf } from "./_policy-words.ts";
 
 export interface CertificateToExplain {
   readonly file: string;
@@ -33,21 +33,21 @@ const MAX_CERTIFICATE = 256 * 1024;
 /** The newest findings; older ones are rotated away or out of reach. */
 const MAX_FINDINGS_BYTES = 64 * 1024 * 1024;
 const MAX_FINDINGS = 50;
+/** Names of rules that stand somewhere in a file; with several files that of the file is before it. */
+const HAS_PLACE = /^(?:rules\.|(?:[^ ]+: )?hosts\.)/;
 const DEFAULT_AUDIT = "data/governance/fail_closed/fail_closed_events.jsonl";
 
 export async function explainCertificate(runtime: Runtime, given: CertificateToExplain): Promise<number> {
-  const certificate = certificateIn(await readText(runtime, given.file, MAX_CERTIFICATE));
+  const certificate = certificateIn(await textOf(runtime, given.file), given.file);
   const beside = `${directoryOf(runtime.env.EVE_PROXY_AUDIT_PATH ?? DEFAULT_AUDIT)}/findings.jsonl`;
   // A dash says that none are kept, which reads as a file that is not there.
   const kept = given.findings ?? runtime.env.EVE_PROXY_FINDINGS ?? beside;
   const findings = await findingsFor(runtime, kept, certificate.certificate_id);
-  if (given.findings !== null && findings === null)
-    throw new Fault("usage", `there is no file ${quote(given.findings)}`);
   const { program } = given;
   const place = program === null || certificate.rule === null ? null : placeOfRule(program, certificate.rule);
   const controls = program?.rules.find(({ name }) => name === certificate.rule)?.controls ?? [];
   const samePolicy = given.program !== null && given.program.version === certificate.policy_version;
-  const { what, help } = wordsOf(certificate.matched_vector);
+  const { what, help } = inWords(certificate, place !== null);
   if (given.json) {
     const { certificate_id, verdict, would, mode, reason, matched_pillar, matched_vector, policy_version } =
       certificate;
@@ -69,12 +69,14 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   if (certificate.matched_vector !== null) {
     lines.push(`  why: ${what} (${certificate.matched_vector}, pillar ${certificate.matched_pillar})`);
   }
+  // Before what it points to.
+  if (certificate.matched_vector !== null && certificate.verdict !== "allow") lines.push(`  what to do: ${help}`);
   if (certificate.rule !== null) lines.push(`  rule: ${certificate.rule}, policy ${certificate.policy_version}`);
   if (place !== null) {
     if (!samePolicy) lines.push(`  the policy here is another one (${program?.version}); the rule may have changed:`);
     lines.push(`  at ${place.at}`, ...indented(place.text, "    "));
     if (controls.length > 0) lines.push(`  controls: ${controls.join(", ")}`);
-  } else if (given.program !== null && certificate.rule?.startsWith("rules.") === true) {
+  } else if (given.program !== null && certificate.rule !== null && HAS_PLACE.test(certificate.rule)) {
     lines.push(`  the policy here (${given.program.version}) has no such rule`);
   }
   if (findings === null) lines.push(`  findings: there is no ${quote(kept)} here`);
@@ -84,7 +86,6 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
       `  found ${each.vector} ${each.name} (${each.severity}) in ${each.where}, bytes ${each.start} to ${each.end}, read as ${each.view}: ${each.reason}`,
     );
   }
-  if (certificate.matched_vector !== null && certificate.verdict !== "allow") lines.push(`  what to do: ${help}`);
   runtime.stdout(`${lines.join("\n")}\n`);
   return EXIT.ok;
 }
@@ -105,11 +106,53 @@ function doneTo({ verdict, would, mode, request, timestamp }: Certificate): stri
   return `${what} at ${timestamp} was ${said[verdict] ?? verdict}${otherwise}`;
 }
 
-/** A certificate alone, or inside the answer that came with it. */
-function certificateIn(text: string): Certificate {
-  const trimmed = text.trim().replace(/^x-eve-decision-cert:\s*/i, "");
+/** What a vector says, and what can be done; of the policy's own verdicts by the rule that is named, which may not be at hand. */
+function inWords({ matched_vector: vector, rule, request }: Certificate, shown: boolean): Words {
+  const words = wordsOf(vector);
+  if (vector !== "policy_deny" || rule === null || shown) return words;
+  if (HAS_PLACE.test(rule)) {
+    const help = `see ${rule} in the gateway's policy: give that policy here too, and its text is shown; whoever keeps it can add an allow rule or an exception`;
+    return { ...words, help };
+  }
+  const place = request === null ? "this" : `${request.host}:${request.port}`;
+  const closed = rule.startsWith("access.") ? `, and ${rule} is closed` : "";
+  return { ...words, help: `no rule lets ${place} through${closed}: add it to hosts.allow, or an allow rule for it` };
+}
+
+async function textOf(runtime: Runtime, file: string): Promise<string> {
+  const info = file === "-" ? null : await runtime.stat(file).catch(() => null);
+  if (info !== null && (info.directory || info.size > MAX_CERTIFICATE)) {
+    throw new Fault(
+      "usage",
+      `${quote(file)} is ${info.directory ? "a folder" : "longer than a certificate"}: of an audit log give one line, ${oneLine(file)}`,
+    );
+  }
+  return readText(runtime, file, MAX_CERTIFICATE);
+}
+
+function oneLine(file: string): string {
+  const log = file === "-" || !file.endsWith(".jsonl") ? "audit/events.jsonl" : file;
+  return `grep CERTIFICATE_ID ${log} | sallyport policy explain --certificate -`;
+}
+
+/** A certificate alone, its header, or the answer that came with it: its body, or head and body. */
+function certificateIn(text: string, file: string): Certificate {
+  const given = text.trim();
+  // A tunnel's answer stands before that of what went through it.
+  const fields = [...given.matchAll(/^x-eve-decision-cert:[ \t]*(.+?)\r?$/gim)];
+  const trimmed = fields.at(-1)?.[1] ?? given;
   const read = readCertificate(trimmed);
   if ("certificate" in read) return read.certificate;
+  if (/^HTTP\/[0-9.]+ [0-9]{3}/.test(trimmed)) {
+    throw new Fault(
+      "usage",
+      `${quote(file)} begins with an HTTP head that has no X-EVE-Decision-Cert: nothing was decided about it`,
+    );
+  }
+  const lines = trimmed.split("\n").filter((line) => line.trim() !== "");
+  if (lines.length > 1 && [lines[0], lines.at(-1)].some((line) => "certificate" in readCertificate(line ?? ""))) {
+    throw new Fault("usage", `${quote(file)} is an audit log: give one line of it, ${oneLine(file)}`);
+  }
   const outer = parseJson(trimmed, "the certificate");
   const inner = typeof outer === "object" && outer !== null && "certificate" in outer ? outer.certificate : null;
   const within = inner === null ? read : readCertificate(JSON.stringify(inner));

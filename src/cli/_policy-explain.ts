@@ -1,5 +1,7 @@
 import { factsOf } from "../content/facts.ts";
+import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
+import { readQuestion } from "../plane/question.ts";
 import { Asked } from "../policy/asked.ts";
 import { type ExplainedRule, type Explanation, explain, placeOfRule } from "../policy/explain.ts";
 import type { Program } from "../policy/program.ts";
@@ -8,6 +10,7 @@ import type { Runtime } from "../runtime/contract.ts";
 import { type Arguments, type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
 import { explainCertificate, indented } from "./_policy-certificate.ts";
 import { loadPolicy, parseJson, readText } from "./_policy-load.ts";
+import { notesOnFindings, notesOnLimits } from "./_policy-notes.ts";
 
 const SPEC: CommandSpec = {
   name: "policy explain",
@@ -24,7 +27,7 @@ const SPEC: CommandSpec = {
     { name: "tunnel", doc: "a CONNECT, of which only host and port are known" },
     { name: "at", value: "TIME", doc: "when, such as 2026-01-31T12:00:00Z" },
     { name: "finding", value: "VECTOR", repeat: true, doc: "what inspection found, such as dlp_personal:payment-card" },
-    { name: "question", value: "FILE", doc: "a question as JSON; - reads standard input" },
+    { name: "question", value: "FILE", doc: "a question as JSON (docs/policy.md); - reads standard input" },
     { name: "certificate", value: "FILE", doc: "a certificate, or an answer with one; - reads standard input" },
     { name: "findings", value: "FILE", doc: "findings.jsonl, which stands beside the audit log" },
     { name: "all", doc: "show every rule, not only those that were near" },
@@ -33,7 +36,8 @@ const SPEC: CommandSpec = {
   operands: [0, 1],
   notes: `
 POLICY is a file, a directory, or the name of a starting policy; without it EVE_PROXY_POLICY. Inspection is not run:
-say with --finding what it would have found. Exits 0 whatever the verdict.`,
+say with --finding what it would have found. A question is one of the decision API (docs/governance-api.md), or shorter,
+{"method": "GET", "host": "api.example.com", "port": 443}. Exits 0 whatever the verdict.`,
 };
 
 const MAX_INPUT = 16 * 1024 * 1024;
@@ -65,14 +69,19 @@ export async function policyExplain(runtime: Runtime, args: readonly string[]): 
     }),
   );
   const explanation = explain(program, new Asked(question, factsOf(question), findings));
-  runtime.stdout(parsed.has("json") ? toJson(program, explanation) : toText(program, explanation, parsed.has("all")));
+  const { ruling } = explanation;
+  const notes = [...notesOnFindings(program, ruling, findings), ...(await notesOnLimits(program, ruling, question))];
+  const told = { program, explanation, notes };
+  runtime.stdout(parsed.has("json") ? toJson(told) : toText(told, parsed.has("all")));
   return EXIT.ok;
 }
 
 async function questionFrom(runtime: Runtime, parsed: Arguments): Promise<Question | string> {
   const file = parsed.value("question");
   if (file !== null) {
-    return questionOfJson(parseJson(await readText(runtime, file, MAX_INPUT), "the question"), runtime.now());
+    const text = await readText(runtime, file, MAX_INPUT);
+    const value = parseJson(text, "the question");
+    return isOfApi(value) ? questionOfApi(runtime, text) : questionOfJson(value, runtime.now());
   }
   const headers: Record<string, string[]> = {};
   for (const line of parsed.values("header")) {
@@ -102,7 +111,29 @@ async function questionFrom(runtime: Runtime, parsed: Arguments): Promise<Questi
   );
 }
 
-function toText(program: Program, { ruling, rules }: Explanation, all: boolean): string {
+/** Only the question of the decision API says its version. */
+function isOfApi(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "v" in value;
+}
+
+/** Read as a plane reads it. A text says what is wrong. */
+async function questionOfApi(runtime: Runtime, text: string): Promise<Question | string> {
+  try {
+    const { monotonic: clock, now } = runtime;
+    return (await readQuestion(new TextEncoder().encode(text), { maxBody: MAX_INPUT, clock, now })).question;
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.code !== "governance_malformed") throw thrown;
+    return thrown.message;
+  }
+}
+
+interface Told {
+  readonly program: Program;
+  readonly explanation: Explanation;
+  readonly notes: readonly string[];
+}
+
+function toText({ program, explanation: { ruling, rules }, notes }: Told, all: boolean): string {
   const lines = [`${ruling.verdict}: ${ruling.reason}`, `  by ${ruling.rule}, policy ${program.version}`];
   const place = placeOfRule(program, ruling.rule);
   if (place !== null) lines.push(`  at ${place.at}`, ...indented(place.text, "    "));
@@ -111,6 +142,7 @@ function toText(program: Program, { ruling, rules }: Explanation, all: boolean):
   if (ruling.would !== null) {
     lines.push(`  without shadow: ${ruling.would.verdict} by ${ruling.would.rule}: ${ruling.would.reason}`);
   }
+  for (const note of notes) lines.push(`  note: ${note}`);
   const near = all ? rules : rules.filter(isNear).slice(0, MAX_NEAR);
   if (near.length > 0) lines.push("", "rules:");
   for (const each of near) lines.push(...ruleLines(each));
@@ -141,7 +173,7 @@ function ruleLines({ rule, counts, holds, conditions, aside }: ExplainedRule): s
   return lines;
 }
 
-function toJson(program: Program, { ruling, rules }: Explanation): string {
+function toJson({ program, explanation: { ruling, rules }, notes }: Told): string {
   const { matched, ...rest } = ruling;
   const shown = rules.map(({ rule, ...each }) => ({
     id: rule.id,
@@ -151,5 +183,5 @@ function toJson(program: Program, { ruling, rules }: Explanation): string {
     ...each,
   }));
   const names = matched.map(({ rule }) => rule.id);
-  return `${JSON.stringify({ policy_version: program.version, ...rest, matched: names, rules: shown }, null, 2)}\n`;
+  return `${JSON.stringify({ policy_version: program.version, ...rest, matched: names, notes, rules: shown }, null, 2)}\n`;
 }

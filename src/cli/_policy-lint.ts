@@ -1,8 +1,9 @@
 import { Fault } from "../errors.ts";
 import { lint, type Warning } from "../policy/lint.ts";
+import { pastTunnels } from "../policy/lint-tunnels.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
-import { loadPolicy } from "./_policy-load.ts";
+import { loadPolicy, readText } from "./_policy-load.ts";
 
 const SPEC: CommandSpec = {
   name: "policy lint",
@@ -16,8 +17,11 @@ const SPEC: CommandSpec = {
   notes: `
 PATH is a file, a directory, or the name of a starting policy. Errors exit 78: a gateway would not start on such a
 policy. Warnings are rules that decide nothing, hosts that are denied for good, conditions that never hold, findings
-that nothing finds, lists that nobody uses, rules that have expired.`,
+that nothing finds, lists that nobody uses, rules that have expired. A note says what TLS tunnels go past; it changes
+no exit code.`,
 };
+
+const MAX_CASES_BYTES = 4 * 1024 * 1024;
 
 export async function policyLint(runtime: Runtime, args: readonly string[]): Promise<number> {
   const parsed = readArgs(runtime, SPEC, args);
@@ -28,28 +32,45 @@ export async function policyLint(runtime: Runtime, args: readonly string[]): Pro
   let warnings: readonly Warning[] = [];
   let version: string | null = null;
   let rules = 0;
+  const notes: string[] = [];
   try {
     const program = await loadPolicy(runtime, path);
     version = program.version;
     rules = program.rules.length;
     warnings = lint(program, runtime.now());
+    const note = pastTunnels(program);
+    if (note !== null) notes.push(note);
   } catch (thrown) {
     if (!(thrown instanceof Fault) || thrown.code !== "policy_invalid") throw thrown;
-    errors = thrown.message.split("\n");
+    errors = (await isCases(runtime, path)) ? [`${path}:1:1: ${CASES}`] : thrown.message.split("\n");
   }
   if (json) {
-    runtime.stdout(`${JSON.stringify({ version, rules, errors: errors.map(placed), warnings }, null, 2)}\n`);
+    runtime.stdout(`${JSON.stringify({ version, rules, errors: errors.map(placed), warnings, notes }, null, 2)}\n`);
   } else {
     for (const error of errors) runtime.stdout(`${error}\n`);
     for (const { at, message, code } of warnings) runtime.stdout(`${at}: warning: ${message} [${code}]\n`);
-    const counted = [`${errors.length} errors`, `${warnings.length} warnings`].map((text) =>
-      text.replace(/^1 (.*)s$/, "1 $1"),
+    // What is no slip is no data either: who counts lines counts what is to be mended.
+    for (const note of notes) runtime.stderr(`sallyport policy lint: note: ${note}\n`);
+    const what = version === null ? "" : `, ${counted(rules, "rule")}, ${version}`;
+    runtime.stderr(
+      `sallyport policy lint: ${counted(errors.length, "error")}, ${counted(warnings.length, "warning")}${what}\n`,
     );
-    const what = version === null ? "" : `, ${rules} rules, ${version}`;
-    runtime.stderr(`sallyport policy lint: ${counted.join(", ")}${what}\n`);
   }
   if (errors.length > 0) return EXIT.config;
   return warnings.length > 0 && parsed.has("strict") ? EXIT.failed : EXIT.ok;
+}
+
+const CASES = "is a file of cases, not a policy: run them with sallyport policy test";
+
+/** Cases are called so, and say so: a policy has no such key. */
+async function isCases(runtime: Runtime, path: string): Promise<boolean> {
+  if (!/\.test\.ya?ml$/.test(path)) return false;
+  const text = await readText(runtime, path, MAX_CASES_BYTES).catch(() => "");
+  return /^cases:/m.test(text);
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function placed(line: string): { at: string | null; message: string } {

@@ -7,6 +7,7 @@ import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
 import { directoryOf, loadPolicy, readText } from "./_policy-load.ts";
+import { notesOnFindings, notesOnLimits } from "./_policy-notes.ts";
 
 const SPEC: CommandSpec = {
   name: "policy test",
@@ -19,7 +20,8 @@ const SPEC: CommandSpec = {
   operands: [1, 64],
   notes: `
 PATH is a file of cases (*.test.yaml), or a directory of them. Cases are for the file that their policy: names, or for
-every policy file beside them. Exits 1 when a case fails, 78 when a file cannot be read.`,
+every policy file beside them. Rules are asked, not inspection, limits and sequences: where inspection would be more
+severe than they are, a note says so. Exits 1 when a case fails, 78 when a file cannot be read.`,
 };
 
 const MAX_CASES_BYTES = 4 * 1024 * 1024;
@@ -32,6 +34,8 @@ interface Ran {
   readonly rule: string;
   readonly reason: string;
   readonly differences: readonly { readonly what: string; readonly expected: string; readonly got: string }[];
+  /** What the gateway does besides the rules. */
+  readonly notes: readonly string[];
 }
 
 export async function policyTest(runtime: Runtime, args: readonly string[]): Promise<number> {
@@ -60,6 +64,10 @@ export async function policyTest(runtime: Runtime, args: readonly string[]): Pro
         runtime.stdout(`  - ${what}: ${expected}\n  + ${what}: ${got}\n`);
       }
       runtime.stdout(`    by ${each.rule}: ${each.reason}\n`);
+      for (const note of each.notes) runtime.stdout(`    note: ${note}\n`);
+    }
+    for (const { ok, at, name, notes } of ran) {
+      if (ok) for (const note of notes) runtime.stdout(`${at}: note: ${name}: ${note}\n`);
     }
     for (const problem of problems) runtime.stdout(`${problem}\n`);
     runtime.stderr(`sallyport policy test: ${ran.length - failed.length} passed, ${failed.length} failed\n`);
@@ -108,9 +116,13 @@ async function runFile(runtime: Runtime, file: string, { policy, ran, problems }
       parsed.policy === null ? beside : parsed.policy.startsWith("/") ? parsed.policy : `${beside}/${parsed.policy}`;
     const program: Program = await loadPolicy(runtime, policy ?? named);
     for (const each of parsed.cases) {
-      const { ruling, differences } = each.run(program, runtime.now());
+      const { ruling, question, findings, differences } = each.run(program, runtime.now());
       const { verdict, rule, reason } = ruling;
-      ran.push({ at: each.at, name: each.name, ok: differences.length === 0, verdict, rule, reason, differences });
+      const ok = differences.length === 0;
+      const notes = notesOnFindings(program, ruling, findings);
+      // Of one that passes nobody asks what else there is: a limit on everything would be named by every case.
+      if (!ok) notes.push(...(await notesOnLimits(program, ruling, question)));
+      ran.push({ at: each.at, name: each.name, ok, verdict, rule, reason, differences, notes });
     }
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.code !== "policy_invalid") throw thrown;

@@ -126,6 +126,12 @@ async function privateOfPem(text: string): Promise<{ algorithm: AsymmetricAlgori
   const blocks = readPem(text);
   const block = blocks.find(({ label }) => label === "PRIVATE KEY");
   const algorithm = block === undefined ? null : algorithmOfDer(block.der);
+  if (block === undefined && blocks.some(({ label }) => label === "PUBLIC KEY")) {
+    throw new Fault(
+      "key_invalid",
+      "read a PEM key: this is the public half; give the private key, signing.pem for signing.pem.pub",
+    );
+  }
   if (block === undefined || algorithm === null) throw unusable(block?.label ?? blocks[0]?.label ?? "");
   try {
     const key = await crypto.subtle.importKey("pkcs8", block.der, ASYMMETRIC[algorithm].key, true, ["sign"]);
@@ -169,6 +175,9 @@ function octets(jwk: JsonWebKey): Uint8Array {
 }
 
 function unusable(label: string): Fault {
+  if (label === "") {
+    return new Fault("key_invalid", "read a PEM key: there is no PEM block in it; sallyport keys generate makes a key");
+  }
   const hint =
     label === "EC PRIVATE KEY"
       ? "convert it with: openssl pkcs8 -topk8 -nocrypt"

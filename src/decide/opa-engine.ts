@@ -2,10 +2,12 @@
  * The engine with an OPA policy in the place of a policy file: its own inspections first, then the policy, and the more
  * severe of the two wins. What the policy gets wrong is thrown: whoever asked fails closed.
  */
+import type { z } from "zod";
 import type { SliceSize } from "../detect/inspect.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import { outranks, type Ruling, ruling } from "../engine/ruling.ts";
 import type { Question } from "../model/question.ts";
+import { quote } from "../words/quote.ts";
 import { type DecisionAnswer, decisionAnswerSchema } from "./governance-schema.ts";
 import type { OpaProgram } from "./opa-bundle.ts";
 import { fromStrictBase64 } from "./plane-request.ts";
@@ -130,8 +132,17 @@ function rulingOf(value: unknown, policyVersion: string, maxBody: number): Rulin
     return ruling("deny", "denied by the OPA policy", { pillar: "CoreGuard", vector: "opa_deny", policyVersion });
   }
   const checked = decisionAnswerSchema.safeParse(value);
-  if (!checked.success) return `is malformed: ${checked.error.issues[0]?.path.join(".") || "decision"}`;
+  if (!checked.success) return `is malformed: ${wrongIn(checked.error.issues[0])}`;
   return ruledBy(checked.data, policyVersion, maxBody);
+}
+
+/** Keys and what may stand there, never a value: the policy may have it from the request. */
+function wrongIn(issue: z.core.$ZodIssue | undefined): string {
+  const where = issue?.path.join(".") || "result";
+  if (issue?.code === "unrecognized_keys") return `${where} has the unknown key ${quote(issue.keys[0] ?? "")}`;
+  if (where === "decision") return "decision must be allow, deny, sanitize or approval_needed";
+  if (where === "result" && issue?.code === "custom") return issue.message;
+  return where === "result" ? "it is neither true, false nor an object with a decision" : `${where} has another form`;
 }
 
 const UNSAID = {

@@ -50,7 +50,8 @@ export async function openOpaPolicy(
   async function fromFile(): Promise<Uint8Array> {
     try {
       const info = await runtime.stat(bundle);
-      if (info === null || info.directory || info.size > MAX_BUNDLE_BYTES) {
+      if (info === null) throw refusal(`${quote(bundle)} does not exist`);
+      if (info.directory || info.size > MAX_BUNDLE_BYTES) {
         throw refusal(`${quote(bundle)} is no file of at most ${MAX_BUNDLE_BYTES} bytes`);
       }
       return await runtime.readFile(bundle);

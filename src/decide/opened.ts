@@ -1,6 +1,7 @@
 /** All that decides, put around each other as a configuration asks for it. */
 import type { Config, GovernanceConfig } from "../config/config.ts";
 import type { CacheTerms } from "../policy/cache-terms.ts";
+import { onlyWatched } from "../policy/watching.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { cachedDecider } from "./cached.ts";
 import { openCandidate } from "./candidate.ts";
@@ -72,11 +73,13 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
   const fingerprint = fingerprints(runtime, config);
   const engine = embeddedDecider(runtime, config, policy, fingerprint);
   const plane = governance === null ? null : await openPlane(runtime, config, governance, policy, events.warn);
-  const warnOfLeft = (): void => {
-    const left = plane === null ? null : leftToPlane(policy.engineOnly());
-    if (left !== null) events.warn(left);
+  const remark = (): void => {
+    const { program } = policy.engine;
+    // Beside a plane the policy's inspection is not run at all.
+    const remarked = plane !== null ? leftToPlane(policy.engineOnly()) : program === null ? null : onlyWatched(program);
+    if (remarked !== null) events.warn(remarked);
   };
-  warnOfLeft();
+  remark();
   const clock = runtime.monotonic;
   const org = config.orgId;
   const lasting =
@@ -133,7 +136,7 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     decide: (egress, body) => decider.decide(egress, body),
     async reload() {
       const [result] = await Promise.all([decider.reload(), candidate?.reload()]);
-      if (result.ok) warnOfLeft();
+      if (result.ok) remark();
       if (candidate === null) return result;
       if (candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);
       const said = candidate.problem === null ? `the candidate is ${candidate.version}` : BAD_CANDIDATE;

@@ -46,7 +46,8 @@ function findsShort(
   return [canaries, patterns, dictionaries].some((list) => list !== undefined && list.length > 0);
 }
 
-function attackAction(detect: DetectSection, { vector, name, severity }: Finding): Action {
+/** Of a finding of Pillar 128, by the `detect` section. */
+export function attackAction(detect: DetectSection, { vector, name, severity }: Finding): Action {
   const said = detect.vectors?.[vector] ?? detect.vectors?.[name];
   const own = typeof said === "string" ? { mode: said } : (said ?? {});
   // A likeness is no phrase: its mode is said apart.

@@ -71,98 +71,124 @@ const names = (of: string) =>
     .max(1024, "has more than 1024 entries")
     .default([]);
 
-const match = z.strictObject({
-  /** Host patterns, as everywhere in a policy. */
-  hosts: names("a host pattern"),
-  methods: names("a method"),
-  /** Paths without query, dots and doubled slashes undone. */
-  paths: names("a path"),
-  /** `*` stands for any characters, as in `paths` and the next two. */
-  models: names("a model"),
-  agents: names("an agent"),
-  tenants: names("a tenant"),
-});
+const suchAs = (example: string) => ({ error: `must be a map such as ${example}` });
+
+const match = z.strictObject(
+  {
+    /** Host patterns, as everywhere in a policy. */
+    hosts: names("a host pattern"),
+    methods: names("a method"),
+    /** Paths without query, dots and doubled slashes undone. */
+    paths: names("a path"),
+    /** `*` stands for any characters, as in `paths` and the next two. */
+    models: names("a model"),
+    agents: names("an agent"),
+    tenants: names("a tenant"),
+  },
+  suchAs("{hosts: [api.example.com]}"),
+);
 
 const rate = z
-  .strictObject({
-    requests: whole(1, 1_000_000),
-    per: written(durationSeconds, "must be a duration such as 1s, 1m or 1h").refine(
-      (s) => s <= 86_400,
-      "is more than a day",
-    ),
-    /** Requests that may come at once; as many as `requests` when not said. */
-    burst: whole(1, 1_000_000).optional(),
-  })
+  .strictObject(
+    {
+      requests: whole(1, 1_000_000),
+      per: written(durationSeconds, "must be a duration such as 1s, 1m or 1h").refine(
+        (s) => s <= 86_400,
+        "is more than a day",
+      ),
+      /** Requests that may come at once; as many as `requests` when not said. */
+      burst: whole(1, 1_000_000).optional(),
+    },
+    suchAs("{requests: 60, per: 1m}"),
+  )
   .refine(
     ({ requests, per, burst }) => (burst ?? requests) * per * 1e6 <= MAX_COUNT,
     "burst times per is too large to be counted",
   );
 
-const tokens = z.strictObject({
-  max: whole(0, MAX_COUNT),
-  per: period,
-  /** Output tokens reserved for a request that does not bound them itself. */
-  assume_output: whole(1, 10_000_000).default(4096),
-});
+const tokens = z.strictObject(
+  {
+    max: whole(0, MAX_COUNT),
+    per: period,
+    /** Output tokens reserved for a request that does not bound them itself. */
+    assume_output: whole(1, 10_000_000).default(4096),
+  },
+  suchAs("{max: 1000000, per: 1d}"),
+);
 
-const spending = z.strictObject({
-  max: money,
-  currency: currency.default("USD"),
-  per: period,
-  assume_output: whole(1, 10_000_000).default(4096),
-});
+const spending = z.strictObject(
+  {
+    max: money,
+    currency: currency.default("USD"),
+    per: period,
+    assume_output: whole(1, 10_000_000).default(4096),
+  },
+  suchAs("{max: 25.00, per: 1d}"),
+);
 
 const payment = z
-  .strictObject({
-    /** Where the amount is in a JSON or form body: `$.amount`, `$.items[*].price`. Several are added up. */
-    field: written<Path>(parseAmountPath, "must be a path such as $.amount or $.items[*].price"),
-    currency_field: written<Path>(parseAmountPath, "must be a path such as $.currency").optional(),
-    currency: currency.default("USD"),
-    /** How amounts are written: `minor` counts cents, `major` whole units. */
-    unit: z.enum(["minor", "major"], { error: "must be minor (cents) or major (whole units)" }),
-    max_each: money.optional(),
-    max: money.optional(),
-    per: period.optional(),
-  })
+  .strictObject(
+    {
+      /** Where the amount is in a JSON or form body: `$.amount`, `$.items[*].price`. Several are added up. */
+      field: written<Path>(parseAmountPath, "must be a path such as $.amount or $.items[*].price"),
+      currency_field: written<Path>(parseAmountPath, "must be a path such as $.currency").optional(),
+      currency: currency.default("USD"),
+      /** How amounts are written: `minor` counts cents, `major` whole units. */
+      unit: z.enum(["minor", "major"], { error: "must be minor (cents) or major (whole units)" }),
+      max_each: money.optional(),
+      max: money.optional(),
+      per: period.optional(),
+    },
+    suchAs("{field: $.amount, unit: minor, max_each: 100.00}"),
+  )
   .refine(({ max, max_each }) => max !== undefined || max_each !== undefined, "needs max with per, or max_each")
   .refine(({ max, per }) => (max === undefined) === (per === undefined), "max and per are only useful together");
 
 const limit = z
-  .strictObject({
-    id: z
-      .string({ error: "must be a name" })
-      .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be 1 to 64 of a-z, 0-9, dot, hyphen and underscore"),
-    per: z
-      .array(z.enum(DIMENSIONS, { error: `must be one of ${DIMENSIONS.join(", ")}` }), { error: "must be a list" })
-      .refine((all) => new Set(all).size === all.length, "names one of them twice")
-      .default([]),
-    match: match.prefault({}),
-    rate: rate.optional(),
-    /** Requests under way at once. */
-    concurrency: whole(1, 100_000).optional(),
-    /** Bodies of requests and answers, and what tunnels carry. */
-    bytes: z
-      .strictObject({ max: written(readSize, "must be a size such as 500KB, 10MB or 1GiB"), per: period })
-      .optional(),
-    tokens: tokens.optional(),
-    money: spending.optional(),
-    payment: payment.optional(),
-    /** When the store of the counters cannot be asked: `closed` refuses, `open` lets pass. */
-    on_outage: z.enum(["closed", "open"], { error: "must be closed or open" }).default("closed"),
-    mode: z.enum(["enforce", "shadow"], { error: "must be enforce or shadow" }).default("enforce"),
-  })
+  .strictObject(
+    {
+      id: z
+        .string({ error: "must be a name" })
+        .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be 1 to 64 of a-z, 0-9, dot, hyphen and underscore"),
+      per: z
+        .array(z.enum(DIMENSIONS, { error: `must be one of ${DIMENSIONS.join(", ")}` }), { error: "must be a list" })
+        .refine((all) => new Set(all).size === all.length, "names one of them twice")
+        .default([]),
+      match: match.prefault({}),
+      rate: rate.optional(),
+      /** Requests under way at once. */
+      concurrency: whole(1, 100_000).optional(),
+      /** Bodies of requests and answers, and what tunnels carry. */
+      bytes: z
+        .strictObject(
+          { max: written(readSize, "must be a size such as 500KB, 10MB or 1GiB"), per: period },
+          suchAs("{max: 10MB, per: 1h}"),
+        )
+        .optional(),
+      tokens: tokens.optional(),
+      money: spending.optional(),
+      payment: payment.optional(),
+      /** When the store of the counters cannot be asked: `closed` refuses, `open` lets pass. */
+      on_outage: z.enum(["closed", "open"], { error: "must be closed or open" }).default("closed"),
+      mode: z.enum(["enforce", "shadow"], { error: "must be enforce or shadow" }).default("enforce"),
+    },
+    { error: "must be a map that begins with id" },
+  )
   .refine((each) => PARTS.some((part) => each[part] !== undefined), `limits nothing: give one of ${PARTS.join(", ")}`);
 
 const perMillion = money;
 
-const price = z.strictObject({
-  model: z.string({ error: "must be a model" }).min(1, "is empty").max(300, "has more than 300 characters"),
-  currency: currency.default("USD"),
-  input: perMillion,
-  output: perMillion,
-  /** As `input` when not said. */
-  cached_input: perMillion.optional(),
-});
+const price = z.strictObject(
+  {
+    model: z.string({ error: "must be a model" }).min(1, "is empty").max(300, "has more than 300 characters"),
+    currency: currency.default("USD"),
+    input: perMillion,
+    output: perMillion,
+    /** As `input` when not said. */
+    cached_input: perMillion.optional(),
+  },
+  { error: "must be a map of model, input, output" },
+);
 
 export const limitsSection = z.array(limit, { error: "must be a list of limits" }).max(256, "has more than 256 limits");
 

@@ -11,6 +11,7 @@ import { seldom } from "../decide/seldom.ts";
 import { messageOf } from "../errors.ts";
 import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
+import { onlyWatched } from "../policy/watching.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
 import { boundBy } from "../words/bound.ts";
 import { Limiting } from "./limiting.ts";
@@ -136,6 +137,9 @@ export class Plane {
       );
     }
     for (const { id, policy } of tenants) {
+      const { program } = policy.engine;
+      const watched = program === null ? null : onlyWatched(program);
+      if (watched !== null) this.#log.warn(watched, { tenant: id });
       const sections = unservedSections(policy);
       if (sections.length === 0) continue;
       this.#log.warn(

@@ -1,4 +1,5 @@
 /** A relay's question, read as strictly as a relay reads an answer, and without holding the event loop. */
+import type { z } from "zod";
 import { type DecisionRequest, decisionRequestSchema } from "../decide/governance-schema.ts";
 import { cutLong, gather } from "../decide/long-member.ts";
 import { type Outcomes, outcomesSchema } from "../decide/outcome-schema.ts";
@@ -6,6 +7,7 @@ import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { parseIp } from "../wire/ip.ts";
+import { quote } from "../words/quote.ts";
 
 /** Bytes of a question besides a long body: a head of the usual bounds, however it is escaped. */
 export const QUESTION_ROOM = 1024 * 1024;
@@ -64,7 +66,35 @@ function validated(bytes: Uint8Array): DecisionRequest {
   const checked = decisionRequestSchema.safeParse(json);
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0];
-  throw complain(issue === undefined ? "not a question" : `${issue.path.join(".") || "question"}: ${issue.code}`);
+  throw complain(
+    issue === undefined ? "not a question" : `${issue.path.join(".") || "question"}: ${said(issue, json)}`,
+  );
+}
+
+/** Kinds and keys, never a value: a question is full of what is nobody's to log. */
+function said(issue: z.core.$ZodIssue, json: unknown): string {
+  if (issue.code === "unrecognized_keys") return `unknown key ${quote(issue.keys[0] ?? "")}`;
+  if (issue.code === "invalid_value") return `must be ${issue.values.map(String).join(" or ")}`;
+  if (issue.code !== "invalid_type") return issue.code;
+  return isThere(json, issue.path) ? `must be ${A[issue.expected] ?? issue.expected}` : "is missing";
+}
+
+const A: Readonly<Record<string, string>> = {
+  string: "text",
+  number: "a number",
+  int: "a whole number",
+  array: "a list",
+  tuple: "a list of two",
+  object: "a map",
+};
+
+function isThere(json: unknown, path: readonly PropertyKey[]): boolean {
+  let found = json;
+  for (const part of path) {
+    if (typeof found !== "object" || found === null || !Object.hasOwn(found, part)) return false;
+    found = (found as Readonly<Record<PropertyKey, unknown>>)[part];
+  }
+  return true;
 }
 
 function complain(detail: string): Fault {

@@ -45,10 +45,34 @@ function told(tree: PolicyTree, schema: z.ZodType, issue: Issue, base: Path): st
   let hint = "";
   if (issue.code === "invalid_value") {
     const given = valueAt(tree.value, path);
-    const near = typeof given === "string" ? nearest(given, issue.values.map(String)) : null;
-    if (near !== null) hint = `, did you mean ${near}?`;
+    hint = hintOf(given, issue.values);
   }
   return [`${tree.at(path)}: ${path.length === 0 ? "policy" : spelled(path)}: ${issue.message}${hint}`];
+}
+
+/** Words that certificates and other products have for ours. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  block: "deny",
+  reject: "deny",
+  forbid: "deny",
+  permit: "allow",
+  accept: "allow",
+  hold: "approval_needed",
+  approve: "approval_needed",
+  approval: "approval_needed",
+  redact: "sanitize",
+  mask: "sanitize",
+  monitor: "shadow",
+  observe: "shadow",
+};
+
+function hintOf(given: unknown, values: readonly unknown[]): string {
+  if (typeof given !== "string") return "";
+  if (values.some((value) => typeof value !== "string" && String(value) === given)) return ", without quotes";
+  const word = given.toLowerCase();
+  const meant = Object.hasOwn(OTHER_WORDS, word) ? OTHER_WORDS[word] : undefined;
+  const near = meant !== undefined && values.includes(meant) ? meant : nearest(given, values.map(String));
+  return near === null ? "" : `, did you mean ${near}?`;
 }
 
 /** The value is not even of the kind that a branch of a union takes. */

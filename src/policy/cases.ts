@@ -1,6 +1,8 @@
 /** Cases beside a policy: requests, and what must be said of them. */
 import { z } from "zod";
 import { factsOf } from "../content/facts.ts";
+import type { Finding } from "../model/finding.ts";
+import type { Question } from "../model/question.ts";
 import { problemsOf } from "./_problems.ts";
 import { choice, many, strict } from "./_schema-parts.ts";
 import type { PolicySource } from "./document.ts";
@@ -52,6 +54,8 @@ export interface PolicyCase {
 }
 
 export interface CaseResult {
+  readonly question: Question;
+  readonly findings: readonly Finding[];
   readonly ruling: PolicyRuling;
   /** What was expected and what came, where they differ. */
   readonly differences: readonly { readonly what: string; readonly expected: string; readonly got: string }[];
@@ -90,7 +94,7 @@ export function parseCases({ name, text: given }: PolicySource): PolicyCases {
         const findings = findingsOf(each.findings ?? []);
         const ruling = evaluateRules(program, question, factsOf(question), findings);
         const wanted = typeof each.expect === "string" ? { verdict: each.expect } : each.expect;
-        return { ruling, differences: differencesOf(wanted, ruling) };
+        return { question, findings, ruling, differences: differencesOf(wanted, ruling) };
       },
     };
   });

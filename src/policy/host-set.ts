@@ -30,13 +30,14 @@ interface Bucket<T> {
  * optional `:port` (an IPv6 literal or network is then bracketed). A string says what is wrong.
  */
 export function parseHostPattern(text: string): HostPattern | string {
+  if (isUrl(text)) return "is a URL: give the host alone, paths belong into a rule's paths";
   const split = splitPort(text);
   if (split === null) return "port must be a number from 1 to 65535";
   const { host, port } = split;
   if (host === "*") return { kind: "any", port };
   if (host.includes("/")) {
     const cidr = parseCidr(host);
-    if (cidr === null) return "not a network";
+    if (cidr === null) return "not a network such as 10.0.0.0/8";
     return { kind: "network", ip: cidr.ip, prefix: cidr.prefix, port };
   }
   const kind = host.startsWith("*.") ? "below" : host.startsWith(".") ? "tree" : "name";
@@ -167,6 +168,14 @@ function atPort<T>(entries: readonly Entry<T>[] | undefined, port: number): T | 
   if (entries === undefined) return null;
   for (const entry of entries) if (entry.port === 0 || entry.port === port) return entry.rule;
   return null;
+}
+
+/** A name before the slash, with a scheme or without: no network has letters, but for those of IPv6, which has two colons. */
+function isUrl(text: string): boolean {
+  const slash = text.indexOf("/");
+  if (slash < 1) return false;
+  const before = text.slice(0, slash);
+  return /[a-z]/i.test(before) && before.indexOf(":") === before.lastIndexOf(":");
 }
 
 function splitPort(text: string): { host: string; port: number } | null {

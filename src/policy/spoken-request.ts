@@ -6,6 +6,7 @@ import { SEVERITIES } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { fromBase64 } from "../wire/base64.ts";
+import { quote } from "../words/quote.ts";
 import { count, many, strict } from "./_schema-parts.ts";
 import { parseInstant } from "./_when-other.ts";
 
@@ -166,7 +167,7 @@ const questionSchema = z.strictObject({
 export function questionOfJson(value: unknown, now: number): Question | string {
   const checked = questionSchema.safeParse(value);
   if (!checked.success) {
-    return checked.error.issues.map(({ path, message }) => `${path.join(".") || "question"}: ${message}`).join("; ");
+    return checked.error.issues.map(saidOf).join("; ");
   }
   const { body, at = now, host, ...rest } = checked.data;
   const named = normalizeHost(host);
@@ -175,4 +176,11 @@ export function questionOfJson(value: unknown, now: number): Question | string {
     body === null ? null : typeof body === "string" ? new TextEncoder().encode(body) : fromBase64(body.base64);
   if (body !== null && bytes === null) return "body.base64: is not base64";
   return { ...rest, host: named.host, literal: named.literal, body: bytes, at };
+}
+
+function saidOf(issue: z.core.$ZodIssue): string {
+  const where = issue.path.join(".") || "question";
+  if (issue.code !== "unrecognized_keys") return `${where}: ${issue.message}`;
+  const known = issue.path.length === 0 ? `, known are ${Object.keys(questionSchema.shape).join(", ")}` : "";
+  return `${where}: unknown key ${issue.keys.map((key) => quote(key)).join(", ")}${known}`;
 }

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { emptyDirectory, sallyport } from "./_program.ts";
@@ -7,6 +8,9 @@ const directory = await emptyDirectory();
 afterAll(() => rm(directory, { recursive: true }));
 
 const policy = (...args: string[]) => sallyport(directory, ["policy", ...args]);
+
+// Some start the program several times, on a machine that may have other work.
+setDefaultTimeout(60_000);
 
 const POLICY = `version: 1
 default: deny
@@ -115,6 +119,31 @@ describe("lint", () => {
   });
 });
 
+describe("lint, of what it is not for", () => {
+  test("cases are told to be cases, and by what they are run", async () => {
+    await writeFile(join(directory, "some.test.yaml"), "policy: p.yaml\ncases:\n  - { name: a }\n");
+    const { code, stdout, stderr } = await policy("lint", "some.test.yaml");
+    expect(code).toBe(78);
+    expect(stdout).toBe("some.test.yaml:1:1: is a file of cases, not a policy: run them with sallyport policy test\n");
+    expect(stderr).toContain("1 error, 0 warnings\n");
+  });
+
+  test("what tunnels go past is a note: no line of data, no warning, no other exit code", async () => {
+    const { code, stdout, stderr } = await policy("lint", "--strict", "good");
+    expect([code, stdout]).toEqual([0, ""]);
+    expect(stderr).toMatch(
+      /^sallyport policy lint: note: of a TLS tunnel .*: rules\.no-uploads does nothing there, and rules\.search lets none through; .*\n.*0 errors, 0 warnings, 2 rules/,
+    );
+    expect(JSON.parse((await policy("lint", "--json", "good")).stdout).notes).toHaveLength(1);
+    expect((await policy("lint", "llm-only")).stderr).not.toContain("note");
+  });
+
+  test("one rule is one rule", async () => {
+    const { stderr } = await policy("lint", "llm-only");
+    expect(stderr).toContain("0 errors, 0 warnings, 1 rule, sha256-");
+  });
+});
+
 describe("test", () => {
   const cases = (text: string) => writeFile(join(directory, "good/policy.test.yaml"), text);
 
@@ -172,6 +201,61 @@ cases:
   });
 });
 
+describe("what the rules alone do not decide is noted", () => {
+  const LIMITED = `version: 1
+default: allow
+dlp: { personal: sanitize, canaries: { values: [XK-canary-0001] } }
+detect: { vectors: { "703": shadow } }
+limits:
+  - { id: pay, match: { paths: [/pay] }, payment: { field: $.amount, unit: major, max_each: 5 } }
+  - { id: seen, mode: shadow, concurrency: 5 }
+`;
+  const note = (what: string) => `${what} of inspection, before the rules; that is not in this verdict`;
+  beforeAll(() => writeFile(join(directory, "limited.yaml"), LIMITED));
+
+  test("by explain: a finding that is a veto anyway, and a limit", async () => {
+    const explained = async (...args: string[]) =>
+      JSON.parse((await policy("explain", "limited.yaml", "--json", ...args)).stdout) as { notes: string[] };
+    const found = (...vectors: string[]) => vectors.flatMap((vector) => ["--finding", vector]);
+    const url = ["--url", "https://a.test/"];
+    const told = await explained(...url, ...found("dlp_canary:canary", "dlp_canary:canary", "701", "703", "dlp_nope"));
+    expect(told.notes).toEqual([note("dlp_canary is a veto"), note("701 is a veto")]);
+    expect((await explained(...url, ...found("dlp_personal", "dlp_health"))).notes).toEqual([
+      "dlp_personal is taken out by inspection, before the rules; that is not in this verdict",
+    ]);
+    const pay = ["--url", "https://a.test/pay", "--data", '{"amount": 9}'];
+    expect((await explained(...pay)).notes).toEqual(['limit "pay" matches; limits are not asked here']);
+    const { stdout } = await policy("explain", "limited.yaml", ...pay);
+    expect(stdout).toContain('\n  note: limit "pay" matches; limits are not asked here\n');
+    const denied = await policy("explain", "deny-by-default", ...url, "--finding", "dlp_secret", "--json");
+    expect(JSON.parse(denied.stdout)).toMatchObject({ verdict: "deny", notes: [] });
+  });
+
+  test("by test: of a case that fails both, of one that passes the veto", async () => {
+    await writeFile(
+      join(directory, "limited.test.yaml"),
+      `policy: limited.yaml
+cases:
+  - name: bait
+    request: { url: "https://a.test/pay", json: { amount: 9 } }
+    findings: [{ vector: dlp_canary }]
+    expect: deny
+  - name: bait goes
+    request: { url: "https://a.test/pay", json: { amount: 9 } }
+    findings: [{ vector: dlp_canary }]
+    expect: allow
+`,
+    );
+    const { code, stdout } = await policy("test", "limited.test.yaml");
+    expect(code).toBe(1);
+    expect(stdout).toBe(
+      "FAIL limited.test.yaml:3:5: bait\n  - verdict: deny\n  + verdict: allow\n    by default: allowed by policy\n" +
+        `    note: ${note("dlp_canary is a veto")}\n    note: limit "pay" matches; limits are not asked here\n` +
+        `limited.test.yaml:7:5: note: bait goes: ${note("dlp_canary is a veto")}\n`,
+    );
+  });
+});
+
 describe("explain", () => {
   test("says which rule won, where it stands, and what each condition found", async () => {
     const { code, stdout } = await policy("explain", "good", "--url", "https://api.openai.com/v1/files", "--data", "x");
@@ -196,7 +280,43 @@ describe("explain", () => {
     const { stdout } = await policy("explain", "good", "--question", "question.json", "--json");
     expect(JSON.parse(stdout)).toMatchObject({ verdict: "allow", rule: "rules.search" });
     await writeFile(join(directory, "question.json"), JSON.stringify({ ...question, hst: 1 }));
-    expect((await policy("explain", "good", "--question", "question.json")).code).toBe(64);
+    const wrong = await policy("explain", "good", "--question", "question.json");
+    expect([wrong.code, wrong.stderr]).toEqual([64, expect.stringContaining('unknown key "hst"')]);
+  });
+});
+
+describe("explain --question, of the decision API", () => {
+  const page = readFileSync(new URL("../../docs/governance-api.md", import.meta.url), "utf8");
+  const shown = JSON.parse(/## The question\n\n```json\n([\s\S]*?)```/.exec(page)?.[1] ?? "") as Record<
+    string,
+    unknown
+  >;
+  const ask = async (question: unknown, ...args: string[]) => {
+    await writeFile(join(directory, "question.json"), JSON.stringify(question));
+    return policy("explain", "good", "--question", "question.json", ...args);
+  };
+
+  test("what is wrong with it is said in words", async () => {
+    const { id: _id, ...nameless } = shown;
+    for (const [question, said] of [
+      [nameless, "the question is malformed: id: is missing"],
+      [{ ...shown, port: "443" }, "the question is malformed: port: must be a number"],
+      [{ ...shown, prot: 443 }, 'the question is malformed: question: unknown key "prot"'],
+      [{ ...shown, v: 2 }, "the question is malformed: v: must be 1"],
+      [{ ...shown, phase: "both" }, "the question is malformed: phase: must be request or tunnel"],
+      [{ ...shown, host: "API.openai.com" }, "the question is malformed: host: not a name or address in its one"],
+    ] as const) {
+      const { code, stdout, stderr } = await ask(question);
+      expect([code, stdout, stderr]).toEqual([64, "", expect.stringContaining(said)]);
+    }
+  });
+
+  test("the one that the page of the API prints is taken, told by its v", async () => {
+    const { code, stdout } = await ask(shown, "--json");
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: "allow", rule: "hosts.allow[0] api.openai.com" });
+    const uploaded = await ask({ ...shown, path: "/v1/files/x" });
+    expect(uploaded.stdout).toContain("deny: files stay here\n  by rules.no-uploads");
   });
 });
 
@@ -245,6 +365,69 @@ describe("explain --certificate", () => {
     const { code, stderr } = await policy("explain", "--certificate", "no.json");
     expect(code).toBe(1);
     expect(stderr).toContain("this is no certificate");
+  });
+
+  test("an audit log, a folder and a head without one are told what to give instead", async () => {
+    const line = JSON.stringify(certificate({}));
+    await writeFile(join(directory, "log.jsonl"), `${line}\n${line}\n`);
+    await writeFile(join(directory, "long.jsonl"), `${line}\n`.repeat(400));
+    await writeFile(join(directory, "head.txt"), "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    const grep = "grep CERTIFICATE_ID log.jsonl | sallyport policy explain --certificate -";
+    const said = [
+      ["log.jsonl", `"log.jsonl" is an audit log: give one line of it, ${grep}`],
+      ["long.jsonl", '"long.jsonl" is longer than a certificate: of an audit log give one line, grep CERTIFICATE_ID'],
+      ["good", '"good" is a folder: of an audit log give one line, grep CERTIFICATE_ID audit/events.jsonl'],
+      ["head.txt", '"head.txt" begins with an HTTP head that has no X-EVE-Decision-Cert'],
+    ] as const;
+    for (const [file, message] of said) {
+      const { code, stderr } = await policy("explain", "--certificate", file);
+      expect([code, stderr]).toEqual([64, expect.stringContaining(message)]);
+    }
+  });
+
+  test("a line of a log, and an answer with its head, of which the last certificate counts", async () => {
+    const tunnel = JSON.stringify(certificate({ certificate_id: "cert_ffffffffffffffff" }));
+    await writeFile(join(directory, "line.jsonl"), `${JSON.stringify(certificate({}))}\n`);
+    await writeFile(
+      join(directory, "answer.txt"),
+      `HTTP/1.1 200 OK\r\nX-EVE-Decision-Cert: ${tunnel}\r\n\r\nHTTP/1.1 451 \r\nX-EVE-Decision-Cert: ${JSON.stringify(certificate({}))}\r\nX-EVE-Verdict: BLOCK\r\n\r\n{"status":"BLOCK"}\n`,
+    );
+    for (const file of ["line.jsonl", "answer.txt"]) {
+      const { code, stdout } = await policy("explain", "--certificate", file);
+      expect([code, stdout]).toEqual([0, expect.stringContaining("cert_0123456789abcdef: POST https://")]);
+    }
+  });
+
+  test("what to do names nothing that is not there", async () => {
+    const explained = async (given: object, ...args: string[]) => {
+      await writeFile(join(directory, "c.json"), JSON.stringify(certificate(given)));
+      return (await policy("explain", ...args, "--certificate", "c.json")).stdout;
+    };
+    const nothing =
+      "what to do: no rule lets api.openai.com:443 through: add it to hosts.allow, or an allow rule for it\n";
+    expect(await explained({ rule: "default" })).toContain(nothing);
+    expect(await explained({ rule: "default" }, "good")).toContain(nothing);
+    expect(await explained({ rule: "access.writes" }, "good")).toContain(
+      "no rule lets api.openai.com:443 through, and access.writes is closed: add it",
+    );
+    const elsewhere = await explained({ rule: "rules.no-uploads" });
+    expect(elsewhere).toContain("what to do: see rules.no-uploads in the gateway's policy: give that policy here too");
+    expect(elsewhere).not.toContain("below");
+    expect(await explained({ rule: "p.yaml: hosts.deny[0] x.test" }, "good")).toContain("has no such rule");
+    const shown = await explained({ rule: "rules.no-uploads" }, "good");
+    expect(shown.indexOf("see the rule below")).toBeGreaterThan(0);
+    expect(shown.indexOf("see the rule below")).toBeLessThan(shown.indexOf("    id: no-uploads"));
+    const attack = await explained({ matched_pillar: "128", matched_vector: "701", rule: null, policy_version: null });
+    expect(attack.indexOf("findings below")).toBeGreaterThan(0);
+    expect(attack.indexOf("findings below")).toBeLessThan(attack.indexOf("  findings: "));
+  });
+
+  test("findings that nobody has kept yet are noted, whoever named the file", async () => {
+    await writeFile(join(directory, "c.json"), JSON.stringify(certificate({})));
+    const { code, stdout } = await policy("explain", "--certificate", "c.json", "--findings", "audit/findings.jsonl");
+    expect(code).toBe(0);
+    expect(stdout).toContain('  findings: there is no "audit/findings.jsonl" here\n');
+    expect(stdout).toContain("  what to do: ");
   });
 
   test("in words, with its rule, and with what to do", async () => {

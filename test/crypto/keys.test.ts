@@ -55,6 +55,13 @@ test("loadPrivate refuses a JWK whose public part is another key's", async () =>
   await expect(loadPrivate(JSON.stringify(jwk), digest)).rejects.toMatchObject({ code: "key_invalid" });
 });
 
+test("loadPrivate tells the public half, and what is no key at all", async () => {
+  const { publicPem } = await generateKey("Ed25519");
+  await expect(loadPrivate(publicPem, digest)).rejects.toThrow("this is the public half; give the private key");
+  await expect(loadPrivate("hunter2", digest)).rejects.toThrow("there is no PEM block in it; sallyport keys generate");
+  await expect(loadPrivate("hunter2", digest)).rejects.not.toThrow("hunter2");
+});
+
 test("loadPrivate tells how to convert an EC PRIVATE KEY", async () => {
   const pem = "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----";
   await expect(loadPrivate(pem, digest)).rejects.toThrow("openssl pkcs8");

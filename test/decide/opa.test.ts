@@ -65,6 +65,19 @@ describe("what a policy may not answer is thrown:", () => {
     });
   }
 
+  test.each([
+    [null, "it is neither true, false nor an object with a decision"],
+    [{}, "decision must be allow, deny, sanitize or approval_needed"],
+    [{ decision: "permit" }, "decision must be allow, deny, sanitize or approval_needed"],
+    [{ decision: "allow", unless: "friday" }, 'result has the unknown key "unless"'],
+    [{ decision: "sanitize" }, "redacted_body goes with sanitize, and only with it"],
+    [{ decision: "deny", rule: 5 }, "rule has another form"],
+  ])("%j is said to be malformed, and how", (value, how) => {
+    const { engine: one, faults } = engine(() => value);
+    expect(() => one.rule(asked())).toThrow();
+    expect(faults).toEqual([`the OPA policy's decision is malformed: ${how}`]);
+  });
+
   test("an exception, without its text", () => {
     const { engine: one, faults } = engine((input) => {
       throw `builtin failed on ${JSON.stringify(input)}`;
@@ -72,6 +85,11 @@ describe("what a policy may not answer is thrown:", () => {
     expect(() => one.rule(asked())).toThrow("the OPA policy could not be evaluated");
     expect(faults).toEqual(["the OPA policy could not be evaluated"]);
   });
+});
+
+test("a bundle that is not there is said not to be", async () => {
+  const config = { bundle: join(folder, "nope.tar.gz"), entrypoint: "sallyport/decision", intervalMs: 1000 };
+  await expect(openOpaPolicy(runtime, config, { maxBody: 1000, fault: () => {} })).rejects.toThrow("does not exist");
 });
 
 describe("an OPA policy's decision", () => {

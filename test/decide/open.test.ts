@@ -52,6 +52,15 @@ test("it is silent where everything is run", async () => {
   expect(await warningsOf(MORE, {}, MORE)).toEqual([]);
 });
 
+test("a policy that only watches is said to, at the start and after a reload, but not where a plane decides", async () => {
+  const watching = "version: 1\nextends: [observe]\n";
+  const said = await warningsOf(watching, {}, watching);
+  expect(said).toHaveLength(2);
+  expect(said[0]).toStartWith("the policy enforces nothing");
+  expect(await warningsOf(PLACES, {}, watching)).toHaveLength(1);
+  expect((await warningsOf(watching, PLANE, PLACES)).join()).not.toContain("enforces nothing");
+});
+
 test("many rules are one line", () => {
   const line = leftToPlane(Array.from({ length: 500 }, (_, i) => `rules.r${i}`)) ?? "";
   expect(line).toContain("rules.r7 and 492 more");

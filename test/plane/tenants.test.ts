@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { OpaConfig } from "../../src/config/config.ts";
 import { readTenants, type TenantSpec, tenantOf } from "../../src/plane/tenants.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 
@@ -12,7 +13,7 @@ const HASH = `sha256-${runtime.sha256(TOKEN)}`;
 const tls = { cert: "c", key: "k", clientCa: "ca" };
 let files = 0;
 
-function read(text: string, clientCa = true) {
+function read(text: string, clientCa = true, opa: OpaConfig | null = null) {
   const tenantsPath = join(folder, `t${files++}.yaml`);
   writeFileSync(tenantsPath, text);
   return readTenants(runtime, {
@@ -20,12 +21,13 @@ function read(text: string, clientCa = true) {
     tenantsPath,
     token: null,
     policyPath: null,
+    opa,
     tls: clientCa ? tls : null,
   });
 }
 
 test("without a file there is one tenant: the organisation", async () => {
-  const config = { orgId: "acme", tenantsPath: null, token: TOKEN, policyPath: "p.yaml", tls: null };
+  const config = { orgId: "acme", tenantsPath: null, token: TOKEN, policyPath: "p.yaml", tls: null, opa: null };
   const only = { id: "acme", tokenHashes: [HASH.slice(7)], clientName: null, policyPath: "p.yaml" };
   expect(await readTenants(runtime, config)).toEqual([only]);
 });
@@ -33,17 +35,50 @@ test("without a file there is one tenant: the organisation", async () => {
 describe("a tenants file is refused:", () => {
   const one = `  - {id: a, token_hash: ${HASH}}\n`;
   const cases: [string, string, RegExp][] = [
-    ["nothing", "", /tenants/],
+    ["nothing", "", /^t\d+\.yaml:1:1: /],
+    ["no list", "tenants: 5\n", /^t\d+\.yaml:1:10: tenants: must be a list of tenants, each with an id and token_hash/],
+    [
+      "another map",
+      "tenant: []\n",
+      /^t\d+\.yaml:1:1: tenants: must be a list of tenants[\s\S]*: unknown key "tenant", did you mean tenants\?$/,
+    ],
+    [
+      "a misspelt key",
+      `tenants:\n  - {id: a, token_hash: ${HASH}, polcy: x}\n`,
+      /2:\d+: tenants\.0: unknown key "polcy", did you mean policy\?$/,
+    ],
     ["no tenant", "tenants: []\n", /names no tenant/],
     ["an unknown key", "tenants:\n  - {id: a, token: secret}\n", /token/],
     ["a tenant that anybody could be", "tenants:\n  - {id: a}\n", /anybody could ask/],
     ["a token in the place of its hash", "tenants:\n  - {id: a, token_hash: hunter2}\n", /sha256-/],
     ["an id that would break a log", `tenants:\n  - {id: "a b", token_hash: ${HASH}}\n`, /letters, digits/],
-    ["an id twice", `tenants:\n${one}  - {id: a, client_cn: x}\n`, /named twice/],
-    ["a token twice", `tenants:\n${one}  - {id: b, token_hash: ${HASH}}\n`, /same token/],
-    ["a certificate twice", "tenants:\n  - {id: a, client_cn: x}\n  - {id: b, client_cn: x}\n", /same client_cn/],
+    ["an id twice", `tenants:\n${one}  - {id: a, client_cn: x}\n`, /^t\d+\.yaml:3:10: tenant "a": is named twice$/],
+    [
+      "a token twice",
+      `tenants:\n${one}  - {id: b, token_hash: ${HASH}}\n`,
+      /^t\d+\.yaml:3:5: tenant "b": has the same token as "a"/,
+    ],
+    [
+      "a certificate twice",
+      "tenants:\n  - {id: a, client_cn: x}\n  - {id: b, client_cn: x}\n",
+      /:3:24: tenant "b": has the same client_cn as "a"/,
+    ],
     ["a key twice", `tenants:\n${one}tenants: []\n`, /twice/],
-    ["a token file that is not there", "tenants:\n  - {id: a, token_file: /nowhere/at/all}\n", /does not exist/],
+    [
+      "a token file that is not there",
+      "tenants:\n  - {id: a, token_file: /nowhere/at/all}\n",
+      /:2:25: tenant "a": "\/nowhere\/at\/all" does not exist$/,
+    ],
+    [
+      "a policy that is not there",
+      `tenants:\n  - {id: a, token_hash: ${HASH}, policy: /nope}\n`,
+      /tenant "a": "\/nope" does not exist$/,
+    ],
+    [
+      "a misspelt hash",
+      "tenants:\n  - {id: a, token_hash: [5]}\n",
+      /must be "sha256-" and 64 lower-case hex digits, or a list/,
+    ],
   ];
   for (const [name, text, message] of cases) {
     test(name, async () => {
@@ -51,6 +86,17 @@ describe("a tenants file is refused:", () => {
       expect(thrown).toMatchObject({ code: "policy_invalid", message: expect.stringMatching(message) });
     });
   }
+
+  test("all that is wrong with its tenants at once, each with its place", async () => {
+    const text = `tenants:\n${one}  - {id: b, token_file: /nope1}\n  - {id: a, token_hash: ${HASH}, policy: /nope2}\n`;
+    const thrown = await read(text).catch((problem: unknown) => problem);
+    expect((thrown as Error).message.replace(/t\d+\.yaml/g, "t").split("\n")).toEqual([
+      't:3:25: tenant "b": "/nope1" does not exist',
+      expect.stringMatching(/^t:4:\d+: tenant "a": "\/nope2" does not exist$/),
+      't:4:10: tenant "a": is named twice',
+      't:4:5: tenant "a": names a token twice',
+    ]);
+  });
 
   test("a certificate's name where none is asked for", async () => {
     await expect(read("tenants:\n  - {id: a, client_cn: x}\n", false)).rejects.toMatchObject({
@@ -66,13 +112,20 @@ describe("a tenants file is refused:", () => {
   });
 });
 
+test("with an OPA policy for all nobody's policy is looked for", async () => {
+  const text = `tenants:\n  - {id: a, token_hash: ${HASH}, policy: /nope}\n`;
+  const opa = { bundle: "b.tar.gz", entrypoint: "sallyport/decision", intervalMs: 1000 };
+  expect(await read(text, true, opa)).toHaveLength(1);
+});
+
 test("hashes, token files and certificates make tenants", async () => {
   writeFileSync(join(folder, "token"), `${TOKEN}-2\n`);
+  writeFileSync(join(folder, "p.yaml"), "version: 1\ndefault: deny\n");
   const tenants = await read(
-    `tenants:\n  - {id: a, token_hash: [${HASH}], policy: /p.yaml}\n  - {id: b, token_file: ${folder}/token, client_cn: relay}\n`,
+    `tenants:\n  - {id: a, token_hash: [${HASH}], policy: ${folder}/p.yaml}\n  - {id: b, token_file: ${folder}/token, client_cn: relay}\n`,
   );
   expect(tenants).toEqual([
-    { id: "a", tokenHashes: [HASH.slice(7)], clientName: null, policyPath: "/p.yaml" },
+    { id: "a", tokenHashes: [HASH.slice(7)], clientName: null, policyPath: `${folder}/p.yaml` },
     { id: "b", tokenHashes: [runtime.sha256(`${TOKEN}-2`)], clientName: "relay", policyPath: null },
   ]);
 });

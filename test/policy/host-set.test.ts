@@ -34,6 +34,29 @@ describe("parseHostPattern refuses what has no single reading", () => {
   }
 });
 
+describe("parseHostPattern tells a URL from a network that is none", () => {
+  const url = "is a URL: give the host alone, paths belong into a rule's paths";
+  for (const text of [
+    "https://api.openai.com/v1",
+    "api.openai.com/v1",
+    "a.test:443/v1",
+    "http://10.0.0.1/",
+    "a/b",
+    "*.a.test/",
+  ]) {
+    test(text, () => expect(parseHostPattern(text)).toBe(url));
+  }
+  for (const text of ["10.0.0.0/33", "10.0/8", "fe80::1/129", "/v1"]) {
+    test(text, () => expect(parseHostPattern(text)).toBe("not a network such as 10.0.0.0/8"));
+  }
+  for (const text of ["10.0.0.0/8", "fe80::/10", "[2001:db8::/32]:443"]) {
+    test(`${text} is one`, () =>
+      expect(parseHostPattern(text)).toEqual(
+        set(text).size === 1 ? expect.objectContaining({ kind: "network" }) : null,
+      ));
+  }
+});
+
 describe("HostSet.match", () => {
   const cases: [pattern: string, host: string, port: number, hit: boolean][] = [
     ["evil.test", "evil.test", 80, true],

@@ -27,6 +27,31 @@ describe("a slip in any section is told with its place, and what was meant", () 
     ["rulse: []\n", 'p.yaml:3:1: unknown key "rulse", did you mean rules?'],
     ["rules:\n  - id: r\n    verdit: deny\n", /^p\.yaml:5:5: unknown key "rules\.0\.verdit", did you mean verdict\?$/],
     ["rules:\n  - { id: r, verdict: dney }\n", /^p\.yaml:4:23: rules\[0\]\.verdict: must be .*, did you mean deny\?$/],
+    ["rules:\n  - { id: r, verdict: block }\n", /^p\.yaml:4:23: .*, did you mean deny\?$/],
+    ["rules:\n  - { id: r, verdict: HOLD }\n", /^p\.yaml:4:23: .*, did you mean approval_needed\?$/],
+    ["dlp: { personal: redact }\n", /^p\.yaml:3:18: .*did you mean sanitize\?$/],
+    ["mode: block\n", /^p\.yaml:3:7: mode: must be enforce or shadow$/],
+    [
+      "hosts: { allow: [https://a.test/v1] }\n",
+      'p.yaml:3:18: hosts.allow[0]: "https://a.test/v1": is a URL: give the host alone, paths belong into a rule\'s paths',
+    ],
+    ["limits: [{ id: a, rate: 60/m }]\n", "p.yaml:3:25: limits[0].rate: must be a map such as {requests: 60, per: 1m}"],
+    [
+      "limits: [{ id: a, tokens: 60 }]\n",
+      "p.yaml:3:27: limits[0].tokens: must be a map such as {max: 1000000, per: 1d}",
+    ],
+    ["limits: [{ id: a, money: 60 }]\n", "p.yaml:3:26: limits[0].money: must be a map such as {max: 25.00, per: 1d}"],
+    ["limits: [{ id: a, bytes: 1MB }]\n", "p.yaml:3:26: limits[0].bytes: must be a map such as {max: 10MB, per: 1h}"],
+    [
+      "limits: [{ id: a, payment: 60 }]\n",
+      "p.yaml:3:28: limits[0].payment: must be a map such as {field: $.amount, unit: minor, max_each: 100.00}",
+    ],
+    [
+      "limits: [{ id: a, match: a.test }]\n",
+      "p.yaml:3:26: limits[0].match: must be a map such as {hosts: [api.example.com]}",
+    ],
+    ["limits: [60]\n", "p.yaml:3:10: limits[0]: must be a map that begins with id"],
+    ["prices: [60]\n", "p.yaml:3:10: prices[0]: must be a map of model, input, output"],
     ["rules:\n  - { id: 'a b', verdict: deny }\n", /^p\.yaml:4:11: rules\[0\]\.id: must be letters/],
     [
       "rules:\n  - { id: r, verdict: deny, controls: LLM11 }\n",
@@ -140,6 +165,12 @@ describe("a slip in any section is told with its place, and what was meant", () 
       'p.yaml:5:5: rules: the id "a" is given twice, before at p.yaml:4:5',
     ]);
   });
+});
+
+test("a version in quotes is told to be without them", () => {
+  expect(() => compilePolicy([{ name: "p.yaml", text: 'version: "1"\ndefault: allow\n' }])).toThrow(
+    "p.yaml:1:10: version: must be 1, without quotes",
+  );
 });
 
 describe("CEL is bounded", () => {

@@ -103,6 +103,14 @@ function independent(python: string, data: string, secret = golden.hmac_secret):
   return [ran.stdout.toString().trim() + ran.stderr.toString(), ran.exitCode];
 }
 
+testUnless(tool("python3"), "called otherwise than it is to be it says how, and is no traceback", () => {
+  for (const args of [[], ["--help"], ["--jwks"], ["--jwks", "a"], ["--key-file", "a", "b"], [directory]]) {
+    const { exitCode, stdout, stderr } = Bun.spawnSync(["python3", at("verify.py"), ...args]);
+    expect([args, exitCode, stdout.toString()]).toEqual([args, 64, ""]);
+    expect(stderr.toString()).toMatch(/verify\.py \(--secret-file FILE|^verify\.py: .* directory$/im);
+  }
+});
+
 testUnless(tool("python3"), "an independent verifier agrees on every golden HMAC certificate", () => {
   for (const { algorithm, certificate, header } of golden.certificates) {
     if (algorithm !== "HMAC-SHA256") continue;

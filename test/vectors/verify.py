@@ -4,7 +4,7 @@
     verify.py (--secret-file FILE | --jwks FILE)... LOG
 
 LOG is a certificate or an audit log. One line per problem goes to stdout: "LINE CODE". Exit 0: none, 1: some,
-2: an asymmetric certificate was met and the `cryptography` package is not installed.
+2: an asymmetric certificate was met and the `cryptography` package is not installed, 64: it was not called so.
 """
 import base64
 import hashlib
@@ -15,6 +15,7 @@ import re
 import sys
 
 PREFIX = {"HMAC-SHA256": "hmac-", "Ed25519": "ed25519-", "ECDSA-P256-SHA256": "es256-"}
+OPTIONS = ("--secret-file", "--jwks")
 ZERO = "0" * 64
 
 
@@ -215,6 +216,10 @@ def kept(promise, recovered):
 
 
 def main(arguments):
+    options, log = arguments[:-1:2], arguments[-1:]
+    if len(arguments) % 2 == 0 or log[0].startswith("--") or any(option not in OPTIONS for option in options):
+        print(__doc__.strip(), file=sys.stderr)
+        return 64
     keys = {}
     while len(arguments) > 1:
         option, path, *arguments = arguments
@@ -233,4 +238,9 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except OSError as error:
+        # A folder too: its files are verified one by one.
+        print(f"verify.py: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(64)

@@ -10,6 +10,7 @@ import { Fault, messageOf } from "../errors.ts";
 import { outcomesPath, splitPath } from "../evidence/journal.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { formatAuthority } from "../wire/authority.ts";
+import { fetchedPolicy } from "./_doctor-services.ts";
 import { lockHolder, portHolder } from "./_holder.ts";
 import { policyProblems } from "./_policy-problems.ts";
 import { probe } from "./_probe.ts";
@@ -165,6 +166,8 @@ export async function policy(runtime: Runtime, loaded: Loaded): Promise<Finding[
   if (problems.length > 0) return problems.map(({ problem }) => ({ state: "fail", about, detail: problem }));
   if (!loaded.ok) return [];
   const { policyPath, governance } = loaded.config;
+  const fetched = await fetchedPolicy(runtime, loaded.config);
+  if (fetched !== null) return [fetched];
   if (policyPath === null) {
     const decider = governance === null ? "every host is allowed but the blocked ones" : "the plane decides";
     return [{ state: governance === null ? "warn" : "ok", about, detail: `no policy file: ${decider}` }];

@@ -13,6 +13,7 @@ import {
   policy,
   signingKey,
 } from "./_doctor-needs.ts";
+import { plane, planesOwn, redis } from "./_doctor-services.ts";
 import { versionLine } from "./version.ts";
 
 const SPEC: CommandSpec = {
@@ -23,8 +24,9 @@ const SPEC: CommandSpec = {
   operands: [0, 0],
   notes: `
 Reads the same environment as run and changes nothing. Exits 1 when something that run needs fails; beside a running
-gateway that is so, because it has the port and the log (ask it with healthcheck). States: ok, note (a limit to know
-about), warn (works, but look at it), fail (run would not start).`,
+gateway that is so, because it has the port and the log (ask it with healthcheck). Opens the policy, a bundle that is
+fetched too, and asks plane and Redis whether they answer, 2 s each at most. States: ok, note (a limit to know about),
+warn (works, but look at it), fail (run would not start).`,
 };
 
 export async function runDoctor(runtime: Runtime, args: readonly string[]): Promise<number> {
@@ -36,6 +38,8 @@ export async function runDoctor(runtime: Runtime, args: readonly string[]): Prom
     ...configuration(loaded),
     ...(config === null ? [] : await needs(runtime, config)),
     ...(await policy(runtime, loaded)),
+    ...(await services(runtime, config)),
+    ...planesOwn(runtime),
     ...(await Promise.all([names(runtime), descriptors(runtime, config), redirect(runtime)])),
     clock(runtime),
     http2(runtime),
@@ -52,6 +56,11 @@ export async function runDoctor(runtime: Runtime, args: readonly string[]): Prom
     runtime.stdout(`${versionLine(runtime)}\n${lines.join("")}${verdict}\n`);
   }
   return ok ? EXIT.ok : EXIT.failed;
+}
+
+async function services(runtime: Runtime, config: Config | null): Promise<Finding[]> {
+  if (config === null) return [];
+  return (await Promise.all([plane(runtime, config.governance), redis(runtime, config.redis)])).flat();
 }
 
 async function needs(runtime: Runtime, config: Config): Promise<Finding[]> {

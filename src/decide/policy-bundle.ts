@@ -82,10 +82,10 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     try {
       reply = await client.send(config.url, "GET", headers, null, MAX_BYTES, AbortSignal.timeout(TIMEOUT_MS));
     } catch (thrown) {
-      throw refusal(`cannot be fetched: ${messageOf(thrown)}`);
+      throw unfetched(`cannot be fetched: ${messageOf(thrown)}`);
     }
     if (reply.status === 304 && current !== null) return current;
-    if (reply.status !== 200) throw refusal(`was answered with status ${reply.status}`);
+    if (reply.status !== 200) throw unfetched(`was answered ${whyNoBundle(reply.status)}`);
     const bundle = read(reply.body);
     if (ring !== null) {
       own(bundle);
@@ -141,7 +141,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     const { cachePath } = config;
     try {
       const info = await runtime.stat(cachePath);
-      if (info === null) throw refusal(`${unreachable}; and none is kept at ${quote(cachePath)}`);
+      if (info === null) throw invalid(`${unreachable}; no bundle is kept at ${quote(cachePath)}`);
       if (info.directory || info.size > MAX_BYTES) throw refusal(`${quote(cachePath)} is no kept bundle`);
       const bundle = read(await runtime.readFile(cachePath));
       if (ring !== null) {
@@ -153,7 +153,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       return await compiled(bundle);
     } catch (thrown) {
       if (thrown instanceof Fault) throw thrown;
-      throw refusal(`${unreachable}; and ${quote(cachePath)} ${whyUnreadable(thrown)}`);
+      throw invalid(`${unreachable}; and ${quote(cachePath)} ${whyUnreadable(thrown)}`);
     }
   }
 
@@ -227,6 +227,22 @@ async function compiled({ version, files }: PolicyBundle): Promise<LoadedPolicy>
   return { program, sources: files };
 }
 
+function whyNoBundle(status: number): string {
+  if (status === 401 || status === 403) return `${status}: see EVE_PROXY_GOVERNANCE_TOKEN`;
+  if (status === 404) return "404: give its whole URL (…/v1/bundle); a tenant without a policy of files has none";
+  return `with status ${status}`;
+}
+
+/** Of what was fetched. */
 function refusal(why: string): Fault {
-  return new Fault("policy_invalid", `the policy bundle ${why}`);
+  return invalid(`the policy bundle ${why}`);
+}
+
+/** Of what could not be. */
+function unfetched(why: string): Fault {
+  return invalid(`EVE_PROXY_POLICY_BUNDLE_URL ${why}`);
+}
+
+function invalid(message: string): Fault {
+  return new Fault("policy_invalid", message);
 }

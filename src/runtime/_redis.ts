@@ -69,7 +69,9 @@ export function redis(options: RedisOptions): RedisClient {
       settled();
     });
     made.on("error", (error: unknown) => {
-      problem = messageOf(error);
+      const why = messageOf(error);
+      // Who does not know what a handshake is says nothing to it.
+      problem = secure && /timeout/i.test(why) ? `${why}: does it speak TLS?` : why;
       settled();
     });
     await made.connect();

@@ -85,6 +85,30 @@ export async function readFiles(runtime: Runtime, settings: Settings, problems: 
   };
 }
 
+/**
+ * The plane's keys, where they are a file: read at the start, because a relay without them would refuse everything. It is
+ * read again later, so that keys can be changed in it.
+ */
+export async function readPlaneKeys(runtime: Runtime, settings: Settings, problems: Problem[]): Promise<void> {
+  const variable = "EVE_PROXY_GOVERNANCE_JWKS";
+  const path = settings[variable];
+  if (path === undefined || /^https?:\/\//.test(path)) return;
+  const hint =
+    "give the plane's URL …/.well-known/jwks.json, or a file made by sallyport keys jwks (a relative path begins at the working directory)";
+  const found = await readText(runtime, path);
+  if (typeof found !== "string") {
+    problems.push({ variable, problem: `${quote(path, MAX_PATH)} ${found.problem}`, hint });
+    return;
+  }
+  // What checks signatures takes longer to load than all the rest.
+  const { attestationKeys } = await import("../crypto/attestation.ts");
+  try {
+    await attestationKeys(found, runtime);
+  } catch (thrown) {
+    problems.push({ variable, problem: `${quote(path, MAX_PATH)} holds no usable key: ${messageOf(thrown)}`, hint });
+  }
+}
+
 /** The text of a file that holds a secret, or null with a problem added. */
 export async function readSecret(
   runtime: Runtime,

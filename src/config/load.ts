@@ -4,7 +4,7 @@ import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
 import type { Config, GovernanceConfig, OpaConfig, PolicyBundleConfig, Problem } from "./config.ts";
 import { developmentKey, developmentKeyPath } from "./development-key.ts";
-import { type Files, readFiles, readSecret } from "./files.ts";
+import { type Files, readFiles, readPlaneKeys, readSecret } from "./files.ts";
 import { contradictions, remarks } from "./judge.ts";
 import { isRefused } from "./kinds.ts";
 import { unknownNames } from "./names.ts";
@@ -27,6 +27,7 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
   const failed = new Set(problems.map((problem) => problem.variable.replace(/_FILE$/, "")));
   problems.push(...contradictions(settings, failed));
   const files = await readFiles(runtime, settings, problems);
+  await readPlaneKeys(runtime, settings, problems);
   let hmacKey = settings.JWT_SECRET_KEY ?? null;
   const warnings = remarks(settings);
   const dev = settings.EVE_PROXY_DEV && settings.JWT_SECRET_KEY === undefined && !settings.EVE_PROXY_SIGNING_KEY;

@@ -123,6 +123,16 @@ describe("loadConfig refuses", () => {
       /^EVE_PROXY_SIGNING_KEY_FILE "\/nope" does not exist/,
     ],
     ["a signing key that is a directory", { EVE_PROXY_SIGNING_KEY: directory }, /^EVE_PROXY_SIGNING_KEY ".*" is a dir/],
+    [
+      "keys of the plane that are not there",
+      { EVE_PROXY_GOVERNANCE_URL: "http://127.0.0.1:1", EVE_PROXY_GOVERNANCE_JWKS: "/nowhere/jwks.json" },
+      /^EVE_PROXY_GOVERNANCE_JWKS "\/nowhere\/jwks\.json" does not exist — give the plane's URL …\/\.well-known\/jwks\.json, or a file made by sallyport keys jwks/,
+    ],
+    [
+      "keys of the plane that are none",
+      { EVE_PROXY_GOVERNANCE_URL: "http://127.0.0.1:1", EVE_PROXY_GOVERNANCE_JWKS: hello },
+      /^EVE_PROXY_GOVERNANCE_JWKS ".*hello\.txt" holds no usable key: /,
+    ],
     ["a policy below a file", { EVE_PROXY_POLICY: `${hello}/policy.yaml` }, /hello\.txt\/policy\.yaml" does not exist/],
     ["roots that are not text", { EVE_PROXY_UPSTREAM_CA: binary }, /binary\.pem" is not UTF-8 text/],
     ["a Service named like the prefix", { EVE_PROXY_PORT: "tcp://10.0.0.1:3128" }, /enableServiceLinks/],
@@ -285,6 +295,15 @@ describe("loadConfig", () => {
     expect(await at({ EVE_PROXY_FINDINGS: "/x/y.jsonl" })).toBe("/x/y.jsonl");
     expect(await at({ EVE_PROXY_FINDINGS: "-" })).toBeNull();
     expect(await at({ EVE_PROXY_AUDIT_PATH: "-" })).toBeNull();
+  });
+
+  test("takes the plane's keys from a file, and asks nobody for those of a URL", async () => {
+    const { publicJwk } = await generateKey("Ed25519");
+    const path = await file("jwks.json", JSON.stringify({ keys: [publicJwk] }));
+    const plane = { EVE_PROXY_GOVERNANCE_URL: "http://127.0.0.1:1" };
+    expect((await valid({ ...plane, EVE_PROXY_GOVERNANCE_JWKS: path })).config.governance?.jwks).toBe(path);
+    const url = "http://127.0.0.1:1/.well-known/jwks.json";
+    expect((await valid({ ...plane, EVE_PROXY_GOVERNANCE_JWKS: url })).config.governance?.jwks).toBe(url);
   });
 
   test("takes decimals of a second", async () => {

@@ -258,7 +258,10 @@ export class Gateway {
       }
       health.evidenceDown = down;
       const planeDown = this.#decider?.planeDown ?? false;
-      if (planeDown && !health.planeDown) this.#log.error("the governance plane is down: decisions fail closed");
+      if (planeDown && !health.planeDown)
+        this.#log.error("the governance plane is down: decisions fail closed", {
+          problem: this.#decider?.planeTrouble ?? "",
+        });
       else if (!planeDown && health.planeDown) this.#log.info("the governance plane answers again");
       health.planeDown = planeDown;
     };

@@ -5,6 +5,7 @@ import type { Carried } from "../limits/settlement.ts";
 import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { UsageTap } from "./limits-tap.ts";
+import { PlaneStatus } from "./plane-fault.ts";
 
 export interface Decider {
   /** `body` is null for a tunnel. Synchronous whenever nothing has to be waited for. */
@@ -111,7 +112,7 @@ function race(answer: Promise<Decision>, timeoutMs: number): Promise<unknown> {
   });
 }
 
-/** What a client is told of a fault of the plane: which kind it was, never where the plane is. */
+/** What a client is told of a fault of the plane: which kind it was, and a status; never where the plane is, nor what to mend. */
 const PLANE_FAULTS: Partial<Record<FaultCode, readonly [vector: string, reason: string]>> = {
   governance_unreachable: ["plane_unreachable", "the governance plane cannot be reached"],
   governance_timeout: ["decision_timeout", "the decision timed out"],
@@ -122,7 +123,10 @@ const PLANE_FAULTS: Partial<Record<FaultCode, readonly [vector: string, reason: 
 
 function faultDecision(thrown: unknown): Decision {
   const known = thrown instanceof Fault ? PLANE_FAULTS[thrown.code] : undefined;
-  if (known !== undefined) return failClosed(known[1], known[0]);
+  if (known !== undefined) {
+    const status = thrown instanceof PlaneStatus ? `: status ${thrown.status}` : "";
+    return failClosed(`${known[1]}${status}`, known[0]);
+  }
   // The text of an unforeseen exception may hold anything, the request's secrets too.
   return failClosed("the decision crashed", "decision_crashed");
 }

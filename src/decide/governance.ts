@@ -23,6 +23,7 @@ import { NOT_SENT } from "./limits-reservation.ts";
 import type { Settle } from "./outcome-schema.ts";
 import { Outbox, type PlaneReservation } from "./outcomes.ts";
 import { ANSWER_ROOM, hashOf, type PlaneAnswer, readAnswer, readRefusal, rulingOf } from "./plane-answer.ts";
+import { latePlane, Troubles, unattested } from "./plane-fault.ts";
 import { describe, questionBytes } from "./plane-request.ts";
 import type { Policy } from "./policy.ts";
 import { QuestionRoom } from "./question-room.ts";
@@ -39,6 +40,8 @@ const ABOUT_THE_QUESTION: ReadonlySet<number> = new Set([400, 413, 414, 422, 431
 
 export interface PlaneDecider extends Decider {
   readonly breaker: Pick<Breaker, "state">;
+  /** What was wrong when it last gave no decision, for an operator; null when it gave the last one. */
+  readonly trouble: string | null;
   /** What the plane's limits have reserved for this egress; once, and null when it is nothing. */
   lent(egress: Egress): PlaneReservation | null;
   /** Tells the plane the last outcomes first. Never rejects. */
@@ -64,13 +67,20 @@ type Machine = Pick<
   | "stat"
 >;
 
+/** For an operator. */
+export interface PlaneEvents {
+  /** How many outcomes the plane will never hear of. */
+  lost?(outcomes: number): void;
+  /** Where it is and why it gave no decision; for every question that got none. */
+  troubled?(cause: string): void;
+}
+
 /** A local policy's veto on the destination needs no plane; all the rest is the plane's to say. */
 export function planeDecider(
   runtime: Machine,
   config: Settings,
   policy: Policy,
-  /** Told how many outcomes the plane will never hear of. */
-  lost: (outcomes: number) => void = () => {},
+  events: PlaneEvents = {},
 ): PlaneDecider {
   const { governance } = config;
   const base = governance.url.replace(/\/+$/, "");
@@ -97,16 +107,23 @@ export function planeDecider(
       return client.send(`${base}/v1/outcomes`, "POST", headers, outcomes, ANSWER_ROOM, signal);
     },
     decode: runtime.decode,
-    lost,
+    lost: (outcomes) => events.lost?.(outcomes),
   });
   let inFlight = 0;
   let policyVersion: string | null = null;
+  const troubles = new Troubles({
+    url: base,
+    token: governance.token !== null,
+    timeoutMs: config.enforceTimeoutMs,
+    keys: () => ring?.problem ?? null,
+    told: (cause) => events.troubled?.(cause),
+  });
 
   async function ask(question: Uint8Array, signal: AbortSignal): Promise<HttpReply> {
     try {
       return await client.send(url, "POST", headers, question, maxAnswer, signal);
     } catch (thrown) {
-      if (signal.aborted) throw late();
+      if (signal.aborted) throw latePlane();
       const tooLarge = thrown instanceof Fault && thrown.code === "upstream_malformed";
       const code = tooLarge ? "governance_malformed" : "governance_unreachable";
       throw new Fault(code, `the governance plane failed: ${messageOf(thrown)}`, { cause: thrown });
@@ -173,7 +190,7 @@ export function planeDecider(
       const length = held?.bytes.length ?? 0;
       const most = codings.length === 0 ? length : Math.min(decodedCap(config.maxBody), mostDecoded(length));
       const found = await room.take(most, abort.signal);
-      if (found === null) throw late();
+      if (found === null) throw latePlane();
       taken = found;
       const layers = held === null || codings.length === 0 ? [] : [held.bytes];
       const decoded = held === null || codings.length === 0 ? held?.bytes : await decode(held.bytes, codings, layers);
@@ -181,7 +198,7 @@ export function planeDecider(
         circuit.release();
         return unasked(decoded);
       }
-      if (abort.signal.aborted) throw late();
+      if (abort.signal.aborted) throw latePlane();
       const veto = held === null ? null : await vetoLayers(layers, egress, held);
       if (veto !== null) {
         circuit.release();
@@ -197,7 +214,7 @@ export function planeDecider(
       const about = describe(egress, asked, id);
       const body = held === null || decoded === undefined ? null : { held, decoded, codings };
       const question = await questionBytes(about, body);
-      if (abort.signal.aborted) throw late();
+      if (abort.signal.aborted) throw latePlane();
       blamed = question.length <= LARGE_QUESTION;
       const reply = await ask(question, abort.signal).catch((thrown: unknown) => {
         blamed ||= !abort.signal.aborted;
@@ -209,12 +226,17 @@ export function planeDecider(
         circuit.success();
         return exhausted(refused.policy_version ?? null);
       }
-      if (refused?.error === "decision_crashed") throw new Error("the decision crashed at the plane");
+      if (refused?.error === "decision_crashed") {
+        const crashed = new Error("the decision crashed there: its log says where");
+        troubles.tell(crashed);
+        throw crashed;
+      }
       const read = await readAnswer(reply, { maxBody: config.maxBody, clock });
       const { answer, redacted } = read;
       const { ruling, limit, settle } = rulingOf(answer, redacted);
       await attested(id, asked, read, body);
       circuit.success();
+      troubles.last = null;
       policyVersion = answer.policy_version ?? policyVersion;
       const { attestation } = answer;
       const attestationHash = typeof attestation === "string" ? runtime.sha256(attestation) : null;
@@ -223,7 +245,9 @@ export function planeDecider(
       else if (settle !== null) outbox.end(settle.token, NOT_SENT, null);
       return decision;
     } catch (thrown) {
-      if (blamed && thrown instanceof Fault && thrown.code.startsWith("governance_")) circuit.failure();
+      const planes = thrown instanceof Fault && thrown.code.startsWith("governance_");
+      if (planes) troubles.tell(thrown);
+      if (blamed && planes) circuit.failure();
       else circuit.release();
       throw thrown;
     } finally {
@@ -238,6 +262,9 @@ export function planeDecider(
       return policyVersion ?? policy.version;
     },
     breaker: circuit,
+    get trouble() {
+      return troubles.last;
+    },
     reload: () => policy.reload(),
     opaque: (host, port) => policy.opaque(host, port),
     lent(egress) {
@@ -267,17 +294,9 @@ export function planeDecider(
   };
 }
 
-function late(): Fault {
-  return new Fault("governance_timeout", "the governance plane did not answer in time");
-}
-
 /** Never a pass, with EVE_PROXY_FAIL_CLOSED=0 neither: whoever it was did not read the question to its end. */
 function exhausted(policyVersion: string | null): Decision {
   return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
-}
-
-function unattested(why: string): Fault {
-  return new Fault("governance_unattested", `the governance plane's attestation ${why}`);
 }
 
 /** The body of a question, as it was told. */

@@ -67,6 +67,9 @@ export function lateDecider(open: () => Promise<OpenedDecider>, config: Softened
     get planeDown() {
       return opened?.planeDown ?? false;
     },
+    get planeTrouble() {
+      return opened?.planeTrouble ?? null;
+    },
     prepare: () => void load().catch(() => {}),
     decide: (egress, held) => (opened ?? waiting).decide(egress, held),
     reload: () => (opened ?? waiting).reload(),

@@ -14,6 +14,8 @@ export interface OpenedDecider extends Decider, AddressPolicy {
   /** Why decisions are not what they should be (a stale policy, a plane that is down); null when all is well. */
   readonly problem: string | null;
   readonly planeDown: boolean;
+  /** Why the plane gave no decision when it was last asked, and where it is; null when it gave one. Not for clients. */
+  readonly planeTrouble: string | null;
   /** The policy that is only compared with the one in force; null when there is none. */
   readonly candidate: Candidate | null;
   /** Nothing that was decided before now may be used again. */

@@ -15,7 +15,7 @@ import { leftToPlane, type Policy } from "./policy.ts";
 import type { FetchedPolicy } from "./policy-bundle.ts";
 import { openPolicy } from "./policy-files.ts";
 import { Poll } from "./poll.ts";
-import { seldom } from "./seldom.ts";
+import { seldom, seldomEach } from "./seldom.ts";
 import { sequenced } from "./sequenced.ts";
 import { spreadWatched } from "./spread.ts";
 
@@ -60,7 +60,8 @@ async function openPlane(
 ): Promise<PlaneDecider> {
   const { planeDecider } = await import("./governance.ts");
   const say = seldom(runtime, warn);
-  return planeDecider(runtime, { ...config, governance }, policy, () => say(LOST_OUTCOMES));
+  const events = { lost: () => say(LOST_OUTCOMES), troubled: seldomEach(runtime, warn) };
+  return planeDecider(runtime, { ...config, governance }, policy, events);
 }
 
 /** Rejects with Fault `policy_invalid`. Loads every room that rules on a request: see `openDecider`. */
@@ -128,6 +129,9 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     },
     get planeDown() {
       return plane !== null && plane.breaker.state !== "closed";
+    },
+    get planeTrouble() {
+      return plane?.trouble ?? null;
     },
     recheck(egress) {
       const judged = policy.judge(egress.destination);

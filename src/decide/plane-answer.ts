@@ -15,6 +15,7 @@ import {
 } from "./governance-schema.ts";
 import { cutLong, gather } from "./long-member.ts";
 import type { Settle } from "./outcome-schema.ts";
+import { PlaneStatus } from "./plane-fault.ts";
 
 /** All of an answer but a long replacement body. */
 export const ANSWER_ROOM = 256 * 1024;
@@ -45,7 +46,7 @@ export function readRefusal({ status, headers, body }: HttpReply): Refusal | nul
 
 /** Rejects with Fault `governance_malformed`. */
 export async function readAnswer(reply: HttpReply, { maxBody, clock }: Reading): Promise<PlaneAnswer> {
-  if (reply.status !== 200) throw malformed(`status ${reply.status}`);
+  if (reply.status !== 200) throw new PlaneStatus(reply.status);
   const type = reply.headers["content-type"] ?? "";
   if (!/^application\/json *(?:;|$)/i.test(type)) throw malformed("the content type is not application/json");
   const member = { path: ["redacted_body"], room: ANSWER_ROOM, clock, complain: malformed };

@@ -22,6 +22,7 @@ import { tenantOf } from "./tenants.ts";
 /** Questions that are answered at a time; more are told to come again. */
 const MAX_IN_FLIGHT = 1024;
 const REFUSAL_LOG_MS = 1_000;
+const NO_METRICS = "metrics were asked for without EVE_PROXY_ADMIN_TOKEN: refused (401)";
 
 export interface Surface {
   readonly runtime: Machine & { monotonic(): number };
@@ -59,12 +60,12 @@ export function planeSurface(surface: Surface): ServeHandler {
     return refusal(status, error, detail);
   }
 
-  function stranger(peer: string): Response {
+  function stranger(peer: string, what = "a question with no tenant's token was refused (401)"): Response {
     const now = runtime.monotonic();
     // Whoever has the wrong token may ask often; the counter has them all.
     if (now - refusalLogged >= REFUSAL_LOG_MS) {
       refusalLogged = now;
-      log.warn("request of nobody's refused", { peer });
+      log.warn(what, { peer });
     }
     const headers = { "WWW-Authenticate": 'Bearer realm="sallyport governance"' };
     return refused(401, "unauthorized", { message: "the token or certificate of a tenant is needed", headers });
@@ -147,7 +148,7 @@ export function planeSurface(surface: Surface): ServeHandler {
     const here = c.env.peer.startsWith("127.") || c.env.peer === "::1";
     const given = hashOf(runtime, c.req.header("Authorization"));
     const shown = adminHash !== null && given !== null && constantTimeEqual(given, adminHash);
-    if (!shown && (!here || adminHash !== null)) return stranger(c.env.peer);
+    if (!shown && (!here || adminHash !== null)) return stranger(c.env.peer, NO_METRICS);
     return c.body(renderPrometheus([metrics.registry.snapshot()]), 200, { "Content-Type": PROMETHEUS_TYPE });
   });
   app.get("/openapi.json", (c) => c.body(openApiText(), 200, { "Content-Type": "application/json" }));

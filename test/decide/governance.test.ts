@@ -58,10 +58,12 @@ async function plane(answering: Answering, options: Options = {}) {
     mode: "enforce" as const,
     governance: { url, token: "plane-token", ca: null, cert: null, key: null, jwks: null, ...options.governance },
   };
+  const troubles: string[] = [];
   const decider = planeDecider(
     { ...runtime, decode: options.decode ?? runtime.decode },
     settings,
     await openPolicy(runtime, null),
+    { troubled: (cause) => void troubles.push(cause) },
   );
   closers.push(() => {
     void decider.close();
@@ -71,7 +73,12 @@ async function plane(answering: Answering, options: Options = {}) {
   const safe = guarded(decider, settings);
   const ask = async (about: Egress = egress(), held: HeldBody | null = body('{"prompt":"hello"}')): Promise<Decision> =>
     safe.decide(about, held);
-  return { ask, questions, decider, url };
+  return { ask, questions, decider, url, troubles };
+}
+
+/** The log may hear of it a turn after the answer. */
+async function until(true_: () => boolean): Promise<void> {
+  while (!true_()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function json(answer: unknown, status = 200): Answering {
@@ -80,6 +87,86 @@ function json(answer: unknown, status = 200): Answering {
     response.end(typeof answer === "string" ? answer : JSON.stringify(answer));
   };
 }
+
+describe("why there was no decision is told to operators, with the place, and no token:", () => {
+  const cases: [name: string, answering: Answering, cause: string, token?: null][] = [
+    [
+      "a token it does not know",
+      json({ error: "unauthorized", message: "" }, 401),
+      "status 401: it does not know EVE_PROXY_GOVERNANCE_TOKEN",
+    ],
+    [
+      "no token",
+      json({ error: "unauthorized", message: "" }, 401),
+      "status 401: it wants a token, and EVE_PROXY_GOVERNANCE_TOKEN is not set",
+      null,
+    ],
+    [
+      "a wrong path",
+      json({ error: "not_found", message: "" }, 404),
+      "status 404: there is no /v1/decisions below EVE_PROXY_GOVERNANCE_URL; give the URL without that path",
+    ],
+    ["another status", json({}, 503), "status 503"],
+    [
+      "a page",
+      (r) => void r.writeHead(200, { "content-type": "text/html" }).end("<p>"),
+      "answer is malformed: the content type is not application/json",
+    ],
+    ["an answer that is none", json({ decision: "perhaps" }), "answer is malformed: decision: invalid_value"],
+    [
+      "a crash there",
+      json({ error: "decision_crashed", message: "the decision crashed" }, 500),
+      "the decision crashed there: its log says where",
+    ],
+    ["silence", () => {}, "no answer within 0.2 s (EVE_PROXY_ENFORCE_TIMEOUT)"],
+  ];
+  for (const [name, answering, cause, token] of cases) {
+    test(name, async () => {
+      const governance = token === null ? { token } : {};
+      const { ask, troubles, decider, url } = await plane(answering, { timeoutMs: 200, governance });
+      const decision = await ask();
+      expect(decision.verdict).toBe("fail_closed");
+      await until(() => troubles.length > 0);
+      expect(troubles).toEqual([`plane ${url.replace(/\/$/, "")}: ${cause}`]);
+      expect(decider.trouble).toBe(troubles[0] ?? "");
+      expect(troubles.join()).not.toContain("plane-token");
+      // A client hears no more than a status.
+      expect(decision.reason).not.toMatch(/127\.0\.0\.1|localhost|EVE_PROXY|token/);
+    });
+  }
+
+  test("nobody there", async () => {
+    const { ask, troubles } = await plane(json({}), { governance: { url: "http://127.0.0.1:1" } });
+    expect(await ask()).toMatchObject({
+      vector: "plane_unreachable",
+      reason: "the governance plane cannot be reached",
+    });
+    expect(troubles).toEqual([expect.stringMatching(/^plane http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/)]);
+  });
+
+  test("what a plane makes up stays short and on one line", async () => {
+    const { ask, troubles } = await plane(
+      json({ decision: "allow", metadata: { findings: [{ ["\n\u001b[31m".repeat(500)]: 1 }] } }),
+    );
+    await ask();
+    expect(troubles).toHaveLength(1);
+    expect(troubles[0]).toMatch(/^[\x20-\x7e…]{1,400}$/);
+  });
+
+  test("and nothing is, when there was one", async () => {
+    const { ask, troubles, decider } = await plane(json({ decision: "deny", reason: "no" }));
+    expect((await ask()).verdict).toBe("block");
+    expect([troubles, decider.trouble]).toEqual([[], null]);
+  });
+
+  test("the certificate's reason has the status", async () => {
+    const { ask } = await plane(json({}, 401));
+    expect(await ask()).toMatchObject({
+      vector: "decision_malformed",
+      reason: "the governance plane's answer is malformed: status 401",
+    });
+  });
+});
 
 describe("a plane's bad answer fails closed:", () => {
   const allow = '{"decision":"allow"}';

@@ -11,6 +11,7 @@ function opened(log: string[]): OpenedDecider {
     candidate: null,
     problem: null,
     planeDown: false,
+    planeTrouble: null,
     policyVersion: null,
     decide: ({ path }) => {
       log.push(path);

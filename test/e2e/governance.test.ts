@@ -73,6 +73,8 @@ describe("a relay is shut, and says so signed, when its plane", () => {
         await one.end("SIGKILL");
         upstream.forget();
         for (let i = 0; i < 7; i++) expectShut(gateway, await ask(gateway), ["plane_unreachable", "breaker_open"]);
+        const down = new RegExp(`the governance plane is down: .*plane ${one.url}: .*ECONNREFUSED`);
+        await until(() => down.test(gateway.stderr), "said where it was and why");
         expect(upstream.connections).toBe(0);
         await one.begin();
         await until(async () => (await ask(gateway)).status === 200, "open again", 15_000);
@@ -128,6 +130,12 @@ describe("a relay is shut, and says so signed, when its plane", () => {
           'Bearer realm="sallyport governance"',
         ]);
         expect(one.stderr).not.toContain(TOKEN);
+        expect(one.stderr).toContain("a question with no tenant's token was refused (401)");
+        for (let i = 0; i < 3; i++) await ask(gateway);
+        const cause = `plane ${one.url}: status 401: it does not know EVE_PROXY_GOVERNANCE_TOKEN`;
+        // Once a minute, however many ask.
+        expect(gateway.stderr.split("\n").filter((line) => line.includes(`"message":"${cause}"`))).toHaveLength(1);
+        expect(gateway.stderr).not.toContain(TOKEN);
       }),
     60_000,
   );
@@ -163,9 +171,14 @@ describe("attestations", () => {
         const other = await plane({ EVE_PROXY_SIGNING_KEY: signingKey(folder, "other.pem") });
         const none = await plane();
         const EVE_PROXY_GOVERNANCE_JWKS = `${trusted.url}/.well-known/jwks.json`;
-        for (const wrong of [other, none]) {
+        const causes = [
+          "attestation is by an unknown key: EVE_PROXY_GOVERNANCE_JWKS has no such key",
+          "attestation is missing: it has no EVE_PROXY_SIGNING_KEY",
+        ];
+        for (const [i, wrong] of [other, none].entries()) {
           const gateway = await relay({ ...wrong.relay, EVE_PROXY_GOVERNANCE_JWKS });
           expectShut(gateway, await ask(gateway), ["attestation_invalid"]);
+          expect(gateway.stderr).toContain(`plane ${wrong.url}: ${causes[i]}`);
         }
       }),
     60_000,

@@ -108,7 +108,10 @@ export async function plane(runtime: Runtime, governance: GovernanceConfig | nul
   try {
     const answer = asked(client, governance).then(
       (reply) => said(reply, token !== null),
-      (thrown: unknown): Said => ({ state: "warn", detail: `cannot be reached: ${messageOf(thrown).replace(/^\S+ cannot be asked: /, "")}` }),
+      (thrown: unknown): Said => ({
+        state: "warn",
+        detail: `cannot be reached: ${messageOf(thrown).replace(/^\S+ cannot be asked: /, "")}`,
+      }),
     );
     const keys = jwks === null ? null : keysProblem(runtime, jwks, client);
     const { state, detail } = await answer;

@@ -1,4 +1,5 @@
 import { readPolicySources } from "../decide/policy-files.ts";
+import { Engine } from "../engine/engine.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { loadEngines } from "../policy/engines.ts";
 import { namedPolicy } from "../policy/named.ts";
@@ -17,7 +18,10 @@ export async function loadPolicy(runtime: Runtime, path: string): Promise<Progra
   }
   const { sources, unread } = await readPolicySources(runtime, path);
   await loadEngines(sources);
-  return compilePolicy(sources, unread);
+  const program = compilePolicy(sources, unread);
+  // As a gateway does at its start: what an engine refuses must not pass here.
+  new Engine(program);
+  return program;
 }
 
 /** A text file, or standard input for "-", of at most `max` bytes. Throws Fault `usage`. */

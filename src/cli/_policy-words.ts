@@ -166,7 +166,10 @@ const WORDS: Readonly<Record<string, Words>> = {
     help: "EVE_PROXY_ENFORCE_TIMEOUT bounds it; see the plane's latency, or the size of the body",
   },
   decision_crashed: FAILED,
-  decision_malformed: FAILED,
+  decision_malformed: {
+    what: "the governance plane's answer is no decision",
+    help: "the gateway's log says which plane and why; a status tells too: of 401 see EVE_PROXY_GOVERNANCE_TOKEN, of 404 EVE_PROXY_GOVERNANCE_URL",
+  },
   pipeline_crashed: {
     what: "the gateway itself failed while it decided",
     help: "this is a defect of the gateway: see its log around that time",

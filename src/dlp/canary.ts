@@ -5,6 +5,7 @@ import type { Sink } from "./sink.ts";
 
 /** A shorter token would be met by accident, above all in its encodings. */
 export const MIN_CANARY = 8;
+export const MAX_CANARIES = 1000;
 
 const RULE: Rule = {
   name: "canary",

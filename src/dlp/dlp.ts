@@ -3,7 +3,7 @@ import { portableDigest } from "../crypto/digest.ts";
 import { Fault } from "../errors.ts";
 import type { Question } from "../model/question.ts";
 import { type BodyOptions, isQuiet, scanBody } from "./body.ts";
-import { Canaries, MIN_CANARY } from "./canary.ts";
+import { Canaries, MAX_CANARIES, MIN_CANARY } from "./canary.ts";
 import type { BodyKind, DlpFinding, Mode } from "./finding.ts";
 import { scanHead, type Unread } from "./head.ts";
 import { loadPatternEngine, type PatternSetting, Patterns } from "./patterns.ts";
@@ -90,7 +90,6 @@ export interface Sanitized {
 /** `structure`: it cannot be taken out without changing what is meant. `written`: nor without knowing how it is written. `many`: more than 100,000. */
 export type Left = "structure" | "written" | "many";
 
-const MAX_CANARIES = 1000;
 /** A replacement changes what stands side by side; after this many rounds what is left is told as left. */
 const MAX_ROUNDS = 4;
 

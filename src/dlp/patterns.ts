@@ -18,7 +18,7 @@ export const MAX_MATCH = 512;
 /** Bytes a slice: the engine is linear but slow, a few hundred nanoseconds a byte. */
 export const PATTERN_SLICE = 4096;
 const MAX_PATTERN = 1000;
-const MAX_PATTERNS = 64;
+export const MAX_PATTERNS = 64;
 
 /** Their package takes tens of milliseconds to load, which a start without patterns must not pay. */
 let engine: typeof RE2JS | null = null;

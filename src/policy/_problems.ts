@@ -24,11 +24,9 @@ function told(tree: PolicyTree, schema: z.ZodType, issue: Issue, base: Path): st
     });
   }
   if (issue.code === "invalid_union") {
-    // The branch that was meant has got further into the value than the others.
+    // The branch that was meant has got further into the value than the others. (A length is also looked at of another kind.)
     const value = valueAt(tree.value, path);
-    const branch = issue.errors.find((errors) =>
-      errors.some((each) => each.path.length > 0 || each.code === "unrecognized_keys" || !isType(each, value)),
-    );
+    const branch = issue.errors.find((errors) => !errors.some((each) => isType(each, value)));
     if (branch !== undefined) {
       const within = schemaAt(schema, below);
       return branch.flatMap((each) => told(tree, within ?? schema, each, path));

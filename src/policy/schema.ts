@@ -1,5 +1,7 @@
 /** The schema of a policy file, version 1. `docs/policy.schema.json` is printed from it. */
 import { z } from "zod";
+import { MAX_CANARIES, MIN_CANARY } from "../dlp/canary.ts";
+import { MAX_PATTERNS } from "../dlp/patterns.ts";
 import { limitsSection, pricesSection } from "../limits/schema.ts";
 import {
   choice,
@@ -88,13 +90,25 @@ const detect = strict(
   "must be a map of mode, threshold, vectors, classifier",
 );
 
+/** As findings are called: `dlp.ts` takes no other name. */
+const findingName = z
+  .string({ error: "must be a name such as our-projects" })
+  .max(64, "has more than 64 characters")
+  .regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, "must be lower-case letters and digits, with single dashes between them");
+
+const canary = word("a canary").superRefine((token, context) => {
+  const { length } = new TextEncoder().encode(token);
+  if (length > 0 && length < MIN_CANARY)
+    context.addIssue(`has ${length} byte${length === 1 ? "" : "s"}, at least ${MIN_CANARY} are needed`);
+});
+
 const dlp = strict(
   {
     secrets: redaction.optional(),
     personal: redaction.optional(),
     health: redaction.optional(),
     canaries: strict(
-      { mode: redaction.optional(), values: words("a canary", 4096) },
+      { mode: redaction.optional(), values: many(canary, "a canary", MAX_CANARIES) },
       "must be a map of mode and values",
     ).optional(),
     patterns: strict(
@@ -103,12 +117,12 @@ const dlp = strict(
         list: z
           .array(
             strict(
-              { name: identifier, regex: word("a regular expression", 1000), severity: severity.optional() },
+              { name: findingName, regex: word("a regular expression", 1000), severity: severity.optional() },
               "must be a map of name, regex, severity",
             ),
             { error: "must be a list" },
           )
-          .max(256, "has more than 256 entries"),
+          .max(MAX_PATTERNS, `has more than ${MAX_PATTERNS} entries`),
       },
       "must be a map of mode and list",
     ).optional(),
@@ -116,9 +130,12 @@ const dlp = strict(
       {
         mode: redaction.optional(),
         list: z
-          .array(strict({ name: identifier, words: words("a word", MAX_ENTRIES) }, "must be a map of name and words"), {
-            error: "must be a list",
-          })
+          .array(
+            strict({ name: findingName, words: words("a word", MAX_ENTRIES) }, "must be a map of name and words"),
+            {
+              error: "must be a list",
+            },
+          )
           .max(64, "has more than 64 entries"),
       },
       "must be a map of mode and list",

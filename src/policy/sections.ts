@@ -71,7 +71,8 @@ function checkPatterns(file: ParsedPolicy, problems: string[]): void {
   for (const [index, { regex }] of (file.sections?.dlp?.patterns?.list ?? []).entries()) {
     const compiled = engines().regex(regex);
     const path = ["dlp", "patterns", "list", index, "regex"];
-    if (typeof compiled === "string") problems.push(`${placeOf(file, path)}: dlp.patterns: ${compiled}`);
+    const problem = typeof compiled === "string" ? compiled : compiled("") ? "matches the empty text" : null;
+    if (problem !== null) problems.push(`${placeOf(file, path)}: dlp.patterns: ${problem}`);
   }
 }
 

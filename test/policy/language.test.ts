@@ -22,6 +22,14 @@ function refusal(text: string): string[] {
 const rule = (when: string) =>
   `rules:\n  - id: r\n    when:\n      ${when.replaceAll("\n", "\n      ")}\n    verdict: deny\n`;
 
+test("more canaries than an engine takes are refused where they stand", () => {
+  const all = Array.from({ length: 1001 }, (_, i) => `canary-${i}`);
+  expect(refusal(`dlp: { canaries: { values: [${all}] } }\n`)).toEqual([
+    "p.yaml:3:28: dlp.canaries.values: has more than 1000 entries",
+  ]);
+  expect(refusal(`dlp: { canaries: { values: [${all.slice(1)}] } }\n`)).toEqual([]);
+});
+
 describe("a slip in any section is told with its place, and what was meant", () => {
   const cases: [text: string, expected: string | RegExp][] = [
     ["rulse: []\n", 'p.yaml:3:1: unknown key "rulse", did you mean rules?'],
@@ -142,6 +150,27 @@ describe("a slip in any section is told with its place, and what was meant", () 
     [
       "dlp: { patterns: { list: [{ name: x, regex: '(' }] } }\n",
       /^p\.yaml:3:45: dlp\.patterns: not a regular expression/,
+    ],
+    [
+      'dlp: {canaries: {values: ["short"]}}\n',
+      "p.yaml:3:27: dlp.canaries.values[0]: has 5 bytes, at least 8 are needed",
+    ],
+    [
+      "dlp: {canaries: {values: [long-enough, ääa]}}\n",
+      "p.yaml:3:40: dlp.canaries.values[1]: has 5 bytes, at least 8 are needed",
+    ],
+    ["dlp: {canaries: {values: x}}\n", "p.yaml:3:26: dlp.canaries.values: has 1 byte, at least 8 are needed"],
+    [
+      "dlp: { patterns: { list: [{ name: x, regex: 'a*' }] } }\n",
+      /^p\.yaml:3:45: dlp\.patterns: matches the empty text$/,
+    ],
+    [
+      "dlp: { patterns: { list: [{ name: My_Ticket, regex: 'a+' }] } }\n",
+      /^p\.yaml:3:35: dlp\.patterns\.list\[0\]\.name: must be lower-case letters and digits/,
+    ],
+    [
+      "dlp: { dictionaries: { list: [{ name: a.b, words: x }] } }\n",
+      /^p\.yaml:3:39: dlp\.dictionaries\.list\[0\]\.name: must be lower-case/,
     ],
     ["sequences: [{ id: a, steps: [{}, {}], witin: 5m, verdict: deny }]\n", /did you mean within\?$/],
     ["cache: { reads: 30 }\n", /^p\.yaml:3:17: cache\.reads: must be a time such as 30s/],

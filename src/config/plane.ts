@@ -5,7 +5,7 @@ import { type Files, readFiles } from "./files.ts";
 import { REDIS_CA_RULE, type Rule, redisRemark } from "./judge.ts";
 import { gather, opaOf, read } from "./load.ts";
 import { unknownNames } from "./names.ts";
-import type { Settings } from "./schema.ts";
+import { SETTING_NAMES, type SettingName, type Settings } from "./schema.ts";
 
 export interface PlaneConfig {
   readonly listen: { readonly host: string; readonly port: number };
@@ -48,8 +48,12 @@ export async function loadPlaneConfig(runtime: Runtime): Promise<LoadedPlane> {
   problems.push(...contradictions(settings, failed));
   const files = await readFiles(runtime, settings, problems);
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config: assemble(settings, files), warnings: remarks(settings) };
+  const warnings = [...remarks(settings), ...unused(runtime.env)];
+  return { ok: true, config: assemble(settings, files), warnings };
 }
+
+/** Of what a relay sends the plane that it asks has the say; what this plane takes must not be guessed. */
+const MIN_TOKEN = 16;
 
 const RULES: readonly Rule[] = [
   {
@@ -68,6 +72,13 @@ const RULES: readonly Rule[] = [
     broken: (s) => s.EVE_PROXY_GOVERNANCE_TENANTS !== undefined && s.EVE_PROXY_GOVERNANCE_TOKEN !== undefined,
     problem: "and EVE_PROXY_GOVERNANCE_TOKEN are both set: it would not be clear whose token it is",
     hint: "unset one of the two",
+  },
+  {
+    about: ["EVE_PROXY_GOVERNANCE_TOKEN"],
+    broken: ({ EVE_PROXY_GOVERNANCE_TOKEN: token }) =>
+      token !== undefined && new TextEncoder().encode(token).length < MIN_TOKEN,
+    problem: `has fewer than ${MIN_TOKEN} bytes: whoever guesses it asks as the relays do`,
+    hint: `give at least ${MIN_TOKEN} random bytes, such as the output of: openssl rand -hex 32`,
   },
   {
     about: ["EVE_PROXY_GOVERNANCE_TENANTS", "EVE_PROXY_POLICY"],
@@ -97,6 +108,45 @@ const RULES: readonly Rule[] = [
   },
   REDIS_CA_RULE,
 ];
+
+/** What a plane obeys. */
+const USED: ReadonlySet<SettingName> = new Set<SettingName>([
+  "EVE_PROXY_GOVERNANCE_LISTEN",
+  "EVE_PROXY_GOVERNANCE_TENANTS",
+  "EVE_PROXY_GOVERNANCE_TOKEN",
+  "EVE_PROXY_GOVERNANCE_TLS_CERT",
+  "EVE_PROXY_GOVERNANCE_TLS_KEY",
+  "EVE_PROXY_GOVERNANCE_CLIENT_CA",
+  "EVE_PROXY_ORG_ID",
+  "EVE_PROXY_POLICY",
+  "EVE_PROXY_OPA_BUNDLE",
+  "EVE_PROXY_OPA_ENTRYPOINT",
+  "EVE_PROXY_POLICY_BUNDLE_INTERVAL",
+  "EVE_PROXY_SIGNING_KEY",
+  "EVE_PROXY_REDIS_URL",
+  "EVE_PROXY_REDIS_CA",
+  "EVE_PROXY_DEV",
+  "EVE_PROXY_ADMIN_TOKEN",
+  "EVE_PROXY_ENFORCE_TIMEOUT",
+  "EVE_PROXY_DRAIN_TIMEOUT",
+  "EVE_PROXY_MAX_BODY",
+  "EVE_PROXY_MAX_HELD",
+  "EVE_PROXY_MAX_CONNECTIONS",
+  "EVE_PROXY_KEEPALIVE_TIMEOUT",
+  "EVE_PROXY_READY_STRICT",
+  "EVE_PROXY_LOG_LEVEL",
+  "EVE_PROXY_LOG_FORMAT",
+  "EVE_PROXY_DECISION_LOG",
+]);
+
+/** Somebody relies on what is set: a kill switch that nobody looks at must not go unnoticed. */
+function unused(env: Runtime["env"]): string[] {
+  const set = SETTING_NAMES.filter((name) => !USED.has(name)).flatMap((name) =>
+    [name, `${name}_FILE`].filter((given) => env[given] !== undefined),
+  );
+  if (set.length === 0) return [];
+  return [`set, but nothing to a plane: ${set.join(", ")} (set them at the relays)`];
+}
 
 function contradictions(settings: Settings, failed: ReadonlySet<string>): Problem[] {
   return RULES.filter((rule) => !rule.about.some((name) => failed.has(name)) && rule.broken(settings)).map(

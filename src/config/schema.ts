@@ -116,7 +116,11 @@ const decisions = {
   EVE_PROXY_CONNECT_PASSTHROUGH: setting(flag, "1", "0 blocks every HTTPS tunnel that is not intercepted."),
   EVE_PROXY_ENFORCE_TIMEOUT: setting(seconds, "2", "Time a decision may take; over it the request fails closed."),
   EVE_PROXY_GOVERNANCE_URL: optional(serviceUrl, "Hosted governance plane; unset: the embedded engine decides."),
-  EVE_PROXY_GOVERNANCE_TOKEN: optional(secret(1, true), "Bearer token sent to the governance plane.", "content"),
+  EVE_PROXY_GOVERNANCE_TOKEN: optional(
+    secret(1, true),
+    "Bearer token sent to the governance plane. Of the plane itself the token that relays must send: 16 bytes or more.",
+    "content",
+  ),
   EVE_PROXY_GOVERNANCE_CA: optional(path, "PEM file of the roots the plane's certificate must chain to."),
   EVE_PROXY_GOVERNANCE_CERT: optional(path, "PEM file of the client certificate shown to the plane."),
   EVE_PROXY_GOVERNANCE_KEY: optional(path, "PEM file of the key of that certificate.", "alias"),

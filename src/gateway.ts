@@ -178,6 +178,7 @@ export class Gateway {
     this.health.phase = "ready";
     // A policy that was kept from before is in force, and not what it should be.
     this.health.policyStale = decider.problem !== null;
+    this.health.limitsDown = !limiter.up;
     decider.watch((result) => this.#reloaded(decider, result));
     decider.prepare();
     if (this.#reloadAsked) await this.reload();
@@ -264,6 +265,7 @@ export class Gateway {
         });
       else if (!planeDown && health.planeDown) this.#log.info("the governance plane answers again");
       health.planeDown = planeDown;
+      health.limitsDown = this.#limiter?.up === false;
     };
     this.#vitalsTimer = setInterval(look, VITALS_MS);
     metrics.registry.collect(() => {

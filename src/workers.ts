@@ -26,7 +26,13 @@ const STEADY_MS = 10_000;
 /** Severing and flushing come after the drain deadline. */
 const STOP_GRACE_MS = 5_000;
 
-const ABSENT: HealthSnapshot = { phase: "starting", evidenceDown: false, policyStale: false, planeDown: false };
+const ABSENT: HealthSnapshot = {
+  phase: "starting",
+  evidenceDown: false,
+  policyStale: false,
+  planeDown: false,
+  limitsDown: false,
+};
 
 interface Worker {
   readonly number: number;

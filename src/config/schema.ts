@@ -247,7 +247,11 @@ const operations = {
     path,
     "While there is a file at this path, everything is vetoed and what runs is severed; its first line is the reason given. Its directory must exist.",
   ),
-  EVE_PROXY_READY_STRICT: setting(flag, "0", "1 makes `/readyz` 503 for a stale policy or a plane that is down."),
+  EVE_PROXY_READY_STRICT: setting(
+    flag,
+    "0",
+    "1 makes `/readyz` 503 for a stale policy, a plane that is down, or a Redis that cannot be asked.",
+  ),
   EVE_PROXY_LOG_LEVEL: setting(choice("error", "warn", "info", "debug"), "info", "Least severity that is logged."),
   EVE_PROXY_LOG_FORMAT: setting(
     choice("auto", "json", "text"),

@@ -69,7 +69,8 @@ export async function openCounters<S extends LimitStore>(
     if (runtime.monotonic() - told < COMPLAIN_MS) return;
     told = runtime.monotonic();
     const full = thrown instanceof Fault && thrown.code === "limits_uncounted";
-    const what = full ? "limits cannot count any more names" : "the counters of limits cannot be asked";
+    const whose = config.redis === null ? "" : " (EVE_PROXY_REDIS_URL)";
+    const what = full ? "limits cannot count any more names" : `the counters of limits cannot be asked${whose}`;
     env.log.error(what, { problem: messageOf(thrown) });
   };
   return { store: await openStore(runtime, config, env, failed), failed };
@@ -90,11 +91,26 @@ async function openStore<S extends LimitStore>(
   if (redis === null) return counters;
   const ca = redis.ca === null ? {} : { ca: redis.ca };
   const client = runtime.redis({ url: redis.url, connectTimeoutMs: enforceTimeoutMs, ...ca });
-  await client.tried;
-  if (!client.up)
-    log.error("Redis cannot be reached: limits fail closed unless they say otherwise", {
-      problem: client.problem ?? "",
-    });
+  await soon(client.tried, enforceTimeoutMs + LOADING_MS);
   // A part of the time a decision may take: the other is the engine's.
-  return new RedisLimits(client, runtime.sha256, { timeoutMs: enforceTimeoutMs / 2, lost: failed });
+  const store = new RedisLimits(client, runtime.sha256, { timeoutMs: enforceTimeoutMs / 2, lost: failed });
+  const down = (): void => log.error(UNREACHABLE, { problem: store.problem ?? "" });
+  if (!client.up || !(await store.answers())) down();
+  store.watch((up) => {
+    if (up) log.info("Redis answers again: limits count");
+    else down();
+  });
+  return store;
+}
+
+const UNREACHABLE = "EVE_PROXY_REDIS_URL: Redis cannot be asked: limits fail closed unless they say on_outage: open";
+/** What speaks to Redis has to be loaded too. */
+const LOADING_MS = 1_000;
+
+/** At the latest after `ms`: a server that takes a connection and asks for nothing keeps nobody from starting. */
+async function soon(tried: Promise<void>, ms: number): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([tried, over]);
+  clearTimeout(timer);
 }

@@ -13,6 +13,11 @@ export interface RedisLimitsOptions {
   readonly lost?: (thrown: unknown) => void;
 }
 
+/** How often it is looked whether it can be asked. */
+const LOOK_MS = 500;
+/** Needs no key and changes nothing. */
+const HELLO = "return 1";
+
 /** The braces keep all keys in one slot of a cluster: a script may only name keys of one. */
 const PREFIX = "sallyport:{limits}:";
 const RENEW_AT_ONCE = 500;
@@ -21,6 +26,9 @@ export class RedisLimits implements LendingStore {
   readonly #client: RedisClient;
   readonly #sha256: Runtime["sha256"];
   readonly #options: RedisLimitsOptions;
+  /** The last one that was waited for did not answer in time. */
+  #silent = false;
+  #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(client: RedisClient, sha256: Runtime["sha256"], options: RedisLimitsOptions) {
     this.#client = client;
@@ -29,7 +37,43 @@ export class RedisLimits implements LendingStore {
   }
 
   get up(): boolean {
-    return this.#client.up;
+    return this.#client.up && !this.#silent;
+  }
+
+  /** Why it cannot be asked, without a secret; null while it can be. */
+  get problem(): string | null {
+    return this.#client.problem ?? (this.#silent ? "no answer in time" : null);
+  }
+
+  /** Whether it answers now: a connection may stand to somebody who never says a word. */
+  async answers(): Promise<boolean> {
+    const { promise: over, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), this.#options.timeoutMs);
+    // An error is an answer too.
+    const asked = this.#client.eval(HELLO, [], []).then(
+      () => true,
+      () => this.#client.up,
+    );
+    this.#silent = !(await Promise.race([asked, over]));
+    clearTimeout(timer);
+    return this.up;
+  }
+
+  /** Tells from now on, until it is closed, whenever it can be asked no longer, or again. */
+  watch(turned: (up: boolean) => void): void {
+    let known = this.up;
+    let asking = false;
+    this.#timer = setInterval(() => {
+      const { up } = this;
+      if (up !== known) turned(up);
+      known = up;
+      // Nobody may be asking meanwhile, and whoever looks at the readiness sends nobody until it is well.
+      if (!this.#silent || !this.#client.up || asking) return;
+      asking = true;
+      void this.answers().finally(() => {
+        asking = false;
+      });
+    }, LOOK_MS);
   }
 
   /** Rejects with Fault `redis_failed`, or `limits_uncounted` when Redis has no memory left. What was taken by an answer that comes too late is given back. */
@@ -42,11 +86,13 @@ export class RedisLimits implements LendingStore {
       let late = false;
       const timer = setTimeout(() => {
         late = true;
+        this.#silent = true;
         reject(new Fault("redis_failed", "no answer in time"));
       }, this.#options.timeoutMs);
       asked.then(
         (taken) => {
           clearTimeout(timer);
+          this.#silent = false;
           if (!late) resolve(taken);
           else if (taken.taken) this.adjust(holder, giveBack(needs, taken));
         },
@@ -92,6 +138,7 @@ export class RedisLimits implements LendingStore {
   }
 
   close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
     this.#client.close();
   }
 

@@ -4,6 +4,8 @@ export interface HealthSnapshot {
   readonly evidenceDown: boolean;
   readonly policyStale: boolean;
   readonly planeDown: boolean;
+  /** The counters of limits cannot be asked. */
+  readonly limitsDown: boolean;
 }
 
 export interface HealthAnswer {
@@ -18,10 +20,11 @@ export class Health {
   evidenceDown = false;
   policyStale = false;
   planeDown = false;
+  limitsDown = false;
 
   snapshot(): HealthSnapshot {
-    const { phase, evidenceDown, policyStale, planeDown } = this;
-    return { phase, evidenceDown, policyStale, planeDown };
+    const { phase, evidenceDown, policyStale, planeDown, limitsDown } = this;
+    return { phase, evidenceDown, policyStale, planeDown, limitsDown };
   }
 }
 
@@ -48,6 +51,7 @@ export function standing(
   const degraded: string[] = [];
   if (processes.some((p) => p.policyStale)) degraded.push("policy_stale");
   if (processes.some((p) => p.planeDown)) degraded.push("plane_down");
+  if (processes.some((p) => p.limitsDown)) degraded.push("limits_down");
   const down = processes.some((p) => p.phase === "draining")
     ? "draining"
     : processes.length === 0 || processes.some((p) => p.phase === "starting")

@@ -83,7 +83,10 @@ export class Plane {
       adminToken: config.adminToken,
       strict: config.readyStrict,
       decisionLog: config.decisionLog,
-      health: () => health.snapshot(),
+      health: () => {
+        health.limitsDown = !limiting.up;
+        return health.snapshot();
+      },
     });
     metrics.registry.collect(() => {
       metrics.policyStale.set(tenancy.problem === null ? 0 : 1);

@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { killEveryRedis, startRedis } from "../_redis-server.ts";
+import { testUnless, tool } from "../_skip.ts";
 import { opaBundle, testWithOpa } from "../decide/_opa.ts";
 import { Plane, TOKEN } from "../e2e/_plane.ts";
 import { emptyDirectory, sallyport } from "./_program.ts";
 
+const NO_REDIS = tool("redis-server");
 const WRONG = "a-token-of-nobody-0123456789";
 const PASSWORD = "not-to-be-repeated";
 
@@ -138,30 +140,40 @@ describe("the plane", () => {
 });
 
 describe("Redis", () => {
-  test("nobody there, silence, and no TLS where it is expected are warned of", async () => {
-    const server = silent();
-    const plain = await startRedis();
-    const at = (url: string) => doctor({ EVE_PROXY_REDIS_URL: url });
-    const [nobody, mute, tls] = await Promise.all([
-      at("redis://127.0.0.1:1"),
-      at(`redis://user:${PASSWORD}@127.0.0.1:${server.port}`),
-      at(`rediss://127.0.0.1:${plain.port}`),
-    ]);
-    server.stop(true);
-    expect(nobody.lines("redis")).toEqual([
-      expect.stringMatching(/warn .*127\.0\.0\.1:1 cannot be asked: .*ECONNREFUSED/),
-    ]);
-    expect(mute.lines("redis")).toEqual([expect.stringMatching(/warn .*(?:no answer within 2 s|imeout)/)]);
-    expect(tls.lines("redis")).toEqual([expect.stringMatching(/warn .*does it speak TLS\?/)]);
-    for (const { took } of [nobody, mute, tls]) expect(took).toBeLessThan(15_000);
-  }, 30_000);
+  testUnless(
+    NO_REDIS,
+    "nobody there, silence, and no TLS where it is expected are warned of",
+    async () => {
+      const server = silent();
+      const plain = await startRedis();
+      const at = (url: string) => doctor({ EVE_PROXY_REDIS_URL: url });
+      const [nobody, mute, tls] = await Promise.all([
+        at("redis://127.0.0.1:1"),
+        at(`redis://user:${PASSWORD}@127.0.0.1:${server.port}`),
+        at(`rediss://127.0.0.1:${plain.port}`),
+      ]);
+      server.stop(true);
+      expect(nobody.lines("redis")).toEqual([
+        expect.stringMatching(/warn .*127\.0\.0\.1:1 cannot be asked: .*ECONNREFUSED/),
+      ]);
+      expect(mute.lines("redis")).toEqual([expect.stringMatching(/warn .*(?:no answer within 2 s|imeout)/)]);
+      expect(tls.lines("redis")).toEqual([expect.stringMatching(/warn .*does it speak TLS\?/)]);
+      for (const { took } of [nobody, mute, tls]) expect(took).toBeLessThan(15_000);
+    },
+    30_000,
+  );
 
-  test("a password that it does not take is told, and one that answers is well", async () => {
-    const guarded = await startRedis(["--requirepass", "another"]);
-    const wrong = await doctor({ EVE_PROXY_REDIS_URL: `redis://:${PASSWORD}@127.0.0.1:${guarded.port}` });
-    expect(wrong.lines("redis")).toEqual([expect.stringMatching(/warn .*WRONGPASS/)]);
-    const open = await startRedis();
-    const good = await doctor({ EVE_PROXY_REDIS_URL: open.url });
-    expect(good.lines("redis")).toEqual([`  ok    redis          127.0.0.1:${open.port} answers`]);
-  }, 30_000);
+  testUnless(
+    NO_REDIS,
+    "a password that it does not take is told, and one that answers is well",
+    async () => {
+      const guarded = await startRedis(["--requirepass", "another"]);
+      const wrong = await doctor({ EVE_PROXY_REDIS_URL: `redis://:${PASSWORD}@127.0.0.1:${guarded.port}` });
+      expect(wrong.lines("redis")).toEqual([expect.stringMatching(/warn .*WRONGPASS/)]);
+      const open = await startRedis();
+      const good = await doctor({ EVE_PROXY_REDIS_URL: open.url });
+      expect(good.lines("redis")).toEqual([`  ok    redis          127.0.0.1:${open.port} answers`]);
+    },
+    30_000,
+  );
 });

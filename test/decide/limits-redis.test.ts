@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { resolve } from "node:path";
 import { runtime } from "#runtime";
 import { MemoryLimits } from "../../src/decide/limits-memory.ts";
@@ -47,6 +48,34 @@ testUnless(NO_REDIS, "an unreachable server rejects at once", async () => {
   stores.push(lost);
   expect(lost.up).toBe(false);
   expect(lost.take("a", [budget()])).rejects.toMatchObject({ code: "redis_failed" });
+});
+
+test("a peer that takes connections and says nothing is not up, once it was asked", async () => {
+  const mute = createServer(() => {});
+  await new Promise<void>((done) => mute.listen(0, "127.0.0.1", done));
+  const { port } = mute.address() as AddressInfo;
+  const made = await store({ timeoutMs: 50 }, `redis://127.0.0.1:${port}`);
+  expect(await made.answers()).toBe(false);
+  expect([made.up, made.problem]).toEqual([false, "no answer in time"]);
+  mute.close();
+});
+
+testUnless(NO_REDIS, "silence is noticed, told once, and so is its end, though nobody asks", async () => {
+  const own = await startRedis();
+  const turns: boolean[] = [];
+  const made = await store({ timeoutMs: 100 }, own.url);
+  expect(await made.answers()).toBe(true);
+  made.watch((up) => void turns.push(up));
+  own.hang();
+  await expect(made.take("a", [budget({ key: "mute" })])).rejects.toMatchObject({ code: "redis_failed" });
+  expect(made.up).toBe(false);
+  await until(() => turns.length === 1);
+  own.goOn();
+  await until(() => turns.length === 2);
+  expect([turns, made.up, made.problem]).toEqual([[false, true], true, null]);
+  await own.kill();
+  await until(() => turns.length === 3);
+  expect(turns[2]).toBe(false);
 });
 
 testUnless(NO_REDIS, "refusals take nothing", async () => {

@@ -229,7 +229,14 @@ testUnless(
     const [asking, alone] = await Promise.all([relay(one.relay), relay(env)]);
     const paths = ["/closed", "/open", "/else"];
     for (const path of paths) expect((await ask(asking, { path })).status).toBe(200);
+    const degraded = async ({ url }: { readonly url: string }) =>
+      (await fetch(`${url}/readyz`, { headers: { connection: "close" } })).headers.get("x-eve-degraded");
+    expect(await Promise.all([one, alone].map(degraded))).toEqual([null, null]);
     await shared.kill();
+    for (const each of [one, alone]) {
+      await until(async () => (await degraded(each)) === "limits_down", "said in readiness");
+      await until(() => /EVE_PROXY_REDIS_URL: Redis cannot be asked.*problem/.test(each.stderr), "said in the log");
+    }
     for (const path of paths) {
       const [there, here] = [await ask(asking, { path }), await ask(alone, { path })];
       expect(told(there)).toEqual(told(here));
@@ -243,6 +250,16 @@ testUnless(
     }
     await shared.restart();
     await until(async () => (await ask(asking, { path: "/closed" })).status === 200, "counted again", 20_000);
+    for (const each of [one, alone]) {
+      await until(async () => (await degraded(each)) === null, "well again", 20_000);
+      await until(() => each.stderr.includes("Redis answers again"), "said in the log");
+    }
+    // It stands still with every connection open, and nobody asks meanwhile.
+    shared.hang();
+    await ask(alone, { path: "/open" });
+    await until(async () => (await degraded(alone)) === "limits_down", "silence noticed", 20_000);
+    shared.goOn();
+    await until(async () => (await degraded(alone)) === null, "well again by itself", 20_000);
   },
   LONG,
 );

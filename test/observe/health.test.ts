@@ -20,13 +20,14 @@ test("readiness of no process at all is 503", () => {
 });
 
 test("readiness is 200 with a header when the policy is stale or the plane down", () => {
-  const answer = readiness([health({ policyStale: true, planeDown: true }).snapshot()], false);
+  const answer = readiness([health({ policyStale: true, planeDown: true, limitsDown: true }).snapshot()], false);
   expect(answer.status).toBe(200);
-  expect(answer.headers.join(" ")).toContain("X-EVE-Degraded policy_stale, plane_down");
+  expect(answer.headers.join(" ")).toContain("X-EVE-Degraded policy_stale, plane_down, limits_down");
 });
 
 test("readiness is 503 for the same when strict", () => {
   expect(readiness([health({ planeDown: true }).snapshot()], true).status).toBe(503);
+  expect(readiness([health({ limitsDown: true }).snapshot()], true).status).toBe(503);
   expect(readiness([health({}).snapshot()], true).status).toBe(200);
 });
 

@@ -74,7 +74,13 @@ class Played {
         data(bytes) {
           text += new TextDecoder().decode(bytes);
           for (const [, id] of text.matchAll(/"kind":"ask","id":(\d+)/g)) {
-            const health = { phase: "ready", evidenceDown: false, policyStale: false, planeDown: false };
+            const health = {
+              phase: "ready",
+              evidenceDown: false,
+              policyStale: false,
+              planeDown: false,
+              limitsDown: false,
+            };
             if (answers) conn.write(`${JSON.stringify({ kind: "health", id: Number(id), all: [health] })}\n`);
           }
         },

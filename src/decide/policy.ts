@@ -8,6 +8,7 @@ import type { PolicySource } from "../policy/document.ts";
 import { evaluateHost } from "../policy/evaluate-host.ts";
 import type { Program } from "../policy/program.ts";
 import type { Sequence } from "../policy/sequence-state.ts";
+import { formatAuthority } from "../wire/authority.ts";
 import { parseIp } from "../wire/ip.ts";
 import type { AddressPolicy } from "./address.ts";
 
@@ -45,7 +46,10 @@ export function verdictsOf(current: () => Program | null): PolicyVerdicts {
       const program = current();
       if (program === null) return null;
       const verdict = evaluateHost(program, { host, port, literal });
-      return verdict.allowed ? verdict.rule : denied(program, `host "${host}"`, verdict.rule);
+      if (verdict.allowed) return verdict.rule;
+      if (verdict.rule !== "default") return denied(program, `host "${host}"`, verdict.rule);
+      const said = `no rule lets this through to "${formatAuthority(host, port)}"`;
+      return block(said, "policy_deny", { rule: "default", policyVersion: program.version });
     },
     deniedAddress(address, port) {
       const program = current();

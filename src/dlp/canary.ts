@@ -12,7 +12,7 @@ const RULE: Rule = {
   class: "canary",
   severity: "critical",
   issuer: null,
-  reason: "a canary token has been met: what it was planted in is leaving",
+  reason: "a planted canary token",
 };
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const encoder = new TextEncoder();

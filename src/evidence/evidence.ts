@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Signer } from "../crypto/signature.ts";
-import type { Fault } from "../errors.ts";
+import { Fault } from "../errors.ts";
 import type { CertificateDraft, Certified, Outcome } from "../model/certificate.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { AuditLog } from "./audit-log.ts";
@@ -65,7 +65,7 @@ export async function openEvidence(runtime: Runtime, config: EvidenceConfig, sig
   const outcomesHead = outcomes === null ? () => ZERO_HASH : () => outcomes.head;
   const audit = new AuditLog({ runtime, signer, orgId: config.orgId, sync, sink, outcomesHead });
   // The audit log first: its lock decides which process may touch either file.
-  await audit.start(outcomes === null ? null : () => outcomes.start());
+  await audit.start(outcomes === null ? null : () => outcomes.start()).catch(withRemedy);
   return {
     submit: (draft, waiting) => audit.submit(draft, waiting),
     commit: (draft) => audit.commit(draft),
@@ -85,6 +85,12 @@ export async function openEvidence(runtime: Runtime, config: EvidenceConfig, sig
       await audit.close();
     },
   };
+}
+
+function withRemedy(thrown: unknown): never {
+  if (!(thrown instanceof Fault) || thrown.code !== "evidence_locked") throw thrown;
+  const remedy = "sallyport doctor names it; give each gateway its own EVE_PROXY_AUDIT_PATH";
+  throw new Fault("evidence_locked", `${thrown.message} (${remedy})`, { cause: thrown });
 }
 
 function openOutcomes(runtime: Runtime, config: EvidenceConfig): OutcomeLog {

@@ -102,12 +102,17 @@ function claimUse({ limit, subject, program }: Using, claims: Claim[], objection
     const reason =
       call.model === null
         ? "which model is asked cannot be read in one way"
-        : `no price in ${money.currency} is known for the model`;
+        : `no price in ${money.currency} is known for the model${namedModel(call.model)}`;
     objections.push({ limit, vector: "price_unknown", reason });
     return;
   }
   const use = { input, cached: 0, output: outputOf(money.assumeOutput) };
   claims.push({ ...windowClaim(limit, "money", subject, { ...money, amount: costMicros(price, use) }), price });
+}
+
+/** What a body calls a model stands in evidence only where it looks like the name of one. */
+function namedModel(model: string): string {
+  return /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,63}$/.test(model) ? ` "${model}"` : "";
 }
 
 function claimPayment(limit: Limit, subject: LimitSubject, claims: Claim[], objections: Objection[]): void {

@@ -2,6 +2,7 @@
 import type { Facts } from "../content/facts.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
+import { formatAuthority } from "../wire/authority.ts";
 import { Asked, NO, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { counts, holds, whyUnsure } from "./holding.ts";
 import type { Layer, Program } from "./program.ts";
@@ -144,7 +145,7 @@ function byDefault(layer: Layer, asked: Asked): Concluded {
   if ((access.reads === null && access.writes === null) || asked.question.phase === "tunnel") {
     return allowByDefault
       ? plain("allow", "default", "allowed by policy")
-      : plain("deny", "default", `no rule lets this through to "${asked.question.host}"`);
+      : plain("deny", "default", `no rule lets this through to "${placeOf(asked)}"`);
   }
   const open = (key: "reads" | "writes"): boolean => (access[key] === null ? allowByDefault : access[key] === "open");
   const name = (key: "reads" | "writes"): string => (access[key] === null ? "default" : `access.${key}`);
@@ -154,6 +155,11 @@ function byDefault(layer: Layer, asked: Asked): Concluded {
   if (open(key)) return plain("allow", name(key), `${key} are open`);
   const unsure = kind === "unknown" ? ", and it cannot be told which this is" : "";
   return plain("deny", name(key), `${key} are closed and no rule lets this one through${unsure}`);
+}
+
+/** With its port: rules may name another. */
+function placeOf({ question: { host, port } }: Asked): string {
+  return formatAuthority(host, port);
 }
 
 function plain(verdict: RuleVerdict, rule: string, reason: string): Concluded {

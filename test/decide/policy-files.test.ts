@@ -84,3 +84,11 @@ test("cases that stand beside a policy are no part of it", async () => {
   await openPolicy(files, "dir");
   expect(read).toEqual(["dir/a.yaml"]);
 });
+
+test("a place that no rule lets through is named with its port, as the engine names it", async () => {
+  const { files } = slowFile("version: 1\ndefault: deny\nhosts:\n  allow: ['a.test:443']\n  deny: [b.test]\n");
+  const policy = await openPolicy(files, "policy.yaml");
+  const place = { ...destination("a.test"), port: 8443 };
+  expect(policy.judge(place)).toMatchObject({ reason: 'no rule lets this through to "a.test:8443"', rule: "default" });
+  expect(policy.judge(destination("b.test"))).toMatchObject({ reason: 'policy denies host "b.test"' });
+});

@@ -99,7 +99,9 @@ describe("canaries", () => {
   ];
   for (const [what, text] of forms)
     test(what, () =>
-      expect(scan(`a ${text} b`, { dlp }).map(({ name, mode }) => [name, mode])).toEqual([["canary", "enforce"]]),
+      expect(scan(`a ${text} b`, { dlp }).map(({ name, mode, reason }) => [name, mode, reason])).toEqual([
+        ["canary", "enforce", "a planted canary token"],
+      ]),
     );
   test("not what only begins alike", () => expect(scan("a Ostrich-7731-Lant b", { dlp })).toEqual([]));
   test("too short a token is refused", () => expect(() => compileDlp({ canaries: ["abc"] })).toThrow("shorter"));

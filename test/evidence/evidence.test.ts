@@ -190,7 +190,12 @@ test("a start on a good log goes on in the same chain without a recovery", async
 test("a second process is refused with evidence_locked", async () => {
   const memory = new Memory();
   await open(memory);
-  await expect(openEvidence(memory.runtime, config, signer)).rejects.toMatchObject({ code: "evidence_locked" });
+  await expect(openEvidence(memory.runtime, config, signer)).rejects.toMatchObject({
+    code: "evidence_locked",
+    message: expect.stringMatching(
+      /is locked by another process \(sallyport doctor names it; .* own EVE_PROXY_AUDIT_PATH\)$/,
+    ),
+  });
 });
 
 test("the lock holds between the two halves of a rotation", async () => {

@@ -16,6 +16,16 @@ describe("what cannot be counted is objected to", () => {
   test("a model without a price", () => {
     expect(parts(money, { call: { ...CALL, model: "unheard-of" } }).objections).toEqual(["price_unknown"]);
   });
+  test("the reason names a model that looks like one, and repeats nothing else", () => {
+    const why = (model: string) =>
+      claimsOf(program([{ id: "x", ...money }], PRICES), subject({ call: { ...CALL, model } })).objections.map(
+        ({ reason }) => reason,
+      );
+    expect(why("openai/gpt-9:free")).toEqual(['no price in USD is known for the model "openai/gpt-9:free"']);
+    for (const model of ["", "x".repeat(65), "two words", 'a"b', "a\nb"]) {
+      expect(why(model)).toEqual(["no price in USD is known for the model"]);
+    }
+  });
   test("a model in another currency", () => {
     const euro = { money: { max: 5, per: "1d", currency: "EUR" } };
     expect(parts(euro, { call: CALL }).objections).toEqual(["price_unknown"]);

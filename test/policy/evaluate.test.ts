@@ -331,6 +331,15 @@ describe("the most severe wins", () => {
     });
   });
 
+  test("what no rule lets through is named with its port: another may be let through", () => {
+    const ported = policy("", 'default: deny\nhosts: { allow: ["a.test:443"] }');
+    expect(ask(ported, { host: "a.test", port: 8443 })).toMatchObject({
+      rule: "default",
+      reason: 'no rule lets this through to "a.test:8443"',
+    });
+    expect(ask(ported, { host: "a.test", port: 443 }).verdict).toBe("allow");
+  });
+
   test("the ruling carries what the rule says", () => {
     expect(ask(program, { path: "/a" })).toMatchObject({ ttlS: 300, message: null });
     expect(ask(program, { path: "/ab" })).toMatchObject({ message: "ask ops", controls: ["LLM06"], ttlS: null });

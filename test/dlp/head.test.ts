@@ -100,7 +100,7 @@ describe("canaries", () => {
   for (const [what, text] of forms)
     test(what, () =>
       expect(scan(`a ${text} b`, { dlp }).map(({ name, mode, reason }) => [name, mode, reason])).toEqual([
-        ["canary", "enforce", "a planted canary token"],
+        ["canary", "enforce", "a planted canary token stands in the body"],
       ]),
     );
   test("not what only begins alike", () => expect(scan("a Ostrich-7731-Lant b", { dlp })).toEqual([]));

@@ -7,7 +7,7 @@ import { isRefused } from "../config/kinds.ts";
 import { environment } from "../config/schema.ts";
 import { redisEndpoint } from "../decide/host.ts";
 import { KeyRing } from "../decide/key-ring.ts";
-import { whyStatus } from "../decide/plane-fault.ts";
+import { whyStatus, withoutPlace } from "../decide/plane-fault.ts";
 import { messageOf } from "../errors.ts";
 import type { HttpClient, HttpReply, Runtime } from "../runtime/contract.ts";
 import { formatAuthority } from "../wire/authority.ts";
@@ -110,7 +110,7 @@ export async function plane(runtime: Runtime, governance: GovernanceConfig | nul
       (reply) => said(reply, token !== null),
       (thrown: unknown): Said => ({
         state: "warn",
-        detail: `cannot be reached: ${messageOf(thrown).replace(/^\S+ cannot be asked: /, "")}`,
+        detail: `cannot be reached: ${withoutPlace(messageOf(thrown))}`,
       }),
     );
     const keys = jwks === null ? null : keysProblem(runtime, jwks, client);

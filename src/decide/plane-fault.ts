@@ -69,9 +69,14 @@ export class Troubles {
   }
 }
 
+/** The client of a service says where it asked; so does whoever tells of it, with the whole URL. */
+export function withoutPlace(cause: string): string {
+  return cause.replace(/^\S+ cannot be asked: /, "");
+}
+
 function causeOf(thrown: unknown, { token, timeoutMs, keys }: Watched): string {
   if (thrown instanceof PlaneStatus) return whyStatus(thrown.status, token);
-  const message = messageOf(thrown).replace(/^the governance plane(?: failed:|'s)? /, "");
+  const message = withoutPlace(messageOf(thrown).replace(/^the governance plane(?: failed:|'s)? /, ""));
   if (!(thrown instanceof Fault)) return message;
   if (thrown.code === "governance_timeout") return `no answer within ${timeoutMs / 1000} s (EVE_PROXY_ENFORCE_TIMEOUT)`;
   if (thrown.code !== "governance_unattested") return message;

@@ -32,6 +32,8 @@ const PASSED = {
 /** Once, however many questions met it. */
 const CAUSE = expect.stringMatching(/^plane http:\/\/127\.0\.0\.1:\d+: socket hang up$/);
 
+const DEGRADED = expect.stringMatching(/^DEGRADED: /);
+
 async function relay(env: Record<string, string> = {}) {
   const state = {
     up: true,
@@ -125,15 +127,14 @@ describe("while the plane is down", () => {
     expect(await ask()).toMatchObject(PASSED);
     expect(await ask({ ...READ, path: "/v1/items/99?q=b" })).toMatchObject(PASSED);
     expect(state.used).toBe(2);
-    expect(state.warnings).toEqual([CAUSE, expect.stringMatching(/^DEGRADED: /)]);
-    expect(state.warnings[0]).toContain("DEGRADED");
+    expect(state.warnings).toEqual([CAUSE, DEGRADED]);
     state.up = true;
     state.skew += 6_000;
     expect(await ask()).toMatchObject({ verdict: "allow", mode: "enforce" });
     expect(decider.planeDown).toBe(false);
     await goesDown();
     expect(await ask()).toMatchObject(PASSED);
-    expect(state.warnings).toHaveLength(2);
+    expect(state.warnings).toEqual([CAUSE, DEGRADED, DEGRADED]);
   });
 
   test("the embedded engine is asked all the same: an instruction is vetoed, and so is what a reloaded policy denies", async () => {

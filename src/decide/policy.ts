@@ -47,15 +47,15 @@ export function verdictsOf(current: () => Program | null): PolicyVerdicts {
       if (program === null) return null;
       const verdict = evaluateHost(program, { host, port, literal });
       if (verdict.allowed) return verdict.rule;
-      if (verdict.rule !== "default") return denied(program, `host "${host}"`, verdict.rule);
-      const said = `no rule lets this through to "${formatAuthority(host, port)}"`;
-      return block(said, "policy_deny", { rule: "default", policyVersion: program.version });
+      // With its port: rules may name another.
+      const none = `no rule lets this through to "${formatAuthority(host, port)}"`;
+      return denied(program, verdict.rule === "default" ? none : `policy denies host "${host}"`, verdict.rule);
     },
     deniedAddress(address, port) {
       const program = current();
       if (program === null || !program.deny.hasNetworks) return null;
       const rule = program.deny.matchAddress(address, port);
-      return rule === null ? null : denied(program, `address ${address}`, rule);
+      return rule === null ? null : denied(program, `policy denies address ${address}`, rule);
     },
     engineOnly: () => current()?.engineOnly ?? [],
     opaque: (host, port) => current()?.opaque.match(host, port, parseIp(host) !== null) != null,
@@ -72,6 +72,6 @@ export function leftToPlane(engineOnly: readonly string[]): string | null {
   return `the governance plane decides, and these parts of the local policy are NOT run: ${named}; write them into the plane's policy`;
 }
 
-function denied(program: Program, what: string, rule: string): Decision {
-  return block(`policy denies ${what}`, "policy_deny", { rule, policyVersion: program.version });
+function denied(program: Program, reason: string, rule: string): Decision {
+  return block(reason, "policy_deny", { rule, policyVersion: program.version });
 }

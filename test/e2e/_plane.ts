@@ -43,6 +43,7 @@ export class Plane {
     this.port = await this.#process.begin("governance", this.folder, {
       EVE_PROXY_GOVERNANCE_LISTEN: `127.0.0.1:${this.port}`,
       EVE_PROXY_GOVERNANCE_TOKEN: TOKEN,
+      EVE_PROXY_ENFORCE_TIMEOUT: "20",
       ...this.#env,
     });
     if (!this.#tls) await until(async () => (await statusOf(this.port, "/readyz")) === 200, "ready");

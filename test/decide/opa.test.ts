@@ -92,6 +92,47 @@ test("a bundle that is not there is said not to be", async () => {
   await expect(openOpaPolicy(runtime, config, { maxBody: 1000, fault: () => {} })).rejects.toThrow("does not exist");
 });
 
+describe("a body nested deeper than the engine reads", () => {
+  const nested = (depth: number, open: string, close: string) =>
+    new TextEncoder().encode(`${open.repeat(depth)}1${close.repeat(depth)}`);
+  const asking = () => {
+    let times = 0;
+    const made = engine(() => {
+      times++;
+      return true;
+    });
+    return { ...made, times: () => times };
+  };
+
+  for (const [name, open, close] of [
+    ["lists", "[", "]"],
+    ["objects", '{"a":', "}"],
+    ["lists after a text with a quote in it", '["\\"",', "]"],
+  ] as const) {
+    test(`is thrown before the policy is asked, at whatever depth: ${name}`, () => {
+      for (const depth of [129, 20_000]) {
+        const { engine: one, faults, times } = asking();
+        const body = nested(depth, open, close);
+        expect(() => one.rule(asked({ body }))).toThrow("nested deeper than 128");
+        expect([times(), faults.length]).toEqual([0, 1]);
+      }
+      const { engine: one, times } = asking();
+      expect(one.rule(asked({ body: nested(128, open, close) }))).toMatchObject({ verdict: "allow" });
+      expect(times()).toBe(1);
+    });
+  }
+
+  test("is not one whose brackets stand in a text, or that is no JSON, or too long to be given", () => {
+    const { engine: one } = asking();
+    for (const text of [`["${"[".repeat(500)}"]`, `x${"[".repeat(500)}`, `${"[".repeat(300_000)}`]) {
+      const steps = one.ruleInSteps(asked({ body: new TextEncoder().encode(text) }), new SliceSize());
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      expect(step.value).toMatchObject({ verdict: "allow" });
+    }
+  });
+});
+
 describe("an OPA policy's decision", () => {
   const ruled = (value: unknown, change: Partial<Question> = {}): Ruled =>
     engine(() => value).engine.rule(asked(change));

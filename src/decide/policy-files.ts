@@ -8,6 +8,7 @@ import type { Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
+import { oneByOne } from "./one-by-one.ts";
 import { type Policy, verdictsOf } from "./policy.ts";
 
 const MAX_FILES = 256;
@@ -33,11 +34,9 @@ export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Pr
   let engine = new Engine(loaded?.program ?? null);
   let terms = termsOf(loaded);
   let problem: string | null = null;
-  type Result = { readonly ok: boolean; readonly message: string };
-  let reading: Promise<Result> | null = null;
-  let next: Promise<Result> | null = null;
-
-  async function replace(from: () => Promise<LoadedPolicy>): Promise<Result> {
+  async function replace(
+    from: () => Promise<LoadedPolicy>,
+  ): Promise<{ readonly ok: boolean; readonly message: string }> {
     try {
       const read = await from();
       // The same policy keeps its engine, and with it what callers remember of it.
@@ -52,13 +51,7 @@ export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Pr
     }
   }
 
-  function begin(from: () => Promise<LoadedPolicy>): Promise<Result> {
-    const now = replace(from).finally(() => {
-      if (reading === now) reading = null;
-    });
-    reading = now;
-    return now;
-  }
+  const again = load === null ? null : oneByOne(() => replace(load));
 
   return {
     get version() {
@@ -80,19 +73,8 @@ export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Pr
       return terms;
     },
     ...verdictsOf(() => loaded?.program ?? null),
-    /**
-     * One after the other: a slow reading of what the files were must not replace a later one of what they are. Whoever
-     * asks while one is under way is told of the next, which begins after they asked.
-     */
     async reload() {
-      if (load === null) return { ok: true, message: "no policy is configured" };
-      if (next !== null) return next;
-      if (reading === null) return begin(load);
-      next = reading.then(() => {
-        next = null;
-        return begin(load);
-      });
-      return next;
+      return again === null ? { ok: true, message: "no policy is configured" } : again();
     },
   };
 }

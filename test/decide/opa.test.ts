@@ -328,6 +328,43 @@ big := [x | some a in numbers.range(1, 3000); some b in numbers.range(1, 3000); 
     120_000,
   );
 
+  testWithOpa(
+    "that is put in place while another is read is in force when the reload asked for then is done",
+    async () => {
+      const bundles = [false, true].map((verdict) =>
+        opaBundle({ "p.rego": `package sallyport\n\ndecision := ${verdict}\n` }),
+      );
+      const path = join(folder, "swapped.tar.gz");
+      const config = { bundle: path, entrypoint: "sallyport/decision", intervalMs: 1000 };
+      writeFileSync(path, bundles[0] ?? "");
+      const reads: (() => void)[] = [];
+      // The first reading has the old bytes, and takes until it is told.
+      const slow = {
+        ...runtime,
+        async readFile(name: string) {
+          const bytes = await runtime.readFile(name);
+          if (reads.length === 0) await new Promise<void>((resolve) => reads.push(resolve));
+          return bytes;
+        },
+      };
+      const opening = openOpaPolicy(slow, config, settings);
+      while (reads.length === 0) await Bun.sleep(1);
+      reads[0]?.();
+      const policy = await opening;
+      reads.length = 0;
+      const first = policy.reload();
+      while (reads.length === 0) await Bun.sleep(1);
+      writeFileSync(path, bundles[1] ?? "");
+      const second = policy.reload();
+      const third = policy.reload();
+      reads[0]?.();
+      expect([(await first).ok, (await second).ok, (await third).ok]).toEqual([true, true, true]);
+      expect(policy.engine.rule(asked())).toMatchObject({ verdict: "allow" });
+      expect((await second).message).toContain(policy.version ?? "none");
+      policy.close();
+    },
+  );
+
   testWithOpa("in a file or behind a URL is followed; a bad one leaves the last good", async () => {
     const good = opaBundle({ "p.rego": REGO, "data.json": DATA });
     const other = opaBundle({ "p.rego": "package sallyport\n\ndecision := false\n" });

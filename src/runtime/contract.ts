@@ -141,6 +141,8 @@ export interface Hasher {
 /** A file opened for appending under an exclusive kernel lock that dies with the process. */
 export interface AppendFile {
   readonly size: number;
+  /** False for a pipe, a device, a socket: what is written to them is not kept. */
+  readonly regular: boolean;
   /** Returns when write(2) has taken every byte; throws on any error, and then how much arrived is unknown. */
   append(data: string | Uint8Array): void;
   /** fdatasync. */
@@ -152,6 +154,8 @@ export interface FileInfo {
   readonly size: number;
   readonly mode: number;
   readonly directory: boolean;
+  /** A file that keeps what is written; neither a directory nor a pipe, a device or a socket. */
+  readonly regular: boolean;
   readonly inode: number;
 }
 

@@ -233,6 +233,8 @@ export const filesStatListRenameRemove: Check = async (runtime) => {
   await runtime.writeNew(join(dir, "a/key"), "secret", 0o600);
   const info = await runtime.stat(join(dir, "a/key"));
   same(`${info?.size} ${info?.mode.toString(8)} ${info?.directory}`, "6 600 false", "stat");
+  same(`${info?.regular} ${(await runtime.stat(dir))?.regular}`, "true false", "regular");
+  same((await runtime.stat("/dev/null"))?.regular, false, "a device is regular");
   same(info?.inode, statSync(join(dir, "a/key")).ino, "inode");
   let refused = false;
   await runtime.writeNew(join(dir, "a/key"), "other", 0o600).catch(() => {
@@ -278,6 +280,7 @@ export const appendWritesAtOnceAndCounts: Check = async (runtime) => {
   const path = join(scratch(), "log");
   const file = runtime.openAppend(path);
   same(statSync(path).mode & 0o777, 0o600, "mode");
+  same(file.regular, true, "regular");
   same(file.size, 0, "size of a new file");
   file.append("first é\n");
   same(readFileSync(path, "utf8"), "first é\n", "content when append has returned");
@@ -302,6 +305,7 @@ export const appendErrorsThrow: Check = async (runtime) => {
     const link = join(scratch(), "full");
     symlinkSync("/dev/full", link);
     const file = runtime.openAppend(link);
+    same(file.regular, false, "a device is regular");
     let code = "";
     try {
       file.append("line\n");

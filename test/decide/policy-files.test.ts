@@ -5,7 +5,7 @@ import { destination } from "./_egress.ts";
 /** A policy file whose readings end when they are told to. */
 function slowFile(text: string) {
   const file = { text, waiting: [] as (() => void)[], readings: 0, slow: false };
-  const info = { size: 100, mode: 0o600, directory: false, inode: 1 };
+  const info = { size: 100, mode: 0o600, directory: false, regular: true, inode: 1 };
   const files = {
     stat: async () => info,
     list: async () => [],
@@ -74,7 +74,13 @@ test("expressions of a policy are compiled when it is read, also when they come 
 test("cases that stand beside a policy are no part of it", async () => {
   const read: string[] = [];
   const files = {
-    stat: async (path: string) => ({ size: 100, mode: 0o600, directory: path === "dir", inode: 1 }),
+    stat: async (path: string) => ({
+      size: 100,
+      mode: 0o600,
+      directory: path === "dir",
+      regular: path !== "dir",
+      inode: 1,
+    }),
     list: async () => ["dir/a.yaml", "dir/a.test.yaml", "dir/.b.yaml", "dir/c.txt"],
     async readFile(path: string) {
       read.push(path);

@@ -156,8 +156,11 @@ export class Pipeline {
       this.#parts.certified(passage, committed.id);
       if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
       else if (this.#killed !== null) this.#revoked(passage, draft, committed);
-      else if (way.fault !== null) this.#unreachable(passage, draft, committed, way.fault);
-      else this.#carryOut(passage, decision, way, draft, committed);
+      else {
+        this.#parts.decider.left?.(exchange.egress);
+        if (way.fault !== null) this.#unreachable(passage, draft, committed, way.fault);
+        else this.#carryOut(passage, decision, way, draft, committed);
+      }
     } catch (thrown) {
       // What is certified stays so: there is no second certificate, only an end.
       this.#parts.observer.fault("pipeline_crashed", thrown);

@@ -105,10 +105,8 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     looked: events.cacheLooked,
   });
   // Outside the cache: a step is a step, however its decision came about.
-  const decider = guarded(
-    sequenced(spreadWatched(cached, policy), { org, fingerprint, now: runtime.now, clock, policy }),
-    config,
-  );
+  const steps = sequenced(spreadWatched(cached, policy), { org, fingerprint, now: runtime.now, clock, policy });
+  const decider = guarded(steps, config);
   const candidate =
     candidatePath === null ? null : await openCandidate(runtime, config, { path: candidatePath, fingerprint, events });
   if (candidate !== null && candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);
@@ -158,6 +156,7 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     },
     prepare() {},
     lent: (egress) => plane?.lent(egress) ?? null,
+    left: (egress) => steps.left(egress),
     async close() {
       poll.stop();
       fetched?.close();

@@ -169,8 +169,8 @@ export const shared: Omit<Runtime, Own> = {
   async stat(file): Promise<FileInfo | null> {
     try {
       const info = await fs.promises.stat(file);
-      const { size, mode, ino: inode } = info;
-      return { size, mode: mode & 0o7777, directory: info.isDirectory(), regular: info.isFile(), inode };
+      const { size, mode, ino: inode, mtimeMs: modified } = info;
+      return { size, mode: mode & 0o7777, directory: info.isDirectory(), regular: info.isFile(), inode, modified };
     } catch (error) {
       if (missing(error)) return null;
       throw error;

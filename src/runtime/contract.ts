@@ -157,6 +157,8 @@ export interface FileInfo {
   /** A file that keeps what is written; neither a directory nor a pipe, a device or a socket. */
   readonly regular: boolean;
   readonly inode: number;
+  /** Of what is in it: milliseconds since the epoch. */
+  readonly modified: number;
 }
 
 export type ContentCoding = "gzip" | "deflate" | "br" | "zstd";

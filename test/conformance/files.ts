@@ -233,6 +233,7 @@ export const filesStatListRenameRemove: Check = async (runtime) => {
   await runtime.writeNew(join(dir, "a/key"), "secret", 0o600);
   const info = await runtime.stat(join(dir, "a/key"));
   same(`${info?.size} ${info?.mode.toString(8)} ${info?.directory}`, "6 600 false", "stat");
+  same(Math.floor(info?.modified ?? 0), Math.floor(statSync(join(dir, "a/key")).mtimeMs), "modified");
   same(`${info?.regular} ${(await runtime.stat(dir))?.regular}`, "true false", "regular");
   same((await runtime.stat("/dev/null"))?.regular, false, "a device is regular");
   same(info?.inode, statSync(join(dir, "a/key")).ino, "inode");

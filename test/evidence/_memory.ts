@@ -116,9 +116,16 @@ export class Memory {
       stat: async (path) => {
         const file = this.files.get(path);
         if (file !== undefined)
-          return { size: file.bytes.length, mode: 0o600, directory: false, regular: true, inode: file.inode };
+          return {
+            size: file.bytes.length,
+            mode: 0o600,
+            directory: false,
+            regular: true,
+            inode: file.inode,
+            modified: 0,
+          };
         const inside = [...this.files.keys()].some((name) => name.startsWith(`${path}/`));
-        return inside ? { size: 0, mode: 0o700, directory: true, regular: false, inode: 0 } : null;
+        return inside ? { size: 0, mode: 0o700, directory: true, regular: false, inode: 0, modified: 0 } : null;
       },
       list: async (directory) =>
         [...this.files.keys()]

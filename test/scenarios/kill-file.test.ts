@@ -6,7 +6,7 @@ import type { KillOrder } from "../../src/model/kill-order.ts";
 import type { FileInfo } from "../../src/runtime/contract.ts";
 import { until } from "./_rig.ts";
 
-const HERE: FileInfo = { size: 0, mode: 0o600, directory: false, regular: true, inode: 1 };
+const HERE: FileInfo = { size: 0, mode: 0o600, directory: false, regular: true, inode: 1, modified: 0 };
 const FOLDER: FileInfo = { ...HERE, directory: true, regular: false };
 
 function watching(stat: (path: string) => Promise<FileInfo | null>, readFile = async () => new Uint8Array()) {

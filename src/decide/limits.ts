@@ -117,6 +117,10 @@ export class Limiter {
       if (!marked.has(claim.limit)) current = this.#would(current, refusal, claim.limit);
       marked.add(claim.limit);
     }
+    if (!taken.taken) {
+      // It says of each that it fits, and took none: whoever counts so is not to be believed, and nothing was counted.
+      return this.#outage(claims, decision, new RangeError("the counters took nothing and refuse nothing"));
+    }
     for (const limit of claims.limits) if (!marked.has(limit)) this.#parts.counted(limit.id, "allowed");
     const reservation = new Reservation(
       { holder, claims: claims.claims, needs, taken },

@@ -96,6 +96,21 @@ test("names that somebody invents fill the memory and open no limit; who is coun
   expect(await verdict("c")).toBe("block");
 });
 
+test("counters that took nothing although all of it fits have counted nothing: nothing passes", async () => {
+  for (const limits of [[OPEN], [CLOSED]]) {
+    const denying = {
+      ...failing(null, false),
+      take: () => ({ taken: false, now: 0, levels: [{ fits: true, value: 1, mark: 0 }] }),
+    };
+    const { ask, counted } = limiter(denying, limits);
+    expect(await ask(egress())).toMatchObject({
+      decision: { verdict: "fail_closed", vector: "limits_unavailable" },
+      reservation: null,
+    });
+    expect(counted).toEqual([[limits[0]?.id ?? "", "unavailable"]]);
+  }
+});
+
 test("in shadow mode what cannot be counted passes and says so", async () => {
   const { ask } = limiter(failing(new Fault("limits_uncounted", "full"), false), [OPEN], true);
   const { decision } = await ask(egress());

@@ -38,12 +38,12 @@ const BAD_CANDIDATE = "the candidate policy is no good and compares nothing new"
 /** Null: the policy is one of files, or there is none. */
 async function fetchedPolicy(
   runtime: Runtime,
-  { policyBundle, opa, maxBody }: Config,
+  { policyBundle, opa, maxBody, hmacKey, signingKey }: Config,
   warn: (message: string) => void,
 ): Promise<FetchedPolicy | null> {
   if (policyBundle !== null) {
     const { openBundlePolicy } = await import("./policy-bundle.ts");
-    return openBundlePolicy(runtime, policyBundle);
+    return openBundlePolicy(runtime, { ...policyBundle, hmacKey, signingKey });
   }
   if (opa === null) return null;
   const { openOpaPolicy } = await import("./opa-policy.ts");

@@ -176,6 +176,15 @@ export const shared: Omit<Runtime, Own> = {
       throw error;
     }
   },
+  async hasName(file) {
+    try {
+      await fs.promises.lstat(file);
+      return true;
+    } catch (error) {
+      if (missing(error)) return false;
+      throw error;
+    }
+  },
   async list(directory) {
     return (await fs.promises.readdir(directory)).sort();
   },

@@ -233,6 +233,8 @@ export interface Runtime {
   /** Creates with `mode`; fails when it exists. */
   writeNew(path: string, data: string, mode: number): Promise<void>;
   stat(path: string): Promise<FileInfo | null>;
+  /** Whether something of this name is there, a link that leads nowhere too. Rejects when nobody can tell. */
+  hasName(path: string): Promise<boolean>;
   list(directory: string): Promise<readonly string[]>;
   makeDirectory(path: string): Promise<void>;
   /**

@@ -249,6 +249,9 @@ export const filesStatListRenameRemove: Check = async (runtime) => {
   });
   expect(refused && !existsSync(join(dir, "elsewhere")), "writeNew followed a dangling link");
   same((await runtime.list(join(dir, "a"))).join(), "b,key,link", "list");
+  same(await runtime.stat(join(dir, "a/link")), null, "stat of a link that leads nowhere");
+  const there = ["a/link", "a/key", "a/b", "a/none", "a/key/under"].map((name) => runtime.hasName(join(dir, name)));
+  same((await Promise.all(there)).join(), "true,true,true,false,false", "hasName");
   runtime.rename(join(dir, "a/key"), join(dir, "a/b/moved"));
   same(await runtime.stat(join(dir, "a/key")), null, "stat of what is gone");
   same(await runtime.stat(join(dir, "a/b/moved/under")), null, "stat below a file");

@@ -10,8 +10,10 @@ const MAX_BYTES = 64 * 1024;
 
 const UNSEEN = "the kill file cannot be looked for";
 
+type Machine = Pick<Runtime, "stat" | "hasName" | "readFile" | "monotonic">;
+
 export class KillFile {
-  readonly #runtime: Pick<Runtime, "stat" | "readFile" | "monotonic">;
+  readonly #runtime: Machine;
   readonly #path: string;
   readonly #directory: string;
   readonly #tell: (on: boolean, reason: string) => void;
@@ -23,11 +25,7 @@ export class KillFile {
   #timer: ReturnType<typeof setInterval> | null = null;
 
   /** `tell` hears of every change, and of the file's first line when it is known. */
-  constructor(
-    runtime: Pick<Runtime, "stat" | "readFile" | "monotonic">,
-    path: string,
-    tell: (on: boolean, reason: string) => void,
-  ) {
+  constructor(runtime: Machine, path: string, tell: (on: boolean, reason: string) => void) {
     this.#runtime = runtime;
     this.#path = path;
     this.#directory = path.slice(0, path.lastIndexOf("/") + 1) || ".";
@@ -59,11 +57,16 @@ export class KillFile {
     try {
       const info = await this.#runtime.stat(this.#path);
       if (info === null) {
+        this.#read = "";
+        // Somebody has put a link there, wherever it leads.
+        if (await this.#runtime.hasName(this.#path)) {
+          this.#set(true, "");
+          return;
+        }
         // A file that is not there and a directory that is not there are two things: only of the first is anything known.
         const directory = await this.#runtime.stat(this.#directory);
         if (directory?.directory === true) this.#set(false, "");
         else this.#set(true, UNSEEN);
-        this.#read = "";
         return;
       }
       const seen = `${info.inode} ${info.size}`;

@@ -58,7 +58,7 @@ export class KillSwitch {
  * What is returned ends it.
  */
 export async function watchKillSources(
-  runtime: Pick<Runtime, "stat" | "readFile" | "monotonic" | "onSignal">,
+  runtime: Pick<Runtime, "stat" | "hasName" | "readFile" | "monotonic" | "onSignal">,
   config: Pick<Config, "killFile">,
   { kill, log }: { readonly kill: KillSwitch; readonly log: Log },
 ): Promise<() => void> {

@@ -2,6 +2,7 @@ import type { Lent } from "./decide/decider.ts";
 import type { Tap } from "./enforce/ended.ts";
 import type { Fault } from "./errors.ts";
 import type { Committed, Waiting } from "./evidence/evidence.ts";
+import type { LimitProgram } from "./limits/compile.ts";
 import type { Carried } from "./limits/settlement.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
 import type { Decision } from "./model/decision.ts";
@@ -66,6 +67,8 @@ export class Passage implements Waiting {
   decision: Decision | null = null;
   /** What the decider said, whatever was made of it afterwards; null when it was not asked. */
   ruled: Decision | null = null;
+  /** The limits that were in force when the decider was asked. */
+  limits: LimitProgram | null = null;
   /** What it has taken from limits, the plane's and this gateway's; settled or released at every end. */
   reservation: Lent | null = null;
   draft: CertificateDraft | null = null;

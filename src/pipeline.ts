@@ -96,9 +96,10 @@ export class Pipeline {
       this.#prove(passage, refusal);
       return;
     }
-    const { decider } = this.#parts;
+    const { decider, limiter } = this.#parts;
     const { egress } = passage.exchange;
-    // Asked of the policy that decides: another one may be in force when the tunnel opens.
+    // Of the policy that decides, as what the tunnel may carry: another one may be in force when there is a decision.
+    passage.limits = limiter.program;
     if (egress.phase === "tunnel") passage.opaque = decider.opaque(egress.destination.host, egress.destination.port);
     this.#then(passage, decider.decide(egress, passage.body), this.#decided);
   }
@@ -106,9 +107,9 @@ export class Pipeline {
   #decided(passage: Passage, decision: Decision): void {
     passage.ruled = decision;
     passage.reservation = this.#parts.decider.lent?.(passage.exchange.egress) ?? null;
+    const { exchange, body, limits: program } = passage;
     if (!permits(decision)) this.#prove(passage, decision);
-    else
-      this.#then(passage, this.#parts.limiter.reserve(passage.exchange.egress, passage.body, decision), this.#limited);
+    else this.#then(passage, this.#parts.limiter.reserve(exchange.egress, { body, decision, program }), this.#limited);
   }
 
   #limited(passage: Passage, { decision, reservation }: Limited): void {
@@ -156,8 +157,11 @@ export class Pipeline {
       this.#parts.certified(passage, committed.id);
       if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
       else if (this.#killed !== null) this.#revoked(passage, draft, committed);
-      else if (way.fault !== null) this.#unreachable(passage, draft, committed, way.fault);
-      else this.#carryOut(passage, decision, way, draft, committed);
+      else {
+        this.#parts.decider.left?.(exchange.egress);
+        if (way.fault !== null) this.#unreachable(passage, draft, committed, way.fault);
+        else this.#carryOut(passage, decision, way, draft, committed);
+      }
     } catch (thrown) {
       // What is certified stays so: there is no second certificate, only an end.
       this.#parts.observer.fault("pipeline_crashed", thrown);

@@ -48,12 +48,14 @@ const SLOW = `did not come within ${ASK_MS / 1000} s; run waits longer, and does
 /** The policy that is no file of EVE_PROXY_POLICY, opened as at a start. */
 export async function fetchedPolicy(
   runtime: Runtime,
-  { opa, policyBundle, maxBody }: Pick<Config, "opa" | "policyBundle" | "maxBody">,
+  config: Pick<Config, "opa" | "policyBundle" | "maxBody" | "hmacKey" | "signingKey">,
 ): Promise<Finding | null> {
   const about = "policy";
+  const { opa, policyBundle, maxBody, hmacKey, signingKey } = config;
   try {
     if (opa !== null) return { about, ...(await opaBundle(runtime, opa, maxBody)) };
-    if (policyBundle !== null) return { about, ...(await servedBundle(runtime, policyBundle)) };
+    if (policyBundle !== null)
+      return { about, ...(await servedBundle(runtime, { ...policyBundle, hmacKey, signingKey })) };
     return null;
   } catch (thrown) {
     return { state: "fail", about, detail: messageOf(thrown).replaceAll("\n", "; ") };
@@ -71,7 +73,10 @@ async function opaBundle(runtime: Runtime, opa: OpaConfig, maxBody: number): Pro
   return { state: "ok", detail: `${named} decides, version ${opened.version}` };
 }
 
-async function servedBundle(runtime: Runtime, config: PolicyBundleConfig): Promise<Said> {
+async function servedBundle(
+  runtime: Runtime,
+  config: PolicyBundleConfig & Pick<Config, "hmacKey" | "signingKey">,
+): Promise<Said> {
   const { openBundlePolicy } = await import("../decide/policy-bundle.ts");
   const { httpClient, readFile, stat, monotonic, now, sha256, hmacSha256, pid } = runtime;
   const looking = {

@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import { ChainBook } from "../evidence/chain-book.ts";
 import { outcomesPath, rotatedNumbers, rotatedPath } from "../evidence/journal.ts";
 import type { Report } from "../evidence/report.ts";
@@ -27,9 +28,14 @@ export async function verifyTarget(runtime: Runtime, target: string, options: Ve
     if (logs.length === 0) throw new Error("there is no .jsonl log in this folder");
     const chains = new ChainBook();
     for (const path of logs) {
-      const files = await filesOf(runtime, path);
-      const outcomes = await outcomesOf(runtime, path);
-      await verifyLog({ ...options, runtime, files, outcomes, outcomesExpected: true, chains });
+      try {
+        const files = await filesOf(runtime, path);
+        const outcomes = await outcomesOf(runtime, path);
+        await verifyLog({ ...options, runtime, files, outcomes, outcomesExpected: true, chains });
+      } catch (thrown) {
+        // Of the others there is still something to be said.
+        report.add({ severity: "error", code: "unreadable", file: path, line: 0, detail: messageOf(thrown) });
+      }
     }
     return;
   }
@@ -64,10 +70,17 @@ async function logsIn(runtime: Runtime, directory: string): Promise<string[]> {
   return [...logs].sort();
 }
 
-/** The files of one log in the order they were written; the newest may be missing after a crash in a rotation. */
+/**
+ * The files of one log in the order they were written; the newest may be missing after a crash in a rotation. Rejects where
+ * a pipe or a device has such a name: no log is one, and to read it would be to wait for ever.
+ */
 async function filesOf(runtime: Runtime, path: string): Promise<LogSource[]> {
   const paths = (await rotatedNumbers(runtime, path)).map((number) => rotatedPath(path, number));
   if ((await runtime.stat(path)) !== null) paths.push(path);
+  for (const name of paths) {
+    const info = await runtime.stat(name);
+    if (info?.regular === false) throw new Error(`${JSON.stringify(name)} is no regular file`);
+  }
   return paths.map((name) => ({ name, chunks: () => runtime.readChunks(name) }));
 }
 

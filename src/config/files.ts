@@ -65,9 +65,14 @@ export async function readFiles(runtime: Runtime, settings: Settings, problems: 
     }
   }
   const audit = settings.EVE_PROXY_AUDIT_PATH;
-  if (audit !== "-" && (await runtime.stat(audit).catch(() => null))?.directory === true) {
+  const log = audit === "-" ? null : await runtime.stat(audit).catch(() => null);
+  if (log?.directory === true) {
     const problem = `${quote(audit, MAX_PATH)} is a directory`;
     problems.push({ variable: "EVE_PROXY_AUDIT_PATH", problem, hint: "give the path of a file in it" });
+  } else if (log?.regular === false) {
+    const problem = `${quote(audit, MAX_PATH)} is a pipe or a device, which keeps no evidence`;
+    const hint = 'give the path of a file, or "-" for the standard output';
+    problems.push({ variable: "EVE_PROXY_AUDIT_PATH", problem, hint });
   }
   return {
     signingKey: await signingKey(runtime, await at("EVE_PROXY_SIGNING_KEY", settings.EVE_PROXY_SIGNING_KEY, null), {

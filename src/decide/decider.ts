@@ -18,6 +18,8 @@ export interface Decider {
   opaque(host: string, port: number): boolean;
   /** What somebody else's limits have reserved for this egress, whatever became of the decision; once. Absent: never anything. */
   lent?(egress: Egress): Lent | null;
+  /** This egress was permitted, by everything after the decision too, and its evidence is written: it leaves. Must not wait. */
+  left?(egress: Egress): void;
 }
 
 /** A reservation of limits that are not this process's: released or settled at every end of the egress. */

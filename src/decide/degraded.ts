@@ -8,7 +8,7 @@ import type { Egress, HeldBody } from "../model/egress.ts";
 import { pathIn, queryIn } from "../wire/target.ts";
 import { type Fingerprint, headerFields, namesCredential, queryFields } from "./credential-fields.ts";
 import { type Decider, passedOn } from "./decider.ts";
-import { isPlainRead } from "./plain-read.ts";
+import { isPlainRead, mayOverrideMethod } from "./plain-read.ts";
 import { Recent } from "./recent.ts";
 
 const MAX_ENTRIES = 4096;
@@ -63,6 +63,8 @@ export function degradable(plane: Decider, engine: Decider, options: DegradedOpt
     if (current === null) return null;
     const read = isPlainRead(egress, held);
     if (!read && !current.writes) return null;
+    // Its method is not the one that it would be listed under.
+    if (!read && mayOverrideMethod(egress, held)) return null;
     const { destination, principal } = egress;
     return JSON.stringify([
       options.org,

@@ -73,7 +73,7 @@ export class MemoryLimits implements LimitStore {
         continue;
       }
       const window = this.#windows.get(each.key);
-      if (window?.number === each.window) window.spent = Math.max(0, window.spent + each.delta);
+      if (window?.number === each.window) window.spent = Math.max(0, addBounded(window.spent, each.delta));
     }
   }
 

@@ -11,7 +11,7 @@ import { MemoryLimits } from "./limits-memory.ts";
 import { RedisLimits } from "./limits-redis.ts";
 import { withoutPolicy } from "./no-policy.ts";
 
-export type Limiter = Pick<Limits, "reserve" | "up" | "close">;
+export type Limiter = Pick<Limits, "program" | "reserve" | "up" | "close">;
 
 export interface LimiterEnv {
   readonly program: () => LimitProgram | null;
@@ -44,7 +44,8 @@ export async function openLimiter(runtime: Runtime, config: Config, env: Limiter
 
 function unlimited(store: LimitStore): Limiter {
   return {
-    reserve: (_egress, _body, decision) => ({ decision, reservation: null }),
+    program: null,
+    reserve: (_egress, { decision }) => ({ decision, reservation: null }),
     get up() {
       return store.up;
     },

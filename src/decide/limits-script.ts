@@ -10,6 +10,7 @@ const CLOCK = `
 local now
 if ARGV[1] == "" then local t = redis.call("TIME"); now = t[1] * 1000000 + t[2] else now = tonumber(ARGV[1]) end
 local function int(n) return string.format("%.0f", n) end
+local most = 9007199254740991
 `;
 
 /** The number of the month a day is in, and what a period is called; the same as windowAt. */
@@ -78,12 +79,12 @@ for i = 1, #KEYS do
     local kept = redis.call("HMGET", KEYS[i], "w", "s")
     if kept[1] and tonumber(kept[1]) >= number then
       number = tonumber(kept[1])
-      value = tonumber(kept[2])
+      value = math.min(most, tonumber(kept[2]))
     end
     mark = number
     fits = value + n[4] <= n[3] and value < n[3]
     p.number = number
-    p.spent = math.min(9007199254740991, value + n[4])
+    p.spent = math.min(most, value + n[4])
     local length = n[1] == 0 and 2764800 or n[1]
     p.ttl = length * 1000 + 60000
   end
@@ -121,7 +122,7 @@ for i = 1, last do
   else
     local kept = redis.call("HMGET", KEYS[i], "w", "s")
     if kept[1] and tonumber(kept[1]) == tonumber(ARGV[a + 1]) then
-      local spent = math.max(0, tonumber(kept[2]) + tonumber(ARGV[a + 2]))
+      local spent = math.min(9007199254740991, math.max(0, tonumber(kept[2]) + tonumber(ARGV[a + 2])))
       redis.call("HSET", KEYS[i], "s", int(spent))
     end
   end

@@ -37,6 +37,13 @@ export interface Limited {
   readonly reservation: Reservation | null;
 }
 
+export interface Reserving {
+  readonly body: HeldBody | null;
+  readonly decision: Decision;
+  /** Taken when the decision was asked for: of the policy that the certificate names, which may have been replaced since. */
+  readonly program: LimitProgram | null;
+}
+
 export class Limiter {
   readonly #parts: LimiterParts;
   readonly #places: Places;
@@ -51,9 +58,13 @@ export class Limiter {
     this.#holder = parts.runtime.randomHex(8);
   }
 
+  /** The limits in force now. */
+  get program(): LimitProgram | null {
+    return this.#parts.program();
+  }
+
   /** `decision` permits. At once unless the counters are somebody else's, or a coded body has to be read. */
-  reserve(egress: Egress, body: HeldBody | null, decision: Decision): Limited | Promise<Limited> {
-    const program = this.#parts.program();
+  reserve(egress: Egress, { body, decision, program }: Reserving): Limited | Promise<Limited> {
     if (program === null || program.limits.length === 0) return { decision, reservation: null };
     const subject = subjectOf(this.#parts, program, egress, { body, decision });
     if (subject instanceof Promise) return subject.then((come) => this.claim(program, come, decision));
@@ -105,6 +116,10 @@ export class Limiter {
       if (this.#enforces(claim.limit)) return this.#refused(refusal, claim.limit);
       if (!marked.has(claim.limit)) current = this.#would(current, refusal, claim.limit);
       marked.add(claim.limit);
+    }
+    if (!taken.taken) {
+      // It says of each that it fits, and took none: whoever counts so is not to be believed, and nothing was counted.
+      return this.#outage(claims, decision, new RangeError("the counters took nothing and refuse nothing"));
     }
     for (const limit of claims.limits) if (!marked.has(limit)) this.#parts.counted(limit.id, "allowed");
     const reservation = new Reservation(

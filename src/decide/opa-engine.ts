@@ -3,6 +3,7 @@
  * severe of the two wins. What the policy gets wrong is thrown: whoever asked fails closed.
  */
 import type { z } from "zod";
+import { JSON_LIMITS } from "../content/json.ts";
 import type { SliceSize } from "../detect/inspect.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import { outranks, type Ruling, ruling } from "../engine/ruling.ts";
@@ -52,6 +53,11 @@ export class OpaEngine extends Engine {
   #ask(question: Question): Ruling {
     const { maxBody, fault } = this.#settings;
     let value: unknown;
+    if (question.body !== null && tooDeep(question.body)) {
+      // Not left out as what is no JSON: a rule that looks for something in it would find nothing, and allow.
+      fault(TOO_DEEP);
+      throw new Error(TOO_DEEP);
+    }
     try {
       value = this.#program.evaluate(inputOf(question));
     } catch (thrown) {
@@ -111,12 +117,36 @@ function inputOf(question: Question): object {
 
 const strict = new TextDecoder("utf-8", { fatal: true });
 
+/** As deep as the engine itself reads. To write a value out again costs the square of its depth, and nothing interrupts it. */
+const MAX_INPUT_DEPTH = JSON_LIMITS.depth;
+const TOO_DEEP = `a body is nested deeper than ${MAX_INPUT_DEPTH}, which the OPA policy is not asked about`;
+
+/** Of what would be given to the policy as a value. */
+function tooDeep(body: Uint8Array): boolean {
+  if (body.length > MAX_INPUT_BODY || !mayBeJson(body)) return false;
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at];
+    if (byte === 0x22) quoted = !quoted;
+    else if (quoted) at += byte === 0x5c ? 1 : 0;
+    else if (byte === 0x5b || byte === 0x7b) {
+      depth += 1;
+      if (depth > MAX_INPUT_DEPTH) return true;
+    } else if (byte === 0x5d || byte === 0x7d) depth -= 1;
+  }
+  return false;
+}
+
+/** Nearly everything that is no JSON text shows it in its first byte: { [ " - t f n or a digit. */
+function mayBeJson(body: Uint8Array): boolean {
+  const first = body.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
+  return first !== undefined && '{["-tfn0123456789'.includes(String.fromCharCode(first));
+}
+
 /** Undefined for what is long or no JSON. */
 function jsonIn(body: Uint8Array): unknown {
-  if (body.length > MAX_INPUT_BODY) return undefined;
-  const first = body.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
-  // Nearly everything that is no JSON text shows it in its first byte: { [ " - t f n or a digit.
-  if (first === undefined || !'{["-tfn0123456789'.includes(String.fromCharCode(first))) return undefined;
+  if (body.length > MAX_INPUT_BODY || !mayBeJson(body)) return undefined;
   try {
     return JSON.parse(strict.decode(body));
   } catch {

@@ -6,6 +6,7 @@ import { NO_TERMS } from "../policy/cache-terms.ts";
 import type { HttpReply, Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
+import { oneByOne } from "./one-by-one.ts";
 import { MAX_BUNDLE_BYTES, type OpaProgram, openOpaBundle, refusal } from "./opa-bundle.ts";
 import { OpaEngine, type OpaSettings } from "./opa-engine.ts";
 import { verdictsOf } from "./policy.ts";
@@ -27,7 +28,6 @@ export async function openOpaPolicy(
   let program: OpaProgram;
   let engine: OpaEngine;
   let problem: string | null = null;
-  let reading: Promise<{ ok: boolean; message: string }> | null = null;
 
   /** Null: it is the one in force. */
   async function archive(): Promise<Uint8Array | null> {
@@ -78,8 +78,6 @@ export async function openOpaPolicy(
     } catch (thrown) {
       problem = messageOf(thrown);
       return { ok: false, message: `the OPA policy in force stays ${program.version}: ${problem}` };
-    } finally {
-      reading = null;
     }
   }
 
@@ -105,10 +103,7 @@ export async function openOpaPolicy(
     sequences: [],
     cache: NO_TERMS,
     ...verdictsOf(() => null),
-    reload() {
-      reading ??= replace();
-      return reading;
-    },
+    reload: oneByOne(replace),
     close: () => client?.close(),
   };
 }

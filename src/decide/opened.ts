@@ -38,12 +38,12 @@ const BAD_CANDIDATE = "the candidate policy is no good and compares nothing new"
 /** Null: the policy is one of files, or there is none. */
 async function fetchedPolicy(
   runtime: Runtime,
-  { policyBundle, opa, maxBody }: Config,
+  { policyBundle, opa, maxBody, hmacKey, signingKey }: Config,
   warn: (message: string) => void,
 ): Promise<FetchedPolicy | null> {
   if (policyBundle !== null) {
     const { openBundlePolicy } = await import("./policy-bundle.ts");
-    return openBundlePolicy(runtime, policyBundle);
+    return openBundlePolicy(runtime, { ...policyBundle, hmacKey, signingKey });
   }
   if (opa === null) return null;
   const { openOpaPolicy } = await import("./opa-policy.ts");
@@ -106,10 +106,8 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     looked: events.cacheLooked,
   });
   // Outside the cache: a step is a step, however its decision came about.
-  const decider = guarded(
-    sequenced(spreadWatched(cached, policy), { org, fingerprint, now: runtime.now, clock, policy }),
-    config,
-  );
+  const steps = sequenced(spreadWatched(cached, policy), { org, fingerprint, now: runtime.now, clock, policy });
+  const decider = guarded(steps, config);
   const candidate =
     candidatePath === null ? null : await openCandidate(runtime, config, { path: candidatePath, fingerprint, events });
   if (candidate !== null && candidate.problem !== null) events.warn(`${BAD_CANDIDATE}: ${candidate.problem}`);
@@ -162,6 +160,7 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     },
     prepare() {},
     lent: (egress) => plane?.lent(egress) ?? null,
+    left: (egress) => steps.left(egress),
     async close() {
       poll.stop();
       fetched?.close();

@@ -1,6 +1,8 @@
 /** A policy that a plane serves: asked for again and again, checked as a whole, and kept in a file for a start without network. */
-import type { PolicyBundleConfig } from "../config/config.ts";
+import type { Config, PolicyBundleConfig } from "../config/config.ts";
 import { bundleProblem, bundleSignedAt } from "../crypto/attestation.ts";
+import { canonicalize } from "../crypto/canonical.ts";
+import { constantTimeEqual } from "../crypto/digest.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { loadEngines } from "../policy/engines.ts";
 import { compilePolicy } from "../policy/program.ts";
@@ -45,7 +47,10 @@ export interface FetchedPolicy extends Policy {
 }
 
 /** Rejects with Fault `policy_invalid` when it can neither be fetched nor was kept: a gateway does not start on no policy. */
-export async function openBundlePolicy(runtime: Machine, config: PolicyBundleConfig): Promise<FetchedPolicy> {
+export async function openBundlePolicy(
+  runtime: Machine,
+  config: PolicyBundleConfig & Pick<Config, "hmacKey" | "signingKey">,
+): Promise<FetchedPolicy> {
   const { plane } = config;
   const client = runtime.httpClient({
     maxSockets: 2,
@@ -54,6 +59,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     ...(plane.key === null ? {} : { key: plane.key }),
   });
   const ring = plane.jwks === null ? null : new KeyRing(runtime, plane.jwks, client);
+  const mark = ring === null ? null : marking(runtime, config.hmacKey ?? config.signingKey);
   let current: LoadedPolicy | null = null;
   let etag: string | null = null;
   let last: Stamp | null = null;
@@ -128,7 +134,7 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     try {
       const info = await runtime.stat(cachePath);
       if (info === null || info.directory || info.size > MAX_BYTES) return null;
-      const { tenant, version, signature } = read(await runtime.readFile(cachePath));
+      const { tenant, version, signature } = readKept(await runtime.readFile(cachePath)).bundle;
       if (tenant !== config.tenant) return null;
       return { version, signedAt: bundleSignedAt(signature) };
     } catch {
@@ -143,12 +149,15 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
       const info = await runtime.stat(cachePath);
       if (info === null) throw invalid(`${unreachable}; no bundle is kept at ${quote(cachePath)}`);
       if (info.directory || info.size > MAX_BYTES) throw refusal(`${quote(cachePath)} is no kept bundle`);
-      const bundle = read(await runtime.readFile(cachePath));
+      const { bundle, kept: said } = readKept(await runtime.readFile(cachePath));
       if (ring !== null) {
         own(bundle);
         const problem = await bundleProblem(bundle, bundle.signature, (kid) => ring.find(kid));
-        // It was verified when it was kept. Keys that cannot be had now say nothing against it; keys that can be, do.
-        if (problem !== null && ring.problem === null) throw refusal(`the one kept at ${quote(cachePath)} ${problem}`);
+        const where = `the one kept at ${quote(cachePath)}`;
+        if (problem !== null && ring.problem === null) throw refusal(`${where} ${problem}`);
+        // Keys that cannot be had now say nothing against it; that it was verified when it was kept is to be shown.
+        if (problem !== null && (mark === null || said === null || !constantTimeEqual(said, mark(bundle))))
+          throw refusal(`${unreachable}; and ${where} cannot be verified without the plane's keys: ${ring.problem}`);
       }
       return await compiled(bundle);
     } catch (thrown) {
@@ -165,7 +174,8 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
     try {
       if (slash > 0) await runtime.makeDirectory(cachePath.slice(0, slash));
       await runtime.remove(fresh).catch(() => {});
-      await runtime.writeNew(fresh, JSON.stringify(bundle), 0o600);
+      const kept = mark === null ? bundle : { ...bundle, kept: mark(bundle) };
+      await runtime.writeNew(fresh, JSON.stringify(kept), 0o600);
       runtime.rename(fresh, cachePath);
     } catch {
       await runtime.remove(fresh).catch(() => {});
@@ -207,13 +217,35 @@ export async function openBundlePolicy(runtime: Machine, config: PolicyBundleCon
   }
 }
 
+/** By a key that whoever may only write the file does not have. Null without a secret to derive it from. */
+function marking({ hmacSha256 }: Machine, secret: string | null): ((bundle: PolicyBundle) => string) | null {
+  if (secret === null) return null;
+  const bytes = new TextEncoder();
+  const hmac = hmacSha256(bytes.encode(hmacSha256(bytes.encode(secret))("sallyport kept bundle 1")));
+  return ({ tenant, version, files, signature }) => hmac(canonicalize({ tenant, version, files, signature }));
+}
+
+/** `kept`: the mark it was kept with; null when there is none. */
+function readKept(bytes: Uint8Array): { readonly bundle: PolicyBundle; readonly kept: string | null } {
+  const json = parsed(bytes);
+  if (typeof json !== "object" || json === null || !("kept" in json)) return { bundle: checked(json), kept: null };
+  const { kept, ...rest } = json;
+  return { bundle: checked(rest), kept: typeof kept === "string" ? kept : null };
+}
+
 function read(bytes: Uint8Array): PolicyBundle {
-  let json: unknown;
+  return checked(parsed(bytes));
+}
+
+function parsed(bytes: Uint8Array): unknown {
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     throw refusal("is not JSON");
   }
+}
+
+function checked(json: unknown): PolicyBundle {
   const checked = policyBundleSchema.safeParse(json);
   if (checked.success) return checked.data;
   throw refusal(`is malformed: ${checked.error.issues[0]?.path.join(".") || "bundle"}`);

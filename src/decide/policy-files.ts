@@ -5,9 +5,10 @@ import { type CacheTerms, cacheTerms, NO_TERMS } from "../policy/cache-terms.ts"
 import type { PolicySource } from "../policy/document.ts";
 import { loadEngines } from "../policy/engines.ts";
 import type { Program } from "../policy/program.ts";
-import type { Runtime } from "../runtime/contract.ts";
+import type { FileInfo, Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
+import { oneByOne } from "./one-by-one.ts";
 import { type Policy, verdictsOf } from "./policy.ts";
 
 const MAX_FILES = 256;
@@ -33,11 +34,9 @@ export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Pr
   let engine = new Engine(loaded?.program ?? null);
   let terms = termsOf(loaded);
   let problem: string | null = null;
-  type Result = { readonly ok: boolean; readonly message: string };
-  let reading: Promise<Result> | null = null;
-  let next: Promise<Result> | null = null;
-
-  async function replace(from: () => Promise<LoadedPolicy>): Promise<Result> {
+  async function replace(
+    from: () => Promise<LoadedPolicy>,
+  ): Promise<{ readonly ok: boolean; readonly message: string }> {
     try {
       const read = await from();
       // The same policy keeps its engine, and with it what callers remember of it.
@@ -52,13 +51,7 @@ export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Pr
     }
   }
 
-  function begin(from: () => Promise<LoadedPolicy>): Promise<Result> {
-    const now = replace(from).finally(() => {
-      if (reading === now) reading = null;
-    });
-    reading = now;
-    return now;
-  }
+  const again = load === null ? null : oneByOne(() => replace(load));
 
   return {
     get version() {
@@ -80,19 +73,8 @@ export async function policyFrom(load: (() => Promise<LoadedPolicy>) | null): Pr
       return terms;
     },
     ...verdictsOf(() => loaded?.program ?? null),
-    /**
-     * One after the other: a slow reading of what the files were must not replace a later one of what they are. Whoever
-     * asks while one is under way is told of the next, which begins after they asked.
-     */
     async reload() {
-      if (load === null) return { ok: true, message: "no policy is configured" };
-      if (next !== null) return next;
-      if (reading === null) return begin(load);
-      next = reading.then(() => {
-        next = null;
-        return begin(load);
-      });
-      return next;
+      return again === null ? { ok: true, message: "no policy is configured" } : again();
     },
   };
 }
@@ -116,15 +98,62 @@ export interface PolicyRead {
   readonly unread: readonly string[];
 }
 
-/** The files of a policy, in the order of their names. Rejects with Fault `policy_invalid` when there is none. */
+/** A reading that something was changed under is read again so often. */
+const MAX_READINGS = 4;
+
+/**
+ * The files of a policy, in the order of their names, as they were at one time: a directory whose link is turned while it is
+ * read gives neither half. Rejects with Fault `policy_invalid` when there is none, or when it does not come to rest.
+ */
 export async function readPolicySources(runtime: Files, path: string): Promise<PolicyRead> {
+  for (let reading = 0; reading < MAX_READINGS; reading++) {
+    const stamps: string[] = [];
+    const read = await readOnce(watching(runtime, stamps), path);
+    if ((await stampsOf(runtime, path)).join() === stamps.join()) return read;
+  }
+  throw refusal(path, "was changed again and again while it was read");
+}
+
+/** Notes which file each `stat` found, in their order: that is asked right before a file is read. */
+function watching(runtime: Files, stamps: string[]): Files {
+  return {
+    readFile: (name) => runtime.readFile(name),
+    list: (name) => runtime.list(name),
+    async stat(name) {
+      const info = await runtime.stat(name);
+      stamps.push(stampOf(name, info));
+      return info;
+    },
+  };
+}
+
+/** The same of a path as it is now, without reading anything. */
+async function stampsOf(runtime: Files, path: string): Promise<string[]> {
+  const stamps: string[] = [];
+  const of = watching(runtime, stamps);
+  // What cannot be asked has no stamp, and so is not what was read.
+  const info = await of.stat(path).catch(() => null);
+  const names = info?.directory === true ? await policyNames(runtime, path).catch(() => []) : [];
+  if (info?.directory === false) await of.stat(path).catch(() => null);
+  for (const name of names) await of.stat(within(path, name)).catch(() => null);
+  return stamps;
+}
+
+/** A directory and a pipe change by other things than what is read of them. */
+function stampOf(name: string, info: FileInfo | null): string {
+  return JSON.stringify(
+    info === null ? [name] : [name, info.inode, ...(info.regular ? [info.size, info.modified] : [])],
+  );
+}
+
+async function readOnce(runtime: Files, path: string): Promise<PolicyRead> {
   const info = await runtime.stat(path).catch((thrown: unknown) => refused(path, thrown));
   if (info === null) throw refusal(path, "does not exist");
   const names = info.directory ? await policyNames(runtime, path) : [baseName(path)];
   const sources: PolicySource[] = [];
   const unread: string[] = [];
   for (const name of names) {
-    const file = info.directory ? `${path.replace(/\/+$/, "")}/${name}` : path;
+    const file = info.directory ? within(path, name) : path;
     const text = await read(runtime, file);
     if (typeof text === "string") sources.push({ name, text });
     else unread.push(`${name}:1:1: ${text.problem}`);
@@ -158,6 +187,10 @@ function refused(path: string, thrown: unknown): never {
 
 function refusal(path: string, why: string): Fault {
   return new Fault("policy_invalid", `policy ${quote(path, MAX_PATH)} ${why}`);
+}
+
+function within(directory: string, name: string): string {
+  return `${directory.replace(/\/+$/, "")}/${name}`;
 }
 
 function baseName(path: string): string {

@@ -19,9 +19,12 @@ export interface SequencedOptions extends Asking {
 /** A longer body is read in turns where a step asks for what stands in it. */
 const SHORT_BYTES = 32 * 1024;
 
-export function sequenced(inner: Decider, options: SequencedOptions): Decider {
+/** A step is what left, which limits, addresses and evidence have their say in: it counts when `left` is told of it. */
+export function sequenced(inner: Decider, options: SequencedOptions): Decider & Required<Pick<Decider, "left">> {
   const { policy, clock } = options;
   const state = new SequenceState();
+  /** What is to be remembered of an egress if it leaves. */
+  const steps = new WeakMap<Egress, () => void>();
 
   function follow(decision: Decision, egress: Egress, held: HeldBody | null): Decision | Promise<Decision> {
     // What does not leave is no step, and a veto is not made milder.
@@ -41,7 +44,7 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider {
       const asked = new Asked(question, facts, decision.findings);
       const { hits, record } = state.look(sequences, asked, egress.principal.address);
       const concluded = carryOut(decision, hits, version);
-      if (permits(concluded)) record();
+      if (permits(concluded)) steps.set(egress, record);
       facts.release();
       return concluded;
     };
@@ -49,7 +52,15 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider {
     return long ? prepared(facts, clock).then(conclude) : conclude();
   }
 
-  return layered(inner, { looks: () => policy.sequences.length > 0, follow });
+  const layer = layered(inner, { looks: () => policy.sequences.length > 0, follow });
+  return {
+    ...layer,
+    // A getter does not survive being spread.
+    get policyVersion() {
+      return layer.policyVersion;
+    },
+    left: (egress) => steps.get(egress)?.(),
+  };
 }
 
 function carryOut(decision: Decision, hits: readonly Sequence[], policyVersion: string | null): Decision {

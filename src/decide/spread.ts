@@ -6,6 +6,7 @@ import { SessionTails } from "../detect/session.ts";
 import { type Decision, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import { type Decider, layered } from "./decider.ts";
+import { contentCodings } from "./decode.ts";
 import type { Policy } from "./policy.ts";
 import { decisionOf } from "./ruling.ts";
 
@@ -33,8 +34,14 @@ export function spreadWatched(inner: Decider, policy: Pick<Policy, "engine">): D
     return veto === null ? decision : decisionOf(veto, { egress, held, attestationHash: null });
   }
 
-  // Coded bytes have no letters of their own.
   const looks = (egress: Egress, held: HeldBody | null): boolean =>
-    held !== null && held.bytes.length > 0 && !egress.coded;
+    held !== null && held.bytes.length > 0 && hasLetters(egress);
   return layered(inner, { looks, follow });
+}
+
+/** Compressed bytes have no letters of their own. A type alone, which `coded` is true of too, hides none. */
+function hasLetters({ coded, headers }: Egress): boolean {
+  if (!coded) return true;
+  const codings = contentCodings(headers);
+  return Array.isArray(codings) && codings.length === 0;
 }

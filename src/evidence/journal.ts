@@ -1,3 +1,4 @@
+import { Fault } from "../errors.ts";
 import type { AppendFile, Runtime } from "../runtime/contract.ts";
 import { type ReadLine, readLogTail, type Tail } from "./tail.ts";
 
@@ -60,9 +61,9 @@ export class JournalFile<T> implements Sink<T> {
     this.#closeFile();
     const { directory } = splitPath(this.#path);
     await this.#runtime.makeDirectory(directory);
-    if (this.#lockPath !== null) this.#lock ??= this.#runtime.openAppend(this.#lockPath);
+    if (this.#lockPath !== null) this.#lock ??= this.#opening(this.#lockPath);
     this.#taken = new Set(await rotatedNumbers(this.#runtime, this.#path));
-    this.#file = this.#runtime.openAppend(this.#path);
+    this.#file = this.#opening(this.#path);
     if (this.#durable) await this.#runtime.syncDirectory(directory);
     this.#unsynced = false;
     const info = await this.#runtime.stat(this.#path);
@@ -106,6 +107,14 @@ export class JournalFile<T> implements Sink<T> {
     this.#lock = null;
   }
 
+  /** Asked of what was opened, not of its name: a pipe, or a link to a device, takes every line and keeps none. */
+  #opening(path: string): AppendFile {
+    const file = this.#runtime.openAppend(path);
+    if (file.regular) return file;
+    file.close();
+    throw new Fault("evidence_unwritable", `${JSON.stringify(path)} is no regular file, and would keep no evidence`);
+  }
+
   #opened(): AppendFile {
     if (this.#file === null) throw new Error(`append to ${JSON.stringify(this.#path)}: it is not open`);
     return this.#file;
@@ -124,7 +133,7 @@ export class JournalFile<T> implements Sink<T> {
     this.#unsynced = this.#durable;
     this.#taken.add(number);
     this.#closeFile();
-    this.#file = this.#runtime.openAppend(this.#path);
+    this.#file = this.#opening(this.#path);
     this.#rotateAt = this.#rotateBytes;
     this.#inode = -1;
     const file = this.#file;

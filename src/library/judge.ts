@@ -50,7 +50,8 @@ export function judge(options: JudgeOptions): Judge {
   } as const;
   const engine = embeddedDecider(clock, settings, policy, fingerprint);
   const asking = { org: settings.orgId, fingerprint, now: clock.now, clock: clock.monotonic };
-  const decider = guarded(sequenced(engine, { ...asking, policy }), settings);
+  const steps = sequenced(engine, { ...asking, policy });
+  const decider = guarded(steps, settings);
 
   return async (egress, bytes) => {
     const { destination } = egress;
@@ -61,7 +62,9 @@ export function judge(options: JudgeOptions): Judge {
     if (decision.verdict !== "allow") return decision;
     const addresses = knownAddresses(destination.host, destination.literal);
     const veto = addresses === null ? null : guard.check(addresses, destination.port, destination.host);
-    return veto === null ? decision : { ...veto, policyVersion: decision.policyVersion };
+    if (veto !== null) return { ...veto, policyVersion: decision.policyVersion };
+    steps.left(egress);
+    return decision;
   };
 }
 

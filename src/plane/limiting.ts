@@ -3,6 +3,7 @@ import { LIMIT_FIELDS, type LimitField } from "../decide/governance-schema.ts";
 import { Limiter, type LimitResult } from "../decide/limits.ts";
 import type { Counters } from "../decide/limits-open.ts";
 import { subjectOfQuestion } from "../decide/limits-question.ts";
+import type { Reservation } from "../decide/limits-reservation.ts";
 import type { Outcome } from "../decide/outcome-schema.ts";
 import { permits, type Ruling } from "../engine/ruling.ts";
 import type { LimitProgram } from "../limits/compile.ts";
@@ -31,6 +32,8 @@ export class Limiting {
   readonly #settling: Settling;
   /** One a tenant that has been asked for; there are never many. */
   readonly #limiters = new Map<string, Limiter>();
+  /** What a ruling took, while it is not answered. */
+  readonly #reserved = new WeakMap<LimitedRuling, Reservation>();
 
   constructor(parts: LimitingParts) {
     this.#parts = parts;
@@ -60,8 +63,16 @@ export class Limiting {
     const { decision, reservation } = await this.#of(tenant).claim(program, subject, before);
     if (decision === before && reservation === null) return ruled;
     const limited = said(decision, before, ruled);
-    const settle = reservation === null ? null : this.#settling.lend(tenant, reservation);
-    return settle === null ? limited : { ...limited, settle };
+    if (reservation === null) return limited;
+    const settle = this.#settling.lend(tenant, reservation);
+    const told = settle === null ? limited : { ...limited, settle };
+    this.#reserved.set(told, reservation);
+    return told;
+  }
+
+  /** Of a ruling that nobody will hear: what it took is given back, as nobody could settle it. */
+  release(ruled: LimitedRuling): void {
+    this.#reserved.get(ruled)?.release();
   }
 
   /** How many of them were known. Rejects when the counters cannot be had. */

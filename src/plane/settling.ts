@@ -13,6 +13,9 @@ import type { LendingStore } from "../limits/store.ts";
 
 const count = z.int().min(0);
 
+/** A relay may say what it likes: what is counted stays a whole number that a double holds, also when both ways are added. */
+const MAX_BYTES = 2 ** 50;
+
 const lentSchema = z.strictObject({
   tenant: z.string(),
   holder: z.string(),
@@ -73,7 +76,13 @@ export class Settling {
       return store.prolong(holder, places, { lentMs: LENT_MS, leaseMs: LEASE_MS });
     }
     const { sent, status, bytes_up: bytesUp, bytes_down: bytesDown, whole, usage } = ended;
-    const carried = { sent, status, bytesUp, bytesDown, error: whole ? null : "cut" };
+    const carried = {
+      sent,
+      status,
+      bytesUp: Math.min(bytesUp, MAX_BYTES),
+      bytesDown: Math.min(bytesDown, MAX_BYTES),
+      error: whole ? null : "cut",
+    };
     return store.settle(holder, settlementOf(holdings, carried, usage === null ? null : bounded(usage)));
   }
 

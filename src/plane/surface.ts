@@ -89,7 +89,7 @@ export function planeSurface(surface: Surface): ServeHandler {
     const { engine } = tenant.policy;
     const { policyVersion } = engine;
     const limits = { tenant: tenant.id, program: tenant.policy.limits() };
-    let ruled: LimitedRuling | "exhausted";
+    let ruled: LimitedRuling | "exhausted" | null = null;
     let response: Response;
     try {
       const ruling = await surface.ruler.rule(engine, asked.question);
@@ -99,6 +99,7 @@ export function planeSurface(surface: Surface): ServeHandler {
           ? refused(422, "inspection_exhausted", { message: "the inspection ran out of its budget", policyVersion })
           : await answerOf(asked, ruled, { runtime, key: surface.key, tenant: tenant.id });
     } catch (thrown) {
+      if (ruled !== null && ruled !== "exhausted") surface.limiting.release(ruled);
       // Its text may hold anything, the question's secrets too; where it happened is ours.
       log.error("a decision crashed", { tenant: tenant.id, id: asked.id, at: placeOf(thrown) });
       return refused(500, "decision_crashed", { message: "the decision crashed", policyVersion });

@@ -57,13 +57,15 @@ function times(given: readonly TimeWindow[], { path, problem }: Compiling, list:
   };
 }
 
+const INSTANT = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/;
+
 /** Milliseconds of `2026-01-31` (its first moment in UTC) or of an instant with its offset; NaN for anything else. */
 export function parseInstant(text: string): number {
-  if (!/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/.test(text)) return Number.NaN;
-  const ms = Date.parse(text);
-  // The 30th of February is the 2nd of March to some.
-  if (Number.isNaN(ms) || text.includes("T")) return ms;
-  return new Date(ms).toISOString().startsWith(text) ? ms : Number.NaN;
+  if (!INSTANT.test(text)) return Number.NaN;
+  // The 30th of February is the 2nd of March to some, with a time behind it as well.
+  const day = text.slice(0, 10);
+  const began = Date.parse(day);
+  return Number.isNaN(began) || !new Date(began).toISOString().startsWith(day) ? Number.NaN : Date.parse(text);
 }
 
 /** From and to in minutes of a day; a `to` before `from` is on the next day. */

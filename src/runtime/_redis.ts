@@ -26,6 +26,8 @@ const RETRY_MAX_MS = 2_000;
 /** A server that hangs is noticed by its silence, and its connection made anew. */
 const PING_MS = 5_000;
 const SILENCE_MS = 15_000;
+/** Calls go out and nothing comes back: then writing keeps the connection from ever being silent. */
+const DEAF_MS = 5_000;
 const LAST_WORDS_MS = 500;
 
 export function redis(options: RedisOptions): RedisClient {
@@ -63,33 +65,74 @@ export function redis(options: RedisOptions): RedisClient {
       disableClientInfo: true,
       socket: secure ? { ...common, tls: true, ca: options.ca ?? [...publicRoots()], minVersion: "TLSv1.2" } : common,
     });
-    client = made as unknown as Client;
+    const mine = made as unknown as Client;
+    client = mine;
     made.on("ready", () => {
       problem = null;
       settled();
     });
     made.on("error", (error: unknown) => {
+      if (client !== mine) return;
       const why = messageOf(error);
+      // Of a connection that is still up it is a reply that cannot be read: those behind it would answer the wrong calls.
+      if (mine.isReady) renew(mine, why);
       // Who does not know what a handshake is says nothing to it.
-      problem = secure && /timeout/i.test(why) ? `${why}: does it speak TLS?` : why;
+      else problem = secure && /timeout/i.test(why) ? `${why}: does it speak TLS?` : why;
       settled();
     });
     await made.connect();
   };
-  void open().catch((thrown: unknown) => {
-    problem = messageOf(thrown);
-    settled();
-  });
+  const begin = (): void =>
+    void open().catch((thrown: unknown) => {
+      problem = messageOf(thrown);
+      settled();
+    });
+  begin();
+
+  /** In a row, without a reply in between. */
+  let spoilt = 0;
+  const renew = (spent: Client, why: string): void => {
+    client = null;
+    problem = why;
+    destroy(spent);
+    spoilt += 1;
+    setTimeout(
+      () => {
+        if (!closed && client === null) begin();
+      },
+      Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(spoilt, 10)),
+    );
+  };
+
+  let underWay = 0;
+  let heardAt = 0;
+  /** The call, and when it or any other was answered. */
+  const hearing = async (call: Promise<unknown>): Promise<unknown> => {
+    if (underWay === 0) heardAt = performance.now();
+    underWay += 1;
+    try {
+      const reply = await call;
+      spoilt = 0;
+      return reply;
+    } finally {
+      underWay -= 1;
+      heardAt = performance.now();
+    }
+  };
 
   return {
     async eval(script, keys, args) {
       const live = client;
       if (live === null || !live.isReady) throw new Fault("redis_failed", `not connected: ${problem ?? "closed"}`);
+      if (underWay > 0 && performance.now() - heardAt > DEAF_MS) {
+        renew(live, "it does not answer");
+        throw new Fault("redis_failed", "not connected: it does not answer");
+      }
       const call = { keys: [...keys], arguments: [...args] };
       try {
-        return (await live.evalSha(digestOf(script), call).catch((error: unknown) => {
+        return (await hearing(live.evalSha(digestOf(script), call)).catch((error: unknown) => {
           // It has been restarted, or its scripts were flushed: the text makes it known again.
-          if (messageOf(error).startsWith("NOSCRIPT")) return live.eval(script, call);
+          if (messageOf(error).startsWith("NOSCRIPT")) return hearing(live.eval(script, call));
           throw error;
         })) as RedisReply;
       } catch (thrown) {
@@ -110,17 +153,21 @@ export function redis(options: RedisOptions): RedisClient {
       const last = client;
       client = null;
       if (last === null) return;
-      const destroy = (): void => {
-        try {
-          last.destroy();
-        } catch {
-          // It had not been opened, or is closed already.
-        }
-      };
-      if (!last.isReady) return destroy();
+      if (!last.isReady) return destroy(last);
       // What has just been said of ended requests gets there.
-      const timer = setTimeout(destroy, LAST_WORDS_MS);
-      void last.close().then(() => clearTimeout(timer), destroy);
+      const timer = setTimeout(() => destroy(last), LAST_WORDS_MS);
+      void last.close().then(
+        () => clearTimeout(timer),
+        () => destroy(last),
+      );
     },
   };
+}
+
+function destroy(client: Client): void {
+  try {
+    client.destroy();
+  } catch {
+    // It had not been opened, or is closed already.
+  }
 }

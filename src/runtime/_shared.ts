@@ -169,9 +169,19 @@ export const shared: Omit<Runtime, Own> = {
   async stat(file): Promise<FileInfo | null> {
     try {
       const info = await fs.promises.stat(file);
-      return { size: info.size, mode: info.mode & 0o7777, directory: info.isDirectory(), inode: info.ino };
+      const { size, mode, ino: inode, mtimeMs: modified } = info;
+      return { size, mode: mode & 0o7777, directory: info.isDirectory(), regular: info.isFile(), inode, modified };
     } catch (error) {
       if (missing(error)) return null;
+      throw error;
+    }
+  },
+  async hasName(file) {
+    try {
+      await fs.promises.lstat(file);
+      return true;
+    } catch (error) {
+      if (missing(error)) return false;
       throw error;
     }
   },
@@ -215,6 +225,7 @@ export const shared: Omit<Runtime, Own> = {
 /** What `openAppend` needs from a runtime: a descriptor that holds the lock, and the two calls on it. */
 export interface LockedFile {
   size(): number;
+  regular(): boolean;
   write(bytes: Uint8Array): number;
   sync(): Promise<void>;
   close(): void;
@@ -240,6 +251,7 @@ export function appendFile(file: LockedFile): ReturnType<Runtime["openAppend"]> 
     get size() {
       return size;
     },
+    regular: file.regular(),
     append(data) {
       let bytes = typeof data === "string" ? encodeOnce(data) : data;
       while (bytes.length > 0) {

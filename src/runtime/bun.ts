@@ -77,6 +77,7 @@ export const runtime: Runtime = {
     }
     return appendFile({
       size: () => fs.fstatSync(fd).size,
+      regular: () => fs.fstatSync(fd).isFile(),
       write: (bytes) => fs.writeSync(fd, bytes),
       sync: () => new Promise((done, reject) => fs.fdatasync(fd, (error) => (error ? reject(error) : done()))),
       close: () => fs.closeSync(fd),

@@ -141,6 +141,8 @@ export interface Hasher {
 /** A file opened for appending under an exclusive kernel lock that dies with the process. */
 export interface AppendFile {
   readonly size: number;
+  /** False for a pipe, a device, a socket: what is written to them is not kept. */
+  readonly regular: boolean;
   /** Returns when write(2) has taken every byte; throws on any error, and then how much arrived is unknown. */
   append(data: string | Uint8Array): void;
   /** fdatasync. */
@@ -152,7 +154,11 @@ export interface FileInfo {
   readonly size: number;
   readonly mode: number;
   readonly directory: boolean;
+  /** A file that keeps what is written; neither a directory nor a pipe, a device or a socket. */
+  readonly regular: boolean;
   readonly inode: number;
+  /** Of what is in it: milliseconds since the epoch. */
+  readonly modified: number;
 }
 
 export type ContentCoding = "gzip" | "deflate" | "br" | "zstd";
@@ -227,6 +233,8 @@ export interface Runtime {
   /** Creates with `mode`; fails when it exists. */
   writeNew(path: string, data: string, mode: number): Promise<void>;
   stat(path: string): Promise<FileInfo | null>;
+  /** Whether something of this name is there, a link that leads nowhere too. Rejects when nobody can tell. */
+  hasName(path: string): Promise<boolean>;
   list(directory: string): Promise<readonly string[]>;
   makeDirectory(path: string): Promise<void>;
   /**

@@ -94,6 +94,7 @@ export const runtime: Runtime = {
     }
     return appendFile({
       size: () => file.statSync().size,
+      regular: () => file.statSync().isFile,
       write: (bytes) => file.writeSync(bytes),
       sync: () => file.syncData(),
       close: () => file.close(),

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runVerify } from "../../src/cli/verify.ts";
@@ -277,3 +278,19 @@ test("evidence on real files goes on after a torn tail and is locked against a s
 function byNumber(a: string, b: string): number {
   return Number(a.split(".")[1]) - Number(b.split(".")[1]);
 }
+
+test("verify of a folder with a pipe or a device in the place of a log does not wait for it, and verifies the others", async () => {
+  for (const name of ["other.jsonl", "outcomes.jsonl", "log.7.jsonl"]) {
+    const folder = at(`pipe-${name}`);
+    await log(`pipe-${name}`, 3);
+    await rm(join(folder, name), { force: true });
+    expect(spawnSync("mkfifo", [join(folder, name)]).status).toBe(0);
+    const { code, stdout } = await verify([folder, "--key-file", at("secret"), "--json"]);
+    expect(code).toBe(1);
+    const { errors } = JSON.parse(stdout) as { errors: { code: string; detail: string }[] };
+    expect(errors).toContainEqual(
+      expect.objectContaining({ code: "unreadable", detail: expect.stringContaining(`${name}" is no regular file`) }),
+    );
+    if (name === "other.jsonl") expect(JSON.parse(stdout)).toMatchObject({ certificates: 3 });
+  }
+});

@@ -56,6 +56,7 @@ describe("loadConfig refuses", () => {
     ["an octal address", { EVE_PROXY_HOST: "0177.0.0.1" }, /not an address/],
     ["an empty path", { EVE_PROXY_AUDIT_PATH: "" }, /^EVE_PROXY_AUDIT_PATH is empty/],
     ["an audit path that is a directory", { EVE_PROXY_AUDIT_PATH: directory }, /is a directory/],
+    ["an audit path that keeps nothing", { EVE_PROXY_AUDIT_PATH: "/dev/null" }, /device, which keeps no evidence/],
     ["a CIDR with a prefix too long", { EVE_PROXY_CLIENTS: "10.0.0.0/33" }, /"10.0.0.0\/33" is not a CIDR/],
     ["one bad CIDR among good ones", { EVE_PROXY_ALLOW_ADDRESSES: "10.0.0.0/8,localhost" }, /"localhost" is not/],
     ["a blocked URL", { EVE_PROXY_BLOCKED_HOSTS: "https://evil.com/" }, /is not a host/],

@@ -233,6 +233,9 @@ export const filesStatListRenameRemove: Check = async (runtime) => {
   await runtime.writeNew(join(dir, "a/key"), "secret", 0o600);
   const info = await runtime.stat(join(dir, "a/key"));
   same(`${info?.size} ${info?.mode.toString(8)} ${info?.directory}`, "6 600 false", "stat");
+  same(Math.floor(info?.modified ?? 0), Math.floor(statSync(join(dir, "a/key")).mtimeMs), "modified");
+  same(`${info?.regular} ${(await runtime.stat(dir))?.regular}`, "true false", "regular");
+  same((await runtime.stat("/dev/null"))?.regular, false, "a device is regular");
   same(info?.inode, statSync(join(dir, "a/key")).ino, "inode");
   let refused = false;
   await runtime.writeNew(join(dir, "a/key"), "other", 0o600).catch(() => {
@@ -246,6 +249,9 @@ export const filesStatListRenameRemove: Check = async (runtime) => {
   });
   expect(refused && !existsSync(join(dir, "elsewhere")), "writeNew followed a dangling link");
   same((await runtime.list(join(dir, "a"))).join(), "b,key,link", "list");
+  same(await runtime.stat(join(dir, "a/link")), null, "stat of a link that leads nowhere");
+  const there = ["a/link", "a/key", "a/b", "a/none", "a/key/under"].map((name) => runtime.hasName(join(dir, name)));
+  same((await Promise.all(there)).join(), "true,true,true,false,false", "hasName");
   runtime.rename(join(dir, "a/key"), join(dir, "a/b/moved"));
   same(await runtime.stat(join(dir, "a/key")), null, "stat of what is gone");
   same(await runtime.stat(join(dir, "a/b/moved/under")), null, "stat below a file");
@@ -278,6 +284,7 @@ export const appendWritesAtOnceAndCounts: Check = async (runtime) => {
   const path = join(scratch(), "log");
   const file = runtime.openAppend(path);
   same(statSync(path).mode & 0o777, 0o600, "mode");
+  same(file.regular, true, "regular");
   same(file.size, 0, "size of a new file");
   file.append("first é\n");
   same(readFileSync(path, "utf8"), "first é\n", "content when append has returned");
@@ -302,6 +309,7 @@ export const appendErrorsThrow: Check = async (runtime) => {
     const link = join(scratch(), "full");
     symlinkSync("/dev/full", link);
     const file = runtime.openAppend(link);
+    same(file.regular, false, "a device is regular");
     let code = "";
     try {
       file.append("line\n");

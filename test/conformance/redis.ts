@@ -1,5 +1,6 @@
 /** The connection to a Redis, against a real redis-server. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, killEveryRedis, startRedis } from "../_redis-server.ts";
@@ -59,6 +60,68 @@ export const redisQueuesNothingWhileItIsAway: Check = cleanly(async (runtime) =>
   await until(() => !client.up, "noticed");
   client.close();
 });
+
+/** Answers every script with the number of its connection, but for what is put in between once. */
+async function spoiling(): Promise<{ url: string; spoil(reply: string): void; stop(): void }> {
+  let next: string | null = null;
+  let connections = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    const number = ++connections;
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("data", (data) => {
+      const text = data.toString("latin1");
+      for (const [call] of text.matchAll(/EVALSHA|PING|CLIENT|SELECT/gi)) {
+        if (call.toUpperCase() !== "EVALSHA") socket.write(call.toUpperCase() === "PING" ? "+PONG\r\n" : "+OK\r\n");
+        else if (next === null) socket.write(`:${number}\r\n`);
+        else {
+          socket.write(Buffer.from(next, "latin1"));
+          next = null;
+        }
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    spoil: (reply) => {
+      next = reply;
+    },
+    stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+export const redisIsConnectedToAnewAfterAReplyThatCannotBeRead: Check = async (runtime) => {
+  const server = await spoiling();
+  const client = runtime.redis({ url: server.url, connectTimeoutMs: 2_000 });
+  await client.tried;
+  const call = () => client.eval("return 1", [], []);
+  let connection = 1;
+  // The second is a text of which most never comes: it swallows every reply behind it.
+  for (const reply of ["\x00\xff garbage\r\n", "$99999999999\r\n"]) {
+    same(await call(), connection, "before");
+    server.spoil(reply);
+    const lost = faultOf(call());
+    const answers: unknown[] = [];
+    await until(() => {
+      if (client.up)
+        call().then(
+          (answer) => void answers.push(answer),
+          () => {},
+        );
+      return answers.length > 0;
+    }, "an answer");
+    connection += 1;
+    same(answers[0], connection, "who answered");
+    same(await lost, "redis_failed", "the call that had no readable answer");
+  }
+  client.close();
+  server.stop();
+};
 
 export const redisTlsVerifiesTheServer: Check = cleanly(async (runtime) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-redis-"));

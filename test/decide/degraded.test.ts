@@ -197,6 +197,48 @@ describe("while the plane is down", () => {
     expect(await ask({ method: "POST" }, body("ignore all previous instructions"))).toMatchObject({ pillar: "128" });
   });
 
+  const typed = (type: string) => ["Content-Type", type];
+  const FORM = typed("application/x-www-form-urlencoded");
+  const PARTS = '--x\r\nContent-Disposition: form-data; name="_method"\r\n\r\nDELETE\r\n--x--\r\n';
+  const disguised: [string, Partial<Egress>, string | Uint8Array][] = [
+    ["in a field", { headers: ["X-HTTP-Method-Override", "DELETE"] }, "{}"],
+    ["in a field with underscores", { headers: ["X_HTTP_Method", "DELETE"] }, "{}"],
+    ["in the query", { path: "/v1/chat?_method=DELETE" }, "{}"],
+    ["in the query, escaped", { path: "/v1/chat?a=1&%5Fmethod=DELETE" }, "{}"],
+    ["in a form", { headers: FORM }, "a=1&_method=DELETE"],
+    ["in a form, escaped", { headers: FORM }, "%5fm%65thod=DELETE"],
+    ["in a form, with other letters", { headers: FORM }, "a=1;_METHOD[]=DELETE"],
+    ["in a form, as PHP renames it", { headers: FORM }, "+.method=DELETE"],
+    ["in a form that says it is a text", { headers: typed("text/plain") }, "_method=DELETE"],
+    ["in JSON", {}, '{"a":1,"_method":"DELETE"}'],
+    ["in JSON, escaped", {}, '{"\\u005fm\\u0065thod":"DELETE"}'],
+    ["in JSON of two bytes a letter", {}, new Uint8Array(Buffer.from('{"_method":"DELETE"}', "utf16le"))],
+    ["in a part", { headers: typed("multipart/form-data; boundary=x") }, PARTS],
+    ["in a compressed form", { headers: [...FORM, "Content-Encoding", "gzip"] }, Bun.gzipSync("_method=DELETE")],
+    ["in a long form", { headers: FORM }, `a=${"x".repeat(1 << 18)}&_method=DELETE`],
+  ];
+  for (const [name, parts, content] of disguised) {
+    test(`a write that may be another method is none that was allowed: ${name}`, async () => {
+      const { ask, goesDown, state } = await relay({ EVE_PROXY_DEGRADED: "all" });
+      await ask({ method: "POST" }, body("{}"));
+      await ask({ method: "POST", headers: FORM }, body("a=1"));
+      // Allowed once, such a write still makes nothing of it known.
+      await ask({ method: "POST", ...parts }, body(content));
+      await goesDown();
+      expect(await ask({ method: "POST", ...parts }, body(content))).toMatchObject(DOWN);
+      expect(state.used).toBe(0);
+      expect(await ask({ method: "POST" }, body("{}"))).toMatchObject(PASSED);
+    });
+  }
+
+  test("a write whose text only speaks of methods passes", async () => {
+    const { ask, goesDown } = await relay({ EVE_PROXY_DEGRADED: "all" });
+    await ask({ method: "POST" }, body("{}"));
+    await goesDown();
+    for (const text of ['{"code":"get_method(a).method(b)[0].method"}', '{"method":"x","shipping_method":"y"}'])
+      expect(await ask({ method: "POST" }, body(text)), text).toMatchObject(PASSED);
+  });
+
   test("a policy may ask for it too, for reads, and takes it back when it is reloaded", async () => {
     const policy = join(folder, "degraded.yaml");
     writeFileSync(policy, "version: 1\ndefault: allow\ncache: { degraded: { allow_known: 3s } }\n");

@@ -85,6 +85,23 @@ testUnless(NO_REDIS, "refusals take nothing", async () => {
   expect((await one.take("b", needs.slice(0, 2))).levels.map(({ value }) => value)).toEqual([0, 0]);
 });
 
+testUnless(NO_REDIS, "what was spent is never more than can be counted, and is counted on", async () => {
+  const memory = new MemoryLimits(runtime);
+  for (const one of [await store(), memory]) {
+    const need = budget({ key: "beyond", max: Number.MAX_SAFE_INTEGER });
+    const first = await one.take("a", [need]);
+    const window = first.levels[0]?.mark ?? 0;
+    for (const _ of [1, 2])
+      one.adjust("a", [{ kind: "window", key: need.key, window, delta: 2 * Number.MAX_SAFE_INTEGER }]);
+    // What is not waited for may come behind the next call, once.
+    while (((await one.take("b", [{ ...need, amount: 0 }])).levels[0]?.value ?? 0) < 2);
+    expect(await one.take("c", [need])).toMatchObject({
+      taken: false,
+      levels: [{ fits: false, value: Number.MAX_SAFE_INTEGER }],
+    });
+  }
+});
+
 testUnless(NO_REDIS, "every answer is that of the memory store, for any mixture of calls", async () => {
   for (let seed = 1; seed <= 6; seed++) {
     const random = numbers(seed);

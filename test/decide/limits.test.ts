@@ -27,7 +27,8 @@ function limiter(store: LimitStore, limits: unknown, shadow = false) {
     counted: (limit, result) => counted.push([limit, result]),
     failed: (problem) => thrown.push(problem),
   });
-  return { made, counted, thrown };
+  const ask = (from: Egress) => made.reserve(from, { body: null, decision: PERMITS(), program: made.program });
+  return { ask, counted, thrown };
 }
 
 function failing(thrown: unknown, later: boolean): LimitStore {
@@ -58,8 +59,8 @@ test.each([false, true])(
       new Fault("usage", "no"),
     ]) {
       for (const limits of [[OPEN], [CLOSED], [OPEN, CLOSED]]) {
-        const { made, counted } = limiter(failing(thrown, later), limits);
-        const { decision, reservation } = await made.reserve(egress(), null, PERMITS());
+        const { ask, counted } = limiter(failing(thrown, later), limits);
+        const { decision, reservation } = await ask(egress());
         expect(decision).toMatchObject({ verdict: "fail_closed", vector: "limits_unavailable", pillar: "114" });
         expect(decision.reason).toContain("no room");
         expect(reservation).toBeNull();
@@ -73,10 +74,10 @@ test.each(["redis_failed", "limits_unreachable"] as const)(
   "%s is an outage: open passes, closed does not",
   async (code) => {
     const store = failing(new Fault(code, "gone"), true);
-    const open = await limiter(store, [OPEN]).made.reserve(egress(), null, PERMITS());
+    const open = await limiter(store, [OPEN]).ask(egress());
     expect(open.decision).toMatchObject({ verdict: "allow", mode: "degraded" });
     for (const limits of [[CLOSED], [OPEN, CLOSED]]) {
-      const { decision } = await limiter(store, limits).made.reserve(egress(), null, PERMITS());
+      const { decision } = await limiter(store, limits).ask(egress());
       expect(decision).toMatchObject({ verdict: "fail_closed", rule: "limit: closed" });
       expect(decision.reason).toContain("cannot be asked");
     }
@@ -85,8 +86,8 @@ test.each(["redis_failed", "limits_unreachable"] as const)(
 
 test("names that somebody invents fill the memory and open no limit; who is counted already goes on", async () => {
   const pay = { id: "known", on_outage: "open", rate: { requests: 5, per: "1d" } };
-  const { made, thrown } = limiter(new MemoryLimits({ now: () => 0, monotonic: () => 0 }, 4), [pay, OPEN]);
-  const verdict = async (agent: string) => (await made.reserve(from(agent), null, PERMITS())).decision.verdict;
+  const { ask, thrown } = limiter(new MemoryLimits({ now: () => 0, monotonic: () => 0 }, 4), [pay, OPEN]);
+  const verdict = async (agent: string) => (await ask(from(agent))).decision.verdict;
   expect([await verdict("a"), await verdict("b"), await verdict("c")]).toEqual(["allow", "allow", "allow"]);
   for (const agent of ["d", "e", "f", "g", "h", "i"]) expect(await verdict(agent)).toBe("fail_closed");
   expect(thrown).toHaveLength(6);
@@ -95,8 +96,23 @@ test("names that somebody invents fill the memory and open no limit; who is coun
   expect(await verdict("c")).toBe("block");
 });
 
+test("counters that took nothing although all of it fits have counted nothing: nothing passes", async () => {
+  for (const limits of [[OPEN], [CLOSED]]) {
+    const denying = {
+      ...failing(null, false),
+      take: () => ({ taken: false, now: 0, levels: [{ fits: true, value: 1, mark: 0 }] }),
+    };
+    const { ask, counted } = limiter(denying, limits);
+    expect(await ask(egress())).toMatchObject({
+      decision: { verdict: "fail_closed", vector: "limits_unavailable" },
+      reservation: null,
+    });
+    expect(counted).toEqual([[limits[0]?.id ?? "", "unavailable"]]);
+  }
+});
+
 test("in shadow mode what cannot be counted passes and says so", async () => {
-  const { made } = limiter(failing(new Fault("limits_uncounted", "full"), false), [OPEN], true);
-  const { decision } = await made.reserve(egress(), null, PERMITS());
+  const { ask } = limiter(failing(new Fault("limits_uncounted", "full"), false), [OPEN], true);
+  const { decision } = await ask(egress());
   expect(decision).toMatchObject({ verdict: "allow", would: "fail_closed", mode: "shadow" });
 });

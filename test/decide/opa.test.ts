@@ -92,6 +92,47 @@ test("a bundle that is not there is said not to be", async () => {
   await expect(openOpaPolicy(runtime, config, { maxBody: 1000, fault: () => {} })).rejects.toThrow("does not exist");
 });
 
+describe("a body nested deeper than the engine reads", () => {
+  const nested = (depth: number, open: string, close: string) =>
+    new TextEncoder().encode(`${open.repeat(depth)}1${close.repeat(depth)}`);
+  const asking = () => {
+    let times = 0;
+    const made = engine(() => {
+      times++;
+      return true;
+    });
+    return { ...made, times: () => times };
+  };
+
+  for (const [name, open, close] of [
+    ["lists", "[", "]"],
+    ["objects", '{"a":', "}"],
+    ["lists after a text with a quote in it", '["\\"",', "]"],
+  ] as const) {
+    test(`is thrown before the policy is asked, at whatever depth: ${name}`, () => {
+      for (const depth of [129, 20_000]) {
+        const { engine: one, faults, times } = asking();
+        const body = nested(depth, open, close);
+        expect(() => one.rule(asked({ body }))).toThrow("nested deeper than 128");
+        expect([times(), faults.length]).toEqual([0, 1]);
+      }
+      const { engine: one, times } = asking();
+      expect(one.rule(asked({ body: nested(128, open, close) }))).toMatchObject({ verdict: "allow" });
+      expect(times()).toBe(1);
+    });
+  }
+
+  test("is not one whose brackets stand in a text, or that is no JSON, or too long to be given", () => {
+    const { engine: one } = asking();
+    for (const text of [`["${"[".repeat(500)}"]`, `x${"[".repeat(500)}`, `${"[".repeat(300_000)}`]) {
+      const steps = one.ruleInSteps(asked({ body: new TextEncoder().encode(text) }), new SliceSize());
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      expect(step.value).toMatchObject({ verdict: "allow" });
+    }
+  });
+});
+
 describe("an OPA policy's decision", () => {
   const ruled = (value: unknown, change: Partial<Question> = {}): Ruled =>
     engine(() => value).engine.rule(asked(change));
@@ -285,6 +326,43 @@ big := [x | some a in numbers.range(1, 3000); some b in numbers.range(1, 3000); 
       expect(rule(program, { path: "/ok" })).toMatchObject({ verdict: "allow" });
     },
     120_000,
+  );
+
+  testWithOpa(
+    "that is put in place while another is read is in force when the reload asked for then is done",
+    async () => {
+      const bundles = [false, true].map((verdict) =>
+        opaBundle({ "p.rego": `package sallyport\n\ndecision := ${verdict}\n` }),
+      );
+      const path = join(folder, "swapped.tar.gz");
+      const config = { bundle: path, entrypoint: "sallyport/decision", intervalMs: 1000 };
+      writeFileSync(path, bundles[0] ?? "");
+      const reads: (() => void)[] = [];
+      // The first reading has the old bytes, and takes until it is told.
+      const slow = {
+        ...runtime,
+        async readFile(name: string) {
+          const bytes = await runtime.readFile(name);
+          if (reads.length === 0) await new Promise<void>((resolve) => reads.push(resolve));
+          return bytes;
+        },
+      };
+      const opening = openOpaPolicy(slow, config, settings);
+      while (reads.length === 0) await Bun.sleep(1);
+      reads[0]?.();
+      const policy = await opening;
+      reads.length = 0;
+      const first = policy.reload();
+      while (reads.length === 0) await Bun.sleep(1);
+      writeFileSync(path, bundles[1] ?? "");
+      const second = policy.reload();
+      const third = policy.reload();
+      reads[0]?.();
+      expect([(await first).ok, (await second).ok, (await third).ok]).toEqual([true, true, true]);
+      expect(policy.engine.rule(asked())).toMatchObject({ verdict: "allow" });
+      expect((await second).message).toContain(policy.version ?? "none");
+      policy.close();
+    },
   );
 
   testWithOpa("in a file or behind a URL is followed; a bad one leaves the last good", async () => {

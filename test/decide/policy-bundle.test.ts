@@ -47,6 +47,7 @@ function machine(
   served: Served,
   jwksPath: string | null = null,
   cachePath = join(folder, `c${made++}`, "bundle.json"),
+  secret: string | null = "a secret of this gateway's",
 ) {
   const asked: Readonly<Record<string, string>>[] = [];
   const httpClient = () => ({
@@ -57,7 +58,8 @@ function machine(
     close() {},
   });
   const plane = { token: "t", ca: null, cert: null, key: null, jwks: jwksPath };
-  const config = { url: "https://plane.test/v1/bundle", tenant: "acme", cachePath, intervalMs: 1000, plane };
+  const keys = { hmacKey: secret, signingKey: null };
+  const config = { url: "https://plane.test/v1/bundle", tenant: "acme", cachePath, intervalMs: 1000, plane, ...keys };
   return { asked, cachePath, open: () => openBundlePolicy({ ...runtime, httpClient }, config) };
 }
 
@@ -254,6 +256,58 @@ describe("a policy bundle", () => {
       const policy = await machine({ answer: () => answer }).open();
       answer = await signedBy(mine, ALLOW, NOW);
       expect((await policy.reload()).ok).toBe(true);
+    });
+  });
+
+  describe("that was kept, while nobody can be asked for the plane's keys,", () => {
+    const NOWHERE = "https://plane.test/v1/jwks";
+
+    async function kept(secret?: string | null) {
+      const mine = await keyPair();
+      const signature = await signBundle(bundle(DENY), mine.key);
+      const served: Served = { answer: () => reply(bundle(DENY, { signature })) };
+      const { open, cachePath } = machine(served, mine.path, undefined, secret);
+      (await open()).close();
+      served.answer = down;
+      return { cachePath, signature, again: (other = secret) => machine(served, NOWHERE, cachePath, other).open() };
+    }
+
+    test("is not started on when it was changed, or written by somebody else", async () => {
+      const { cachePath, signature, again } = await kept();
+      const { kept: mark } = JSON.parse(readFileSync(cachePath, "utf8"));
+      expect(mark).toMatch(/^[0-9a-f]{64}$/);
+      for (const other of [
+        bundle(ALLOW, { kept: mark }),
+        bundle(ALLOW, { signature, kept: mark }),
+        bundle(ALLOW, { signature, kept: "0".repeat(64) }),
+        bundle(DENY, { signature: null, kept: mark }),
+        bundle(ALLOW, { signature, kept: 1 }),
+        bundle(DENY, { signature }),
+        bundle(ALLOW),
+      ]) {
+        writeFileSync(cachePath, JSON.stringify(other));
+        await expect(again(), JSON.stringify(other)).rejects.toThrow(
+          /cannot be verified without the plane.s keys|carries no signature/,
+        );
+      }
+    });
+
+    test("is not started on under another secret, or without one", async () => {
+      const { again } = await kept();
+      await expect(again("another secret")).rejects.toMatchObject({ code: "policy_invalid" });
+      await expect(again(null)).rejects.toMatchObject({ code: "policy_invalid" });
+      const without = await kept(null);
+      await expect(without.again()).rejects.toMatchObject({ code: "policy_invalid" });
+    });
+
+    test("is started on as it was kept", async () => {
+      const { again } = await kept();
+      const policy = await again();
+      expect([judge(policy), policy.version]).toEqual([
+        expect.objectContaining({ verdict: "block" }),
+        bundle(DENY).version,
+      ]);
+      policy.close();
     });
   });
 

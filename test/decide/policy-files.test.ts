@@ -1,11 +1,15 @@
 import { expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { openPolicy } from "../../src/decide/policy-files.ts";
+import { runtime } from "../../src/runtime/bun.ts";
 import { destination } from "./_egress.ts";
 
 /** A policy file whose readings end when they are told to. */
 function slowFile(text: string) {
   const file = { text, waiting: [] as (() => void)[], readings: 0, slow: false };
-  const info = { size: 100, mode: 0o600, directory: false, inode: 1 };
+  const info = { size: 100, mode: 0o600, directory: false, regular: true, inode: 1, modified: 0 };
   const files = {
     stat: async () => info,
     list: async () => [],
@@ -71,10 +75,120 @@ test("expressions of a policy are compiled when it is read, also when they come 
   expect(policy.version).not.toBe(first);
 });
 
+/** Two versions of a policy behind a link, as deployments turn it, and a runtime that does so behind the n-th reading. */
+function linked(turnAfter: (reads: number) => boolean) {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-policy-link-"));
+  const point = (to: string): void => {
+    symlinkSync(to, join(folder, "next"));
+    renameSync(join(folder, "next"), join(folder, "current"));
+  };
+  for (const [version, first, last] of [
+    ["v1", "default: allow\n", "hosts: { deny: [secret.test] }\n"],
+    ["v2", "default: allow\nhosts: { deny: [secret.test] }\n", ""],
+  ] as const) {
+    mkdirSync(join(folder, version));
+    writeFileSync(join(folder, version, "a.yaml"), `version: 1\n${first}`);
+    writeFileSync(join(folder, version, "b.yaml"), `version: 1\n${last}`);
+  }
+  point("v2");
+  let reads = 0;
+  let turned = false;
+  const files = {
+    ...runtime,
+    async readFile(path: string) {
+      const bytes = await runtime.readFile(path);
+      reads++;
+      if (turnAfter(reads)) {
+        point(turned ? "v2" : "v1");
+        turned = !turned;
+      }
+      return bytes;
+    },
+  };
+  return { path: join(folder, "current"), files, point, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+test("a directory whose link is turned while it is read is read again as a whole: half of each would deny nothing", async () => {
+  const { path, files, remove } = linked((reads) => reads === 1);
+  try {
+    for (const order of [1, 2]) {
+      const policy = await openPolicy(files, path);
+      expect(policy.judge(destination("secret.test")), `reading ${order}`).toMatchObject({ verdict: "block" });
+      expect(policy.sources.map(({ text }) => text.includes("secret.test"))).toEqual([false, true]);
+    }
+  } finally {
+    remove();
+  }
+});
+
+test("one that is turned and turned back while it is read is no better", async () => {
+  let turning = true;
+  const { path, files, remove } = linked((reads) => {
+    turning &&= reads <= 2;
+    return turning;
+  });
+  try {
+    const policy = await openPolicy(files, path);
+    expect(policy.sources.map(({ text }) => text.includes("secret.test"))).toEqual([true, false]);
+  } finally {
+    remove();
+  }
+});
+
+test("one that does not come to rest is refused, and what is in force stays", async () => {
+  let restless = false;
+  const { path, files, remove } = linked(() => restless);
+  try {
+    const policy = await openPolicy(files, path);
+    const { version } = policy;
+    restless = true;
+    expect(await policy.reload()).toMatchObject({ ok: false, message: expect.stringContaining("again and again") });
+    expect(policy.version).toBe(version);
+    restless = false;
+    expect((await policy.reload()).ok).toBe(true);
+    restless = true;
+    await expect(openPolicy(files, path)).rejects.toMatchObject({ code: "policy_invalid" });
+  } finally {
+    remove();
+  }
+});
+
+test("a file that is written on while it is read is read again", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-policy-write-"));
+  const path = join(folder, "policy.yaml");
+  const whole = "version: 1\ndefault: allow\nhosts: { deny: [secret.test] }\n";
+  writeFileSync(path, whole.slice(0, 26));
+  let reads = 0;
+  const files = {
+    ...runtime,
+    async readFile(name: string) {
+      const bytes = await runtime.readFile(name);
+      if (reads++ === 0) writeFileSync(path, whole);
+      return bytes;
+    },
+  };
+  try {
+    const policy = await openPolicy(files, path);
+    expect([reads, policy.judge(destination("secret.test"))]).toEqual([
+      2,
+      expect.objectContaining({ verdict: "block" }),
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("cases that stand beside a policy are no part of it", async () => {
   const read: string[] = [];
   const files = {
-    stat: async (path: string) => ({ size: 100, mode: 0o600, directory: path === "dir", inode: 1 }),
+    stat: async (path: string) => ({
+      size: 100,
+      mode: 0o600,
+      directory: path === "dir",
+      regular: path !== "dir",
+      inode: 1,
+      modified: 0,
+    }),
     list: async () => ["dir/a.yaml", "dir/a.test.yaml", "dir/.b.yaml", "dir/c.txt"],
     async readFile(path: string) {
       read.push(path);

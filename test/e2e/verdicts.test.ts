@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server } from "node:net";
@@ -321,7 +322,7 @@ const noDevFull = existsSync("/dev/full") ? null : "no /dev/full on this system"
 
 testUnless(
   noDevFull,
-  "a full disk is a signed 503 and nothing leaves; with room again those 503 are appended first",
+  "a log that takes no line is a signed 503 and nothing leaves; when it does again those 503 are appended first",
   async () => {
     const upstream = await Upstream.start();
     const gateway = await Gateway.start();
@@ -364,6 +365,34 @@ testUnless(
   },
   40_000,
 );
+
+for (const [name, put] of [
+  ["a link to /dev/null", (path: string) => symlinkSync("/dev/null", path)],
+  ["a pipe", (path: string) => void spawnSync("mkfifo", [path])],
+] as const) {
+  test(`${name} in the place of the log keeps no evidence: nothing leaves`, async () => {
+    const upstream = await Upstream.start();
+    const gateway = await Gateway.start();
+    const away = join(gateway.folder, "away.jsonl");
+    const ask = () => exchange(gateway.port, proxied("POST", `${upstream.url}/`, "x"));
+    expect((await ask()).status).toBe(200);
+    renameSync(gateway.auditPath, away);
+    put(gateway.auditPath);
+    await until(async () => (await statusOf(gateway.port, "/readyz")) === 503, "unready");
+    const heard = upstream.seen.length;
+    const answer = await ask();
+    expect([answer.status, JSON.parse(answer.body).vector]).toEqual([503, "evidence_unwritable"]);
+    expect(upstream.seen.length).toBe(heard);
+    rmSync(gateway.auditPath);
+    renameSync(away, gateway.auditPath);
+    await until(async () => (await statusOf(gateway.port, "/readyz")) === 200, "ready again");
+    expect((await ask()).status).toBe(200);
+    expect(await gateway.end()).toBe(0);
+    expect(gateway.verifyLogs()).toMatchObject({ status: 0 });
+    gateway.remove();
+    await upstream.stop();
+  }, 40_000);
+}
 
 test("SIGTERM finishes the request under way, then ends with status 0", async () => {
   const upstream = await Upstream.start();

@@ -65,6 +65,7 @@ export class Memory {
       get size() {
         return mine.bytes.length;
       },
+      regular: true,
       append: (given) => {
         const text = typeof given === "string" ? given : new TextDecoder().decode(given);
         this.appends.push({ path, text });
@@ -114,9 +115,17 @@ export class Memory {
       readTail: async (path, length) => this.#read(path).slice(-length),
       stat: async (path) => {
         const file = this.files.get(path);
-        if (file !== undefined) return { size: file.bytes.length, mode: 0o600, directory: false, inode: file.inode };
+        if (file !== undefined)
+          return {
+            size: file.bytes.length,
+            mode: 0o600,
+            directory: false,
+            regular: true,
+            inode: file.inode,
+            modified: 0,
+          };
         const inside = [...this.files.keys()].some((name) => name.startsWith(`${path}/`));
-        return inside ? { size: 0, mode: 0o700, directory: true, inode: 0 } : null;
+        return inside ? { size: 0, mode: 0o700, directory: true, regular: false, inode: 0, modified: 0 } : null;
       },
       list: async (directory) =>
         [...this.files.keys()]

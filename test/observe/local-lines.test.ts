@@ -65,6 +65,7 @@ test("a disk that is full loses what was handed to it, and is counted", async ()
     ...runtime,
     openAppend: () => ({
       size: 0,
+      regular: true,
       append() {
         throw new Error("ENOSPC");
       },

@@ -4,6 +4,7 @@ import { LendingMemory } from "../../src/decide/limits-lending.ts";
 import type { Outcome, Settle } from "../../src/decide/outcome-schema.ts";
 import { type Ruling, ruling } from "../../src/engine/ruling.ts";
 import { Fault } from "../../src/errors.ts";
+import type { Adjustment } from "../../src/limits/store.ts";
 import type { Question } from "../../src/model/question.ts";
 import { answerOf } from "../../src/plane/answer.ts";
 import { Limiting } from "../../src/plane/limiting.ts";
@@ -100,6 +101,23 @@ test("every refusal has a form in the API", async () => {
     const answer = await answerOf(asked(), refused, { runtime, key: null, tenant: "acme" });
     expect(decisionAnswerSchema.parse(await answer.json())).toMatchObject({ decision: "deny", metadata: { limit } });
   }
+});
+
+test("what a relay says came of it is counted in whole numbers that the counters can hold", async () => {
+  const deltas: number[] = [];
+  class Told extends LendingMemory {
+    override settle(holder: string, adjustments: readonly Adjustment[]): boolean {
+      for (const each of adjustments) if (each.kind === "window") deltas.push(each.delta);
+      return super.settle(holder, adjustments);
+    }
+  }
+  const { rule, settle } = limiting([{ ...SUM, on_outage: "open" }], new Told({ now: () => 0, monotonic: () => 0 }));
+  const { settle: lent } = await rule();
+  const most = Number.MAX_SAFE_INTEGER;
+  expect(await settle(lent, { ...ENDED, bytes_up: most, bytes_down: most })).toBe(1);
+  expect(deltas).toHaveLength(1);
+  expect(deltas.filter((delta) => !Number.isSafeInteger(delta) || delta < 2 ** 50)).toEqual([]);
+  expect(await rule()).toMatchObject({ verdict: "deny", limit: { status: 451 } });
 });
 
 test("counters that cannot be asked", async () => {

@@ -74,6 +74,16 @@ describe("a slip in any section is told with its place, and what was meant", () 
       /^p\.yaml:4:38: rule "r": expires: "tomorrow" is not/,
     ],
     [
+      "rules:\n  - { id: r, verdict: deny, expires: 2026-02-30T00:00Z }\n",
+      /^p\.yaml:4:38: rule "r": expires: "2026-02-30T00:00Z" is not/,
+    ],
+    [
+      "rules:\n  - { id: r, verdict: deny, expires: 2025-02-29T23:59:59-05:00 }\n",
+      /^p\.yaml:4:38: rule "r": expires: "2025-02-29T23:59:59-05:00" is not/,
+    ],
+    [rule("times: { from: 2026-04-31T12:00+02:00 }"), /is not a day or an instant$/],
+    [rule("times: { until: 2026-06-31T00:00Z }"), /is not a day or an instant$/],
+    [
       "rules:\n  - { id: r, verdict: deny, expires: 2026-02-30 }\n",
       /^p\.yaml:4:38: rule "r": expires: "2026-02-30" is not/,
     ],

@@ -1,18 +1,25 @@
 /** The kill file on a file system that does not behave. */
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { KillSwitch } from "../../src/kill.ts";
 import { KillFile } from "../../src/kill-file.ts";
 import type { KillOrder } from "../../src/model/kill-order.ts";
+import { runtime } from "../../src/runtime/bun.ts";
 import type { FileInfo } from "../../src/runtime/contract.ts";
 import { until } from "./_rig.ts";
 
-const HERE: FileInfo = { size: 0, mode: 0o600, directory: false, inode: 1 };
-const FOLDER: FileInfo = { ...HERE, directory: true };
+const HERE: FileInfo = { size: 0, mode: 0o600, directory: false, regular: true, inode: 1, modified: 0 };
+const FOLDER: FileInfo = { ...HERE, directory: true, regular: false };
 
 function watching(stat: (path: string) => Promise<FileInfo | null>, readFile = async () => new Uint8Array()) {
   const told: string[] = [];
   const monotonic = () => performance.now();
-  const file = new KillFile({ stat, readFile, monotonic }, "/x/kill", (on, reason) => told.push(`${on} ${reason}`));
+  const hasName = async () => false;
+  const file = new KillFile({ stat, hasName, readFile, monotonic }, "/x/kill", (on, reason) =>
+    told.push(`${on} ${reason}`),
+  );
   return { file, told };
 }
 
@@ -59,6 +66,27 @@ test("a first line that is written after the file was made is told as well", asy
   await until(() => told.length === 2, "the reason");
   expect(told[1]).toBe(`true ${"\u{1f6d1}".repeat(200)}`);
   file.stop();
+});
+
+test("a link that leads nowhere is there: on, and off when it is taken away", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-kill-link-"));
+  const path = join(folder, "kill");
+  symlinkSync(join(folder, "nowhere", "else"), path);
+  const told: string[] = [];
+  const file = new KillFile(runtime, path, (on, reason) => told.push(`${on} ${reason}`));
+  try {
+    await file.start();
+    expect(told).toEqual(["true "]);
+    rmSync(path);
+    await until(() => told.length === 2, "off again");
+    expect(told[1]).toBe("false ");
+    symlinkSync("kill", path);
+    await until(() => told.length === 3, "on for a link to itself");
+    expect(told[2]).toStartWith("true");
+  } finally {
+    file.stop();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("the switch is on while anybody says so, whatever order they come and go in", async () => {

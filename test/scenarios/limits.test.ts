@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
+import { runtime } from "../../src/runtime/bun.ts";
 import { killEveryRedis, type RedisServer, startRedis } from "../_redis-server.ts";
 import { testUnless, tool } from "../_skip.ts";
 import { Gateway } from "../e2e/_gateway.ts";
@@ -100,6 +101,44 @@ test("a pace is answered 429 with its fields, certified with the limit's id, and
   expect(refused.headers.get("x-ratelimit-limit")).toBe("2");
   expect(served).toBe(2);
   expect((await ask(port, { headers: { "x-agent-id": "another" } })).status).toBe(200);
+});
+
+test("a policy that is read again while a body is inspected rules on the next request, its limits too", async () => {
+  const bare = "version: 1\ndefault: allow\n";
+  const limited = `${bare}limits:\n  - {id: fresh, bytes: {max: 10B, per: 1d}}\n`;
+  answer = (_request, response) => response.end("ok");
+  for (const [first, second, status] of [
+    [bare, limited, 200],
+    [limited, bare, 451],
+  ] as const) {
+    const path = policy("");
+    writeFileSync(path, first);
+    // The decision waits for this: the body is in a coding.
+    const { promise: open, resolve: opened } = Promise.withResolvers<void>();
+    let waiting = 0;
+    const gateway = await startInProcess(
+      { EVE_PROXY_POLICY: path },
+      {
+        decode: async (...given) => {
+          waiting++;
+          await open;
+          return runtime.decode(...given);
+        },
+      },
+    );
+    running.push(gateway);
+    const body = gzipSync("a body of more than ten bytes");
+    const asked = ask(gateway.port, { method: "POST", body, headers: { "content-encoding": "gzip" } });
+    while (waiting === 0) await new Promise((done) => setTimeout(done, 1));
+    writeFileSync(path, second);
+    expect((await gateway.gateway.reload()).ok).toBe(true);
+    opened();
+    const { certificate, status: found } = await asked;
+    const later = await ask(gateway.port, { method: "POST", body: "a body of more than ten bytes" });
+    expect([found, later.status]).toEqual([status, status === 200 ? 451 : 200]);
+    expect(certificate.rule).toBe(status === 200 ? "default" : "limit: fresh");
+    expect(certificate.policy_version).not.toBe(later.certificate.policy_version as string);
+  }
 });
 
 test("where a burst is what refuses, the reason says so", async () => {

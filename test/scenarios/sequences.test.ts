@@ -34,9 +34,9 @@ async function running(text: string) {
   });
   const elsewhere = `127.0.0.2:${other.port}`;
   return {
-    reads: () => exchange(inside.port, get(vault.at, "/v1/secret/data")),
-    posts: (at = elsewhere, content = "{}") =>
-      exchange(inside.port, post(at, content, "/", "Content-Type: application/json\r\n")),
+    reads: (at = vault.at) => exchange(inside.port, get(at, "/v1/secret/data")),
+    posts: (at = elsewhere, content = "{}", path = "/") =>
+      exchange(inside.port, post(at, content, path, "Content-Type: application/json\r\n")),
     vault,
     certificates: () =>
       readFileSync(join(folder, "events.jsonl"), "utf8")
@@ -91,6 +91,29 @@ test("a read that was vetoed is no step", async () => {
   const rig = await running(policy("enforce", "hosts: { deny: [127.0.0.1] }\n"));
   try {
     expect((await rig.reads()).status).toBe(451);
+    expect((await rig.posts()).status).toBe(200);
+  } finally {
+    await rig.stop();
+  }
+});
+
+test("a read that the address guard refused is no step", async () => {
+  const rig = await running(policy("enforce"));
+  try {
+    const refused = await rig.reads("10.1.2.3:80");
+    expect([refused.status, JSON.parse(refused.body).vector]).toEqual([451, "address_private"]);
+    expect((await rig.posts()).status).toBe(200);
+  } finally {
+    await rig.stop();
+  }
+});
+
+test("a read that a limit refused is no step", async () => {
+  const limits = "limits:\n  - {id: none, per: [], bytes: {max: 1B, per: 1d}, match: {paths: [/v1/secret/**]}}\n";
+  const rig = await running(policy("enforce", limits));
+  try {
+    const refused = await rig.posts(rig.vault.at, "0123456789", "/v1/secret/data");
+    expect([refused.status, JSON.parse(refused.body).certificate.rule]).toEqual([451, "limit: none"]);
     expect((await rig.posts()).status).toBe(200);
   } finally {
     await rig.stop();

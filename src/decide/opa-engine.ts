@@ -47,17 +47,18 @@ export class OpaEngine extends Engine {
 
   #both(inspected: Ruled, question: Question): Ruled {
     if (inspected === "exhausted" || inspected.verdict === "deny") return inspected;
+    if (question.body !== null && tooDeep(question.body)) {
+      // Not left out as what is no JSON: a rule that looks for something in it would find nothing, and allow. No crash
+      // either: that may be configured to let pass, and a few of them would have a relay take its plane for broken.
+      this.#settings.fault(TOO_DEEP);
+      return "exhausted";
+    }
     return combined(inspected, this.#ask(question));
   }
 
   #ask(question: Question): Ruling {
     const { maxBody, fault } = this.#settings;
     let value: unknown;
-    if (question.body !== null && tooDeep(question.body)) {
-      // Not left out as what is no JSON: a rule that looks for something in it would find nothing, and allow.
-      fault(TOO_DEEP);
-      throw new Error(TOO_DEEP);
-    }
     try {
       value = this.#program.evaluate(inputOf(question));
     } catch (thrown) {

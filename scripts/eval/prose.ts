@@ -68,5 +68,8 @@ buckets it replaced, on the same files, every view included.
 | this project's tests | 178 | 56 of 175 | 13 that quote an attack (701, 703), 1 inspection exhausted |
 | this project's documents | 15 | 9 | 2 that quote an attack (701) |
 
-Nothing is found by 706 or by a disguise undone. The one file of the library is a manual of a testing tool that speaks of prompts
+Nothing is found by 706 or by a disguise undone in these. A wider look, at 21,172 files of 1 to 60 KB (Go and npm packages, Python and Perl as Debian has them, Go's own
+source, documents), finds 43 (0.20 %): 12 hold what 707 and 713 name (tests of injections, of script in HTML), 22 are documents that speak to a reader or of a model's instructions
+(712, ten of them one library's words about prompts), 6 are 706 (strings of code that come to a phrase when they are joined), 3 others. Some rules were narrowed by what the first look of this
+kind found, \`&& rm -rf /var/lib/apt/lists/*\` among it. Of 574 files of code that was made small, \`jquery.min.js\` among them, 23 once exhausted the inspection; none does now. The one file of the library is a manual of a testing tool that speaks of prompts
 and of what is to be expected after them, again and again.`;

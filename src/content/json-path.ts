@@ -104,17 +104,30 @@ function follow(search: Search, node: number, at: number, exact: boolean): void 
   }
 }
 
+/** Bytes of one character of a key, as an escape. */
+const MOST_BYTES = 6;
+
 /** Some readers fold keys as Unicode does: the sign of Kelvin is a k, the long s an s. */
 function isAlike(tape: JsonTape, key: number, name: string): boolean {
   const start = tape.start[key] as number;
-  const end = tape.end[key] as number;
-  if (end - start < name.length) return false;
-  if (end - start > name.length && tape.escaped[key] === 0) {
-    let at = start;
-    while (at < end && (tape.bytes[at] as number) < 0x80) at += 1;
-    if (at === end) return false;
+  const length = (tape.end[key] as number) - start;
+  if (length < name.length || length > MOST_BYTES * name.length) return false;
+  if (tape.escaped[key] === 0) {
+    // Nearly every key differs in its first letter, and costs no text.
+    for (let i = 0; i < length; i++) {
+      const byte = tape.bytes[start + i] as number;
+      const code = i < name.length ? name.charCodeAt(i) : 0;
+      if (byte >= 0x80 || code >= 0x80) return folded(textOf(tape, key)) === folded(name);
+      if (small(byte) !== small(code)) return false;
+    }
+    return true;
   }
   return folded(textOf(tape, key)) === folded(name);
+}
+
+/** Of ASCII. */
+function small(code: number): number {
+  return code >= 0x41 && code <= 0x5a ? code + 0x20 : code;
 }
 
 function folded(name: string): string {

@@ -7,9 +7,10 @@ import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
 import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
-import { isKnownMethod, isOverrideField, overridesIn } from "../wire/methods.ts";
+import { isKnownMethod } from "../wire/methods.ts";
 import { type PathReadings, readPath } from "../wire/path-readings.ts";
 import { isGraphQlPost, mayAskInUrl, onlyQueries } from "./_class.ts";
+import { overridesOf } from "./_overrides.ts";
 import { decodeParameter, looseName } from "./_parameters.ts";
 import { Trigrams } from "./_trigrams.ts";
 
@@ -51,8 +52,6 @@ const MAX_MATCHED = 50_000;
 const MATCH_COST = 64;
 
 const MAX_MESSAGES = 2 * 1024 * 1024;
-/** Longer forms are not read for the method they may name, nor longer bodies looked over before they are read. */
-const MAX_OVERRIDING = 64 * 1024;
 const ALL_KNOWN: Known = { content: true, findings: true };
 const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 const NO_VALUES: readonly (string | Credential)[] = [];
@@ -172,7 +171,7 @@ export class Asked {
     const own = [method];
     if (method.toUpperCase() !== method) own.push(method.toUpperCase());
     if (!this.known.content) return own;
-    const said = this.#overrides();
+    const said = overridesOf(this);
     if (said === null) return null;
     for (const value of said) {
       const named = typeof value === "string" ? decodeParameter(value).trim().toUpperCase() : "";
@@ -180,37 +179,6 @@ export class Asked {
       own.push(named);
     }
     return own;
-  }
-
-  /** Every value that some server takes for the method; null: not known. */
-  #overrides(): readonly (string | Credential)[] | null {
-    const { query, method, body, headers, trailers } = this.question;
-    const said: (string | Credential)[] = [];
-    for (const fields of [headers, trailers])
-      for (const [name, value] of fields) if (isOverrideField(name)) said.push(value);
-    for (const [name, value] of query) said.push(...overridesIn(`${name}=${typeof value === "string" ? value : ""}`));
-    if (body === null) return said;
-    const types = this.contentTypes();
-    const form = types.includes("application/x-www-form-urlencoded");
-    if (form && body.length > MAX_OVERRIDING) return null;
-    const multipart = method === "POST" && types.includes("multipart/form-data");
-    const json = method === "POST" && types.some((type) => type.endsWith("json"));
-    if (!(form || multipart || json)) return said;
-    // What has neither the name nor an escape for a letter of it needs no reading; a long body has been read by then.
-    if (body.length <= MAX_OVERRIDING && !NAMES_METHOD.test(latin1.decode(body))) return said;
-    if (form) said.push(...overridesIn(decoder.decode(body)));
-    if (form || multipart) {
-      const fields = this.facts.form("_method");
-      if (!fields.known) return null;
-      said.push(...fields.value);
-    }
-    if (json) {
-      // What is no JSON names no method; what is read in two ways may.
-      const found = this.facts.json(["_method"]);
-      if (!found.known && found.reason === "ambiguous") return null;
-      if (found.known) said.push(...found.value.map(({ text }) => text));
-    }
-    return said;
   }
 
   /** GET, HEAD, OPTIONS and GraphQL queries read; whatever could be read as something else writes. */
@@ -304,8 +272,6 @@ let said: Trigrams | null = null;
 
 const NO_BODY = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const latin1 = new TextDecoder("latin1");
-const NAMES_METHOD = /[_.]method|%|\\u00/i;
 
 function group(
   fields: readonly Field[],

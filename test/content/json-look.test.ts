@@ -51,7 +51,8 @@ describe("findAll", () => {
     expect(findAll(read('{"a":1'), ["a"])).toEqual([]);
   });
   test("what is alike to those who fold keys", () => {
-    const keys = '{"Task":1,"ta\\u0053k":2,"tas\u212a":3,"ta\u017fk":4,"task":5,"tasks":6,"tas":7}';
+    const keys =
+      '{"Task":1,"ta\\u0053k":2,"tas\u212a":3,"ta\u017fk":4,"task":5,"tasks":6,"tas":7,"tas\u212a\u212a":8,"masK":9,"ta\u017fk":10}';
     const alike = read(keys);
     expect(findAll(alike, ["task"])?.map(({ node, exact }) => [textOf(alike, node), exact])).toEqual([
       ["1", false],
@@ -59,6 +60,7 @@ describe("findAll", () => {
       ["3", false],
       ["4", false],
       ["5", true],
+      ["10", false],
     ]);
   });
 });

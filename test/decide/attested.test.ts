@@ -110,18 +110,19 @@ test("an answer that nobody meddled with counts, whatever the question", async (
   }
 });
 
+const finding = {
+  pillar: "CoreGuard",
+  vector: "dlp_pii",
+  name: "email",
+  severity: "low" as const,
+  view: "plain",
+  where: "body",
+  start: 3,
+  end: 9,
+  reason: "an e-mail address",
+};
+
 test("what is in shadow, with its findings, is told as the engine in the relay tells it", async () => {
-  const finding = {
-    pillar: "CoreGuard",
-    vector: "dlp_pii",
-    name: "email",
-    severity: "low" as const,
-    view: "plain",
-    where: "body",
-    start: 3,
-    end: 9,
-    reason: "an e-mail address",
-  };
   const detail = { would: "deny" as const, pillar: "CoreGuard", vector: "dlp_pii", findings: [finding] };
   const ask = await relay({ ruled: ruling("allow", "fine", detail) });
   expect(await ask()).toMatchObject({
@@ -175,17 +176,6 @@ test("an answer changed on its way", async () => {
 });
 
 test("an answer that gained, lost or changed what is not one of its claims", async () => {
-  const finding = {
-    pillar: "CoreGuard",
-    vector: "dlp_pii",
-    name: "email",
-    severity: "low" as const,
-    view: "plain",
-    where: "body",
-    start: 3,
-    end: 9,
-    reason: "an e-mail address",
-  };
   const metadata = (made: object) => (answer: Answer) => ({
     ...answer,
     metadata: { ...(answer.metadata ?? {}), ...made },

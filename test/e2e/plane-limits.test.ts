@@ -8,6 +8,7 @@ import http, { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { API_QUESTION } from "../_api-question.ts";
 import { killEveryRedis, type RedisServer, startRedis } from "../_redis-server.ts";
 import { testUnless, tool } from "../_skip.ts";
 import { type Answered, type Sent, through, verdictOf } from "./_ask.ts";
@@ -175,35 +176,13 @@ testUnless(
       "  - {id: shared, rate: {requests: 100, per: 1d}}\n  - {id: sum, bytes: {max: 1440, per: 1mo}}\n",
     );
     const planes = await Promise.all([1, 2].map(() => plane({ EVE_PROXY_POLICY, EVE_PROXY_REDIS_URL })));
-    const question = JSON.stringify({
-      ...{
-        v: 1,
-        org: "o",
-        caller: "c",
-        agent: { id: null, parent: null },
-        parent: null,
-        phase: "request",
-        door: "forward",
-      },
-      ...{
-        method: "POST",
-        scheme: "https",
-        host: "api.test",
-        port: 443,
-        path: "/",
-        query: [],
-        headers: [],
-        trailers: [],
-      },
-      ...{ upgrade: null, body: { encoding: "utf8", data: '{"prompt":"hello"}', decoded: [], length: 18, sha256: "" } },
-    });
     const answers = await Promise.all(
       Array.from({ length: 300 }, async (_, i) => {
         const { url, relay } = planes[i % 2] as Plane;
         const response = await fetch(`${url}/v1/decisions`, {
           method: "POST",
           headers: { "content-type": "application/json", authorization: `Bearer ${relay.EVE_PROXY_GOVERNANCE_TOKEN}` },
-          body: question.replace("{", `{"id":"req_${i}",`),
+          body: JSON.stringify({ ...API_QUESTION, id: `req_${i}` }),
         });
         return (await response.json()) as { decision: string; rule?: string };
       }),

@@ -9,29 +9,17 @@ import type { Question } from "../../src/model/question.ts";
 import { answerOf } from "../../src/plane/answer.ts";
 import { Limiting } from "../../src/plane/limiting.ts";
 import { runtime } from "../../src/runtime/bun.ts";
+import { questionWith } from "../_question.ts";
 import { numbers } from "../decide/_needs.ts";
 import { program } from "../limits/_limits.ts";
 
-const QUESTION: Question = {
-  org: "o",
-  caller: "c",
+const QUESTION = questionWith({
   agent: "writer",
-  parentAgent: null,
-  phase: "request",
-  door: "forward",
-  method: "POST",
-  scheme: "https",
   host: "api.test",
-  port: 443,
-  literal: false,
   path: "/v1",
-  query: [],
   headers: [["Content-Type", "application/json"]],
-  trailers: [],
-  upgrade: null,
-  body: new TextEncoder().encode("0123456789"),
-  at: 0,
-};
+  body: "0123456789",
+});
 const asked = (change: Partial<Question> = {}) => {
   const question = { ...QUESTION, ...change };
   return { id: "q", question, inside: false, bytes: question.body?.length ?? 0 };

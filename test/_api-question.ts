@@ -1,0 +1,21 @@
+/** A question as relays send it to `/v1/decisions`. */
+export const API_QUESTION = {
+  v: 1,
+  id: "req_5f0c3a9be1d27764",
+  org: "acme",
+  caller: "sidecar.forward_proxy.egress",
+  agent: { id: null, parent: null },
+  parent: null,
+  phase: "request",
+  door: "forward",
+  method: "POST",
+  scheme: "https",
+  host: "api.test",
+  port: 443,
+  path: "/v1/chat",
+  query: [["a", "1"]],
+  headers: [["Authorization", { kind: "bearer", issuer: null, fingerprint: `hmac-${"0".repeat(32)}` }]],
+  upgrade: null,
+  trailers: [],
+  body: { encoding: "utf8", data: '{"prompt":"hello"}', decoded: [], length: 18, sha256: "00" },
+};

@@ -11,6 +11,7 @@ import { dial } from "./_dial.ts";
 import { httpClient } from "./_http.ts";
 import { listen, listenUnix } from "./_listen.ts";
 import { redis } from "./_redis.ts";
+import { secureClient, secureServer } from "./_secure.ts";
 import { serve } from "./_serve.ts";
 import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
@@ -118,6 +119,8 @@ export const shared: Omit<Runtime, Own> = {
   listenUnix,
   serve,
   dial,
+  secureServer,
+  secureClient,
   resolve,
   localAddresses() {
     const addresses = new Set<string>();

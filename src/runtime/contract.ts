@@ -59,6 +59,33 @@ export interface TlsClientOptions {
   readonly alpn?: readonly string[];
 }
 
+/** What a TLS server shows. Equal objects share what a runtime makes of them, session tickets included. */
+export interface TlsIdentity {
+  /** PEM, the leaf first, then its issuers up to the root, which may be left out. */
+  readonly cert: string;
+  /** PEM. */
+  readonly key: string;
+}
+
+export interface TlsServerOptions {
+  readonly identity: TlsIdentity;
+  /** The protocol that is chosen, which the client must have offered; null: none is. */
+  readonly alpn: string | null;
+}
+
+/** A TLS handshake under way on a connection that is open already. */
+export interface Securing {
+  /**
+   * Rejects with Fault `tls_failed`, and then the connection below is the caller's again, with an alert and a FIN written.
+   * Until it is kept nobody may write to the connection below.
+   */
+  readonly conn: Promise<Conn>;
+  /** To be made the handler of the connection below, at once, and given what that had said before. */
+  readonly feed: ConnHandler;
+  /** Gives up; `conn` rejects. */
+  cancel(): void;
+}
+
 export type DialTarget =
   | { readonly address: string; readonly port: number; readonly tls?: TlsClientOptions }
   | { readonly path: string };
@@ -206,6 +233,10 @@ export interface Runtime {
   serve(options: ServeOptions, handler: ServeHandler): Promise<Listener>;
   /** `handler` gets every event of the connection from its first on; of a dial that fails it hears nothing. */
   dial(target: DialTarget, handler: ConnHandler): Dialing;
+  /** TLS 1.2 or newer as the server on `below`. `handler` gets every event of the secured connection from its first on. */
+  secureServer(below: Conn, options: TlsServerOptions, handler: ConnHandler): Securing;
+  /** As `secureServer`, as the client: what it verifies is what a dial with `tls` does. */
+  secureClient(below: Conn, options: TlsClientOptions, handler: ConnHandler): Securing;
   /** Every address of a name as the system resolver orders them (hosts file included). Rejects with `resolve_failed`. */
   resolve(name: string): Promise<readonly ResolvedAddress[]>;
   /** Addresses of this host's interfaces, canonical text. */

@@ -5,6 +5,7 @@ import * as http from "./http.ts";
 import type { Check } from "./kit.ts";
 import * as process from "./process.ts";
 import * as redis from "./redis.ts";
+import * as secure from "./secure.ts";
 import * as serve from "./serve.ts";
 import * as tls from "./tls.ts";
 
@@ -14,6 +15,7 @@ export { play };
 export const checks: Readonly<Record<string, Check>> = {
   ...conn,
   ...tls,
+  ...secure,
   ...http,
   ...redis,
   ...files,

@@ -11,7 +11,7 @@ import { checks } from "./body.ts";
 const ROOT = resolve(import.meta.dir, "../..");
 const BODY = "test/conformance/run.ts";
 /** Certificates are made by openssl, so that nothing under test vouches for itself. */
-const NEEDS_OPENSSL = /^tls|^https|^httpIgnores|^redisTls/;
+const NEEDS_OPENSSL = /^tls|^secure|^https|^httpIgnores|^redisTls/;
 const NEEDS_REDIS = /^redis/;
 const PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"];
 const LIMIT_MS = 240_000;

@@ -123,7 +123,7 @@ export class Gateway {
       pool,
       route,
       live: this.#live,
-      settle: (carried, ended) => pipeline?.settle(carried, ended),
+      settle: (carried, ended) => pipeline?.ends.settle(carried, ended),
       crashed: (thrown) => observer.fault("enforce_crashed", thrown),
       firstByteMs: config.firstByteTimeoutMs,
       gapMs: config.upstreamTimeoutMs,

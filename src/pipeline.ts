@@ -13,10 +13,10 @@ import type { Limiter } from "./decide/limits-open.ts";
 import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
 import { Drafts, NOTHING_FOUND } from "./drafts.ts";
-import { badGateway, refuse } from "./enforce/answers.ts";
-import { type Ended, NOTHING, type Settled } from "./enforce/ended.ts";
+import { Ends } from "./ends.ts";
+import { NOTHING } from "./enforce/ended.ts";
 import { forward } from "./enforce/forward.ts";
-import { type TunnelEnv, type TunnelVeto, tunnel } from "./enforce/tunnel.ts";
+import { type TunnelEnv, tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
@@ -52,6 +52,7 @@ const VIA_PROXY: Way = { addresses: [], fault: null };
 export class Pipeline {
   readonly #parts: PipelineParts;
   readonly #drafts: Drafts;
+  readonly ends: Ends;
   /** The answer to everything while the kill switch is on. */
   #killed: Decision | null = null;
   /** Where a literal leads needs no resolver; equal requests share their destination. */
@@ -60,6 +61,7 @@ export class Pipeline {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#drafts = new Drafts(parts.runtime, parts.config);
+    this.ends = new Ends(parts, this.#drafts);
   }
 
   kill({ on, reason }: KillOrder): void {
@@ -155,11 +157,11 @@ export class Pipeline {
     try {
       this.#parts.observer.decided(draft);
       this.#parts.certified(passage, committed.id);
-      if (way === null || !permits(decision)) this.#refuse(exchange, decision, draft, committed);
-      else if (this.#killed !== null) this.#revoked(passage, draft, committed);
+      if (way === null || !permits(decision)) this.ends.refuse(exchange, decision, draft, committed);
+      else if (this.#killed !== null) this.ends.revoked(passage, draft, committed);
       else {
         this.#parts.decider.left?.(exchange.egress);
-        if (way.fault !== null) this.#unreachable(passage, draft, committed, way.fault);
+        if (way.fault !== null) this.ends.unreachable(passage, draft, committed, way.fault);
         else this.#carryOut(passage, decision, way, draft, committed);
       }
     } catch (thrown) {
@@ -167,7 +169,7 @@ export class Pipeline {
       this.#parts.observer.fault("pipeline_crashed", thrown);
       if (way !== null && permits(decision)) {
         const cut = { ...NOTHING, severed: true, error: "pipeline_crashed" };
-        this.settle({ exchange, draft, certificateId: committed.id, reservation: passage.reservation }, cut);
+        this.ends.settle({ exchange, draft, certificateId: committed.id, reservation: passage.reservation }, cut);
       }
       exchange.responder.sever();
     }
@@ -184,7 +186,7 @@ export class Pipeline {
       // Kept, and appended when the log can be written again.
       const committed = await this.#parts.evidence.unwritten(refusal);
       this.#parts.observer.decided(refusal);
-      this.#answer(exchange, decision, refusal, committed);
+      this.ends.answer(exchange, decision, refusal, committed);
     };
     refusing().catch((thrown) => {
       this.#parts.observer.fault("pipeline_crashed", thrown);
@@ -247,51 +249,7 @@ export class Pipeline {
     return this.#parts.guard.check(way.addresses, port, host);
   }
 
-  // ── the ends ──
-
-  #refuse(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
-    const { egress } = exchange;
-    const wait = this.#parts.damper.delay(egress.principal.address, decision, egress.destination.host);
-    if (wait === 0) {
-      this.#answer(exchange, decision, draft, committed);
-      return;
-    }
-    setTimeout(() => {
-      try {
-        this.#answer(exchange, decision, draft, committed);
-      } catch (thrown) {
-        this.#parts.observer.fault("pipeline_crashed", thrown);
-        exchange.responder.sever();
-      }
-    }, wait);
-  }
-
-  #answer(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
-    exchange.release();
-    // The door may have had to answer meanwhile, or the client is gone.
-    const answered = exchange.responder.abandoned ? null : decision.status;
-    if (answered !== null) refuse(exchange.responder, decision, committed);
-    const end = { answered, bytesUp: draft.content_bytes ?? 0, bytesDown: 0, error: null };
-    const peer = exchange.egress.principal.address;
-    const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
-    this.#parts.observer.concluded(draft, committed.id, peer, end, duration);
-  }
-
-  /** Allowed and proven, but stopped while the proof was written. */
-  #revoked({ exchange, reservation }: Passage, draft: CertificateDraft, committed: Committed): void {
-    exchange.release();
-    const cut = { ...NOTHING, severed: true, error: "killed" };
-    this.settle({ exchange, draft, certificateId: committed.id, reservation }, cut);
-    exchange.responder.sever();
-  }
-
-  /** Allowed and proven, but the name leads nowhere. */
-  #unreachable({ exchange, reservation }: Passage, draft: CertificateDraft, committed: Committed, fault: Fault): void {
-    exchange.release();
-    const end = { ...NOTHING, answered: 502, error: fault.code };
-    this.settle({ exchange, draft, certificateId: committed.id, reservation }, end);
-    badGateway(exchange.responder, committed, fault.message, exchange.egress.phase === "tunnel");
-  }
+  // ── carrying out ──
 
   #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
     const { exchange, body, reservation } = passage;
@@ -319,26 +277,8 @@ export class Pipeline {
       draft,
       reservation,
       opaque: passage.opaque,
-      veto: (veto) => this.#vetoInside(exchange, veto, committed.id),
+      veto: (veto) => this.ends.vetoInside(exchange, veto, committed.id),
     });
-  }
-
-  /** A tunnel that was allowed by name is vetoed for what it carries: a certificate of its own, under the tunnel's. */
-  async #vetoInside(exchange: Exchange, veto: TunnelVeto, parent: string): Promise<void> {
-    const from = this.#parts.runtime.monotonic();
-    const drafted = this.#drafts.draft(exchange, block(veto.reason, veto.vector), NOTHING_FOUND);
-    // The tunnel's own clock also counts the wait for its first bytes, which is the client's time.
-    const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
-    let committed: Committed;
-    try {
-      committed = await this.#parts.evidence.commit(draft);
-    } catch {
-      // The veto stands without its line: the tunnel is severed either way, and the certificate is kept for recovery.
-      committed = await this.#parts.evidence.unwritten(draft);
-    }
-    this.#parts.observer.decided(draft);
-    const end = { answered: null, bytesUp: 0, bytesDown: 0, error: null };
-    this.#parts.observer.concluded(draft, committed.id, exchange.egress.principal.address, end, draft.latency_ms);
   }
 
   /** A defect of ours before anything was certified: fail closed, on the road of every other decision. Never throws. */
@@ -358,25 +298,6 @@ export class Pipeline {
       this.#parts.observer.fault("pipeline_crashed", again);
       exchange.responder.sever();
     }
-  }
-
-  /** How an allowed egress ended; what enforce tells. */
-  settle({ exchange, certificateId, draft, reservation }: Settled, end: Ended): void {
-    exchange.release();
-    reservation?.settle({ ...end, sent: end.address !== null });
-    const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
-    this.#parts.evidence.settle({
-      certificate_id: certificateId,
-      status: end.status,
-      bytes_up: end.bytesUp,
-      bytes_down: end.bytesDown,
-      address: end.address,
-      duration_ms: duration,
-      severed: end.severed,
-      protocol: end.protocol,
-      error: end.error,
-    });
-    this.#parts.observer.concluded(draft, certificateId, exchange.egress.principal.address, end, duration);
   }
 }
 

@@ -216,7 +216,7 @@ export class Rig {
           afterTurn: runtime.afterTurn,
           live: this.live,
           crashed: (thrown) => void this.faults.push(thrown),
-          settle: (carried, ended) => pipeline?.settle(carried, ended),
+          settle: (carried, ended) => pipeline?.ends.settle(carried, ended),
           firstByteMs: config.firstByteTimeoutMs,
           gapMs: config.upstreamTimeoutMs,
           idleMs: config.idleTimeoutMs,

@@ -3,7 +3,7 @@ import type { VetoDamper } from "./decide/damper.ts";
 import { type Drafts, NOTHING_FOUND } from "./drafts.ts";
 import { badGateway, refuse } from "./enforce/answers.ts";
 import { type Ended, NOTHING, type Settled } from "./enforce/ended.ts";
-import type { TunnelVeto } from "./enforce/tunnel.ts";
+import type { TunnelVeto } from "./enforce/opening.ts";
 import type { Fault } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";

@@ -9,9 +9,9 @@ import { type Limiter, openLimiter } from "./decide/limits-open.ts";
 import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
 import { LiveSet } from "./enforce/live.ts";
+import type { TunnelEnv } from "./enforce/opening.ts";
 import { Pool } from "./enforce/pool.ts";
 import { directRoute, proxyRoute, type Route } from "./enforce/route.ts";
-import type { TunnelEnv } from "./enforce/tunnel.ts";
 import { messageOf } from "./errors.ts";
 import { type Evidence, openEvidence } from "./evidence/evidence.ts";
 import type { LimitStore } from "./limits/store.ts";
@@ -128,6 +128,7 @@ export class Gateway {
       firstByteMs: config.firstByteTimeoutMs,
       gapMs: config.upstreamTimeoutMs,
       idleMs: config.idleTimeoutMs,
+      interceptor: null,
       serveInside: (taken, parked, tunnel, parent) => door.serveInside(taken, parked, tunnel, parent),
     };
     const door: ForwardDoor = new ForwardDoor({

@@ -1,41 +1,17 @@
 import { Fault, messageOf } from "../errors.ts";
-import type { Certified } from "../model/certificate.ts";
-import type { Destination, Egress } from "../model/egress.ts";
-import type { Feeder, Responder, Taken } from "../model/exchange.ts";
+import type { Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
 import { badGateway } from "./answers.ts";
-import type { Cancel, Dialled } from "./dial.ts";
-import { CRASHED, type Ended, NOTHING, type Settled } from "./ended.ts";
-import type { ForwardEnv } from "./forward.ts";
-import type { Live, SeverReason } from "./live.ts";
-import type { Parked } from "./parked.ts";
+import type { Dialled } from "./dial.ts";
+import { NOTHING } from "./ended.ts";
+import { intercept, NO_APPLICATION_PROTOCOL_ALERT, spokenOf } from "./intercept.ts";
+import { hangUp, Opening, type TunnelCarried, type TunnelEnv, type TunnelVeto } from "./opening.ts";
 import { poolKey } from "./pool.ts";
 import { relay } from "./relay.ts";
 import { type First, Sniffer } from "./sniff.ts";
 import { UpstreamConn } from "./upstream-conn.ts";
-
-/** Why a tunnel that was allowed by name is cut by what it carries. */
-export interface TunnelVeto {
-  readonly vector: "sni_mismatch" | "sni_missing" | "tunnel_protocol" | "tunnel_silent";
-  readonly reason: string;
-}
-
-export interface TunnelEnv extends ForwardEnv {
-  /** Serves HTTP requests from inside the tunnel, each decided by itself. Takes the client's connection over. */
-  serveInside(taken: Taken, parked: Parked, tunnel: Destination, parent: string): void;
-}
-
-export interface TunnelCarried extends Settled {
-  readonly permit: Permit;
-  /** The tunnel's; its id is the parent of everything inside. */
-  readonly certificate: Certified;
-  /** Policy lets anything through here. */
-  readonly opaque: boolean;
-  /** Signs the veto; resolves when its evidence is written (or could not be). */
-  veto(veto: TunnelVeto): Promise<unknown>;
-}
 
 /** Dials, answers 200, looks at the first bytes and goes on as they ask. Ends through `env.settle`, once; never throws. */
 export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<void> {
@@ -91,19 +67,24 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
     // proxy plain requests are not tunnelled, so there it serves nobody.
     if (env.route.proxied === null) env.pool.give(new UpstreamConn(dialled, poolKey(permit, "http"), env));
     else dialled.conn.destroy();
-    env.serveInside(taken, sniffer, permit.destination, carried.certificateId);
+    env.serveInside(taken, sniffer, { ...permit.destination, scheme: "http" }, carried.certificateId);
     opening.settle({ address, status: 200, answered: 200, protocol: "http" });
     return;
   }
-  const veto = first.kind === "gone" ? null : judge(first, permit);
+  const { interceptor } = env;
+  const read = interceptor !== null && interceptor.excepted(permit.destination.host) === null;
+  const veto = first.kind === "gone" ? null : judge(first, permit, read);
   if (veto === null && first.kind === "tls") {
-    pass(env, opening, taken, dialled, first.hello.ech ? "tls+ech" : "tls");
+    const { ech, alpn: offers } = first.hello;
+    if (read) await intercept(env, interceptor, carried, opening, { taken, dialled, sniffer, offers });
+    else pass(env, opening, taken, dialled, ech ? "tls+ech" : "tls");
     return;
   }
   dialled.conn.destroy();
   if (veto !== null) await carried.veto(veto);
-  if (veto !== null && first.kind === "tls") taken.conn.write(UNRECOGNIZED_NAME_ALERT);
-  hangUp(taken, sniffer);
+  if (veto !== null && first.kind === "tls")
+    taken.conn.write(veto.vector === "tunnel_protocol" ? NO_APPLICATION_PROTOCOL_ALERT : UNRECOGNIZED_NAME_ALERT);
+  hangUp(taken, sniffer.gone);
   const severed = veto !== null || opening.revoked;
   const error = veto?.vector ?? opening.over ?? "client_gone";
   opening.settle({ status: 200, answered: 200, address, severed, error });
@@ -119,86 +100,16 @@ function pass(env: TunnelEnv, opening: Opening, taken: Taken, dialled: Dialled, 
   );
 }
 
-/** A tunnel from its permit to its first bytes: it can be left by its client and revoked like one that carries bytes. */
-class Opening implements Live, Feeder {
-  place = -1;
-  readonly egress: Egress;
-  readonly cancel: Cancel = { run: null };
-  dialled: Dialled | null = null;
-  taken: Taken | null = null;
-  sniffer: Sniffer | null = null;
-  /** Why it will not open, or null. */
-  over: "client_gone" | SeverReason | null = null;
-  readonly #env: TunnelEnv;
-  readonly #carried: TunnelCarried;
-  readonly #responder: Responder;
-  #settled = false;
-
-  constructor(env: TunnelEnv, carried: TunnelCarried) {
-    this.#env = env;
-    this.#carried = carried;
-    this.egress = carried.exchange.egress;
-    this.#responder = carried.exchange.responder;
-    this.#responder.feeder = this;
-  }
-
-  get revoked(): boolean {
-    return this.over !== null && this.over !== "client_gone";
-  }
-
-  settle(end: Partial<Ended>): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#env.settle(this.#carried, { ...NOTHING, ...end });
-  }
-
-  clientDrained(): void {}
-
-  clientGone(): void {
-    this.#end("client_gone");
-  }
-
-  sever(reason: SeverReason): void {
-    this.#end(reason);
-    if (this.taken === null) this.#responder.sever();
-    else this.taken.conn.reset();
-  }
-
-  /** A defect of ours, wherever it stood: both ends are cut, so that nobody waits for what will not come. */
-  crashed(): void {
-    const { taken, sniffer } = this;
-    this.dialled?.conn.destroy();
-    if (taken === null) this.#responder.sever();
-    else {
-      // Whoever took the client over since then hears of the end by itself.
-      if (sniffer === null || taken.conn.handler === sniffer) handBack(taken, sniffer);
-      taken.conn.reset();
-    }
-    const answered = taken === null ? null : 200;
-    this.settle({
-      status: answered,
-      answered,
-      address: this.dialled?.address ?? null,
-      severed: true,
-      error: CRASHED,
-    });
-  }
-
-  #end(why: "client_gone" | SeverReason): void {
-    this.over ??= why;
-    this.cancel.run?.();
-  }
-}
-
-function judge(first: First, permit: Permit): TunnelVeto | null {
+function judge(first: First, permit: Permit, read: boolean): TunnelVeto | null {
   const { host, literal } = permit.destination;
   switch (first.kind) {
     case "tls": {
-      const { sni } = first.hello;
+      const { sni, alpn } = first.hello;
       if (sni === null) {
-        return literal ? null : { vector: "sni_missing", reason: `TLS without a server name in a tunnel to "${host}"` };
+        if (literal) return read ? unspoken(alpn) : null;
+        return { vector: "sni_missing", reason: `TLS without a server name in a tunnel to "${host}"` };
       }
-      if (normalizeHost(sni)?.host === host) return null;
+      if (normalizeHost(sni)?.host === host) return read ? unspoken(alpn) : null;
       return { vector: "sni_mismatch", reason: `server name "${sni}" in a tunnel to "${host}"` };
     }
     case "silent":
@@ -210,20 +121,9 @@ function judge(first: First, permit: Permit): TunnelVeto | null {
   }
 }
 
-/** FIN behind what was written, a reset shortly after for whoever stays. */
-function hangUp(taken: Taken, sniffer: Sniffer): void {
-  const { conn } = taken;
-  handBack(taken, sniffer);
-  conn.end();
-  conn.resume();
-  setTimeout(() => conn.reset(), SEVER_MS);
+/** TLS that is to be read must carry what can be. */
+function unspoken(offers: readonly string[]): TunnelVeto | null {
+  if (spokenOf(offers) !== null) return null;
+  const named = offers.slice(0, 4).map((offer) => JSON.stringify(offer.slice(0, 32)));
+  return { vector: "tunnel_protocol", reason: `TLS that offers ${named.join(", ")} and no HTTP in the tunnel` };
 }
-
-/** Nothing is heard any more but the end, which is told to the door; at once when it has come already. */
-function handBack(taken: Taken, sniffer: Sniffer | null): void {
-  if (sniffer?.gone === true) taken.done();
-  else taken.conn.handler = { data() {}, end() {}, drain() {}, close: () => taken.done() };
-}
-
-/** Long enough for an alert to be read, short for whoever keeps writing. */
-const SEVER_MS = 50;

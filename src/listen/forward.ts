@@ -82,9 +82,9 @@ export class ForwardDoor implements Door {
     new ServerConn(conn, this, null, this.#closed, crowded);
   }
 
-  /** HTTP inside a tunnel: the same care as at the door, for the tunnel's destination only. */
-  serveInside(taken: Taken, gathered: Gathered, tunnel: Destination, parent: string): void {
-    const inside = { destination: { ...tunnel, scheme: "http" as const }, parent };
+  /** HTTP inside a tunnel: the same care as at the door, for `destination` only, which is the tunnel's with the scheme inside. */
+  serveInside(taken: Taken, gathered: Gathered, destination: Destination, parent: string): void {
+    const inside = { destination, parent };
     const served = new ServerConn(taken.conn, this, inside, taken.done);
     gathered.handOver(taken.conn, served);
   }

@@ -10,6 +10,7 @@ import { VetoDamper } from "../../src/decide/damper.ts";
 import { hostGate, selfAddresses } from "../../src/decide/host.ts";
 import { Limiter } from "../../src/decide/limits.ts";
 import { MemoryLimits } from "../../src/decide/limits-memory.ts";
+import type { Interceptor } from "../../src/enforce/intercept.ts";
 import { LiveSet } from "../../src/enforce/live.ts";
 import { Pool } from "../../src/enforce/pool.ts";
 import { directRoute, proxyRoute } from "../../src/enforce/route.ts";
@@ -104,6 +105,9 @@ export interface RigOptions {
   readonly config?: Partial<Config>;
   readonly names?: Readonly<Record<string, readonly string[]>>;
   readonly proxy?: UpstreamProxy;
+  readonly interceptor?: Interceptor;
+  /** PEM of more roots an upstream may chain to. */
+  readonly roots?: string;
 }
 
 export class Rig {
@@ -164,7 +168,7 @@ export class Rig {
     };
     const limits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
     this.pool = new Pool(this.deadlines, config.poolIdle, config.poolIdleTimeoutMs);
-    const dialEnv = { runtime, timeoutMs: config.upstreamTimeoutMs, roots: null };
+    const dialEnv = { runtime, timeoutMs: config.upstreamTimeoutMs, roots: options.roots ?? null };
     const route =
       options.proxy === undefined
         ? directRoute(dialEnv)
@@ -220,6 +224,7 @@ export class Rig {
           firstByteMs: config.firstByteTimeoutMs,
           gapMs: config.upstreamTimeoutMs,
           idleMs: config.idleTimeoutMs,
+          interceptor: options.interceptor ?? null,
           serveInside: (taken, parked, tunnel, parent) => this.door.serveInside(taken, parked, tunnel, parent),
         },
         observer: {

@@ -1,0 +1,122 @@
+/**
+ * TLS of a tunnel is read: TLS with the upstream first, so that the client is offered what the upstream speaks, then TLS
+ * with the client under a leaf of this deployment's own root. What comes out is served like any HTTP inside a tunnel.
+ */
+import type { Conn, ConnHandler } from "../model/conn.ts";
+import type { Taken } from "../model/exchange.ts";
+import type { Securing, TlsClientOptions, TlsIdentity, TlsServerOptions } from "../runtime/contract.ts";
+import type { Dialled } from "./dial.ts";
+import { hangUp, type Opening, type TunnelCarried, type TunnelEnv } from "./opening.ts";
+import { Parked } from "./parked.ts";
+import { poolKey } from "./pool.ts";
+import type { Sniffer } from "./sniff.ts";
+import { UpstreamConn } from "./upstream-conn.ts";
+
+/** What reading TLS takes. */
+export interface Interceptor {
+  /** As in the Runtime contract. */
+  secureServer(below: Conn, options: TlsServerOptions, handler: ConnHandler): Securing;
+  secureClient(below: Conn, options: TlsClientOptions, handler: ConnHandler): Securing;
+  /** Why TLS to this host is passed through unread, or null: it is read. */
+  excepted(host: string): string | null;
+  /** What is shown to clients that ask for this host. Rejects with Fault `leaf_failed`. */
+  identity(host: string): TlsIdentity | Promise<TlsIdentity>;
+  /** How the host's own certificate is verified, and with what this gateway introduces itself. */
+  upstream(host: string, alpn: readonly string[]): TlsClientOptions;
+  /** Milliseconds for the upstream's handshake. */
+  readonly upstreamMs: number;
+  /** Milliseconds for the client's. */
+  readonly clientMs: number;
+}
+
+/** What is spoken here, the best first. */
+const SPOKEN: readonly string[] = ["http/1.1"];
+
+/** Fatal alert no_application_protocol (RFC 7301 section 3.2) as a record of its own. */
+export const NO_APPLICATION_PROTOCOL_ALERT: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 120);
+
+/** Of what a client offers that which is spoken here; null: it offers something and nothing of it is. */
+export function spokenOf(offers: readonly string[]): readonly string[] | null {
+  if (offers.length === 0) return ["http/1.1"];
+  const spoken = SPOKEN.filter((protocol) => offers.includes(protocol));
+  return spoken.length === 0 ? null : spoken;
+}
+
+/** A tunnel whose client has begun TLS with the right name. */
+export interface Begun {
+  readonly taken: Taken;
+  readonly dialled: Dialled;
+  readonly sniffer: Sniffer;
+  /** What it offers by ALPN. */
+  readonly offers: readonly string[];
+}
+
+/** Ends through `opening`, once. Rejects with what the code threw, never with a failed handshake. */
+export async function intercept(
+  env: TunnelEnv,
+  interceptor: Interceptor,
+  carried: TunnelCarried,
+  opening: Opening,
+  begun: Begun,
+): Promise<void> {
+  const { taken, dialled, sniffer, offers } = begun;
+  const { address } = dialled;
+  const { destination } = carried.permit;
+  const { host } = destination;
+  const ended = { status: 200, answered: 200, address };
+  const far = await secured(opening, interceptor.upstreamMs, dialled, dialled.parked, (handler) =>
+    interceptor.secureClient(dialled.conn, interceptor.upstream(host, spokenOf(offers) ?? SPOKEN), handler),
+  );
+  // A certificate that does not hold is told to every request inside: each is decided, dials by itself and gets its own 502.
+  if (far === null) dialled.conn.destroy();
+  else env.pool.give(new UpstreamConn({ ...far, address }, poolKey(carried.permit, "https"), env));
+  if (opening.over !== null) {
+    hangUp(taken, sniffer.gone);
+    opening.settle({ ...ended, severed: opening.revoked, error: opening.over });
+    return;
+  }
+  const identity = await interceptor.identity(host);
+  const alpn = offers.length === 0 ? null : (far?.conn.alpn ?? "http/1.1");
+  const near = await secured(opening, interceptor.clientMs, taken, sniffer, (handler) =>
+    interceptor.secureServer(taken.conn, { identity, alpn }, handler),
+  );
+  if (near === null) {
+    hangUp(taken, taken.conn.closed);
+    opening.settle({ ...ended, severed: opening.revoked, error: opening.over ?? "client_tls_failed" });
+    return;
+  }
+  const inside = { conn: near.conn, leftover: null, ended: false, done: taken.done };
+  env.serveInside(inside, near.parked, { ...destination, scheme: "https" }, carried.certificateId);
+  opening.settle({ ...ended, protocol: "https" });
+}
+
+interface Secured {
+  readonly conn: Conn;
+  readonly parked: Parked;
+}
+
+/** Null when the handshake failed, was not done in time, or is not wanted any more. */
+async function secured(
+  opening: Opening,
+  withinMs: number,
+  { conn: below }: { readonly conn: Conn },
+  gathered: Parked,
+  begin: (handler: ConnHandler) => Securing,
+): Promise<Secured | null> {
+  const parked = new Parked();
+  const securing = begin(parked);
+  gathered.handOver(below, securing.feed);
+  opening.cancel.run = () => securing.cancel();
+  if (opening.over !== null) securing.cancel();
+  const timer = setTimeout(() => securing.cancel(), withinMs);
+  try {
+    const conn = await securing.conn;
+    parked.attach(conn);
+    return { conn, parked };
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+    opening.cancel.run = null;
+  }
+}

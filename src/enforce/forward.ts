@@ -1,23 +1,22 @@
 import type { FaultCode } from "../errors.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { Certified } from "../model/certificate.ts";
-import type { Destination, Egress } from "../model/egress.ts";
+import type { Egress } from "../model/egress.ts";
 import type { Feeder } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
 import type { Permit } from "../model/permit.ts";
-import { formatAuthority } from "../wire/authority.ts";
-import { endToEnd, type ResponseHead, requestLines } from "../wire/http1.ts";
+import { endToEnd } from "../wire/http1.ts";
 import { badGateway } from "./answers.ts";
 import type { Cancel } from "./dial.ts";
 import { CRASHED, type Ended, type Settle, type Settled, type Tap } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
-import { type Pool, poolKey } from "./pool.ts";
+import { poolKey } from "./pool.ts";
 import { type RelayEnv, relay } from "./relay.ts";
 import type { Route } from "./route.ts";
-import { type SentRequest, UpstreamConn, type UpstreamEnv, type UpstreamUse } from "./upstream-conn.ts";
+import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
+import { UpstreamConn, type UpstreamEnv } from "./upstream-conn.ts";
 
 export interface ForwardEnv extends UpstreamEnv, RelayEnv {
-  readonly pool: Pool;
   readonly route: Route;
   readonly firstByteMs: number;
   readonly gapMs: number;
@@ -34,7 +33,6 @@ export interface Carried extends Settled {
 }
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
-const BODY_METHODS = new Set(["POST", "PUT", "PATCH"]);
 
 /** Sends the decided request and streams the answer back. Ends through `env.settle`, exactly once; never throws. */
 export function forward(env: ForwardEnv, carried: Carried): void {
@@ -55,7 +53,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   run: (() => void) | null = null;
   readonly #key: string;
   readonly #tap: Tap | null;
-  #upstream: UpstreamConn | null = null;
+  #upstream: Upstream | null = null;
   #reused = false;
   /** A connection was found closed before anything was written. */
   #wasted = false;
@@ -65,7 +63,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   #status: number | null = null;
   #bytesDown = 0;
   #gapMs: number;
-  #switching: ResponseHead | null = null;
+  #switching: AnswerHead | null = null;
 
   constructor(env: ForwardEnv, carried: Carried) {
     this.#env = env;
@@ -110,9 +108,9 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     dialling.catch((thrown) => this.crashed(thrown));
   }
 
-  #send(upstream: UpstreamConn): void {
+  #send(upstream: Upstream): void {
     this.#upstream = upstream;
-    if (upstream.begin(this, this.egress.method, this.#request(), this.#env.firstByteMs)) return;
+    if (upstream.begin(this, this.#sent(), this.#env.firstByteMs)) return;
     // Not a byte was written, so any method may go on a fresh connection; once, or a server that hangs up at once is
     // dialled for ever.
     const again = !this.#wasted;
@@ -122,38 +120,27 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     else this.#badGateway("upstream_closed", "connection closed before the request");
   }
 
-  get #payload(): Uint8Array | null {
-    return this.#carried.payload;
-  }
-
   /** Only plain requests are the proxy's to answer. */
   get #proxied(): Route["proxied"] {
     return this.egress.destination.scheme === "http" ? this.#env.route.proxied : null;
   }
 
-  #request(): SentRequest {
+  #sent(): Sent {
     const { egress, declaredLength } = this.#carried.exchange;
-    const payload = this.#payload;
-    let framing = "";
-    if (payload !== null) framing = `Content-Length: ${payload.length}\r\n`;
-    else if (declaredLength === 0 || BODY_METHODS.has(egress.method)) framing = "Content-Length: 0\r\n";
-    if (egress.upgrade !== null) framing += `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n`;
-    const proxied = this.#proxied;
-    const lines = linesOf(egress, proxied !== null);
-    if (proxied !== null) framing += proxied.lines;
-    return { lines, fields: this.#carried.fields, framing, body: payload };
+    const { payload: body, fields } = this.#carried;
+    return { egress, fields, body, empty: declaredLength === 0, proxied: this.#proxied?.lines ?? null };
   }
 
   // ── what the upstream says ──
 
-  informational(head: ResponseHead): void {
+  informational(head: AnswerHead): void {
     this.#interim = true;
     const { responder } = this.#carried.exchange;
     // A 100 answers an Expect we never send; the client's own was answered by the gateway.
     if (head.status !== 100) responder.interim(head.status, head.reason, passed(head));
   }
 
-  head(head: ResponseHead): void {
+  head(head: AnswerHead): void {
     if (head.status === 101) {
       this.#switching = head;
       return;
@@ -188,7 +175,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     if (this.#thinking) upstream.deadline = this.#env.deadlines.now + this.#env.firstByteMs;
     else if (upstream.answered) upstream.deadline = this.#env.deadlines.now + this.#gapMs;
     if (!this.#carried.exchange.responder.flush()) {
-      upstream.conn.pause();
+      upstream.hold();
       // The client is the slow one now; it gets as long as any stream that stands still.
       upstream.deadline = this.#env.deadlines.now + this.#env.idleMs;
     }
@@ -207,7 +194,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   }
 
   completed(leftover: Uint8Array | null): void {
-    const upstream = this.#upstream as UpstreamConn;
+    const upstream = this.#upstream as Upstream;
     if (this.#switching !== null) {
       try {
         this.#switch(upstream, this.#switching, leftover);
@@ -218,17 +205,17 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       return;
     }
     this.#finish(null, false);
-    // A server that ignores the body of such a request would read it as the next one: nobody may follow on that connection.
-    const { method } = this.#carried.exchange.egress;
-    if (this.#payload !== null && !BODY_METHODS.has(method)) upstream.conn.destroy();
-    else this.#env.pool.give(upstream);
+    upstream.release(false);
     this.#carried.exchange.responder.flush();
   }
 
-  failed(code: FaultCode, detail: string): void {
+  failed(code: FaultCode, detail: string, untouched: boolean): void {
     const answered = this.#upstream?.answered ?? false;
     const { exchange } = this.#carried;
-    if (!answered && code !== "upstream_timeout" && this.#reused && IDEMPOTENT.has(exchange.egress.method)) {
+    // What the upstream says it did not look at may go again, whatever its method; once, as what found a closed connection.
+    const again = untouched ? !this.#wasted : this.#reused && IDEMPOTENT.has(exchange.egress.method);
+    if (again && !answered && code !== "upstream_timeout") {
+      this.#wasted ||= untouched;
       this.#reused = false;
       this.#dial();
       return;
@@ -243,10 +230,10 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   // ── the ends ──
 
-  #switch(upstream: UpstreamConn, head: ResponseHead, leftover: Uint8Array | null): void {
+  #switch(upstream: Upstream, head: AnswerHead, leftover: Uint8Array | null): void {
     const { egress, responder } = this.#carried.exchange;
     if (egress.upgrade === null || head.upgrade !== egress.upgrade) {
-      upstream.conn.destroy();
+      upstream.release(true);
       this.#badGateway("upstream_malformed", "switched protocols without being asked");
       return;
     }
@@ -277,7 +264,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   }
 
   clientDrained(): void {
-    this.#upstream?.conn.resume();
+    this.#upstream?.goOn();
   }
 
   clientGone(): void {
@@ -301,7 +288,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#settle({
       status: this.#status,
       answered,
-      bytesUp: this.#payload === null ? 0 : this.#payload.length,
+      bytesUp: this.#carried.payload?.length ?? 0,
       bytesDown: this.#bytesDown,
       address: this.#upstream?.address ?? null,
       severed,
@@ -318,28 +305,6 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 }
 
 /** The end-to-end fields of an answer. */
-function passed({ fields }: ResponseHead): Fields {
+function passed({ fields }: AnswerHead): Fields {
   return fields.block ?? fields.list;
-}
-
-interface Lines {
-  readonly method: string;
-  readonly path: string;
-  readonly proxied: boolean;
-  readonly text: string;
-}
-
-/** The last request lines per destination: equal requests of one door share that object. */
-const known = new WeakMap<Destination, Lines>();
-
-/** Request line and Host. */
-function linesOf({ method, path, destination }: Egress, proxied: boolean): string {
-  const last = known.get(destination);
-  if (last !== undefined && last.path === path && last.method === method && last.proxied === proxied) return last.text;
-  const { scheme, host, port } = destination;
-  const authority = formatAuthority(host, port === (scheme === "https" ? 443 : 80) ? null : port);
-  const target = proxied ? `http://${authority}${path === "*" ? "" : path}` : path;
-  const text = requestLines(method, target, authority);
-  known.set(destination, { method, path, proxied, text });
-  return text;
 }

@@ -1,48 +1,30 @@
+/** An upstream that speaks HTTP/1.1. */
 import type { FaultCode } from "../errors.ts";
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined, Deadlines } from "../model/deadlines.ts";
-import type { Fields } from "../model/headers.ts";
 import { type ResponseHead, ResponseParser, type ResponseSink, type WireLimits } from "../wire/http1.ts";
 import { JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
+import { framingOf, linesOf, mayHaveBody } from "./_http1-request.ts";
 import type { Dialled } from "./dial.ts";
-
-/** The exchange a connection is in use by. */
-export interface UpstreamUse extends ResponseSink {
-  /** Everything the last bytes held has been delivered: the moment to flush. */
-  turn(): void;
-  /** The answer is complete; `leftover` is only ever given behind a 101. */
-  completed(leftover: Uint8Array | null): void;
-  /** It will not complete. `code` is a stable fault code. */
-  failed(code: FaultCode, detail: string): void;
-  /** More of a large body has gone out. */
-  uploaded(): void;
-}
+import type { Pool } from "./pool.ts";
+import type { Sent, Upstream, UpstreamUse } from "./upstream.ts";
 
 /** Bytes of a body handed over at a time. */
 const PIECE = 256 * 1024;
 
 export interface UpstreamEnv {
+  readonly pool: Pool;
   /** As in the Runtime contract. */
   afterTurn(run: () => void): void;
   readonly deadlines: Deadlines;
   readonly limits: WireLimits;
 }
 
-/** A request as it goes out. */
-export interface SentRequest {
-  /** Request line and Host with their CRLFs. */
-  readonly lines: string;
-  readonly fields: Fields;
-  /** Ready lines behind the fields. */
-  readonly framing: string;
-  readonly body: Uint8Array | null;
-}
-
 /** Filled and sent within one `begin`, so all connections can share it. */
 const outgoing = new OutBuffer();
 
 /** One connection to an upstream that speaks HTTP/1.1: one exchange at a time, never two. */
-export class UpstreamConn implements ConnHandler, Deadlined {
+export class UpstreamConn implements Upstream, ConnHandler, Deadlined {
   deadline = Number.POSITIVE_INFINITY;
   readonly conn: Conn;
   readonly address: string;
@@ -52,6 +34,8 @@ export class UpstreamConn implements ConnHandler, Deadlined {
   /** What of a body has not been handed over yet. */
   #rest: Uint8Array | null = null;
   #closed = false;
+  /** The request has a body that its server may ignore, and take for the next request. */
+  #mute = false;
   readonly #parser: ResponseParser;
   readonly #env: UpstreamEnv;
   /** Set by the pool while the connection idles in it. */
@@ -81,17 +65,14 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     return this.#parser.started && this.#parser.fault?.code !== "no_answer";
   }
 
-  /**
-   * Sends a request and takes its answer to `use`; the first byte of it is due within `firstByteMs`. False: the connection
-   * is closed already (it was while it was parked, say), nothing was written and `use` will be told nothing.
-   */
-  begin(use: UpstreamUse, method: string, request: SentRequest, firstByteMs: number): boolean {
+  begin(use: UpstreamUse, sent: Sent, firstByteMs: number): boolean {
     if (!this.alive) return false;
     this.#delivery.use = use;
-    this.#parser.start(method);
+    const { egress, fields, body } = sent;
+    this.#mute = body !== null && !mayHaveBody(egress.method);
+    this.#parser.start(egress.method);
     this.deadline = this.#env.deadlines.now + firstByteMs;
-    const { lines, fields, framing, body } = request;
-    outgoing.clear().text(lines).fields(fields).text(framing).text("\r\n");
+    outgoing.clear().text(linesOf(sent)).fields(fields).text(framingOf(sent)).text("\r\n");
     if (body !== null && body.length <= JOIN_LIMIT) outgoing.append(body);
     else this.#rest = body;
     this.#writing = !this.conn.send(outgoing.bytes, outgoing.length);
@@ -114,14 +95,25 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     if (!this.#writing) this.#more();
   };
 
-  /** The current exchange no longer wants this connection. */
+  hold(): void {
+    this.conn.pause();
+  }
+
+  goOn(): void {
+    this.conn.resume();
+  }
+
+  release(spoilt: boolean): void {
+    if (spoilt || this.#mute) this.conn.destroy();
+    else this.#env.pool.give(this);
+  }
+
   abandon(): void {
     this.#delivery.use = null;
     this.#rest = null;
     this.conn.destroy();
   }
 
-  /** Leaves HTTP: the socket is the caller's, who sets the handler. */
   detach(): Conn {
     this.#delivery.use = null;
     this.#rest = null;
@@ -190,7 +182,7 @@ export class UpstreamConn implements ConnHandler, Deadlined {
     this.#delivery.use = null;
     this.#rest = null;
     this.conn.destroy();
-    use?.failed(code, detail);
+    use?.failed(code, detail, false);
   }
 }
 

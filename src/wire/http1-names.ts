@@ -107,6 +107,17 @@ function spells(bytes: Uint8Array, start: number, lower: string, loosely: boolea
   return true;
 }
 
+/** Whether a name in lower case is one that frames a message but for another mark where its hyphen stands. */
+export function misspelt(name: string): boolean {
+  const list = KNOWN[name.length];
+  if (list === undefined) return false;
+  for (const { name: known, frames, dash } of list) {
+    if (!frames || dash < 0 || name.charCodeAt(dash) === 0x2d || !isMark(name.charCodeAt(dash))) continue;
+    if (name.startsWith(known.slice(0, dash)) && name.endsWith(known.slice(dash + 1))) return true;
+  }
+  return false;
+}
+
 function isMark(code: number): boolean {
   const letter = code | 0x20;
   return !((letter >= 0x61 && letter <= 0x7a) || (code >= 0x30 && code <= 0x39));

@@ -15,8 +15,13 @@ const encoder = new TextEncoder();
  * the whole process needs one of them and no message needs memory of its own.
  */
 export class OutBuffer {
-  bytes = new Uint8Array(FIRST_ROOM);
+  bytes: Uint8Array;
   length = 0;
+
+  /** `room`: bytes to begin with. */
+  constructor(room = FIRST_ROOM) {
+    this.bytes = new Uint8Array(room);
+  }
 
   clear(): this {
     this.length = 0;
@@ -27,7 +32,7 @@ export class OutBuffer {
   text(text: string): this {
     const { length } = text;
     if (length <= SHORT) return this.#latin1(text);
-    const bytes = this.#room(length);
+    const bytes = this.room(length);
     const { read, written } = encoder.encodeInto(text, bytes.subarray(this.length, this.length + length));
     // Anything but ASCII takes more than one byte a char in UTF-8, so it does not fit.
     if (read !== length || written !== length) return this.#latin1(text);
@@ -41,14 +46,14 @@ export class OutBuffer {
 
   block(block: FieldBlock): this {
     const { size } = block;
-    block.copyTo(this.#room(size), this.length);
+    block.copyTo(this.room(size), this.length);
     this.length += size;
     return this;
   }
 
   append(bytes: Uint8Array): this {
     const { length } = bytes;
-    const into = this.#room(length);
+    const into = this.room(length);
     if (length > 256) into.set(bytes, this.length);
     else for (let i = 0, to = this.length; i < length; i++) into[to++] = bytes[i] as number;
     this.length += length;
@@ -56,13 +61,14 @@ export class OutBuffer {
   }
 
   #latin1(text: string): this {
-    const bytes = this.#room(text.length);
+    const bytes = this.room(text.length);
     for (let i = 0, to = this.length; i < text.length; i++) bytes[to++] = text.charCodeAt(i);
     this.length += text.length;
     return this;
   }
 
-  #room(more: number): Uint8Array {
+  /** The bytes, grown so that `more` fit behind `length`; whoever writes them moves `length`. */
+  room(more: number): Uint8Array {
     const need = this.length + more;
     if (need > this.bytes.length) {
       const larger = new Uint8Array(Math.max(need, this.bytes.length * 2));

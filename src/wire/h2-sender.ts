@@ -1,0 +1,113 @@
+/** Outgoing DATA: what the windows hold back, and whose turn it is. */
+import { DATA, END_STREAM, FIRST_WINDOW, MAX_FRAME, writeHead } from "./h2-frames.ts";
+import type { Stream } from "./h2-streams.ts";
+import type { OutBuffer } from "./out-buffer.ts";
+
+export interface SenderOwner {
+  /** The queue of a stream that was told to stop is short again. May call anything. */
+  drained(stream: Stream): void;
+  /** The last byte left; what ends the stream is to be written now. Null: END_STREAM was on it. */
+  ended(stream: Stream): void;
+}
+
+export class Sender {
+  /** Of the connection. */
+  window = FIRST_WINDOW;
+  /** Bytes that wait, of all streams. */
+  queued = 0;
+  /** DATA frames ever written with data in them. */
+  frames = 0;
+  readonly #owner: SenderOwner;
+  readonly #maxQueued: number;
+  #ring: Stream[] = [];
+  #next = 0;
+
+  constructor(owner: SenderOwner, maxQueued: number) {
+    this.#owner = owner;
+    this.#maxQueued = maxQueued;
+  }
+
+  /** False: the stream has more than its share waiting. */
+  put(stream: Stream, bytes: Uint8Array): boolean {
+    stream.queue.push(bytes);
+    stream.queued += bytes.length;
+    this.queued += bytes.length;
+    this.wake(stream);
+    stream.stalled = stream.queued > this.#maxQueued;
+    return !stream.stalled;
+  }
+
+  /** After its window may have opened. */
+  wake(stream: Stream): void {
+    if (stream.waiting || stream.closed || stream.queued === 0 || stream.sendWindow <= 0) return;
+    stream.waiting = true;
+    this.#ring.push(stream);
+  }
+
+  drop(stream: Stream): void {
+    this.queued -= stream.queued;
+    stream.dropQueue();
+  }
+
+  /** Whether `fill` would write. */
+  get ready(): boolean {
+    return this.window > 0 && this.#next < this.#ring.length;
+  }
+
+  /** One frame of each stream in turn, until `out` holds `limit` bytes or nothing may be sent. */
+  fill(out: OutBuffer, limit: number): void {
+    while (out.length < limit && this.ready) {
+      const stream = this.#ring[this.#next++] as Stream;
+      stream.waiting = false;
+      if (this.#next >= 64 && this.#next * 2 >= this.#ring.length) {
+        this.#ring = this.#ring.slice(this.#next);
+        this.#next = 0;
+      }
+      // Reset, or its window was taken back, since it was put here.
+      if (stream.closed || stream.queued === 0 || stream.sendWindow <= 0) continue;
+      this.frame(stream, out);
+    }
+  }
+
+  /** One frame of a stream that has bytes waiting, and windows to send some. */
+  frame(stream: Stream, out: OutBuffer): void {
+    const size = Math.min(stream.queued, stream.sendWindow, this.window, MAX_FRAME);
+    const last = size === stream.queued;
+    const ends = last && stream.ending && stream.trailers === null;
+    writeHead(out, size, DATA, ends ? END_STREAM : 0, stream.id);
+    this.#take(stream, out, size);
+    this.frames++;
+    stream.sendWindow -= size;
+    this.window -= size;
+    stream.queued -= size;
+    this.queued -= size;
+    if (last && stream.ending) {
+      stream.localEnded = ends;
+      this.#owner.ended(stream);
+      return;
+    }
+    this.wake(stream);
+    if (stream.stalled && stream.queued * 2 <= this.#maxQueued) {
+      stream.stalled = false;
+      this.#owner.drained(stream);
+    }
+  }
+
+  #take(stream: Stream, out: OutBuffer, size: number): void {
+    const { queue } = stream;
+    let left = size;
+    let done = 0;
+    while (left > 0) {
+      const bytes = queue[done] as Uint8Array;
+      const end = Math.min(bytes.length, stream.queueAt + left);
+      out.append(stream.queueAt === 0 && end === bytes.length ? bytes : bytes.subarray(stream.queueAt, end));
+      left -= end - stream.queueAt;
+      if (end === bytes.length) {
+        done++;
+        stream.queueAt = 0;
+      } else stream.queueAt = end;
+    }
+    if (done === queue.length) queue.length = 0;
+    else if (done > 0) queue.splice(0, done);
+  }
+}

@@ -2,10 +2,11 @@
 import { Fault } from "../errors.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { LATE } from "./h2-allowance.ts";
-import { H2Connection, type H2Limits, type H2Sink } from "./h2-connection.ts";
+import { H2Connection } from "./h2-connection.ts";
 import { ErrorCode, MAX_WINDOW, PREFACE } from "./h2-frames.ts";
 import { type H2ResponseHead, readResponse } from "./h2-heads.ts";
 import { ENABLE_PUSH, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE } from "./h2-settings.ts";
+import type { H2Limits, H2Sink } from "./h2-sink.ts";
 import { ENDED, RESET_BY_PEER, RESET_BY_US, type Stream } from "./h2-streams.ts";
 import type { Block } from "./hpack-decoder.ts";
 import { malformed } from "./http1-head.ts";

@@ -1,10 +1,11 @@
 /** HTTP/2 towards our clients: requests in, answers out. */
 import type { HeaderList } from "../model/headers.ts";
 import { LATE, PROVOKED, REFUSED, RESETS, UPDATES } from "./h2-allowance.ts";
-import { H2Connection, type H2Limits, type H2Sink } from "./h2-connection.ts";
+import { H2Connection } from "./h2-connection.ts";
 import { ErrorCode, FRAME_HEAD, RST_STREAM, writeNumber } from "./h2-frames.ts";
 import { AuthorityMemo, type H2RequestHead, readRequest } from "./h2-heads.ts";
 import { INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE } from "./h2-settings.ts";
+import type { H2Limits, H2Sink } from "./h2-sink.ts";
 import { ENDED, FORGOTTEN, RESET_BY_US, type Stream } from "./h2-streams.ts";
 import type { Block } from "./hpack-decoder.ts";
 import { malformed, type WireFault } from "./http1-head.ts";

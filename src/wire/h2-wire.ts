@@ -282,7 +282,10 @@ export abstract class H2Wire implements FrameSink {
     let from = start;
     let to = end;
     if ((flags & PADDED) !== 0) {
-      if (from === to) return this.#badPadding();
+      if (from === to) {
+        this.#badPadding();
+        return;
+      }
       to -= bytes[from++] as number;
     }
     if ((flags & HAS_PRIORITY) !== 0) from += 5;

@@ -25,9 +25,9 @@ export interface DialEnv {
  * Connects to the permit's addresses and to nothing else, staggered as RFC 8305 asks; the first to answer wins.
  * Rejects with Fault dial_failed, dial_timeout or tls_failed. Aborting `cancel` gives up at once.
  */
-export function dialPermit(env: DialEnv, permit: Permit, cancel: Cancel): Promise<Dialled> {
+export function dialPermit(env: DialEnv, permit: Permit, cancel: Cancel, alpn: Alpn): Promise<Dialled> {
   const { scheme, host, port } = permit.destination;
-  const tls = scheme === "https" ? tlsOptions(host, env.roots) : null;
+  const tls = scheme === "https" ? tlsOptions(host, env.roots, alpn) : null;
   return dialAddresses(env, permit.addresses, port, tls, cancel);
 }
 
@@ -36,8 +36,39 @@ export interface Cancel {
   run: (() => void) | null;
 }
 
-export function tlsOptions(serverName: string, roots: string | null): TlsClientOptions {
-  return roots === null ? { serverName, alpn: ["http/1.1"] } : { serverName, alpn: ["http/1.1"], extraRoots: roots };
+/** What is offered to an upstream, the best first. */
+export type Alpn = readonly ("h2" | "http/1.1")[];
+
+export const HTTP1: Alpn = ["http/1.1"];
+export const HTTP2: Alpn = ["h2", "http/1.1"];
+
+export function tlsOptions(serverName: string, roots: string | null, alpn: Alpn): TlsClientOptions {
+  return roots === null ? { serverName, alpn } : { serverName, alpn, extraRoots: roots };
+}
+
+/** TLS with the permit's host on a connection that leads there. Rejects with Fault tls_failed; the connection is gone then. */
+export async function dialSecure(
+  env: DialEnv,
+  dialled: Dialled,
+  options: TlsClientOptions,
+  cancel: Cancel,
+): Promise<Dialled> {
+  const parked = new Parked();
+  const securing = env.runtime.secureClient(dialled.conn, options, parked);
+  dialled.parked.handOver(dialled.conn, securing.feed);
+  cancel.run = () => securing.cancel();
+  const timer = setTimeout(() => securing.cancel(), env.timeoutMs);
+  try {
+    const conn = await securing.conn;
+    parked.attach(conn);
+    return { conn, parked, address: dialled.address };
+  } catch (fault) {
+    dialled.conn.destroy();
+    throw fault;
+  } finally {
+    clearTimeout(timer);
+    cancel.run = null;
+  }
 }
 
 export function dialAddresses(

@@ -2,7 +2,7 @@ import type { FaultCode } from "../errors.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { Certified } from "../model/certificate.ts";
 import type { Egress } from "../model/egress.ts";
-import type { Feeder } from "../model/exchange.ts";
+import type { Feeder, Responder } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
 import type { Permit } from "../model/permit.ts";
 import { endToEnd } from "../wire/http1.ts";
@@ -10,14 +10,12 @@ import { badGateway } from "./answers.ts";
 import type { Cancel } from "./dial.ts";
 import { CRASHED, type Ended, type Settle, type Settled, type Tap } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
-import { poolKey } from "./pool.ts";
+import { Reach, type ReachEnv } from "./reach.ts";
 import { type RelayEnv, relay } from "./relay.ts";
 import type { Route } from "./route.ts";
 import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
-import { UpstreamConn, type UpstreamEnv } from "./upstream-conn.ts";
 
-export interface ForwardEnv extends UpstreamEnv, RelayEnv {
-  readonly route: Route;
+export interface ForwardEnv extends ReachEnv, RelayEnv {
   readonly firstByteMs: number;
   readonly gapMs: number;
   readonly settle: Settle;
@@ -51,7 +49,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   readonly #carried: Carried;
   /** Set by a dial under way: gives it up. */
   run: (() => void) | null = null;
-  readonly #key: string;
+  readonly #reach: Reach;
   readonly #tap: Tap | null;
   #upstream: Upstream | null = null;
   #reused = false;
@@ -71,7 +69,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#tap = carried.reservation?.tap ?? null;
     this.egress = carried.exchange.egress;
     this.#gapMs = env.gapMs;
-    this.#key = poolKey(carried.permit);
+    this.#reach = new Reach(env, carried.permit, carried.exchange.protocol);
   }
 
   start(): void {
@@ -81,24 +79,18 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     }
     this.#env.live.add(this);
     this.#carried.exchange.responder.feeder = this;
-    const pooled = this.#env.pool.take(this.#key);
+    const ready = this.#reach.ready();
     // Also a connection that never carried a request may have been ended by the upstream while it waited.
-    this.#reused = pooled !== null;
-    if (pooled !== null) this.#send(pooled);
+    this.#reused = ready !== null;
+    if (ready !== null) this.#send(ready);
     else this.#dial();
   }
 
   #dial(): void {
-    const dialling = this.#env.route.dial(this.#carried.permit, this).then(
-      (dialled) => {
-        try {
-          const upstream = new UpstreamConn(dialled, this.#key, this.#env);
-          if (this.#over) upstream.conn.destroy();
-          else this.#send(upstream);
-        } catch (thrown) {
-          dialled.conn.destroy();
-          throw thrown;
-        }
+    const dialling = this.#reach.open(this).then(
+      (upstream) => {
+        if (this.#over) upstream.release(true);
+        else this.#send(upstream);
       },
       (fault) => {
         const known = fault instanceof Fault ? fault : new Fault("dial_failed", messageOf(fault));
@@ -137,7 +129,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#interim = true;
     const { responder } = this.#carried.exchange;
     // A 100 answers an Expect we never send; the client's own was answered by the gateway.
-    if (head.status !== 100) responder.interim(head.status, head.reason, passed(head));
+    if (head.status !== 100) responder.interim(head.status, head.reason, passed(head, responder));
   }
 
   head(head: AnswerHead): void {
@@ -155,7 +147,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#tap?.head(head.headers);
     if (head.eventStream) this.#gapMs = this.#env.idleMs;
     const { responder } = this.#carried.exchange;
-    responder.head(head.status, head.reason, passed(head), head.contentLength, this.#carried.certificate);
+    responder.head(head.status, head.reason, passed(head, responder), head.contentLength, this.#carried.certificate);
   }
 
   body(bytes: Uint8Array): void {
@@ -239,7 +231,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     }
     const framing = `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n`;
     const { certificate } = this.#carried;
-    const taken = responder.takeover(101, "Switching Protocols", passed(head), framing, certificate);
+    const taken = responder.takeover(101, "Switching Protocols", passed(head, responder), framing, certificate);
     this.#env.live.delete(this);
     this.#over = true;
     const far = { conn: upstream.detach(), leftover, ended: false, parked: null, address: upstream.address };
@@ -305,6 +297,6 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 }
 
 /** The end-to-end fields of an answer. */
-function passed({ fields }: AnswerHead): Fields {
-  return fields.block ?? fields.list;
+function passed({ fields }: AnswerHead, { lines }: Responder): Fields {
+  return (lines ? fields.block : null) ?? fields.list;
 }

@@ -5,10 +5,11 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Taken } from "../model/exchange.ts";
 import type { Securing, TlsClientOptions, TlsIdentity, TlsServerOptions } from "../runtime/contract.ts";
-import type { Dialled } from "./dial.ts";
+import { type Alpn, type Dialled, HTTP1, HTTP2 } from "./dial.ts";
 import { hangUp, type Opening, type TunnelCarried, type TunnelEnv } from "./opening.ts";
 import { Parked } from "./parked.ts";
 import { poolKey } from "./pool.ts";
+import { takeUp } from "./reach.ts";
 import type { Sniffer } from "./sniff.ts";
 import { UpstreamConn } from "./upstream-conn.ts";
 
@@ -22,24 +23,33 @@ export interface Interceptor {
   /** What is shown to clients that ask for this host. Rejects with Fault `leaf_failed`. */
   identity(host: string): TlsIdentity | Promise<TlsIdentity>;
   /** How the host's own certificate is verified, and with what this gateway introduces itself. */
-  upstream(host: string, alpn: readonly string[]): TlsClientOptions;
+  upstream(host: string, alpn: Alpn): TlsClientOptions;
   /** Milliseconds for the upstream's handshake. */
   readonly upstreamMs: number;
   /** Milliseconds for the client's. */
   readonly clientMs: number;
 }
 
-/** What is spoken here, the best first. */
-const SPOKEN: readonly string[] = ["http/1.1"];
+/** What is spoken here. */
+const SPOKEN: readonly string[] = ["h2", "http/1.1"];
 
 /** Fatal alert no_application_protocol (RFC 7301 section 3.2) as a record of its own. */
 export const NO_APPLICATION_PROTOCOL_ALERT: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 120);
 
-/** Of what a client offers that which is spoken here; null: it offers something and nothing of it is. */
-export function spokenOf(offers: readonly string[]): readonly string[] | null {
-  if (offers.length === 0) return ["http/1.1"];
-  const spoken = SPOKEN.filter((protocol) => offers.includes(protocol));
-  return spoken.length === 0 ? null : spoken;
+/** False: it offers something, and nothing that is spoken here. */
+export function offersHttp(offers: readonly string[]): boolean {
+  return offers.length === 0 || SPOKEN.some((protocol) => offers.includes(protocol));
+}
+
+/** What the upstream is offered: HTTP/2 for clients that have it, HTTP/1.1 always, which can carry the same requests. */
+function towards(offers: readonly string[]): Alpn {
+  return offers.includes("h2") ? HTTP2 : HTTP1;
+}
+
+/** What the upstream chose, where the client offers it; where the upstream could not be reached the older of the two. */
+function chosen(offers: readonly string[], theirs: string | null): string {
+  if (theirs !== null && offers.includes(theirs)) return theirs;
+  return offers.includes("http/1.1") ? "http/1.1" : "h2";
 }
 
 /** A tunnel whose client has begun TLS with the right name. */
@@ -65,18 +75,18 @@ export async function intercept(
   const { host } = destination;
   const ended = { status: 200, answered: 200, address };
   const far = await secured(opening, interceptor.upstreamMs, dialled, dialled.parked, (handler) =>
-    interceptor.secureClient(dialled.conn, interceptor.upstream(host, spokenOf(offers) ?? SPOKEN), handler),
+    interceptor.secureClient(dialled.conn, interceptor.upstream(host, towards(offers)), handler),
   );
   // A certificate that does not hold is told to every request inside: each is decided, dials by itself and gets its own 502.
   if (far === null) dialled.conn.destroy();
-  else env.pool.give(new UpstreamConn({ ...far, address }, poolKey(carried.permit, "https"), env));
+  else keep(env, { ...far, address }, poolKey(carried.permit, "https"));
   if (opening.over !== null) {
     hangUp(taken, sniffer.gone);
     opening.settle({ ...ended, severed: opening.revoked, error: opening.over });
     return;
   }
   const identity = await interceptor.identity(host);
-  const alpn = offers.length === 0 ? null : (far?.conn.alpn ?? "http/1.1");
+  const alpn = offers.length === 0 ? null : chosen(offers, far?.conn.alpn ?? null);
   const near = await secured(opening, interceptor.clientMs, taken, sniffer, (handler) =>
     interceptor.secureServer(taken.conn, { identity, alpn }, handler),
   );
@@ -87,7 +97,12 @@ export async function intercept(
   }
   const inside = { conn: near.conn, leftover: null, ended: false, done: taken.done };
   env.serveInside(inside, near.parked, { ...destination, scheme: "https" }, carried.certificateId);
-  opening.settle({ ...ended, protocol: "https" });
+  opening.settle({ ...ended, protocol: near.conn.alpn === "h2" ? "h2" : "https" });
+}
+
+/** The first exchange inside finds it open. */
+function keep(env: TunnelEnv, dialled: Dialled, key: string): void {
+  if (takeUp(env, dialled, key) === null) env.pool.give(new UpstreamConn(dialled, key, env));
 }
 
 interface Secured {

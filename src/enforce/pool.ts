@@ -1,6 +1,7 @@
 import type { Deadlines } from "../model/deadlines.ts";
 import type { Scheme } from "../model/egress.ts";
 import type { Permit } from "../model/permit.ts";
+import type { H2Session } from "./h2-session.ts";
 import type { UpstreamConn } from "./upstream-conn.ts";
 
 /**
@@ -16,22 +17,31 @@ export function poolKey(permit: Permit, scheme: Scheme = permit.destination.sche
 /** Keys kept although nothing idles under them. */
 const MAX_EMPTY = 4096;
 
-/** Idle upstream connections, newest first, bounded in number and age. */
+/**
+ * Upstream connections that can take an exchange: of HTTP/1.1 the idle ones, newest first, bounded in number and age; of
+ * HTTP/2 all.
+ */
 export class Pool {
+  readonly #sessions = new Map<string, H2Session[]>();
+  readonly #opening = new Map<string, Promise<H2Session | null>>();
   readonly #idle = new Map<string, UpstreamConn[]>();
   readonly #deadlines: Deadlines;
   readonly #limit: number;
-  readonly #idleMs: number;
+  /** Milliseconds a connection may stand without an exchange. */
+  readonly idleMs: number;
   #count = 0;
 
   constructor(deadlines: Deadlines, limit: number, idleMs: number) {
     this.#deadlines = deadlines;
     this.#limit = limit;
-    this.#idleMs = idleMs;
+    this.idleMs = idleMs;
   }
 
+  /** Connections that idle. */
   get size(): number {
-    return this.#count;
+    let idle = this.#count;
+    for (const list of this.#sessions.values()) for (const session of list) if (!session.busy) idle++;
+    return idle;
   }
 
   take(key: string): UpstreamConn | null {
@@ -54,7 +64,7 @@ export class Pool {
     if (list === undefined) this.#open(upstream);
     else list.push(upstream);
     this.#count++;
-    upstream.deadline = this.#deadlines.now + this.#idleMs;
+    upstream.deadline = this.#deadlines.now + this.idleMs;
     upstream.onIdleEnd = this.#forget;
   }
 
@@ -65,8 +75,35 @@ export class Pool {
     this.#idle.set(upstream.key, [upstream]);
   }
 
+  /** A connection on which an exchange could be opened now. */
+  session(key: string): H2Session | null {
+    return this.#sessions.get(key)?.find(({ open }) => open) ?? null;
+  }
+
+  join(session: H2Session, key: string): void {
+    const list = this.#sessions.get(key) ?? [];
+    this.#sessions.set(key, list);
+    list.push(session);
+    session.onEnd = () => {
+      const at = list.indexOf(session);
+      if (at >= 0) list.splice(at, 1);
+      if (list.length === 0 && this.#sessions.get(key) === list) this.#sessions.delete(key);
+    };
+  }
+
+  /** What many exchanges want at once is opened once. */
+  share(key: string, open: () => Promise<H2Session | null>): Promise<H2Session | null> {
+    let opening = this.#opening.get(key);
+    if (opening === undefined) {
+      opening = open().finally(() => this.#opening.delete(key));
+      this.#opening.set(key, opening);
+    }
+    return opening;
+  }
+
   /** Ends every idle connection. */
   clear(): void {
+    for (const list of [...this.#sessions.values()]) for (const session of [...list]) session.leave();
     for (const list of [...this.#idle.values()]) for (const upstream of [...list]) upstream.conn.destroy();
   }
 

@@ -4,20 +4,30 @@ import type { ConnHandler } from "../model/conn.ts";
 import type { Permit } from "../model/permit.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import { ResponseParser, type WireLimits } from "../wire/http1.ts";
-import { type Cancel, type DialEnv, type Dialled, dialAddresses, dialPermit, tlsOptions } from "./dial.ts";
+import {
+  type Alpn,
+  type Cancel,
+  type DialEnv,
+  type Dialled,
+  dialAddresses,
+  dialPermit,
+  dialSecure,
+  HTTP1,
+  tlsOptions,
+} from "./dial.ts";
 import { Parked } from "./parked.ts";
 
 /** How requests reach their upstream: straight, or through the enterprise's proxy. */
 export interface Route {
-  /** Opens a connection the permit allows. */
-  dial(permit: Permit, cancel: Cancel): Promise<Dialled>;
+  /** Opens a connection the permit allows; `alpn` is what TLS offers where the permit's scheme has it. */
+  dial(permit: Permit, cancel: Cancel, alpn?: Alpn): Promise<Dialled>;
   /** Lines a proxied plain request needs in its head; null when requests go straight. */
   readonly proxied: { readonly lines: string } | null;
 }
 
 /** Straight to the vetted addresses. */
 export function directRoute(env: DialEnv): Route {
-  return { proxied: null, dial: (permit, cancel) => dialPermit(env, permit, cancel) };
+  return { proxied: null, dial: (permit, cancel, alpn = HTTP1) => dialPermit(env, permit, cancel, alpn) };
 }
 
 /** Where the proxy is, resolved anew for every dial: proxies move. */
@@ -43,19 +53,17 @@ export function proxyRoute(
     };
     const addresses = await resolve(proxy.host);
     if (givenUp) throw new Fault("dial_failed", "given up");
-    return dialAddresses(env, addresses, proxy.port, proxy.tls ? tlsOptions(proxy.host, env.roots) : null, cancel);
+    return dialAddresses(
+      env,
+      addresses,
+      proxy.port,
+      proxy.tls ? tlsOptions(proxy.host, env.roots, HTTP1) : null,
+      cancel,
+    );
   }
 
-  async function dial(permit: Permit, cancel: Cancel): Promise<Dialled> {
-    const { scheme, host, port } = permit.destination;
-    if (scheme === "https") {
-      throw new Fault(
-        "unsupported",
-        "an https:// target in absolute form cannot go through an upstream proxy; use CONNECT",
-      );
-    }
+  async function through({ host, port }: Permit["destination"], cancel: Cancel): Promise<Dialled> {
     const dialled = await toProxy(cancel);
-    if (scheme === "http") return dialled;
     const authority = formatAuthority(host, port);
     const head = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nVia: ${via}\r\n${credentials}\r\n`;
     return new Promise((resolve, reject) => {
@@ -63,6 +71,13 @@ export function proxyRoute(
       cancel.run = () => shake.fail("given up");
       shake.start(head);
     });
+  }
+
+  async function dial({ destination }: Permit, cancel: Cancel, alpn = HTTP1): Promise<Dialled> {
+    const { scheme, host } = destination;
+    if (scheme === "http") return toProxy(cancel);
+    const dialled = await through(destination, cancel);
+    return scheme === "tcp" ? dialled : dialSecure(env, dialled, tlsOptions(host, env.roots, alpn), cancel);
   }
 
   return { proxied: { lines: `Via: ${via}\r\n${credentials}` }, dial };

@@ -6,7 +6,7 @@ import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
 import { badGateway } from "./answers.ts";
 import type { Dialled } from "./dial.ts";
 import { NOTHING } from "./ended.ts";
-import { intercept, NO_APPLICATION_PROTOCOL_ALERT, spokenOf } from "./intercept.ts";
+import { intercept, NO_APPLICATION_PROTOCOL_ALERT, offersHttp } from "./intercept.ts";
 import { hangUp, Opening, type TunnelCarried, type TunnelEnv, type TunnelVeto } from "./opening.ts";
 import { poolKey } from "./pool.ts";
 import { relay } from "./relay.ts";
@@ -123,7 +123,7 @@ function judge(first: First, permit: Permit, read: boolean): TunnelVeto | null {
 
 /** TLS that is to be read must carry what can be. */
 function unspoken(offers: readonly string[]): TunnelVeto | null {
-  if (spokenOf(offers) !== null) return null;
+  if (offersHttp(offers)) return null;
   const named = offers.slice(0, 4).map((offer) => JSON.stringify(offer.slice(0, 32)));
   return { vector: "tunnel_protocol", reason: `TLS that offers ${named.join(", ")} and no HTTP in the tunnel` };
 }

@@ -3,7 +3,7 @@ import type { Destination, Door, Egress, Principal } from "../model/egress.ts";
 import type { FieldBlock, HeaderList } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import type { RequestHead } from "../wire/http1.ts";
-import type { TunnelInside } from "./server-conn.ts";
+import type { TunnelInside } from "./door.ts";
 
 /** The egress a request head asks for. Inside a tunnel the destination is the tunnel's, whatever the request says. */
 export class HttpEgress implements Egress {

@@ -4,10 +4,12 @@ import type { Deadlines } from "../model/deadlines.ts";
 import type { Destination } from "../model/egress.ts";
 import type { Exchange, Responder, Taken } from "../model/exchange.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
+import { H2_LIMITS } from "../wire/h2.ts";
 import { LineMemo, type WireLimits } from "../wire/http1.ts";
 import { boundBy } from "../words/bound.ts";
 import { clientCheck } from "./clients.ts";
-import type { Door, Notice } from "./door.ts";
+import type { Door, Notice, Served } from "./door.ts";
+import { H2Conn } from "./h2-conn.ts";
 import { HeldBudget } from "./held.ts";
 import { ServerConn } from "./server-conn.ts";
 
@@ -35,9 +37,10 @@ export class ForwardDoor implements Door {
   readonly config: Config;
   readonly deadlines: Deadlines;
   readonly wireLimits: WireLimits;
+  readonly h2Limits = H2_LIMITS;
   readonly lines = new LineMemo();
   readonly budget: HeldBudget;
-  readonly connections = new Set<ServerConn>();
+  readonly connections = new Set<Served>();
   readonly mayUse: (address: string) => boolean;
   readonly handle: (exchange: Exchange) => void;
   readonly local: (method: string, path: string, responder: Responder, conn: Conn) => void;
@@ -85,7 +88,8 @@ export class ForwardDoor implements Door {
   /** HTTP inside a tunnel: the same care as at the door, for `destination` only, which is the tunnel's with the scheme inside. */
   serveInside(taken: Taken, gathered: Gathered, destination: Destination, parent: string): void {
     const inside = { destination, parent };
-    const served = new ServerConn(taken.conn, this, inside, taken.done);
+    const { conn, done } = taken;
+    const served = conn.alpn === "h2" ? new H2Conn(conn, this, inside, done) : new ServerConn(conn, this, inside, done);
     gathered.handOver(taken.conn, served);
   }
 

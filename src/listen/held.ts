@@ -12,6 +12,9 @@ export interface HeldWaiter {
  */
 const OF_FREE = 8;
 
+/** How long a body may wait for room among the held bytes. */
+export const HELD_WAIT_MS = 2_000;
+
 /** Bounds the request bodies held in memory over all connections together (EVE_PROXY_MAX_HELD). */
 export class HeldBudget {
   used = 0;

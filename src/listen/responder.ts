@@ -10,6 +10,7 @@ const encoder = new TextEncoder();
 /** Writes the answer to one request, framed for what the client understands. */
 export class Http1Responder implements Responder {
   readonly modern: boolean;
+  readonly lines = true;
   started = false;
   abandoned = false;
   feeder: Feeder | null = null;

@@ -1,14 +1,13 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
-import type { Destination } from "../model/egress.ts";
 import type { Held, Taken } from "../model/exchange.ts";
 import { concat } from "../wire/concat.ts";
 import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.ts";
 import { Outbox } from "./_outbox.ts";
 import { refusal } from "./_refusal.ts";
 import type { BodyHolder } from "./body.ts";
-import type { Door } from "./door.ts";
-import type { HeldShare, HeldWaiter } from "./held.ts";
+import type { Door, Served, TunnelInside } from "./door.ts";
+import { HELD_WAIT_MS, type HeldShare, type HeldWaiter } from "./held.ts";
 import { Intake } from "./intake.ts";
 import { ServerExchange } from "./server-exchange.ts";
 
@@ -16,17 +15,8 @@ import { ServerExchange } from "./server-exchange.ts";
 const PIPELINE_BYTES = 64 * 1024;
 /** How long a severed client may take to read its answer before the reset. */
 const LINGER_MS = 300;
-/** How long a body may wait for room among the held bytes. */
-const HELD_WAIT_MS = 2_000;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
-
-/** A connection that serves the inside of a tunnel: what it names must be the tunnel's own destination. */
-export interface TunnelInside {
-  readonly destination: Destination;
-  /** `certificate_id` of the tunnel. */
-  readonly parent: string;
-}
 
 type State = "idle" | "head" | "busy" | "closing" | "taken" | "closed";
 
@@ -34,7 +24,7 @@ type State = "idle" | "head" | "busy" | "closing" | "taken" | "closed";
  * One client connection speaking HTTP/1.1: requests are read, handed on and answered strictly one after the other, so
  * every pipelined request gets a decision of its own and nothing is read twice.
  */
-export class ServerConn implements ConnHandler, Deadlined, HeldWaiter {
+export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
   deadline: number;
   readonly conn: Conn;
   readonly door: Door;

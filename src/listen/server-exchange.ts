@@ -9,6 +9,7 @@ import type { ServerConn } from "./server-conn.ts";
 /** One request of a connection, as the pipeline sees it. */
 export class ServerExchange implements Exchange {
   readonly egress: Egress;
+  readonly protocol = "http/1.1";
   readonly declaredLength: number;
   readonly startedAt: number;
   readonly responder: Http1Responder;

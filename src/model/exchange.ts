@@ -1,3 +1,4 @@
+import type { Certified } from "./certificate.ts";
 import type { Conn } from "./conn.ts";
 import type { Egress, HeldBody } from "./egress.ts";
 import type { FieldBlock, Fields, HeaderList } from "./headers.ts";
@@ -35,6 +36,8 @@ export interface Feeder {
 export interface Responder {
   /** The client can be given 1xx and chunked answers. */
   readonly modern: boolean;
+  /** Takes fields as whole lines; else as a list only. */
+  readonly lines: boolean;
   /** True once `head` was called: from then on a failure can only be shown by severing. */
   readonly started: boolean;
   /** The client left while nobody fed this responder: whatever is done now is done for nobody. */
@@ -44,9 +47,9 @@ export interface Responder {
   interim(status: number, reason: string, fields: Fields): void;
   /**
    * Starts the final answer. `fields` are end-to-end fields without framing; `length` is the body's, or -1 when it is
-   * not known; `certificate` is the line that carries it, or null.
+   * not known; `certificate` is carried in it, or null.
    */
-  head(status: number, reason: string, fields: Fields, length: number, certificate: FieldBlock | null): void;
+  head(status: number, reason: string, fields: Fields, length: number, certificate: Certified | null): void;
   body(bytes: Uint8Array): void;
   end(trailers: HeaderList | null): void;
   /** Hands everything gathered to the kernel; false asks to wait for `clientDrained`. */
@@ -66,6 +69,8 @@ export interface Responder {
 /** One request at a door, with the means to read the rest of it and to answer. */
 export interface Exchange {
   readonly egress: Egress;
+  /** What the client speaks; the upstream is spoken to alike where it can be. */
+  readonly protocol: "http/1.1" | "h2";
   /** Content-Length, or -1 when there is none. */
   readonly declaredLength: number;
   /** Monotonic ms when the head was complete. */

@@ -2,6 +2,15 @@
 import { afterEach, beforeAll, describe, expect } from "bun:test";
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import {
+  type ClientHttp2Session,
+  connect,
+  createSecureServer,
+  type Http2SecureServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import net from "node:net";
@@ -16,7 +25,7 @@ import { Rig, until } from "./_rig.ts";
 
 const HOST = "api.example.test";
 const missing = tool("openssl") ?? tool("curl");
-const withOpenssl = (name: string, body: () => Promise<void>): void => testUnless(missing, name, body);
+const withOpenssl = (name: string, body: () => Promise<void>): void => testUnless(missing, name, body, 60_000);
 
 interface Heard {
   readonly method: string;
@@ -146,7 +155,7 @@ function tunnel(rig: Rig, port: number): Promise<net.Socket> {
 
 describe("an intercepted tunnel", () => {
   let rig: Rig;
-  const upstreams: Upstream[] = [];
+  const upstreams: { close(): void }[] = [];
 
   beforeAll(() => {
     if (missing !== null) return;
@@ -336,4 +345,266 @@ describe("an intercepted tunnel", () => {
     expect(rig.evidence.outcomes[0]).toMatchObject({ severed: true, error: "killed" });
     hole.close();
   });
+
+  async function upstream2(
+    handle?: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+  ): Promise<Upstream2> {
+    const upstream = await Upstream2.start(theirs.issue("upstream", `DNS:${HOST}`), handle);
+    upstreams.push(upstream);
+    return upstream;
+  }
+
+  withOpenssl("speaks HTTP/2 with both where both do", async () => {
+    const upstream = await upstream2();
+    rig = await start();
+    const answer = await curl(rig, upstream.port, ["--http2", "-d", '{"prompt":"hello"}', "-H", "X-Case: Kept"]);
+    expect(answer).toMatchObject({ code: 0, status: 200, body: "heard 18" });
+    expect(answer.head).toStartWith("HTTP/2 200");
+    expect(answer.head).toContain("x-eve-decision-cert");
+    expect(upstream.heard[0]).toMatchObject({ method: "POST", url: "/v1/chat?x=1", body: '{"prompt":"hello"}' });
+    expect(upstream.heard[0]?.headers).toContain("x-case");
+    expect(rig.evidence.proofs.map(({ phase, verdict, parent }) => [phase, verdict, parent])).toEqual([
+      ["tunnel", "allow", null],
+      ["request", "allow", "cert_0"],
+    ]);
+    await until(() => rig.evidence.outcomes.length === 2, "two outcomes");
+    expect(rig.evidence.outcomes[0]).toMatchObject({ protocol: "h2" });
+    expect(upstream.connections).toBe(1);
+  });
+
+  withOpenssl("speaks HTTP/1.1 with a client of HTTP/2 whose upstream has no other", async () => {
+    const upstream = await upstreamOf();
+    rig = await start();
+    const answer = await curl(rig, upstream.port, ["--http2", "-d", "x"]);
+    expect(answer).toMatchObject({ code: 0, status: 200 });
+    expect(answer.head).toStartWith("HTTP/1.1 200");
+    expect(upstream.connections).toBe(1);
+  });
+
+  withOpenssl("carries HTTP/2 to an upstream of HTTP/1.1 for a client that has nothing else", async () => {
+    const upstream = await upstreamOf();
+    rig = await start();
+    const session = await h2(rig, upstream.port);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => ask(session, { ":path": `/${i}`, ":method": "POST" }, `body ${i}`)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    expect(upstream.heard.length).toBe(20);
+    session.close();
+  });
+
+  withOpenssl("decides every stream by itself, many at once", async () => {
+    const upstream = await upstream2();
+    rig = await start();
+    rig.decide = (egress, body) =>
+      egress.phase === "request" && new TextDecoder().decode(body?.bytes).endsWith("7 attack")
+        ? block("planted", "706", { pillar: "128" })
+        : allow("test");
+    const session = await h2(rig, upstream.port);
+    const many = Array.from({ length: 100 }, (_, i) =>
+      ask(session, { ":path": `/${i}`, ":method": "POST" }, `number ${i} ${i % 10 === 7 ? "attack" : ""}`),
+    );
+    const answers = await Promise.all(many);
+    for (const [i, answer] of answers.entries()) {
+      expect(answer.status).toBe(i % 10 === 7 ? 451 : 200);
+      if (i % 10 === 7) expect(JSON.parse(answer.body)).toMatchObject({ status: "BLOCK", vector: "706" });
+    }
+    expect(upstream.heard.length).toBe(90);
+    expect(upstream.connections).toBe(1);
+    // The connection lives on: a veto ends its stream only.
+    expect((await ask(session, { ":path": "/again" })).status).toBe(200);
+    session.close();
+  });
+
+  withOpenssl("streams an answer of HTTP/2 as it comes, and its trailers", async () => {
+    const turns: (() => void)[] = [];
+    const upstream = await upstream2((stream) => {
+      stream.respond({ ":status": 200, "content-type": "text/event-stream" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers({ "x-last": "yes" }));
+      turns.push(
+        () => stream.write("data: one\n\n"),
+        () => stream.end("data: two\n\n"),
+      );
+    });
+    rig = await start();
+    const session = await h2(rig, upstream.port);
+    const stream = session.request({ ":path": "/events" });
+    let said = "";
+    let last: string | undefined;
+    stream.on("data", (bytes) => {
+      said += bytes;
+    });
+    stream.on("trailers", (fields) => {
+      last = fields["x-last"] as string;
+    });
+    await until(() => turns.length === 2, "the request");
+    turns[0]?.();
+    await until(() => said === "data: one\n\n", "the first event");
+    turns[1]?.();
+    await until(() => said.endsWith("two\n\n") && last === "yes", "the end");
+    session.close();
+  });
+
+  withOpenssl("tells the upstream of a stream that its client left, and no other", async () => {
+    let cancelled = 0;
+    const upstream = await upstream2((stream, headers) => {
+      stream.on("close", () => {
+        if (stream.rstCode === 8) cancelled++;
+      });
+      stream.on("error", () => {});
+      if (headers[":path"] === "/short") {
+        stream.respond({ ":status": 200 });
+        stream.end("done");
+      }
+    });
+    rig = await start();
+    const session = await h2(rig, upstream.port);
+    const left = session.request({ ":path": "/long" });
+    left.on("error", () => {});
+    await until(() => rig.evidence.proofs.length === 2, "the first");
+    await until(() => upstream.streams === 1, "the first at the upstream");
+    left.close(8);
+    await until(() => cancelled === 1, "word at the upstream");
+    expect((await ask(session, { ":path": "/short" })).body).toBe("done");
+    await until(() => rig.evidence.outcomes.some(({ error }) => error === "client_gone"), "the outcome");
+    session.close();
+  });
+
+  withOpenssl("carries large bodies both ways within the windows", async () => {
+    const big = "0123456789abcdef".repeat(512 * 1024);
+    const upstream = await upstream2((stream) => {
+      let length = 0;
+      stream.on("data", (bytes) => {
+        length += bytes.length;
+      });
+      stream.on("end", () => {
+        stream.respond({ ":status": 200, "x-length": String(length) });
+        stream.end(big);
+      });
+    });
+    rig = await start();
+    const session = await h2(rig, upstream.port);
+    const answer = await ask(session, { ":path": "/big", ":method": "PUT" }, big);
+    expect(answer.headers["x-length"]).toBe(String(big.length));
+    expect(answer.body.length).toBe(big.length);
+    expect(answer.body === big).toBe(true);
+    session.close();
+  });
+
+  withOpenssl("goes on over another connection when the upstream leaves", async () => {
+    const upstream = await upstream2();
+    rig = await start();
+    const session = await h2(rig, upstream.port);
+    for (let i = 0; i < 4; i++) {
+      expect((await ask(session, { ":path": `/${i}` })).status).toBe(200);
+      upstream.goaway();
+    }
+    expect(upstream.connections).toBeGreaterThan(1);
+    session.close();
+  });
+
+  withOpenssl("answers a stream whose authority is another's with a veto", async () => {
+    const upstream = await upstream2();
+    rig = await start();
+    const session = await h2(rig, upstream.port);
+    const answer = await ask(session, { ":path": "/", ":authority": "other.example.test" });
+    expect(answer.status).toBe(451);
+    expect(JSON.parse(answer.body)).toMatchObject({ vector: "host_mismatch" });
+    expect(upstream.heard).toEqual([]);
+    session.close();
+  });
 });
+
+/** An upstream that speaks HTTP/2 only. */
+class Upstream2 {
+  readonly heard: Heard[] = [];
+  connections = 0;
+  streams = 0;
+  readonly #server: Http2SecureServer;
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  private constructor(server: Http2SecureServer) {
+    this.#server = server;
+  }
+
+  static async start(
+    leaf: Leaf,
+    handle?: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+  ): Promise<Upstream2> {
+    const server = createSecureServer({ ...leaf, ALPNProtocols: ["h2"] });
+    const made = new Upstream2(server);
+    server.on("session", (session) => {
+      made.connections++;
+      made.#sessions.add(session);
+      session.on("error", () => {});
+      session.on("close", () => made.#sessions.delete(session));
+    });
+    server.on("stream", (opened, headers) => {
+      const stream = opened as ServerHttp2Stream;
+      made.streams++;
+      stream.on("error", () => {});
+      if (handle !== undefined) {
+        handle(stream, headers);
+        return;
+      }
+      let body = "";
+      stream.on("data", (bytes: Buffer) => {
+        body += bytes;
+      });
+      stream.on("end", () => {
+        const fields = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
+        made.heard.push({ method: headers[":method"] ?? "", url: headers[":path"] ?? "", headers: fields, body });
+        stream.respond({ ":status": 200, "x-upstream": "yes" });
+        stream.end(`heard ${body.length}`);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    return made;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  goaway(): void {
+    for (const session of this.#sessions) session.close();
+  }
+
+  close(): void {
+    for (const session of this.#sessions) session.destroy();
+    this.#server.close();
+  }
+}
+
+/** A client of HTTP/2 that offers nothing else. */
+async function h2(rig: Rig, port: number): Promise<ClientHttp2Session> {
+  const socket = await inside(rig, port, { ALPNProtocols: ["h2"] });
+  expect(socket.alpnProtocol).toBe("h2");
+  const session = connect(`https://${HOST}:${port}`, { createConnection: () => socket });
+  session.on("error", () => {});
+  return session;
+}
+
+interface Asked {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+function ask(session: ClientHttp2Session, headers: Record<string, string>, body?: string): Promise<Asked> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request(headers, { endStream: body === undefined });
+    let answered: IncomingHttpHeaders = {};
+    let said = "";
+    stream.setEncoding("utf8");
+    stream.on("response", (fields) => {
+      answered = fields;
+    });
+    stream.on("data", (text) => {
+      said += text;
+    });
+    stream.on("end", () => resolve({ status: Number(answered[":status"]), headers: answered, body: said }));
+    stream.on("error", reject);
+    if (body !== undefined) stream.end(body);
+  });
+}

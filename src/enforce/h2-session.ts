@@ -1,0 +1,213 @@
+/** An upstream that speaks HTTP/2: one connection, as many exchanges at once as it takes. */
+import type { FaultCode } from "../errors.ts";
+import { Fault } from "../errors.ts";
+import type { Conn, ConnHandler } from "../model/conn.ts";
+import type { Deadlined } from "../model/deadlines.ts";
+import type { HeaderList } from "../model/headers.ts";
+import { formatAuthority } from "../wire/authority.ts";
+import { H2_LIMITS, H2Client, type H2ClientSink, type H2Fault, type H2ResponseHead } from "../wire/h2.ts";
+import type { WireFault } from "../wire/http1.ts";
+import { OutBuffer } from "../wire/out-buffer.ts";
+import type { Dialled } from "./dial.ts";
+import { Answer, type H2Upstream } from "./h2-upstream.ts";
+import type { Sent } from "./upstream.ts";
+import type { UpstreamEnv } from "./upstream-conn.ts";
+
+/** Filled and sent at once, so all connections share it. */
+const outgoing = new OutBuffer();
+
+export class H2Session implements ConnHandler, Deadlined {
+  deadline: number;
+  readonly conn: Conn;
+  readonly address: string;
+  readonly engine: H2Client;
+  readonly env: UpstreamEnv;
+  readonly #streams = new Streams();
+  #stuck = false;
+  #reading = false;
+  #soon = false;
+  #closed = false;
+  /** Told once, when no exchange can be opened on it any more. */
+  onEnd: ((session: H2Session) => void) | null = null;
+
+  constructor(dialled: Dialled, env: UpstreamEnv) {
+    this.conn = dialled.conn;
+    this.address = dialled.address;
+    this.env = env;
+    this.deadline = env.deadlines.now + env.pool.idleMs;
+    this.engine = new H2Client({ ...H2_LIMITS, ...env.limits }, this.#streams);
+    env.deadlines.add(this);
+    dialled.parked.handOver(dialled.conn, this);
+    this.flush();
+  }
+
+  /** An exchange could be opened now. */
+  get open(): boolean {
+    return !this.#closed && !this.conn.closed && this.engine.room > 0;
+  }
+
+  get busy(): boolean {
+    return this.#streams.of.size > 0;
+  }
+
+  /** Takes no more exchanges and ends when those under way have. */
+  leave(): void {
+    if (this.#closed) return;
+    this.engine.goaway();
+    this.flush();
+    if (!this.busy) this.conn.end();
+  }
+
+  // ── the socket ──
+
+  data(bytes: Uint8Array): void {
+    this.#reading = true;
+    this.engine.push(bytes, this.env.deadlines.now);
+    this.#reading = false;
+    this.#streams.turn();
+    this.flush();
+    if (this.engine.leaving) this.#retire();
+  }
+
+  end(): void {
+    this.conn.destroy();
+  }
+
+  drain(): void {
+    this.#stuck = false;
+    this.flush();
+    this.#streams.uploaded();
+  }
+
+  close(error: Error | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.env.deadlines.remove(this);
+    this.#retire();
+    this.#streams.fail("upstream_closed", error === null ? "connection closed" : "connection reset");
+  }
+
+  expired(): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (!this.busy) this.leave();
+    if (!this.busy) this.conn.destroy();
+  }
+
+  // ── what exchanges ask ──
+
+  begin(stream: H2Upstream, sent: Sent): number {
+    const { egress, body, fields, empty } = sent;
+    const { method, path, destination } = egress;
+    const { scheme, host, port } = destination;
+    if (!Array.isArray(fields)) throw new Fault("unsupported", "fields as lines cannot go into HTTP/2");
+    const list = body === null && !empty ? fields : [...fields, "content-length", String(body?.length ?? 0)];
+    const authority = formatAuthority(host, port === (scheme === "https" ? 443 : 80) ? null : port);
+    const to = { method, scheme: scheme === "http" ? "http" : "https", authority, path } as const;
+    const id = this.engine.open(to, list, body === null || body.length === 0);
+    if (id === 0) return 0;
+    this.#streams.of.set(id, stream);
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (body !== null && body.length > 0) this.engine.data(id, body, true);
+    this.flush();
+    return id;
+  }
+
+  /** An exchange is over. */
+  forget(id: number): void {
+    if (!this.#streams.of.delete(id) || this.busy || this.#closed) return;
+    if (this.engine.leaving) this.conn.end();
+    this.deadline = this.env.deadlines.now + this.env.pool.idleMs;
+  }
+
+  soon(): void {
+    if (this.#soon || this.#reading) return;
+    this.#soon = true;
+    this.env.afterTurn(() => {
+      this.#soon = false;
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    if (this.#reading || this.#closed) return;
+    while (!this.#stuck) {
+      const more = this.engine.fill(outgoing.clear());
+      if (outgoing.length > 0 && !this.conn.send(outgoing.bytes, outgoing.length)) this.#stuck = true;
+      if (!more) break;
+    }
+    if (this.engine.fault !== null) this.conn.end();
+  }
+
+  #retire(): void {
+    const told = this.onEnd;
+    this.onEnd = null;
+    told?.(this);
+  }
+}
+
+/** What the engine reads, stream by stream. A class of its own: its methods would clash with the socket's. */
+class Streams implements H2ClientSink {
+  readonly of = new Map<number, H2Upstream>();
+  /** Those that the last bytes were for. */
+  readonly #touched = new Set<H2Upstream>();
+
+  informational(id: number, head: H2ResponseHead): void {
+    this.#touch(id)?.use?.informational(new Answer(head, false));
+  }
+
+  response(id: number, head: H2ResponseHead, ended: boolean): void {
+    this.#touch(id)?.head(new Answer(head, ended));
+  }
+
+  data(id: number, bytes: Uint8Array): void {
+    this.#touch(id)?.body(bytes);
+  }
+
+  end(id: number, trailers: HeaderList | null): void {
+    this.#touch(id)?.end(trailers);
+  }
+
+  writable(id: number): void {
+    this.of.get(id)?.use?.uploaded();
+  }
+
+  /** The answer is whole, and the request too. */
+  closed(): void {}
+
+  reset(id: number, code: number, fault: WireFault | null): void {
+    const stream = this.of.get(id);
+    if (fault === null) stream?.fail("upstream_closed", `the stream was reset (${code})`, false);
+    else stream?.fail("upstream_malformed", `malformed answer (${fault.code})`, false);
+  }
+
+  unprocessed(id: number): void {
+    this.of.get(id)?.fail("upstream_closed", "the upstream did not take the request up", true);
+  }
+
+  goaway(): void {}
+
+  failed({ reason }: H2Fault): void {
+    this.fail("upstream_malformed", `HTTP/2 failed (${reason})`);
+  }
+
+  ready(): void {}
+
+  fail(code: FaultCode, detail: string): void {
+    for (const stream of [...this.of.values()]) stream.fail(code, detail, false);
+  }
+
+  turn(): void {
+    for (const stream of this.#touched) stream.turn();
+    this.#touched.clear();
+  }
+
+  uploaded(): void {
+    for (const stream of [...this.of.values()]) stream.use?.uploaded();
+  }
+
+  #touch(id: number): H2Upstream | undefined {
+    const stream = this.of.get(id);
+    if (stream !== undefined) this.#touched.add(stream);
+    return stream;
+  }
+}

@@ -1,0 +1,148 @@
+/** One exchange with an upstream that speaks HTTP/2. */
+import { Fault, type FaultCode } from "../errors.ts";
+import type { Conn } from "../model/conn.ts";
+import type { Deadlined } from "../model/deadlines.ts";
+import type { HeaderList } from "../model/headers.ts";
+import { ErrorCode, type H2ResponseHead } from "../wire/h2.ts";
+import { endToEnd } from "../wire/http1.ts";
+import type { H2Session } from "./h2-session.ts";
+import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
+
+const NONE: readonly string[] = [];
+
+/** The head of an answer, as an exchange reads it. */
+export class Answer implements AnswerHead {
+  readonly status: number;
+  readonly reason = "";
+  readonly headers: HeaderList;
+  readonly contentLength: number;
+  readonly bodyless: boolean;
+  readonly upgrade = null;
+  #list: HeaderList | null = null;
+
+  constructor({ status, headers, contentLength }: H2ResponseHead, ended: boolean) {
+    this.status = status;
+    this.headers = headers;
+    this.contentLength = contentLength;
+    this.bodyless = ended;
+  }
+
+  get fields(): AnswerHead["fields"] {
+    this.#list ??= endToEnd(this.headers, NONE, "response");
+    return { block: null, list: this.#list };
+  }
+
+  get eventStream(): boolean {
+    for (let i = 0; i + 1 < this.headers.length; i += 2) {
+      if (this.headers[i] === "content-type")
+        return (this.headers[i + 1] as string).toLowerCase().startsWith("text/event-stream");
+    }
+    return false;
+  }
+}
+
+export class H2Upstream implements Upstream, Deadlined {
+  deadline = Number.POSITIVE_INFINITY;
+  answered = false;
+  use: UpstreamUse | null = null;
+  readonly #session: H2Session;
+  #id = 0;
+  #held = false;
+  #unconsumed = 0;
+
+  constructor(session: H2Session) {
+    this.#session = session;
+  }
+
+  get address(): string {
+    return this.#session.address;
+  }
+
+  begin(use: UpstreamUse, sent: Sent, firstByteMs: number): boolean {
+    if (!this.#session.open) return false;
+    const { deadlines } = this.#session.env;
+    this.use = use;
+    this.deadline = deadlines.now + firstByteMs;
+    this.#id = this.#session.begin(this, sent);
+    if (this.#id === 0) this.use = null;
+    else deadlines.add(this);
+    return this.#id !== 0;
+  }
+
+  head(head: AnswerHead): void {
+    this.answered = true;
+    this.use?.head(head);
+  }
+
+  body(bytes: Uint8Array): void {
+    this.#unconsumed += bytes.length;
+    this.use?.body(bytes);
+  }
+
+  end(trailers: HeaderList | null): void {
+    const { use } = this;
+    use?.end(trailers);
+    if (this.use === null) return;
+    this.#over();
+    use?.completed(null);
+  }
+
+  turn(): void {
+    this.use?.turn();
+    if (!this.#held) this.#consume();
+  }
+
+  hold(): void {
+    this.#held = true;
+  }
+
+  goOn(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#consume();
+    this.#session.soon();
+  }
+
+  #consume(): void {
+    const count = this.#unconsumed;
+    this.#unconsumed = 0;
+    if (count > 0) this.#session.engine.consumed(this.#id, count);
+  }
+
+  abandon(): void {
+    if (this.use === null) return;
+    this.#over();
+    this.#session.engine.reset(this.#id, ErrorCode.CANCEL);
+    this.#session.soon();
+  }
+
+  fail(code: FaultCode, detail: string, untouched: boolean): void {
+    const { use } = this;
+    if (use === null) return;
+    this.#over();
+    use.failed(code, detail, untouched);
+  }
+
+  expired(): void {
+    const detail = this.answered ? "answer stalled" : "no answer in time";
+    this.#session.engine.reset(this.#id, ErrorCode.CANCEL);
+    this.#session.soon();
+    this.fail("upstream_timeout", detail, false);
+  }
+
+  /** Others share the connection. */
+  release(): void {}
+
+  /** A socket cannot be had of a stream. */
+  detach(): Conn {
+    throw new Fault("unsupported", "a stream of HTTP/2 cannot leave HTTP");
+  }
+
+  #over(): void {
+    this.use = null;
+    this.#consume();
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#session.env.deadlines.remove(this);
+    this.#session.forget(this.#id);
+  }
+}

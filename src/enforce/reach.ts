@@ -1,0 +1,71 @@
+/** How an exchange gets what carries it: something that is open already, or a dial. */
+import type { Exchange } from "../model/exchange.ts";
+import type { Permit } from "../model/permit.ts";
+import { type Alpn, type Cancel, type Dialled, HTTP1, HTTP2 } from "./dial.ts";
+import { H2Session } from "./h2-session.ts";
+import { H2Upstream } from "./h2-upstream.ts";
+import { poolKey } from "./pool.ts";
+import type { Route } from "./route.ts";
+import type { Upstream } from "./upstream.ts";
+import { UpstreamConn, type UpstreamEnv } from "./upstream-conn.ts";
+
+export interface ReachEnv extends UpstreamEnv {
+  readonly route: Route;
+}
+
+/** Where an exchange goes, and what it may speak there. */
+export class Reach {
+  readonly #env: ReachEnv;
+  readonly #permit: Permit;
+  readonly #key: string;
+  /** The client multiplexes, so its upstream may. */
+  readonly #multiplexed: boolean;
+
+  constructor(env: ReachEnv, permit: Permit, protocol: Exchange["protocol"]) {
+    this.#env = env;
+    this.#permit = permit;
+    this.#key = poolKey(permit);
+    this.#multiplexed = protocol === "h2" && permit.destination.scheme === "https";
+  }
+
+  /** What is open already. */
+  ready(): Upstream | null {
+    const { pool } = this.#env;
+    const session = this.#multiplexed ? pool.session(this.#key) : null;
+    return session === null ? pool.take(this.#key) : new H2Upstream(session);
+  }
+
+  /** Rejects as dials do. */
+  open(cancel: Cancel): Promise<Upstream> {
+    return this.#multiplexed ? this.#shared(cancel) : this.#dial(cancel, HTTP1);
+  }
+
+  async #dial(cancel: Cancel, alpn: Alpn): Promise<Upstream> {
+    const dialled = await this.#env.route.dial(this.#permit, cancel, alpn);
+    const session = takeUp(this.#env, dialled, this.#key);
+    return session === null ? new UpstreamConn(dialled, this.#key, this.#env) : new H2Upstream(session);
+  }
+
+  /** One dial for all who want it in this moment, so nobody who leaves gives it up. */
+  async #shared(cancel: Cancel): Promise<Upstream> {
+    const { pool, route } = this.#env;
+    const mine: Upstream[] = [];
+    const session = await pool.share(this.#key, async () => {
+      const dialled = await route.dial(this.#permit, { run: null }, HTTP2);
+      const made = takeUp(this.#env, dialled, this.#key);
+      if (made === null) mine.push(new UpstreamConn(dialled, this.#key, this.#env));
+      return made;
+    });
+    if (session?.open === true) return new H2Upstream(session);
+    // It has no room for one more, or speaks HTTP/1.1, and then it is the first one's.
+    return mine[0] ?? this.#dial(cancel, HTTP2);
+  }
+}
+
+/** A fresh connection of HTTP/2 becomes everybody's; null for one of HTTP/1.1. Throws with the connection destroyed. */
+export function takeUp(env: UpstreamEnv, dialled: Dialled, key: string): H2Session | null {
+  if (dialled.conn.alpn !== "h2") return null;
+  const session = new H2Session(dialled, env);
+  env.pool.join(session, key);
+  return session;
+}

@@ -1,5 +1,5 @@
 import type { FaultCode } from "../errors.ts";
-import { Fault, messageOf } from "../errors.ts";
+import { Fault } from "../errors.ts";
 import type { Certified } from "../model/certificate.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Feeder, Responder } from "../model/exchange.ts";
@@ -93,8 +93,8 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
         else this.#send(upstream);
       },
       (fault) => {
-        const known = fault instanceof Fault ? fault : new Fault("dial_failed", messageOf(fault));
-        this.#badGateway(known.code, known.message);
+        if (!(fault instanceof Fault)) throw fault;
+        this.#badGateway(fault.code, fault.message);
       },
     );
     dialling.catch((thrown) => this.crashed(thrown));

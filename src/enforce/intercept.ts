@@ -102,7 +102,8 @@ export async function intercept(
 
 /** The first exchange inside finds it open. */
 function keep(env: TunnelEnv, dialled: Dialled, key: string): void {
-  if (takeUp(env, dialled, key) === null) env.pool.give(new UpstreamConn(dialled, key, env));
+  const upstream = takeUp(env, dialled, key);
+  if (upstream instanceof UpstreamConn) env.pool.give(upstream);
 }
 
 interface Secured {

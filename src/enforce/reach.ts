@@ -35,7 +35,7 @@ export class Reach {
     return session === null ? pool.take(this.#key) : new H2Upstream(session);
   }
 
-  /** Rejects as dials do. */
+  /** Rejects with the Fault of a dial; with anything else for a defect. */
   open(cancel: Cancel): Promise<Upstream> {
     return this.#multiplexed ? this.#shared(cancel) : this.#dial(cancel, HTTP1);
   }
@@ -43,7 +43,7 @@ export class Reach {
   async #dial(cancel: Cancel, alpn: Alpn): Promise<Upstream> {
     const dialled = await this.#env.route.dial(this.#permit, cancel, alpn);
     const session = takeUp(this.#env, dialled, this.#key);
-    return session === null ? new UpstreamConn(dialled, this.#key, this.#env) : new H2Upstream(session);
+    return session instanceof H2Session ? new H2Upstream(session) : session;
   }
 
   /** One dial for all who want it in this moment, so nobody who leaves gives it up. */
@@ -51,10 +51,10 @@ export class Reach {
     const { pool, route } = this.#env;
     const mine: Upstream[] = [];
     const session = await pool.share(this.#key, async () => {
-      const dialled = await route.dial(this.#permit, { run: null }, HTTP2);
-      const made = takeUp(this.#env, dialled, this.#key);
-      if (made === null) mine.push(new UpstreamConn(dialled, this.#key, this.#env));
-      return made;
+      const made = takeUp(this.#env, await route.dial(this.#permit, { run: null }, HTTP2), this.#key);
+      if (made instanceof H2Session) return made;
+      mine.push(made);
+      return null;
     });
     if (session?.open === true) return new H2Upstream(session);
     // It has no room for one more, or speaks HTTP/1.1, and then it is the first one's.
@@ -62,10 +62,15 @@ export class Reach {
   }
 }
 
-/** A fresh connection of HTTP/2 becomes everybody's; null for one of HTTP/1.1. Throws with the connection destroyed. */
-export function takeUp(env: UpstreamEnv, dialled: Dialled, key: string): H2Session | null {
-  if (dialled.conn.alpn !== "h2") return null;
-  const session = new H2Session(dialled, env);
-  env.pool.join(session, key);
-  return session;
+/** A fresh connection, as what it speaks; one of HTTP/2 is everybody's. What it throws has closed the connection. */
+export function takeUp(env: UpstreamEnv, dialled: Dialled, key: string): H2Session | UpstreamConn {
+  try {
+    if (dialled.conn.alpn !== "h2") return new UpstreamConn(dialled, key, env);
+    const session = new H2Session(dialled, env);
+    env.pool.join(session, key);
+    return session;
+  } catch (thrown) {
+    dialled.conn.destroy();
+    throw thrown;
+  }
 }

@@ -40,7 +40,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   words: ["errors"],
   wire: FLOOR,
-  crypto: FLOOR,
+  crypto: [...FLOOR, "wire"],
   content: [...FLOOR, "wire"],
   detect: FLOOR,
   dlp: [...FLOOR, "crypto", "content"],

@@ -7,6 +7,8 @@ export type FaultCode =
   | "usage"
   | "key_invalid"
   | "key_missing"
+  | "certificate_invalid"
+  | "mint_failed"
   | "evidence_unwritable"
   | "evidence_locked"
   | "evidence_corrupt"

@@ -17,7 +17,13 @@ export interface Command {
   load(): Promise<(runtime: Runtime, args: readonly string[]) => Promise<number>>;
 }
 
-const CONFIG_FAULTS: readonly FaultCode[] = ["config_invalid", "key_invalid", "key_missing", "policy_invalid"];
+const CONFIG_FAULTS: readonly FaultCode[] = [
+  "config_invalid",
+  "key_invalid",
+  "key_missing",
+  "certificate_invalid",
+  "policy_invalid",
+];
 
 /** Runs the command the arguments name, `run` when they name none. Resolves to the exit code, never rejects. */
 export async function runCli(runtime: Runtime, commands: readonly Command[]): Promise<number> {

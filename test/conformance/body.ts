@@ -1,4 +1,5 @@
 /** Every obligation of src/runtime/contract.ts as a named check: one body, run as a real process by each runtime. */
+import * as ca from "./ca.ts";
 import * as conn from "./conn.ts";
 import * as files from "./files.ts";
 import * as http from "./http.ts";
@@ -16,6 +17,7 @@ export const checks: Readonly<Record<string, Check>> = {
   ...conn,
   ...tls,
   ...secure,
+  ...ca,
   ...http,
   ...redis,
   ...files,

@@ -163,6 +163,8 @@ export interface Leaf {
 export interface Authority {
   readonly pem: string;
   issue(name: string, alternatives: string, days?: number): Leaf;
+  /** A certificate with exactly these extensions, a line each. */
+  certify(name: string, extensions: string, days?: number): Leaf;
 }
 
 /** A certificate authority made by the openssl command: independent of everything under test. */
@@ -187,29 +189,25 @@ export function authority(): Authority {
     "/CN=check root",
     ...constraints,
   );
+  const certify = (name: string, extensions: string, days = 2): Leaf => {
+    openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
+    writeFileSync(join(dir, `${name}.ext`), extensions);
+    const sign = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", String(days)];
+    openssl("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.crt`, ...sign, "-extfile", `${name}.ext`);
+    return {
+      cert: readFileSync(join(dir, `${name}.crt`), "utf8"),
+      key: readFileSync(join(dir, `${name}.key`), "utf8"),
+    };
+  };
   return {
     pem: readFileSync(join(dir, "ca.crt"), "utf8"),
-    issue(name, alternatives, days = 2) {
-      openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
-      const extensions = `basicConstraints=CA:FALSE\n${alternatives === "" ? "" : `subjectAltName=${alternatives}\n`}`;
-      writeFileSync(join(dir, `${name}.ext`), extensions);
-      const sign = [
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-days",
-        String(days),
-        "-extfile",
-        `${name}.ext`,
-      ];
-      openssl("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.crt`, ...sign);
-      return {
-        cert: readFileSync(join(dir, `${name}.crt`), "utf8"),
-        key: readFileSync(join(dir, `${name}.key`), "utf8"),
-      };
-    },
+    certify,
+    issue: (name, alternatives, days) =>
+      certify(
+        name,
+        `basicConstraints=CA:FALSE\n${alternatives === "" ? "" : `subjectAltName=${alternatives}\n`}`,
+        days,
+      ),
   };
 }
 

@@ -1,4 +1,5 @@
 /** The parsed configuration: what every room is handed. The schema in schema.ts produces exactly this. */
+import type { CaFiles } from "../crypto/ca.ts";
 import type { Cidr } from "../wire/ip.ts";
 
 export interface UpstreamProxy {
@@ -44,6 +45,24 @@ export interface RedisConfig {
   readonly url: string;
   /** PEM text, or null. */
   readonly ca: string | null;
+}
+
+/** A host, with every name below it, whose TLS is passed on as it is. */
+export interface InterceptException {
+  /** Canonical. */
+  readonly host: string;
+  /** What the certificate of a tunnel to it says, or null. */
+  readonly reason: string | null;
+}
+
+/** What one upstream is shown when it asks for a client certificate. */
+export interface UpstreamClientCert {
+  /** Canonical, and exact: names below it are not meant. */
+  readonly host: string;
+  /** PEM: the certificate, and what is above it. */
+  readonly cert: string;
+  /** PEM. Secret. */
+  readonly key: string;
 }
 
 export type AuditSync = "none" | "batch" | "each";
@@ -120,6 +139,10 @@ export interface Config {
   readonly upstreamProxy: UpstreamProxy | null;
   /** PEM text of extra roots for upstream TLS, or null. */
   readonly upstreamRoots: string | null;
+  /** The CA of interception, which `loadCa` has accepted; null: nothing is intercepted. Its key is secret. */
+  readonly interceptCa: CaFiles | null;
+  readonly interceptExcept: readonly InterceptException[];
+  readonly upstreamClientCerts: readonly UpstreamClientCert[];
   readonly readyStrict: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

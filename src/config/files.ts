@@ -23,8 +23,8 @@ export interface Files {
 
 /** No key and no certificate bundle is larger; bounds what a wrong path (a log, a device) can cost. */
 const MAX_FILE_BYTES = 4_194_304;
-const MAX_PATH = 512;
-const HINT = "give the path of a file this user can read; a relative one begins at the working directory";
+export const MAX_PATH = 512;
+export const HINT = "give the path of a file this user can read; a relative one begins at the working directory";
 const CERTIFICATE = "-----BEGIN CERTIFICATE";
 
 export async function readFiles(runtime: Runtime, settings: Settings, problems: Problem[]): Promise<Files> {
@@ -149,7 +149,8 @@ async function signingKey(
   return text;
 }
 
-async function readText(runtime: Runtime, path: string): Promise<string | { readonly problem: string }> {
+/** The text of a file, or what is wrong with the path. */
+export async function readText(runtime: Runtime, path: string): Promise<string | { readonly problem: string }> {
   try {
     const info = await runtime.stat(path);
     if (info === null) return { problem: "does not exist" };

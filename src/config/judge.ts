@@ -78,6 +78,12 @@ const RULES: readonly Rule[] = [
     hint: "set both or neither",
   },
   {
+    about: ["EVE_PROXY_CA_CERT", "EVE_PROXY_CA_KEY"],
+    broken: (s) => (s.EVE_PROXY_CA_CERT === undefined) !== (s.EVE_PROXY_CA_KEY === undefined),
+    problem: "and EVE_PROXY_CA_KEY are only useful together",
+    hint: "set both (sallyport ca init makes them) or neither",
+  },
+  {
     about: ["EVE_PROXY_DEGRADED", "EVE_PROXY_GOVERNANCE_URL"],
     broken: (s) => s.EVE_PROXY_DEGRADED !== "off" && s.EVE_PROXY_GOVERNANCE_URL === undefined,
     problem: "is set without EVE_PROXY_GOVERNANCE_URL: there is no plane that could be down",
@@ -170,6 +176,9 @@ export function remarks(settings: Settings): string[] {
   }
   if (settings.EVE_PROXY_GOVERNANCE_TOKEN !== undefined && settings.EVE_PROXY_GOVERNANCE_URL?.startsWith("http:")) {
     warnings.push("EVE_PROXY_GOVERNANCE_TOKEN is sent to the plane over http, readable on the way");
+  }
+  if (settings.EVE_PROXY_INTERCEPT_EXCEPT.length > 0 && settings.EVE_PROXY_CA_CERT === undefined) {
+    warnings.push("EVE_PROXY_INTERCEPT_EXCEPT is set without EVE_PROXY_CA_CERT: nothing is intercepted");
   }
   warnings.push(...redisRemark(settings));
   const open = settings.EVE_PROXY_ALLOW_ADDRESSES.filter((cidr) => cidr.prefix === 0);

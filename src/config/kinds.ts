@@ -23,7 +23,7 @@ export function isRefused(value: unknown): value is Refused {
   return typeof value === "object" && value !== null && "refused" in value;
 }
 
-function refuse(refused: string, hint: string): Refused {
+export function refuse(refused: string, hint: string): Refused {
   return { refused, hint };
 }
 
@@ -159,7 +159,8 @@ export const listenAnywhere: Kind<{ readonly host: string; readonly port: number
   },
 };
 
-function list<T>(value: string, read: (item: string) => T | Refused): readonly T[] | Refused {
+/** The items between commas; blank ones are none. */
+export function list<T>(value: string, read: (item: string) => T | Refused): readonly T[] | Refused {
   const items: T[] = [];
   for (const piece of value.split(",")) {
     const item = piece.trim();

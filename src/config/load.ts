@@ -2,6 +2,7 @@ import { Fault, messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
+import { type Interception, readInterception } from "./_interception.ts";
 import type { Config, GovernanceConfig, OpaConfig, PolicyBundleConfig, Problem } from "./config.ts";
 import { developmentKey, developmentKeyPath } from "./development-key.ts";
 import { type Files, readFiles, readPlaneKeys, readSecret } from "./files.ts";
@@ -28,8 +29,9 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
   problems.push(...contradictions(settings, failed));
   const files = await readFiles(runtime, settings, problems);
   await readPlaneKeys(runtime, settings, problems);
+  const interception = await readInterception(runtime, settings, problems);
   let hmacKey = settings.JWT_SECRET_KEY ?? null;
-  const warnings = remarks(settings);
+  const warnings = [...remarks(settings), ...interception.warnings];
   const dev = settings.EVE_PROXY_DEV && settings.JWT_SECRET_KEY === undefined && !settings.EVE_PROXY_SIGNING_KEY;
   if (dev && problems.length === 0) {
     const path = developmentKeyPath(settings.EVE_PROXY_AUDIT_PATH);
@@ -51,7 +53,7 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
     }
   }
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config: assemble(settings, files, hmacKey), warnings };
+  return { ok: true, config: assemble(settings, { ...files, ...interception }, hmacKey), warnings };
 }
 
 /** The settings' texts, with those of `…_FILE` read in. */
@@ -118,7 +120,7 @@ export function opaOf(from: Settings): OpaConfig | null {
   return { bundle, entrypoint: from.EVE_PROXY_OPA_ENTRYPOINT, intervalMs: from.EVE_PROXY_POLICY_BUNDLE_INTERVAL };
 }
 
-function assemble(from: Settings, files: Files, hmacKey: string | null): Config {
+function assemble(from: Settings, files: Files & Interception, hmacKey: string | null): Config {
   const url = from.EVE_PROXY_GOVERNANCE_URL;
   const plane = planeOf(from, files);
   return {
@@ -170,6 +172,9 @@ function assemble(from: Settings, files: Files, hmacKey: string | null): Config 
     workers: from.EVE_PROXY_WORKERS,
     upstreamProxy: from.EVE_PROXY_UPSTREAM_PROXY ?? null,
     upstreamRoots: files.upstreamRoots,
+    interceptCa: files.interceptCa,
+    interceptExcept: from.EVE_PROXY_INTERCEPT_EXCEPT,
+    upstreamClientCerts: files.clientCerts,
     readyStrict: from.EVE_PROXY_READY_STRICT,
     logLevel: from.EVE_PROXY_LOG_LEVEL,
     logFormat: from.EVE_PROXY_LOG_FORMAT,

@@ -21,7 +21,7 @@ export function configurationPage(): string {
       `## ${title}\n\n| variable | expects | default | meaning |\n|---|---|---|---|\n${names.map(row).join("")}`,
     );
   }
-  const reserved = RESERVED_NAMES.filter((name) => !name.endsWith("_FILE")).map((name) => `\`${name}\``);
+  const reserved = RESERVED_NAMES.map((name) => `\`${name}\``);
   parts.push(
     "## Not supported by this version\n\nThese names are taken. Setting one is an error, because ignoring it would leave " +
       `unenforced what it asks for: ${reserved.join(", ")}.\n`,

@@ -2,6 +2,7 @@
  * Every setting there is. This table is the manual: docs/configuration.md is printed from it, unknown names are judged
  * against it, and what it produces is what load.ts turns into a `Config`.
  */
+import { clientCerts, hostReasons } from "./_host-lists.ts";
 import {
   bytes,
   choice,
@@ -222,6 +223,28 @@ const upstreams = {
   EVE_PROXY_POOL_IDLE_TIMEOUT: setting(seconds, "30", "Age at which an idle upstream connection is closed."),
 };
 
+const interception = {
+  EVE_PROXY_CA_CERT: optional(
+    path,
+    "PEM file of the CA that TLS is intercepted with, made by `sallyport ca init`; of an intermediate with its chain behind it. Set with `EVE_PROXY_CA_KEY`: TLS is intercepted.",
+  ),
+  EVE_PROXY_CA_KEY: optional(
+    path,
+    "PEM file of the CA's private key (P-256, P-384 or RSA), which only its owner may read.",
+    "alias",
+  ),
+  EVE_PROXY_INTERCEPT_EXCEPT: setting(
+    hostReasons,
+    "",
+    "Hosts whose TLS is not intercepted: suffixes like those of `EVE_PROXY_BLOCKED_HOSTS`, each with a reason for the certificate if wanted, such as `pinned.example=certificate pinning`. They pass only if `EVE_PROXY_CONNECT_PASSTHROUGH` is 1.",
+  ),
+  EVE_PROXY_UPSTREAM_CLIENT_CERTS: setting(
+    clientCerts,
+    "",
+    "Client certificates for upstreams that ask for one, by exact host: `api.bank.example=/run/bank.crt:/run/bank.key`. PEM; only its owner may read a key.",
+  ),
+};
+
 const limits = {
   EVE_PROXY_MAX_BODY: setting(bytes(0, 2_147_483_647), "10485760", "Largest request body; more is answered 413."),
   EVE_PROXY_MAX_HELD: setting(
@@ -267,6 +290,7 @@ export const environment = {
   ...plane,
   ...evidence,
   ...upstreams,
+  ...interception,
   ...limits,
   ...operations,
 };
@@ -278,6 +302,7 @@ export const SECTIONS: Readonly<Record<string, readonly SettingName[]>> = {
   "Governance plane (`sallyport governance`)": names(plane),
   Evidence: names(evidence),
   Upstreams: names(upstreams),
+  "TLS interception": names(interception),
   "Limits on clients": names(limits),
   Operations: names(operations),
 };
@@ -296,10 +321,5 @@ export function manualOf(name: SettingName): Manual {
 
 export const SETTING_NAMES: readonly SettingName[] = names(environment);
 
-/** Names kept for later versions: refused, because ignoring an interception CA would be a silent fail-open. */
-export const RESERVED_NAMES: readonly string[] = [
-  "EVE_PROXY_CA_CERT",
-  "EVE_PROXY_CA_KEY",
-  "EVE_PROXY_CA_KEY_FILE",
-  "EVE_PROXY_EXT_AUTHZ_LISTEN",
-];
+/** Names kept for later versions: refused, because what they ask for would not be enforced. */
+export const RESERVED_NAMES: readonly string[] = ["EVE_PROXY_EXT_AUTHZ_LISTEN"];

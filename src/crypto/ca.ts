@@ -48,6 +48,14 @@ export interface Ca {
 
 export const DAY_MS = 86_400_000;
 
+/** What ends sooner is worth a word. */
+export const WARN_DAYS = 30;
+
+/** Whole days from `now` to `until`, both in milliseconds: 0 on the last one, negative when it is over. */
+export function daysLeft(until: number, now: number): number {
+  return Math.floor((until - now) / DAY_MS);
+}
+
 /** For clocks of clients that are behind: what is made now is valid an hour ago. */
 export const CLOCK_SKEW_MS = 3_600_000;
 
@@ -68,8 +76,7 @@ export async function loadCa({ certPem, keyPem }: CaFiles, now: number): Promise
   const kind = usableKind(certificate);
   for (const one of chain) checkTime(one, now);
   await checkChain(chain);
-  const key = await importPrivate(keyPem, kind);
-  await checkPair({ key, kind }, certificate);
+  const key = await privateOf(certificate, kind, keyPem);
   return {
     certificate,
     kind,
@@ -129,14 +136,28 @@ function isSignedBy({ tbs, signature, signatureAlgorithm }: Certificate, above: 
   return signedBy(above.publicKey, { data: tbs, signature, algorithm: signatureAlgorithm });
 }
 
-/** Whether the private key is the certificate's, told by a signature: the key itself never leaves Web Crypto. */
-async function checkPair({ key, kind }: Signing, { publicKey }: Certificate): Promise<void> {
+/** The private key, which is the certificate's: told by a signature, so that the key itself never leaves Web Crypto. */
+async function privateOf({ publicKey }: Certificate, kind: KeyKind, keyPem: string): Promise<CryptoKey> {
+  const key = await importPrivate(keyPem, kind);
   const data = new TextEncoder().encode("sallyport key check");
   const algorithm = dotted(new DerReader(signatureAlgorithmOf(kind)).inner().next(TAG.oid).content);
   const signature = await signWith(key, kind, data);
   if ((await signedBy(publicKey, { data, signature, algorithm })) !== true) {
     throw new Fault("key_invalid", "read a private key: it is not that of the certificate");
   }
+  return key;
+}
+
+/**
+ * The first certificate of a text, with whose key the other belongs together. Rejects with Fault `certificate_invalid` or
+ * `key_invalid`. A key of a kind this program does not sign with (Ed25519, P-521) is left for TLS to judge.
+ */
+export async function pairOf({ certPem, keyPem }: CaFiles): Promise<Certificate> {
+  const certificate = readCertificates(certPem)[0] as Certificate;
+  const kind = keyKindOf(certificate.publicKey);
+  if (kind !== null) await privateOf(certificate, kind, keyPem);
+  else if (!keyPem.includes("PRIVATE KEY-----")) throw new Fault("key_invalid", "read a private key: there is none");
+  return certificate;
 }
 
 export interface NewCa {

@@ -13,6 +13,7 @@ import { listen, listenUnix } from "./_listen.ts";
 import { redis } from "./_redis.ts";
 import { secureClient, secureServer } from "./_secure.ts";
 import { serve } from "./_serve.ts";
+import { publicRoots } from "./_trust.ts";
 import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
@@ -129,6 +130,7 @@ export const shared: Omit<Runtime, Own> = {
     }
     return [...addresses];
   },
+  publicRoots,
   httpClient,
   redis,
   decode,

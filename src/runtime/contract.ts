@@ -241,6 +241,8 @@ export interface Runtime {
   resolve(name: string): Promise<readonly ResolvedAddress[]>;
   /** Addresses of this host's interfaces, canonical text. */
   localAddresses(): readonly string[];
+  /** PEM of the roots a dial with TLS trusts without being told: the runtime's own and the system's. */
+  publicRoots(): readonly string[];
   httpClient(options: HttpClientOptions): HttpClient;
   /** Never throws; what it needs is loaded when it is first called. Ignores proxy environment variables. */
   redis(options: RedisOptions): RedisClient;

@@ -39,7 +39,7 @@ describe("the configuration is refused with 78", () => {
     const { code, stdout, stderr } = await sallyport(directory, [], {
       EVE_PROXY_PORT: "http",
       EVE_PROXY_BLOKED_HOSTS: "evil.test",
-      EVE_PROXY_CA_CERT: "/ca.crt",
+      EVE_PROXY_EXT_AUTHZ_LISTEN: "127.0.0.1:9",
       EVE_PROXY_ENFORCE_TIMEOUT: "",
       JWT_SECRET_KEY: "hunter2",
     });
@@ -47,7 +47,7 @@ describe("the configuration is refused with 78", () => {
     expect(stdout).toBe("");
     expect(stderr).toContain("the configuration has 5 problems");
     expect(stderr).toContain("EVE_PROXY_BLOKED_HOSTS is not a setting\n    did you mean EVE_PROXY_BLOCKED_HOSTS?");
-    expect(stderr).toContain("EVE_PROXY_CA_CERT is not supported by this version");
+    expect(stderr).toContain("EVE_PROXY_EXT_AUTHZ_LISTEN is not supported by this version");
     expect(stderr).not.toContain("hunter2");
   });
 

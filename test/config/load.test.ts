@@ -106,7 +106,7 @@ describe("loadConfig refuses", () => {
     ["a name in lower case", { eve_proxy_port: "1" }, /^eve_proxy_port .* did you mean EVE_PROXY_PORT\?/],
     ["a name unlike any other", { EVE_PROXY_QUUX_ZZ: "1" }, /see docs\/configuration.md/],
     ["the file form of what is no secret", { EVE_PROXY_PORT_FILE: "/x" }, /^EVE_PROXY_PORT_FILE is not a setting/],
-    ["an interception CA", { EVE_PROXY_CA_CERT: "/ca.crt" }, /not supported by this version/],
+    ["a name kept for later", { EVE_PROXY_EXT_AUTHZ_LISTEN: "[::]:1" }, /not supported by this version/],
     [
       "a secret given twice",
       { JWT_SECRET_KEY_FILE: "/x" },

@@ -18,6 +18,11 @@ export const COMMANDS: readonly Command[] = [
     summary: "check, test, explain and compare policies",
     load: async () => (await import("./policy.ts")).runPolicy,
   },
+  {
+    name: "ca",
+    summary: "make and look at the CA of TLS interception",
+    load: async () => (await import("./ca.ts")).runCa,
+  },
   { name: "keys", summary: "make and publish signing keys", load: async () => (await import("./keys.ts")).runKeys },
   {
     name: "doctor",

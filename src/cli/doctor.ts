@@ -2,6 +2,7 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
+import { interceptionCa } from "./_doctor-ca.ts";
 import { clock, descriptors, http2, names, proxyVariables, redirect, scope } from "./_doctor-host.ts";
 import {
   auditLogs,
@@ -67,6 +68,7 @@ async function needs(runtime: Runtime, config: Config): Promise<Finding[]> {
   return [
     ...(await listeners(runtime, config)),
     ...(await signingKey(runtime, config)),
+    ...(await interceptionCa(runtime, config)),
     ...(await auditLogs(runtime, config)),
     ...(await killFile(runtime, config)),
     ...(await candidate(runtime, config)),

@@ -322,3 +322,11 @@ export const tlsLargeTransferBothWaysWithBackPressure: Check = async (runtime) =
   await watch.closed();
   server.close();
 };
+
+export const publicRootsArePemAndNotFew: Check = async (runtime) => {
+  const roots = runtime.publicRoots();
+  expect(roots.length > 50, `only ${roots.length} roots`);
+  for (const root of roots) {
+    expect(/^-----BEGIN CERTIFICATE-----\n[^-]+\n-----END CERTIFICATE-----$/.test(root.trim()), "a root is not PEM");
+  }
+};

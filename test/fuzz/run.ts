@@ -1,5 +1,6 @@
-/** `bun test/fuzz/run.ts [count] [target] [seed]`: every wire parser against `count` inputs (default 20,000). */
+/** `bun test/fuzz/run.ts [count] [target] [seed]`: every parser of bytes against `count` inputs (default 20,000). */
 import { checkAuthority } from "./authority.ts";
+import { checkCertificate } from "./certificate.ts";
 import { checkClientHello } from "./client-hello.ts";
 import { Random } from "./random.ts";
 import { checkRequest } from "./request.ts";
@@ -10,6 +11,7 @@ export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
   response: checkResponse,
   authority: checkAuthority,
   "client-hello": checkClientHello,
+  certificate: checkCertificate,
 };
 
 /** Each input has a seed of its own, so a failure is repeated by `run.ts 1 <target> <seed>`. Answers how many were read. */

@@ -8,7 +8,7 @@ export type FaultCode =
   | "key_invalid"
   | "key_missing"
   | "certificate_invalid"
-  | "mint_failed"
+  | "leaf_failed"
   | "evidence_unwritable"
   | "evidence_locked"
   | "evidence_corrupt"

@@ -50,7 +50,7 @@ export class LeafCache {
     return kept.leaf;
   }
 
-  /** The leaf of a host, made when there is none. Rejects with Fault `mint_failed`. */
+  /** The leaf of a host, made when there is none. Rejects with Fault `leaf_failed`. */
   leafFor(host: string): Promise<Leaf> {
     const leaf = this.cached(host);
     if (leaf !== null) return Promise.resolve(leaf);
@@ -67,7 +67,7 @@ export class LeafCache {
       leaf = await this.#mint(host);
     } catch (thrown) {
       if (thrown instanceof Fault) throw thrown;
-      throw new Fault("mint_failed", `mint a certificate for "${host}": ${messageOf(thrown)}`, { cause: thrown });
+      throw new Fault("leaf_failed", `mint a certificate for "${host}": ${messageOf(thrown)}`, { cause: thrown });
     }
     const now = this.#now();
     if (this.#kept.size >= this.#max) {

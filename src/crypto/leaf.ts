@@ -7,14 +7,17 @@ import { type Ca, CLOCK_SKEW_MS, DAY_MS } from "./ca.ts";
 import { oid, sequence, tlv } from "./der.ts";
 import { writePem } from "./pem.ts";
 
-/** What a TLS server shows for one host. The object stands for it: what is made of it can hang on it in a WeakMap. */
+/**
+ * What a TLS server shows for one host: a `TlsIdentity` of the Runtime contract. The object stands for it: what is made of it
+ * can hang on it in a WeakMap.
+ */
 export interface Leaf {
   /** Canonical, as `normalizeHost` has it. */
   readonly host: string;
   /** PEM: the leaf, then the CAs above it but a root. */
-  readonly certPem: string;
+  readonly cert: string;
   /** PEM, PKCS#8. The same for every leaf of a minter. Secret. */
-  readonly keyPem: string;
+  readonly key: string;
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
@@ -41,7 +44,7 @@ const encoder = new TextEncoder();
  *
  * A leaf names the host as its only SAN: an iPAddress for a literal, else a dNSName; the CN repeats it where it fits, and where it
  * does not the subject is empty and the SAN critical (RFC 5280, 4.2.1.6). It is valid from an hour ago, never longer than the CA
- * and those above it. The function rejects with Fault `mint_failed`: the CA has expired, the host is none, or signing fails.
+ * and those above it. The function rejects with Fault `leaf_failed`: the CA has expired, the host is none, or signing fails.
  */
 export async function leafMinter(ca: Ca, { now, lifeMs = DAY_MS }: LeafOptions): Promise<Mint> {
   const pair = (await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
@@ -49,7 +52,7 @@ export async function leafMinter(ca: Ca, { now, lifeMs = DAY_MS }: LeafOptions):
     "verify",
   ])) as CryptoKeyPair;
   const publicKey = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
-  const keyPem = writePem("PRIVATE KEY", new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey)));
+  const key = writePem("PRIVATE KEY", new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey)));
   const { subjectKeyId, subject: issuer } = ca.certificate;
   const same = [
     extension(oid("2.5.29.19"), true, sequence()),
@@ -61,11 +64,11 @@ export async function leafMinter(ca: Ca, { now, lifeMs = DAY_MS }: LeafOptions):
   return async (host) => {
     const found = normalizeHost(host);
     if (found === null || found.host !== host)
-      throw new Fault("mint_failed", "mint a certificate: the host is not in canonical form");
+      throw new Fault("leaf_failed", "mint a certificate: the host is not in canonical form");
     const time = now();
     if (time < ca.notBefore || time >= ca.notAfter) {
       throw new Fault(
-        "mint_failed",
+        "leaf_failed",
         `mint a certificate for "${host}": the CA is valid from ${iso(ca.notBefore)} until ${iso(ca.notAfter)}`,
       );
     }
@@ -81,10 +84,10 @@ export async function leafMinter(ca: Ca, { now, lifeMs = DAY_MS }: LeafOptions):
       extensions: [...same, extension(SUBJECT_ALT_NAME, !fits, sequence(generalName(host)))],
     };
     try {
-      const certPem = writePem("CERTIFICATE", await signCertificate(draft, ca.signing)) + ca.chainPem;
-      return Object.freeze({ host, certPem, keyPem, notBefore, notAfter });
+      const cert = writePem("CERTIFICATE", await signCertificate(draft, ca.signing)) + ca.chainPem;
+      return Object.freeze({ host, cert, key, notBefore, notAfter });
     } catch (cause) {
-      throw new Fault("mint_failed", `mint a certificate for "${host}": ${messageOf(cause)}`, { cause });
+      throw new Fault("leaf_failed", `mint a certificate for "${host}": ${messageOf(cause)}`, { cause });
     }
   };
 }

@@ -6,7 +6,10 @@ export interface Found<T> {
   readonly value: T;
 }
 
-/** Hosts, given and asked for, are canonical, as `normalizeHost` has them. A literal matches itself alone. */
+/**
+ * Hosts, given and asked for, are canonical, as `normalizeHost` has them. A literal matches itself alone, because no suffix of
+ * one is a canonical host.
+ */
 export class HostTable<T> {
   readonly #entries: ReadonlyMap<string, Found<T>>;
 
@@ -18,13 +21,13 @@ export class HostTable<T> {
     return this.#entries.size;
   }
 
-  find(host: string, literal: boolean): Found<T> | null {
+  find(host: string): Found<T> | null {
     const entries = this.#entries;
     if (entries.size === 0) return null;
     for (let at = 0; ; ) {
       const found = entries.get(at === 0 ? host : host.slice(at));
       if (found !== undefined) return found;
-      const dot = literal ? -1 : host.indexOf(".", at);
+      const dot = host.indexOf(".", at);
       if (dot === -1) return null;
       at = dot + 1;
     }

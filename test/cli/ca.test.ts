@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bundleOf, systemRoots } from "../../src/cli/_roots.ts";
@@ -6,6 +6,9 @@ import { createCa, DAY_MS } from "../../src/crypto/ca.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { testUnless, tool } from "../_skip.ts";
 import { emptyDirectory, sallyport } from "./_program.ts";
+
+/** Several processes a test, on machines that do other things. */
+setDefaultTimeout(20_000);
 
 const directory = await emptyDirectory();
 afterAll(() => rm(directory, { recursive: true }));

@@ -27,8 +27,8 @@ const cert = await file("ca.crt", files.certPem, 0o644);
 const key = await file("ca.key", files.keyPem);
 const otherKey = await file("other.key", old.keyPem);
 const readable = await file("readable.key", files.keyPem, 0o640);
-const leafCert = await file("leaf.crt", leaf.certPem);
-const leafKey = await file("leaf.key", leaf.keyPem);
+const leafCert = await file("leaf.crt", leaf.cert);
+const leafKey = await file("leaf.key", leaf.key);
 
 function load(env: Record<string, string>) {
   return loadConfig({ ...runtime, env: { JWT_SECRET_KEY: "0123456789abcdef0123456789abcdef", ...env } });
@@ -151,7 +151,7 @@ describe("loadConfig takes", () => {
 
   test("client certificates by host", async () => {
     const { config, warnings } = await valid({ [CLIENT]: `A.test=${leafCert}:${leafKey}` });
-    expect(config.upstreamClientCerts).toEqual([{ host: "a.test", cert: leaf.certPem, key: leaf.keyPem }]);
+    expect(config.upstreamClientCerts).toEqual([{ host: "a.test", cert: leaf.cert, key: leaf.key }]);
     expect(warnings).toEqual(['the client certificate for "a.test" expires in 0 days']);
   });
 

@@ -32,15 +32,15 @@ async function serve(files: CaFiles, fallback: string): Promise<Server> {
   const contextOf = (leaf: Leaf): tls.SecureContext => {
     const kept = contexts.get(leaf);
     if (kept !== undefined) return kept;
-    const made = tls.createSecureContext({ cert: leaf.certPem, key: leaf.keyPem });
+    const made = tls.createSecureContext({ cert: leaf.cert, key: leaf.key });
     contexts.set(leaf, made);
     return made;
   };
   const first = await leaves.leafFor(fallback);
   const server = tls.createServer(
     {
-      cert: first.certPem,
-      key: first.keyPem,
+      cert: first.cert,
+      key: first.key,
       SNICallback: (name, done) => {
         // Deno calls it with an empty name when none was sent, Bun does not call it.
         leaves.leafFor(name || fallback).then(

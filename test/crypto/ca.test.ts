@@ -33,7 +33,7 @@ async function opensslOf(openssl: Bench, files: Made, host: string, at = now): P
   const ca = await loadCa(files, at);
   const leaf = await (await leafMinter(ca, { now: () => at }))(host);
   openssl.write("anchor.pem", ca.anchorPem);
-  openssl.write("leaf.pem", leaf.certPem);
+  openssl.write("leaf.pem", leaf.cert);
   const kind = /^[0-9.]+$|:/.test(host) ? "-verify_ip" : "-verify_hostname";
   const chain = ["-CAfile", "anchor.pem", "-no-CApath", "-untrusted", "leaf.pem"];
   const how = ["-x509_strict", "-purpose", "sslserver", "-attime", String(Math.floor(at / 1000)), kind, host];
@@ -190,7 +190,7 @@ withOpenssl("loadCa takes what openssl makes", () => {
     expect(ca.notAfter).toBe(ends ?? 0);
     openssl.write("anchor.pem", ca.anchorPem);
     const leaf = await (await leafMinter(ca, { now: () => now }))("deep.test");
-    openssl.write("leaf.pem", leaf.certPem);
+    openssl.write("leaf.pem", leaf.cert);
     openssl.run(
       "verify",
       "-attime",
@@ -293,7 +293,7 @@ describe("createCa", () => {
     const ca = await loadCa(files, now);
     const leaf = await (await leafMinter(ca, { now: () => now }))("skew.test");
     openssl.write("ca.crt", files.certPem);
-    openssl.write("leaf.pem", leaf.certPem);
+    openssl.write("leaf.pem", leaf.cert);
     const at = (minutes: number) =>
       openssl.try("verify", "-CAfile", "ca.crt", "-attime", String(Math.floor(now / 1000) + 60 * minutes), "leaf.pem")
         .ok;

@@ -23,7 +23,7 @@ afterAll(() => openssl.close());
 
 async function minted(host: string) {
   const leaf = await (await leafMinter(ca, { now: () => now }))(host);
-  openssl.write("leaf.pem", leaf.certPem);
+  openssl.write("leaf.pem", leaf.cert);
   return leaf;
 }
 
@@ -113,9 +113,9 @@ describe("a leaf", () => {
     const mint = await leafMinter(ca, { now: () => clock });
     expect((await mint("late.test")).notAfter).toBe(ca.notAfter);
     clock = ca.notAfter;
-    expect(await mint("late.test").catch((thrown) => thrown.code)).toBe("mint_failed");
+    expect(await mint("late.test").catch((thrown) => thrown.code)).toBe("leaf_failed");
     clock = ca.notBefore - 1;
-    expect(await mint("early.test").catch((thrown) => thrown.code)).toBe("mint_failed");
+    expect(await mint("early.test").catch((thrown) => thrown.code)).toBe("leaf_failed");
   });
 
   test("lives a day, or what it is given, and never over 398 days", async () => {
@@ -132,11 +132,11 @@ describe("a leaf", () => {
   test("of one minter all have one key, and each its serial number; another minter has another key", async () => {
     const mint = await leafMinter(ca, { now: () => now });
     const [a, b] = [await mint("a.test"), await mint("b.test")];
-    expect(a.keyPem).toBe(b.keyPem);
-    expect((await minted("a.test")).keyPem).not.toBe(a.keyPem);
-    const serials = [a, b].map(({ certPem }) => readCertificates(certPem)[0]?.serial);
+    expect(a.key).toBe(b.key);
+    expect((await minted("a.test")).key).not.toBe(a.key);
+    const serials = [a, b].map(({ cert }) => readCertificates(cert)[0]?.serial);
     expect(serials[0]).not.toBe(serials[1]);
-    expect(a.certPem.match(/BEGIN CERTIFICATE/g)).toHaveLength(1);
+    expect(a.cert.match(/BEGIN CERTIFICATE/g)).toHaveLength(1);
   });
 });
 
@@ -156,7 +156,7 @@ describe("LeafCache", () => {
       calls.push(host);
       if (gated) await new Promise<void>((resolve) => gates.push(resolve));
       if (broken) throw new TypeError("no entropy");
-      return { host, certPem: host, keyPem: "", notBefore: clock - HOUR_MS, notAfter: clock + DAY_MS };
+      return { host, cert: host, key: "", notBefore: clock - HOUR_MS, notAfter: clock + DAY_MS };
     };
     return new LeafCache(mint, { now: () => clock, ...(max === undefined ? {} : { max }) });
   }
@@ -180,7 +180,7 @@ describe("LeafCache", () => {
     const asked = [leaves.leafFor("a.test"), leaves.leafFor("a.test")];
     for (const one of asked) {
       expect(await one.then(String, (thrown) => `${thrown.code}: ${thrown.message}`)).toBe(
-        'mint_failed: mint a certificate for "a.test": no entropy',
+        'leaf_failed: mint a certificate for "a.test": no entropy',
       );
     }
     expect([calls.length, leaves.size]).toEqual([1, 0]);

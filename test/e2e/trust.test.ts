@@ -29,7 +29,7 @@ beforeAll(async () => {
   sallyport("ca", "bundle", "--dir", folder, "--out", bundle);
   const files = { certPem: readFileSync(at("ca.crt"), "utf8"), keyPem: readFileSync(at("ca.key"), "utf8") };
   const mint = await leafMinter(await loadCa(files, Date.now()), { now: Date.now });
-  const { certPem: cert, keyPem: key } = await mint("localhost");
+  const { cert, key } = await mint("localhost");
   server = https.createServer({ cert, key }, (_, response) => {
     seen++;
     response.end("reached");

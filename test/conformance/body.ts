@@ -8,6 +8,7 @@ import * as redis from "./redis.ts";
 import * as secure from "./secure.ts";
 import * as serve from "./serve.ts";
 import * as tls from "./tls.ts";
+import * as websocket from "./websocket.ts";
 
 const { play, ...processChecks } = process;
 
@@ -21,4 +22,5 @@ export const checks: Readonly<Record<string, Check>> = {
   ...files,
   ...processChecks,
   ...serve,
+  ...websocket,
 };

@@ -8,12 +8,14 @@ import { type Endpoint, type HostGate, hostGate, planeEndpoint, redisEndpoint, s
 import { type Limiter, openLimiter } from "./decide/limits-open.ts";
 import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
+import type { TlsFor } from "./enforce/dial.ts";
 import { LiveSet } from "./enforce/live.ts";
 import type { TunnelEnv } from "./enforce/opening.ts";
 import { Pool } from "./enforce/pool.ts";
 import { directRoute, proxyRoute, type Route } from "./enforce/route.ts";
 import { messageOf } from "./errors.ts";
 import { type Evidence, openEvidence } from "./evidence/evidence.ts";
+import { openInterceptor, upstreamTls } from "./intercepting.ts";
 import type { LimitStore } from "./limits/store.ts";
 import { ForwardDoor } from "./listen/forward.ts";
 import { localAnswers, type Vitals } from "./listen/local.ts";
@@ -113,7 +115,15 @@ export class Gateway {
     this.#pool = pool;
     // The gate must know the bound port. Nothing is accepted before this turn of the event loop is over.
     let gate: HostGate | null = null;
-    const route = this.#route(via, wireLimits, (service, addresses) => gate?.learn(service, addresses), names.resolve);
+    const tls = upstreamTls(config);
+    const interceptor = await openInterceptor(runtime, config, tls);
+    const route = this.#route(
+      via,
+      tls,
+      wireLimits,
+      (service, addresses) => gate?.learn(service, addresses),
+      names.resolve,
+    );
 
     let pipeline: Pipeline | null = null;
     const enforce: TunnelEnv = {
@@ -128,7 +138,7 @@ export class Gateway {
       firstByteMs: config.firstByteTimeoutMs,
       gapMs: config.upstreamTimeoutMs,
       idleMs: config.idleTimeoutMs,
-      interceptor: null,
+      interceptor,
       maxMessage: config.maxBody,
       serveInside: (taken, parked, tunnel, parent) => door.serveInside(taken, parked, tunnel, parent),
     };
@@ -189,12 +199,13 @@ export class Gateway {
 
   #route(
     via: string,
+    tls: TlsFor,
     wireLimits: { maxHeaderBytes: number; maxHeaders: number },
     learn: (service: Endpoint, addresses: readonly string[]) => void,
     resolve: (host: string) => readonly string[] | Promise<readonly string[]>,
   ): Route {
-    const { upstreamProxy, upstreamTimeoutMs, upstreamRoots } = this.#config;
-    const dialEnv = { runtime: this.#runtime, timeoutMs: upstreamTimeoutMs, roots: upstreamRoots };
+    const { upstreamProxy, upstreamTimeoutMs } = this.#config;
+    const dialEnv = { runtime: this.#runtime, timeoutMs: upstreamTimeoutMs, tls };
     if (upstreamProxy === null) return directRoute(dialEnv);
     return proxyRoute(dialEnv, upstreamProxy, via, wireLimits, async (host) => {
       const addresses = await resolve(host);

@@ -17,8 +17,7 @@ export interface Dialled {
 export interface DialEnv {
   readonly runtime: Runtime;
   readonly timeoutMs: number;
-  /** PEM of extra roots, or null. */
-  readonly roots: string | null;
+  readonly tls: TlsFor;
 }
 
 /**
@@ -27,7 +26,7 @@ export interface DialEnv {
  */
 export function dialPermit(env: DialEnv, permit: Permit, cancel: Cancel, alpn: Alpn): Promise<Dialled> {
   const { scheme, host, port } = permit.destination;
-  const tls = scheme === "https" ? tlsOptions(host, env.roots, alpn) : null;
+  const tls = scheme === "https" ? env.tls(host, alpn) : null;
   return dialAddresses(env, permit.addresses, port, tls, cancel);
 }
 
@@ -42,9 +41,8 @@ export type Alpn = readonly ("h2" | "http/1.1")[];
 export const HTTP1: Alpn = ["http/1.1"];
 export const HTTP2: Alpn = ["h2", "http/1.1"];
 
-export function tlsOptions(serverName: string, roots: string | null, alpn: Alpn): TlsClientOptions {
-  return roots === null ? { serverName, alpn } : { serverName, alpn, extraRoots: roots };
-}
+/** What a TLS dial verifies and shows, by the host it is for. */
+export type TlsFor = (host: string, alpn: Alpn) => TlsClientOptions;
 
 /** TLS with the permit's host on a connection that leads there. Rejects with Fault tls_failed; the connection is gone then. */
 export async function dialSecure(

@@ -5,7 +5,7 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Taken } from "../model/exchange.ts";
 import type { Securing, TlsClientOptions, TlsIdentity, TlsServerOptions } from "../runtime/contract.ts";
-import { type Alpn, type Dialled, HTTP1, HTTP2 } from "./dial.ts";
+import { type Alpn, type Dialled, HTTP1, HTTP2, type TlsFor } from "./dial.ts";
 import { hangUp, type Opening, type TunnelCarried, type TunnelEnv } from "./opening.ts";
 import { Parked } from "./parked.ts";
 import { poolKey } from "./pool.ts";
@@ -23,7 +23,7 @@ export interface Interceptor {
   /** What is shown to clients that ask for this host. Rejects with Fault `leaf_failed`. */
   identity(host: string): TlsIdentity | Promise<TlsIdentity>;
   /** How the host's own certificate is verified, and with what this gateway introduces itself. */
-  upstream(host: string, alpn: Alpn): TlsClientOptions;
+  readonly upstream: TlsFor;
   /** Milliseconds for the upstream's handshake. */
   readonly upstreamMs: number;
   /** Milliseconds for the client's. */

@@ -13,7 +13,6 @@ import {
   dialPermit,
   dialSecure,
   HTTP1,
-  tlsOptions,
 } from "./dial.ts";
 import { Parked } from "./parked.ts";
 
@@ -53,13 +52,7 @@ export function proxyRoute(
     };
     const addresses = await resolve(proxy.host);
     if (givenUp) throw new Fault("dial_failed", "given up");
-    return dialAddresses(
-      env,
-      addresses,
-      proxy.port,
-      proxy.tls ? tlsOptions(proxy.host, env.roots, HTTP1) : null,
-      cancel,
-    );
+    return dialAddresses(env, addresses, proxy.port, proxy.tls ? env.tls(proxy.host, HTTP1) : null, cancel);
   }
 
   async function through({ host, port }: Permit["destination"], cancel: Cancel): Promise<Dialled> {
@@ -77,7 +70,7 @@ export function proxyRoute(
     const { scheme, host } = destination;
     if (scheme === "http") return toProxy(cancel);
     const dialled = await through(destination, cancel);
-    return scheme === "tcp" ? dialled : dialSecure(env, dialled, tlsOptions(host, env.roots, alpn), cancel);
+    return scheme === "tcp" ? dialled : dialSecure(env, dialled, env.tls(host, alpn), cancel);
   }
 
   return { proxied: { lines: `Via: ${via}\r\n${credentials}` }, dial };

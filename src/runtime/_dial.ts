@@ -14,7 +14,7 @@ export function setTlsRepair(repair: (socket: tls.TLSSocket) => void): void {
 
 function tlsSocket(address: string, port: number, options: TlsClientOptions): tls.TLSSocket {
   const request: tls.ConnectionOptions & { allowHalfOpen?: boolean } = {
-    ...trust(options.extraRoots ?? ""),
+    ...trust(options.extraRoots ?? "", options.identity),
     host: address,
     port,
     allowHalfOpen: true,

@@ -273,7 +273,7 @@ export function secureServer(below: Conn, { identity, alpn }: TlsServerOptions, 
 export function secureClient(below: Conn, options: TlsClientOptions, handler: ConnHandler): Securing {
   const { serverName, extraRoots, alpn } = options;
   const request: tls.ConnectionOptions & { allowHalfOpen?: boolean } = {
-    ...trust(extraRoots ?? ""),
+    ...trust(extraRoots ?? "", options.identity),
     allowHalfOpen: true,
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",

@@ -7,6 +7,7 @@
  * first set asked for becomes the default store, and only a second, different set pays the slow way.
  */
 import tls from "node:tls";
+import type { TlsIdentity } from "./contract.ts";
 
 /** To be spread into the options of a TLS connect. */
 export interface Trust {
@@ -34,11 +35,32 @@ export function publicRoots(): readonly string[] {
   return known;
 }
 
+/** Of dials that show a client certificate: kept as long as the identity is. */
+const introduced = new WeakMap<TlsIdentity, Map<string, Trust>>();
+
 /** `extraRoots`: PEM text, "" for none. */
-export function trust(extraRoots: string): Trust {
+export function trust(extraRoots: string, identity?: TlsIdentity): Trust {
+  if (identity === undefined) return trustOf(extraRoots);
+  const known = introduced.get(identity) ?? new Map<string, Trust>();
+  introduced.set(identity, known);
+  const made = known.get(extraRoots);
+  if (made !== undefined) return made;
+  const { cert, key } = identity;
+  const fresh = {
+    secureContext: tls.createSecureContext({ ca: rootsWith(extraRoots), minVersion: "TLSv1.2", cert, key }),
+  };
+  known.set(extraRoots, fresh);
+  return fresh;
+}
+
+function rootsWith(extraRoots: string): string[] {
+  return extraRoots === "" ? [...publicRoots()] : [...publicRoots(), extraRoots];
+}
+
+function trustOf(extraRoots: string): Trust {
   const made = contexts.get(extraRoots);
   if (made !== undefined) return made;
-  const roots = extraRoots === "" ? [...publicRoots()] : [...publicRoots(), extraRoots];
+  const roots = rootsWith(extraRoots);
   const fresh: Trust = {};
   if (useDefaultStore && contexts.size === 0) tls.setDefaultCACertificates(roots);
   else fresh.secureContext = tls.createSecureContext({ ca: roots, minVersion: "TLSv1.2" });

@@ -57,6 +57,8 @@ export interface TlsClientOptions {
   /** PEM roots in addition to the public ones. */
   readonly extraRoots?: string;
   readonly alpn?: readonly string[];
+  /** Shown when the server asks for a client certificate. Equal objects share what a runtime makes of them. */
+  readonly identity?: TlsIdentity;
 }
 
 /** What a TLS server shows. Equal objects share what a runtime makes of them, session tickets included. */

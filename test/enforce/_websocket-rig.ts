@@ -52,7 +52,11 @@ export class WebSocketRig {
       deadlines: this.deadlines,
       limits,
       pool: this.#pool,
-      route: directRoute({ runtime, timeoutMs: config.upstreamTimeoutMs, roots: null }),
+      route: directRoute({
+        runtime,
+        timeoutMs: config.upstreamTimeoutMs,
+        tls: (serverName, alpn) => ({ serverName, alpn }),
+      }),
       afterTurn: runtime.afterTurn,
       live: this.live,
       crashed: (thrown) => void this.faults.push(thrown),

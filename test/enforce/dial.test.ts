@@ -41,7 +41,7 @@ class Attempts {
 function start(addresses: string[], timeoutMs = 60_000) {
   const attempts = new Attempts();
   const cancel: Cancel = { run: null };
-  const env = { runtime: attempts.runtime, timeoutMs, roots: null };
+  const env = { runtime: attempts.runtime, timeoutMs, tls: (serverName: string) => ({ serverName }) };
   const dialled = dialAddresses(env, addresses, 80, null, cancel);
   dialled.catch(() => {});
   return { attempts, cancel, dialled };

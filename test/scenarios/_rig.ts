@@ -10,6 +10,7 @@ import { VetoDamper } from "../../src/decide/damper.ts";
 import { hostGate, selfAddresses } from "../../src/decide/host.ts";
 import { Limiter } from "../../src/decide/limits.ts";
 import { MemoryLimits } from "../../src/decide/limits-memory.ts";
+import type { TlsFor } from "../../src/enforce/dial.ts";
 import type { Interceptor } from "../../src/enforce/intercept.ts";
 import { LiveSet } from "../../src/enforce/live.ts";
 import { Pool } from "../../src/enforce/pool.ts";
@@ -110,6 +111,10 @@ export interface RigOptions {
   readonly roots?: string;
 }
 
+function tlsOf(roots: string | null): TlsFor {
+  return (serverName, alpn) => (roots === null ? { serverName, alpn } : { serverName, alpn, extraRoots: roots });
+}
+
 export class Rig {
   readonly evidence = new FakeEvidence();
   readonly live = new LiveSet();
@@ -168,7 +173,7 @@ export class Rig {
     };
     const limits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
     this.pool = new Pool(this.deadlines, config.poolIdle, config.poolIdleTimeoutMs);
-    const dialEnv = { runtime, timeoutMs: config.upstreamTimeoutMs, roots: options.roots ?? null };
+    const dialEnv = { runtime, timeoutMs: config.upstreamTimeoutMs, tls: tlsOf(options.roots ?? null) };
     const route =
       options.proxy === undefined
         ? directRoute(dialEnv)

@@ -129,6 +129,7 @@ export class Gateway {
       gapMs: config.upstreamTimeoutMs,
       idleMs: config.idleTimeoutMs,
       interceptor: null,
+      maxMessage: config.maxBody,
       serveInside: (taken, parked, tunnel, parent) => door.serveInside(taken, parked, tunnel, parent),
     };
     const door: ForwardDoor = new ForwardDoor({

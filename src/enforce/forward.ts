@@ -4,18 +4,21 @@ import type { Certified } from "../model/certificate.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Feeder, Responder } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
+import type { MessageGate } from "../model/message.ts";
 import type { Permit } from "../model/permit.ts";
 import { endToEnd } from "../wire/http1.ts";
+import { agreement } from "../wire/websocket.ts";
 import { badGateway } from "./answers.ts";
 import type { Cancel } from "./dial.ts";
 import { CRASHED, type Ended, type Settle, type Settled, type Tap } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
 import { Reach, type ReachEnv } from "./reach.ts";
-import { type RelayEnv, relay } from "./relay.ts";
+import { type RelayEnd, relay } from "./relay.ts";
 import type { Route } from "./route.ts";
 import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
+import { relayMessages, type WebSocketEnv } from "./websocket.ts";
 
-export interface ForwardEnv extends ReachEnv, RelayEnv {
+export interface ForwardEnv extends ReachEnv, WebSocketEnv {
   readonly firstByteMs: number;
   readonly gapMs: number;
   readonly settle: Settle;
@@ -28,6 +31,8 @@ export interface Carried extends Settled {
   /** End-to-end fields that go with the payload. */
   readonly fields: Fields;
   readonly certificate: Certified;
+  /** Decides the messages of a WebSocket; without one its bytes are only copied. */
+  readonly messages?: MessageGate | null;
 }
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
@@ -224,9 +229,16 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   #switch(upstream: Upstream, head: AnswerHead, leftover: Uint8Array | null): void {
     const { egress, responder } = this.#carried.exchange;
+    const gate = this.#carried.messages ?? null;
     if (egress.upgrade === null || head.upgrade !== egress.upgrade) {
       upstream.release(true);
       this.#badGateway("upstream_malformed", "switched protocols without being asked");
+      return;
+    }
+    const agreed = gate === null ? null : agreement(egress.headers, head.headers);
+    if (agreed?.kind === "refused") {
+      upstream.release(true);
+      this.#badGateway("upstream_malformed", agreed.detail);
       return;
     }
     const framing = `Connection: Upgrade\r\nUpgrade: ${egress.upgrade}\r\n`;
@@ -234,10 +246,11 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     const taken = responder.takeover(101, "Switching Protocols", passed(head, responder), framing, certificate);
     this.#env.live.delete(this);
     this.#over = true;
-    const far = { conn: upstream.detach(), leftover, ended: false, parked: null, address: upstream.address };
-    relay(this.#env, egress, { ...taken, parked: null }, far, (end) =>
-      this.#settle({ ...end, status: 101, answered: 101, protocol: "websocket" }),
-    );
+    const far = { conn: upstream.detach(), leftover, address: upstream.address };
+    const ended = (end: RelayEnd) => this.#settle({ ...end, status: 101, answered: 101, protocol: "websocket" });
+    if (gate === null || agreed === null) {
+      relay(this.#env, egress, { ...taken, parked: null }, { ...far, ended: false, parked: null }, ended);
+    } else relayMessages(this.#env, { egress, gate, agreed, client: taken, upstream: far }, ended);
   }
 
   #badGateway(code: FaultCode, detail: string): void {

@@ -225,6 +225,7 @@ export class Rig {
           gapMs: config.upstreamTimeoutMs,
           idleMs: config.idleTimeoutMs,
           interceptor: options.interceptor ?? null,
+          maxMessage: config.maxBody,
           serveInside: (taken, parked, tunnel, parent) => this.door.serveInside(taken, parked, tunnel, parent),
         },
         observer: {

@@ -5,6 +5,7 @@ import { checkClientHello } from "./client-hello.ts";
 import { Random } from "./random.ts";
 import { checkRequest } from "./request.ts";
 import { checkResponse } from "./response.ts";
+import { checkExtensions, checkInflate, checkWebSocket } from "./websocket.ts";
 
 export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
   request: checkRequest,
@@ -12,6 +13,9 @@ export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
   authority: checkAuthority,
   "client-hello": checkClientHello,
   certificate: checkCertificate,
+  websocket: checkWebSocket,
+  "websocket-inflate": checkInflate,
+  "websocket-extensions": checkExtensions,
 };
 
 /** Each input has a seed of its own, so a failure is repeated by `run.ts 1 <target> <seed>`. Answers how many were read. */

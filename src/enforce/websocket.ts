@@ -5,7 +5,7 @@ import type { Egress } from "../model/egress.ts";
 import type { Taken } from "../model/exchange.ts";
 import type { MessageGate, MessageVeto } from "../model/message.ts";
 import { type Agreement, CLOSE, closePayload, type WebSocketFault, writeFrame } from "../wire/websocket.ts";
-import { type MessagesOf, MessagesOneWay } from "./_websocket-half.ts";
+import { type MessagesOf, MessagesOneWay } from "./_messages-one-way.ts";
 import { CRASHED } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
 import type { RelayEnd, RelayEnv } from "./relay.ts";

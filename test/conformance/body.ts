@@ -9,6 +9,7 @@ import * as redis from "./redis.ts";
 import * as secure from "./secure.ts";
 import * as serve from "./serve.ts";
 import * as tls from "./tls.ts";
+import * as websocket from "./websocket.ts";
 
 const { play, ...processChecks } = process;
 
@@ -23,4 +24,5 @@ export const checks: Readonly<Record<string, Check>> = {
   ...files,
   ...processChecks,
   ...serve,
+  ...websocket,
 };

@@ -1,5 +1,6 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Direction, Message, MessageAnswer, MessageGate, MessageVeto } from "../model/message.ts";
+import { JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
 import { isUtf8, Utf8 } from "../wire/utf8.ts";
 import {
   CLOSE,
@@ -31,6 +32,10 @@ export interface MessagesOf {
 const SLICE = 128 * 1024;
 const TOO_LARGE = 1009;
 const NOTHING = new Uint8Array(0);
+/** Frames up to here leave together; copying longer ones costs more than a write of their own. */
+const SMALL = 8 * 1024;
+/** Filled and sent within one `#run`, which never calls another: all connections share it. */
+const outgoing = new OutBuffer();
 
 /**
  * One direction: what `from` says goes to `to` message by message, each after its answer and no faster than `to` takes it. While
@@ -119,10 +124,14 @@ export class MessagesOneWay implements ConnHandler {
     this.#relay.closed(error, this);
   }
 
-  #run(): void {
+  /** `first`, then everything that can be read; what passes leaves in as few writes as may be. */
+  #run(first: (() => void) | null = null): void {
+    outgoing.clear();
     try {
+      first?.();
       this.#read();
     } catch (thrown) {
+      outgoing.clear();
       this.#relay.crashed(thrown);
     }
   }
@@ -143,6 +152,7 @@ export class MessagesOneWay implements ConnHandler {
         if (held !== null) this.#came(held);
       }
     }
+    this.#flush();
     const waiting = this.#busy || this.#blocked;
     this.#flow(waiting && !this.#over);
     // Only behind everything that was said before it. What was not whole by then is nobody's.
@@ -211,19 +221,14 @@ export class MessagesOneWay implements ConnHandler {
   /** In a later turn: everything may be over by now. */
   #later(then: () => void): void {
     if (this.#over) return;
-    try {
-      this.#busy = false;
-      then();
-      this.#read();
-    } catch (thrown) {
-      this.#relay.crashed(thrown);
-    }
+    this.#busy = false;
+    this.#run(then);
   }
 
   #answered(held: Held, bytes: Uint8Array, answer: MessageAnswer): void {
     if (answer.kind === "pass") this.#pass(held, bytes);
     else if (answer.kind === "replace") this.#replace(held, answer.bytes);
-    else this.#relay.vetoed(answer);
+    else this.#vetoed(answer);
   }
 
   #pass(held: Held, bytes: Uint8Array): void {
@@ -259,17 +264,37 @@ export class MessagesOneWay implements ConnHandler {
 
   #send(bytes: Uint8Array): void {
     this.bytes += bytes.length;
+    if (bytes.length <= SMALL && !this.#blocked) {
+      outgoing.append(bytes);
+      if (outgoing.length > JOIN_LIMIT) this.#flush();
+      return;
+    }
+    this.#flush();
     this.#relay.moved();
     if (!this.to.write(bytes)) this.#blocked = true;
   }
 
+  #flush(): void {
+    if (outgoing.length === 0) return;
+    this.#relay.moved();
+    if (!this.to.send(outgoing.bytes, outgoing.length)) this.#blocked = true;
+    outgoing.clear();
+  }
+
+  #vetoed(veto: MessageVeto, code?: number): void {
+    // What passed before it comes before what is said of it.
+    this.#flush();
+    this.#relay.vetoed(veto, code);
+  }
+
   #broken(fault: WebSocketFault): void {
+    this.#flush();
     if (fault.close !== TOO_LARGE) {
       this.#relay.broken(this, fault);
       return;
     }
     const veto = this.#relay.gate.tooLarge(this.#direction);
-    if (veto instanceof Promise) this.#await(veto, (said) => this.#relay.vetoed(said, TOO_LARGE));
-    else this.#relay.vetoed(veto, TOO_LARGE);
+    if (veto instanceof Promise) this.#await(veto, (said) => this.#vetoed(said, TOO_LARGE));
+    else this.#vetoed(veto, TOO_LARGE);
   }
 }

@@ -1,3 +1,6 @@
+/** From here on four bytes at a time pay for the view of them. */
+const LONG = 64;
+
 /** UTF-8 judged as it comes (RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF). */
 export class Utf8 {
   /** Continuation bytes that are still to come. */
@@ -12,10 +15,16 @@ export class Utf8 {
     let need = this.#need;
     let low = this.#low;
     let high = this.#high;
+    const start = -bytes.byteOffset & 3;
+    const words = length < LONG ? null : new Int32Array(bytes.buffer, bytes.byteOffset + start, (length - start) >>> 2);
     for (let i = 0; i < length; i++) {
       const byte = bytes[i] as number;
       if (need === 0) {
-        if (byte < 0x80) continue;
+        if (byte < 0x80) {
+          if (words !== null && ((i - start) & 3) === 0 && i >= start)
+            i = asciiFrom(words, (i - start) >>> 2, i, start);
+          continue;
+        }
         if (byte < 0xc2 || byte > 0xf4) return false;
         low = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80;
         high = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf;
@@ -49,4 +58,11 @@ export class Utf8 {
 export function isUtf8(bytes: Uint8Array): boolean {
   const utf8 = new Utf8();
   return utf8.push(bytes) && utf8.whole;
+}
+
+/** The last byte before the first word that is not all ASCII, or `last` when the word there is none already. */
+function asciiFrom(words: Int32Array, from: number, last: number, start: number): number {
+  let word = from;
+  while (word < words.length && ((words[word] as number) & 0x80808080) === 0) word++;
+  return word === from ? last : start + word * 4 - 1;
 }

@@ -1,7 +1,13 @@
 /** WebSockets through the gateway, byte by byte: both ends are raw sockets, so everything that leaves is seen. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { LiveSet } from "../../src/enforce/live.ts";
+import type { RelayEnd } from "../../src/enforce/relay.ts";
+import { relayMessages } from "../../src/enforce/websocket.ts";
+import { Deadlines } from "../../src/model/deadlines.ts";
+import type { Egress } from "../../src/model/egress.ts";
 import { type Far, settled, Upstream } from "../scenarios/_rig.ts";
 import { type FrameParts, frame, join, MASK, Packer, read } from "../wire/_websocket.ts";
+import { FakeConn } from "./_fake-conn.ts";
 import { PASS, RawClient, until, VETO, WebSocketRig } from "./_websocket-rig.ts";
 
 const MAX = 64 * 1024;
@@ -363,6 +369,25 @@ describe("vetoes", () => {
     }
   });
 
+  test("what a crash kept from one client reaches no other", async () => {
+    const first = await open();
+    rig.judge = ({ said }) => {
+      if (said === "defect") throw new Error("defect");
+      return PASS;
+    };
+    first.near.send({ opcode: 1, payload: "of the first" }, { opcode: 1, payload: "defect" });
+    await first.far.gone();
+    const second = await open();
+    second.near.send({ opcode: 1, payload: "of the second" });
+    expect(await second.up.got(1)).toEqual(["1 of the second"]);
+    expect(rig.faults.splice(0).length).toBe(1);
+    first.client.close();
+    second.client.socket.end();
+    second.far.socket.end();
+    await until(() => rig.ends.length === 2, "both ends");
+    await rig.clean();
+  });
+
   for (const reason of ["revoked", "killed", "drained"] as const) {
     test(`${reason} while a message is judged: what is answered afterwards passes nothing`, async () => {
       const ws = await open();
@@ -538,3 +563,34 @@ test("a reader that is slow stops the writer, and gets everything", async () => 
 function rawOf(received: string): Uint8Array {
   return Uint8Array.from(received.slice(received.indexOf("\r\n\r\n") + 4), (char) => char.charCodeAt(0));
 }
+
+test("a relay that cannot be set up is cut and told, also when one side had gone before", () => {
+  const quiet = { data() {}, end() {}, drain() {}, close() {} };
+  class Broken extends FakeConn {
+    override resume(): void {
+      throw new Error("defect");
+    }
+  }
+  const live = new LiveSet();
+  const deadlines = new Deadlines(() => 0);
+  const ends: RelayEnd[] = [];
+  const thrown: unknown[] = [];
+  let done = 0;
+  const [client, far] = [new FakeConn(quiet), new Broken(quiet)];
+  const gate = { judge: () => PASS, tooLarge: () => VETO, transcript: () => null };
+  relayMessages(
+    { deadlines, idleMs: 1, live, crashed: (error) => void thrown.push(error), afterTurn: () => {}, maxMessage: 1 },
+    {
+      egress: {} as Egress,
+      gate,
+      agreed: { kind: "plain" },
+      client: { conn: client, leftover: null, ended: false, done: () => void done++ },
+      upstream: { conn: far, leftover: null, address: "192.0.2.1" },
+    },
+    (end) => void ends.push(end),
+  );
+  far.handler.close(null);
+  client.handler.close(null);
+  expect(ends.map(({ severed, error }) => [severed, error])).toEqual([[true, "enforce_crashed"]]);
+  expect([done, live.size, deadlines.size, thrown.length, client.closed, far.closed]).toEqual([1, 0, 0, 1, true, true]);
+});

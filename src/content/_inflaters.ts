@@ -26,6 +26,9 @@ export function giveInflater(inflater: Inflater): void {
   if (spare.length < MAX_SPARE) spare.push(inflater.close());
 }
 
+/** Of a name or a comment. */
+const MAX_NAME = 4096;
+
 /** Where the packed bytes of the gzip at `from` begin, or -1 (RFC 1952 section 2.3). */
 export function gzipStart(bytes: Uint8Array, from: number): number {
   const flags = bytes[from + 3] as number;
@@ -33,9 +36,9 @@ export function gzipStart(bytes: Uint8Array, from: number): number {
   if (flags & 4) at += 2 + (bytes[at] as number) + ((bytes[at + 1] as number) << 8);
   for (const flag of [8, 16]) {
     if ((flags & flag) === 0) continue;
-    const end = bytes.indexOf(0, at);
+    const end = bytes.subarray(at, at + MAX_NAME).indexOf(0);
     if (end === -1) return -1;
-    at = end + 1;
+    at += end + 1;
   }
   return flags & 2 ? at + 2 : at;
 }

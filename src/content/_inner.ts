@@ -47,8 +47,8 @@ export type Inner = InnerText | InnerOpaque | "bomb" | null;
 export const MAX_DEPTH = 5;
 export const MAX_ENTRIES = 65_536;
 export const SAMPLE = 512;
-/** Bytes of a chunk. */
-export const STEP = 32 * 1024;
+/** Bytes read between two turns, at some ten nanoseconds each where they are hostile. */
+export const STEP = 16 * 1024;
 
 /** Of one body. */
 export interface Walk {

@@ -15,7 +15,7 @@ export function* filtered(bytes: Uint8Array, filter: TextFilter): Generator<Uint
 }
 
 export function* through(chunks: Generator<Uint8Array, void>, filter: TextFilter): Generator<Uint8Array, void> {
-  for (const chunk of chunks) yield filter.push(chunk);
+  for (const chunk of chunks) yield* filtered(chunk, filter);
 }
 
 export class Pieces {

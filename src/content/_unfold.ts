@@ -116,6 +116,7 @@ function* unzip(bytes: Uint8Array, place: Place, walk: Walk): Generator<Inner, v
     encrypted ||= entry.encrypted;
     yield* unzipEntry(bytes, entry, place, walk);
     if (walk.left < 0) return;
+    yield null;
   }
   if (encrypted || seen.encrypted) yield opaque("encrypted-archive", place);
   // The directory lists what no header was found for.

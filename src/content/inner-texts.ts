@@ -5,10 +5,21 @@
  *
  * What cannot be opened is told, never passed over; what unfolds without measure is told as a bomb.
  */
-import { type Inner, isWorth, type Place, SAMPLE, STEP, turns, under, type Walk } from "./_inner.ts";
+import {
+  type Inner,
+  isWorth,
+  MAX_ENTRIES,
+  opaque,
+  type Place,
+  SAMPLE,
+  STEP,
+  turns,
+  under,
+  type Walk,
+} from "./_inner.ts";
 import { filtered } from "./_pieces.ts";
 import { inRuns, pieces, unfold } from "./_unfold.ts";
-import { nextRun } from "./base64-runs.ts";
+import { mayHaveRun, nextRun } from "./base64-runs.ts";
 import { finish } from "./finish.ts";
 import { MarkupText } from "./markup-text.ts";
 import { MAY_BEGIN, magicKind, packKind } from "./pack-kinds.ts";
@@ -26,7 +37,7 @@ export function mayHoldTexts(body: Uint8Array): boolean {
   if (body.length < LEAST_BODY) return false;
   if (packAt(body, 0)) return true;
   if (!looksJson(body) && (isMarked(body) || finish(nextPart(body, 0)) !== -1)) return true;
-  return finish(nextRun(body, 0, isWorth)) !== null;
+  return mayHaveRun(body) && finish(nextRun(body, 0, isWorth)) !== null;
 }
 
 /** All of them, one after the other. */
@@ -45,6 +56,9 @@ function* inBody(body: Uint8Array, walk: Walk): Generator<Inner, void> {
   if (walk.left >= 0 && !looksJson(body)) {
     if (isMarked(body)) yield* pieces(filtered(body, new MarkupText()), under(whole, "markup"), walk);
     for (let at = yield* turns(nextPart(body, 0)); at !== -1 && walk.left >= 0; at = yield* turns(nextPart(body, at))) {
+      yield null;
+      walk.entries += 1;
+      if (walk.entries > MAX_ENTRIES) return yield opaque("large-archive", whole);
       const part = body.subarray(at);
       const found = packKind(part.subarray(0, SAMPLE));
       if (found === "zip" && zipped) continue;
@@ -62,7 +76,8 @@ function looksJson(body: Uint8Array): boolean {
 }
 
 function packAt(body: Uint8Array, at: number): boolean {
-  if (MAY_BEGIN[body[at] as number] === 0) return false;
+  // JSON begins as RTF does, with a brace.
+  if (MAY_BEGIN[body[at] as number] === 0 || (body[at] === 0x7b && body[at + 1] !== 0x5c)) return false;
   const kind = magicKind(body.subarray(at, at + 16));
   return kind !== null && kind !== "wide" && kind !== "zlib";
 }

@@ -7,6 +7,9 @@ import { kindOf } from "./body-kind.ts";
 import type { Asked } from "./engine.ts";
 import { opaqueFinding } from "./opaque.ts";
 
+/** Pillar 128 undoes base64 by itself, and what is in it again. */
+const BASE64 = /^base64(?: > base64)*$/;
+
 interface How {
   /** Pillar 128 is looked for, too. */
   readonly attacks: boolean;
@@ -36,7 +39,7 @@ export function* inspectInside(
     }
     const { bytes, view, start, end } = inner;
     const as = (found: Finding) => (found.view === "plain" ? view : `${view} > ${found.view}`);
-    if (attacks) {
+    if (attacks && !BASE64.test(view)) {
       const found = yield* turns(inspectSlices(bytes, INSPECTORS, budget, size));
       if (found === "exhausted") return yield found;
       if (found !== null) yield { ...found, view: as(found), where: "body", start, end };

@@ -19,6 +19,7 @@ import { decodeRun, nextRun, type Run } from "./base64-runs.ts";
 import { MarkupText, type TextFilter } from "./markup-text.ts";
 import { isOpaque, magicKind, narrowed, type PackKind, packKind } from "./pack-kinds.ts";
 import { RtfText } from "./rtf-text.ts";
+import { TarText } from "./tar-text.ts";
 import { type ZipEntry, type ZipWalk, zipEntries } from "./zip.ts";
 
 /** An archive inside of an archive is held whole, up to this. */
@@ -66,13 +67,14 @@ export function* gunzip(bytes: Uint8Array, place: Place, walk: Walk): Generator<
 function* textOf(bytes: Uint8Array, kind: PackKind, place: Place, walk: Walk): Generator<Inner, void> {
   const filter = filterOf(kind);
   // The body itself is inspected as it stands.
-  if (place.view !== "") yield* pieces(cut(bytes), place, walk);
+  if (place.view !== "" && kind !== "tar") yield* pieces(cut(bytes), place, walk);
   if (walk.left < 0) return;
   if (filter !== null) yield* pieces(filtered(bytes, filter), under(place, kind), walk);
 }
 
 function filterOf(kind: PackKind): TextFilter | null {
   if (kind === "markup") return new MarkupText();
+  if (kind === "tar") return new TarText();
   return kind === "rtf" ? new RtfText() : null;
 }
 
@@ -192,9 +194,10 @@ function* inflated(
     if (whole !== null) yield* unfold(whole, kind, place, walk);
   } else {
     const filter = filterOf(kind);
-    if (filter === null || !office) yield* pieces(chunks, place, walk);
+    const once = office || kind === "tar";
+    if (filter === null || !once) yield* pieces(chunks, place, walk);
     if (filter === null || walk.left < 0) return;
-    yield* pieces(through(office ? chunks : again(), filter), under(place, kind), walk);
+    yield* pieces(through(once ? chunks : again(), filter), under(place, kind), walk);
   }
 }
 

@@ -1,10 +1,10 @@
 /** What bytes are, by how they begin: what can be read further, what is text, and what nobody here can read. */
 
 /**
- * `zip` (OOXML, ODF, EPUB and jar files too), `gzip`, `zlib`: can be unpacked. `markup`, `rtf`, `wide`: text once it is undone.
+ * `zip` (OOXML, ODF, EPUB and jar files too), `gzip`, `zlib`: can be unpacked. `markup`, `rtf`, `tar`, `wide`: text once it is undone.
  * `other`: pictures, sound, programs: nothing that a reader of text reads.
  */
-export type PackKind = "zip" | "gzip" | "zlib" | "markup" | "rtf" | "wide" | "text" | "other" | OpaqueKind;
+export type PackKind = "zip" | "gzip" | "zlib" | "markup" | "rtf" | "tar" | "wide" | "text" | "other" | OpaqueKind;
 
 /** Holds text that a reader with the right program sees, and that is not read here. */
 export type OpaqueKind = "pdf" | "ole" | "7z" | "rar" | "xz" | "bzip2" | "zstd";
@@ -49,7 +49,7 @@ export function packKind(bytes: Uint8Array): PackKind {
   const magic = magicKind(bytes);
   if (magic !== null) return magic;
   if (isWide(bytes)) return "wide";
-  if (bytes.length > 262 && isTar(bytes)) return "text";
+  if (bytes.length > 262 && isTar(bytes)) return "tar";
   if (!isTextual(bytes)) return "other";
   let at = bytes[0] === 0xef && bytes[1] === 0xbb ? 3 : 0;
   while (at < bytes.length && (bytes[at] as number) <= 0x20) at += 1;
@@ -80,14 +80,15 @@ function isWide(bytes: Uint8Array): boolean {
   return true;
 }
 
-function isTar(bytes: Uint8Array): boolean {
+/** A header of one. */
+export function isTar(bytes: Uint8Array): boolean {
   return begins(bytes, 257, [0x75, 0x73, 0x74, 0x61, 0x72]);
 }
 
 /** Text has no zeros, and hardly a control character; bytes above ASCII are a letter's or stand alone. */
-function isTextual(bytes: Uint8Array): boolean {
+export function isTextual(bytes: Uint8Array, least = LEAST_TEXT): boolean {
   const looked = Math.min(bytes.length, LOOKED);
-  if (looked < LEAST_TEXT) return false;
+  if (looked < least) return false;
   let odd = 0;
   for (let i = 0; i < looked; i++) {
     const byte = bytes[i] as number;

@@ -56,7 +56,9 @@ function tar(text: string): Uint8Array {
   head.write("a.txt");
   head.write(`${data.length.toString(8).padStart(11, "0")}\0`, 124);
   head.write("ustar\0", 257);
-  return new Uint8Array(Buffer.concat([head, data, Buffer.alloc(1024)]));
+  return new Uint8Array(
+    Buffer.concat([head, data, Buffer.alloc((512 - (data.length % 512)) % 512), Buffer.alloc(1024)]),
+  );
 }
 
 describe("a text inside", () => {
@@ -83,7 +85,7 @@ describe("a text inside", () => {
     ["gzip in base64", json(base64(gzipSync(encode(WHOLE)))), "base64 > gzip"],
     ["zlib in base64", json(base64(zlibSync(encode(WHOLE)))), "base64 > zlib"],
     ["the second member of gzip", new Uint8Array([...gzipSync(encode(FILL)), ...gzipSync(encode(WHOLE))]), "gzip"],
-    ["tar in gzip", json(base64(gzipSync(tar(WHOLE)))), "base64 > gzip"],
+    ["tar in gzip", json(base64(gzipSync(tar(WHOLE)))), "base64 > gzip > tar"],
     ["a ZIP file", zipSync({ "a.txt": encode(WHOLE) }), "zip"],
     ["a stored file of a ZIP file", zipSync({ "a.txt": encode(WHOLE) }, { level: 0 }), "zip"],
     ["a ZIP file in a ZIP file", zipSync({ "b.zip": zipSync({ "a.txt": encode(WHOLE) }) }), "zip > zip"],
@@ -140,6 +142,17 @@ describe("a text inside", () => {
     const told = open(json(base64(gzipSync(encode(text))))).texts.map(({ bytes }) => decode(bytes));
     for (const i of at.keys()) expect(told.some((piece) => piece.includes(`${SAID} ${i}`))).toBe(true);
     expect(Math.max(...told.map(({ length }) => length))).toBeLessThanOrEqual(1024 * 1024);
+  });
+
+  test("of a tape archive is told with the names of its members, and without its programs", () => {
+    const noise = Buffer.from(Array.from({ length: 5120 }, (_, i) => (i * i * 7919) >> 5));
+    const body = gzipSync(new Uint8Array(Buffer.concat([tar(WHOLE).subarray(0, -1024), noise, tar(`more: ${SAID}`)])));
+    const told = open(body)
+      .texts.map(({ bytes }) => decode(bytes))
+      .join("");
+    expect(told.split(SAID).length).toBe(3);
+    expect(told).toStartWith("a.txt\n");
+    expect(told.length).toBeLessThan(WHOLE.length + 600);
   });
 
   test("at any place of a body is found, whatever the words before it", () => {

@@ -42,7 +42,9 @@ describe("what stands inside of a body", () => {
   test("is where the run stands in the body", () => {
     const asked = inJson(document(SECRET));
     const { start = 0, end = 0 } = ruled(null, asked).findings[0] ?? {};
-    expect(new TextDecoder().decode(asked.body?.subarray(start, end))).toBe(base64(document(SECRET)).replace(/=+$/, ""));
+    expect(new TextDecoder().decode(asked.body?.subarray(start, end))).toBe(
+      base64(document(SECRET)).replace(/=+$/, ""),
+    );
   });
 
   test("is obeyed as the policy says", () => {

@@ -141,7 +141,7 @@ const WORDS: Readonly<Record<string, Words>> = {
     help: "see what the resolver of the gateway's host answers for it",
   },
   body_bomb: {
-    what: "the body grows beyond all bounds when it is decoded",
+    what: "the body, or an archive in it, grows beyond all bounds when it is decoded",
     help: "send it with less compression, or in parts",
   },
   body_undecodable: {

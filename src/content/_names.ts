@@ -74,6 +74,7 @@ const NAMES = [
   ...(["tool_calls", "tool_name", "tool_outputs", "tool_results", "tool_use_id", "toolcalls", "toolconfig"] as const),
   ...(["toolresult", "tools", "toolspec", "tooluse", "tooluseid", "top_p", "total_tokens"] as const),
   ...(["totaloutputtexttokencount", "type", "url", "usage", "usage_metadata", "usagemetadata", "variables"] as const),
+  ...(["completion_tokens_details", "output_tokens_details", "reasoning_tokens"] as const),
   ...(["jsonrpc", "version", "video", "video_url", "x_groq"] as const),
 ] as const;
 

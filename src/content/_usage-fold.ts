@@ -9,6 +9,8 @@ export interface Counted {
   input: number;
   output: number;
   cached: number;
+  /** Of the output. */
+  thought: number;
   /** All together, of those who tell no more. */
   total: number;
   model: string | null;
@@ -51,6 +53,7 @@ const WRITTEN_BESIDE: readonly Name[] = [
   "cachewriteinputtokencount",
 ];
 const THOUGHT_BESIDE: readonly Name[] = ["thoughtstokencount"];
+const THOUGHT_INSIDE: readonly Name[] = ["reasoning_tokens"];
 /** Objects on the way to a count. `meta` of Cohere holds both billed units and tokens: the greater counts. */
 const WAY: ReadonlySet<Name> = new Set<Name>([
   "usage",
@@ -68,6 +71,8 @@ const WAY: ReadonlySet<Name> = new Set<Name>([
   "amazon-bedrock-invocationmetrics",
   "prompt_tokens_details",
   "input_tokens_details",
+  "completion_tokens_details",
+  "output_tokens_details",
   "x_groq",
   "data",
   "results",
@@ -99,6 +104,7 @@ function foldObject(tape: JsonTape, node: number, into: Counted, depth: number):
   if (output >= 0) into.output = Math.max(into.output, output + Math.max(sum(THOUGHT_BESIDE), 0));
   if (input >= 0) into.input = Math.max(into.input, input + beside + Math.max(sum(WRITTEN_BESIDE), 0));
   into.total = Math.max(into.total, sum(["total_tokens"]));
+  into.thought = Math.max(into.thought, sum(THOUGHT_INSIDE), sum(THOUGHT_BESIDE));
   into.cached = Math.max(into.cached, sum(CACHED_INSIDE), beside);
   if (depth < 2) for (const name of MODELS) into.model = stringAt(tape, fields.get(name) ?? -1, 512) ?? into.model;
   if (depth === MAX_WAY) return;
@@ -116,7 +122,7 @@ function foldResults(tape: JsonTape, array: number, into: Counted): void {
   let input = -1;
   let output = -1;
   for (let each = first(tape, array); each !== -1; each = sibling(tape, each)) {
-    const one: Counted = { input: -1, output: -1, cached: 0, total: -1, model: null };
+    const one: Counted = { input: -1, output: -1, cached: 0, thought: 0, total: -1, model: null };
     foldObject(tape, each, one, 1);
     if (one.input >= 0) input = Math.max(input, 0) + one.input;
     if (one.output >= 0) output = Math.max(output, 0) + one.output;

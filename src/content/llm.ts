@@ -93,6 +93,8 @@ export interface Usage {
   readonly outputTokens: number;
   /** Part of `inputTokens` that came from a cache. */
   readonly cachedTokens: number;
+  /** Part of `outputTokens` that went into thinking, where the provider tells. */
+  readonly reasoningTokens: number;
   /** The model that answered, if it says so. */
   readonly model: string | null;
 }

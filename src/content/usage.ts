@@ -16,7 +16,7 @@ const LIMITS: JsonLimits = { bytes: 16 * 1024 * 1024, depth: 128, nodes: 1 << 20
 export class UsageReader {
   readonly #framer: Framer;
   readonly #tape = new JsonTape();
-  readonly #counted: Counted = { input: -1, output: -1, cached: 0, total: -1, model: null };
+  readonly #counted: Counted = { input: -1, output: -1, cached: 0, thought: 0, total: -1, model: null };
 
   /** `contentType`: the answer's field, or null. */
   constructor(contentType: string | null) {
@@ -42,11 +42,17 @@ export class UsageReader {
 
   /** As far as has been seen: after the last piece call `end` first. */
   get usage(): Usage | null {
-    const { input, output, cached, total, model } = this.#counted;
+    const { input, output, cached, thought, total, model } = this.#counted;
     if (input < 0 && output < 0 && total < 0) return null;
     // Embeddings have no output, and some tell the sum alone.
     const asked = input < 0 && output < 0 ? total : input;
-    return { inputTokens: Math.max(asked, 0), outputTokens: Math.max(output, 0), cachedTokens: cached, model };
+    return {
+      inputTokens: Math.max(asked, 0),
+      outputTokens: Math.max(output, 0),
+      cachedTokens: cached,
+      reasoningTokens: thought,
+      model,
+    };
   }
 
   /** The model that answers, known before the counts are. */

@@ -8,21 +8,17 @@
 import { calledInternalUrls } from "../content/called-urls.ts";
 import { type Facts, factsOf } from "../content/facts.ts";
 import { finish } from "../content/finish.ts";
-import {
-  type Budget,
-  INSPECTORS,
-  inspectSlices,
-  inspectWhole,
-  type SliceSize,
-  WHOLE_BYTES,
-} from "../detect/inspect.ts";
+import { mayHoldTexts } from "../content/inner-texts.ts";
+import { type Budget, INSPECTORS, inspectSlices, inspectWhole, SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
-import type { DlpFinding } from "../dlp/dlp.ts";
+import type { DlpFinding, Left } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import type { Program } from "../policy/program.ts";
 import { kindOf, mayCallTools, namesTools } from "./body-kind.ts";
 import { headTexts, readField, type Unread } from "./head.ts";
+import { inspectInside, onlyInside } from "./inside.ts";
+import { OPAQUE } from "./opaque.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { type Ruling, ruling } from "./ruling.ts";
 import { type Reason, Tally } from "./tally.ts";
@@ -67,7 +63,9 @@ export class Engine {
 
   /** True when `rule` does it in one go without holding an event loop. */
   static isShort({ question, layers }: Pick<Asked, "question" | "layers">, most: number): boolean {
-    return layers.length === 0 && (question.body === null || question.body.length <= Math.min(most, WHOLE_BYTES));
+    if (layers.length > 0) return false;
+    const { body } = question;
+    return body === null || (body.length <= Math.min(most, WHOLE_BYTES) && !mayHoldTexts(body));
   }
 
   /** In one go; for what `isShort`. */
@@ -124,7 +122,33 @@ export class Engine {
         if (veto !== null) return veto;
       }
     }
-    return yield* this.#afterAttacks(asked, tally);
+    const inside: DlpFinding[] = [];
+    const veto = yield* this.#inside(asked, { tally, inside }, size);
+    return veto ?? (yield* this.#afterAttacks(asked, tally, inside));
+  }
+
+  /** Texts that stand in the body in another form: an attack in one ends it, data found in them is added to `inside`. */
+  *#inside(asked: Asked, { tally, inside }: Inside, size: SliceSize): Generator<void, Ruled | null> {
+    const { detects, dlp } = this.#profile;
+    for (const found of inspectInside(asked, { attacks: detects, dlp, size })) {
+      if (found === null) yield;
+      else if (found === "exhausted") return found;
+      else if (found === "bomb") return this.#bomb(tally);
+      else if ("class" in found) {
+        if (inside.length < MAX_INSIDE) inside.push(found);
+      } else if (found.vector === OPAQUE) tally.note(found);
+      else {
+        const veto = this.#attacked(found, "body", tally);
+        if (veto !== null) return veto;
+      }
+    }
+    return null;
+  }
+
+  #bomb(tally: Tally): Ruled {
+    const reason = "something packed in the body comes to more than any honest one";
+    tally.add({ verdict: "deny", reason, pillar: "CoreGuard", vector: "body_bomb", rule: null, controls: [] }, false);
+    return this.#ruled(tally, null, null);
   }
 
   /** The ruling on what Pillar 128 found where only the relay can look; null when the policy does not enforce it. */
@@ -150,7 +174,7 @@ export class Engine {
     return action === "watch" ? null : this.#ruled(tally, null, null);
   }
 
-  *#afterAttacks(asked: Asked, tally: Tally): Generator<void, Ruled> {
+  *#afterAttacks(asked: Asked, tally: Tally, inside: readonly DlpFinding[] = NONE): Generator<void, Ruled> {
     const { question, budget, unread, layers } = asked;
     const { dlp } = this.#profile;
     const { body, host } = question;
@@ -162,6 +186,7 @@ export class Engine {
       const found = yield* dlp.scanBody(bytes, { kind, host, budget });
       if (found === "exhausted") return found;
       if (found.length > 0) this.#data(found, tally);
+      if (inside.length > 0) this.#data(onlyInside(inside, found), tally);
     }
     for (const layer of layers) {
       const found = yield* dlp.scanBody(layer, { kind: kindOf(question, layer), host, budget });
@@ -233,7 +258,8 @@ export class Engine {
     return { rule, reason, controls, ttlS: ttlS ?? 0 };
   }
 
-  *#sanitized({ question, budget }: Asked, tally: Tally, policy: Allowed | null): Generator<void, Ruled> {
+  *#sanitized(asked: Asked, tally: Tally, policy: Allowed | null): Generator<void, Ruled> {
+    const { question, budget } = asked;
     const { host } = question;
     const body = question.body as Uint8Array;
     const kind = kindOf(question, body);
@@ -246,8 +272,11 @@ export class Engine {
     };
     const done = yield* dlp.sanitize(body, { kind, host, budget, wanted });
     if (done === "exhausted") return done;
-    if (done.left !== null) {
-      const reason = LEFT[done.left];
+    // What is found inside only stays there, whatever was taken out around it.
+    const left = done.left ?? (yield* this.#leftInside(asked, done.bytes, wanted));
+    if (left === "exhausted") return left;
+    if (left !== null) {
+      const reason = LEFT[left];
       const by = tally.enforced as Reason;
       tally.add({ ...by, verdict: "deny", vector: "sanitize_unredactable", reason }, false);
       return this.#ruled(tally, policy, null);
@@ -255,6 +284,25 @@ export class Engine {
     // Nothing was there to take out: what was decided is what is sent.
     if (done.bytes === body) tally.enforced = null;
     return this.#ruled(tally, policy, done.bytes === body ? null : done.bytes);
+  }
+
+  *#leftInside(
+    asked: Asked,
+    body: Uint8Array,
+    wanted: (finding: DlpFinding) => boolean,
+  ): Generator<void, Left | "exhausted" | null> {
+    const { dlp } = this.#profile;
+    const { host, headers } = asked.question;
+    const { budget } = asked;
+    for (const found of inspectInside(
+      { question: { host, headers, body }, budget },
+      { attacks: false, dlp, size: new SliceSize() },
+    )) {
+      if (found === null) yield;
+      else if (found === "exhausted") return found;
+      else if (found !== "bomb" && "class" in found && wanted(found)) return "structure";
+    }
+    return null;
   }
 
   #ruled({ enforced, every, findings }: Tally, policy: Allowed | null, replacement: Uint8Array | null): Ruling {
@@ -288,6 +336,15 @@ export class Engine {
       findings,
     });
   }
+}
+
+const NONE: readonly DlpFinding[] = [];
+/** Findings of data in texts inside, of which more say nothing more. */
+const MAX_INSIDE = 2000;
+
+interface Inside {
+  readonly tally: Tally;
+  readonly inside: DlpFinding[];
 }
 
 /** What lets a request go when nothing speaks against it. */

@@ -113,7 +113,23 @@ const conditions = {
       { error: "must be a tool, a list of tools, or a map of offered and called" },
     )
     .optional(),
+  tool_calls: strict(
+    {
+      names: words("a tool").optional(),
+      contains: words("text").optional(),
+      regex: regex.optional(),
+      min: count().optional(),
+      max: count().optional(),
+    },
+    "must be a map of names, contains, regex, min, max",
+  ).optional(),
+  dialects: words("a dialect such as openai-*", 64).optional(),
+  operations: words("an operation such as chat or embedding", 64).optional(),
+  stream: z.boolean({ error: "must be true or false" }).optional(),
   tokens: range("an estimate").optional(),
+  max_tokens: range("tokens asked for").optional(),
+  images: range("how many").optional(),
+  files: range("how many").optional(),
   graphql: strict(
     {
       operations: many(choice(["query", "mutation", "subscription"]), "query, mutation or subscription", 3).optional(),

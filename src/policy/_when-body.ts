@@ -1,11 +1,11 @@
 /** Conditions on what a body says. Nothing of it is read before one of them asks. */
-import type { Fact, JsonFact } from "../content/facts.ts";
+import type { JsonFact } from "../content/facts.ts";
 import { parsePath } from "../content/json-path.ts";
-import type { Llm } from "../content/llm.ts";
 import { quote } from "../words/quote.ts";
 import type { Conditions, JsonTest } from "./_schema-when.ts";
 import { listOf } from "./_values.ts";
 import { textTest } from "./_when-head.ts";
+import { llmConditions, lowered, some, whyUnknown } from "./_when-llm.ts";
 import { type Asked, NO, ofSome, SOME, type Truth, UNKNOWN, YES } from "./asked.ts";
 import { type Compiling, type Condition, saying, sayRange } from "./condition.ts";
 import { compileGlob } from "./glob.ts";
@@ -39,28 +39,7 @@ export function bodyConditions(when: Conditions, compiling: Compiling): Conditio
       found: ({ question }) => `${question.body?.length ?? 0} bytes`,
     });
   }
-  if (when.models !== undefined) {
-    const patterns = lowered(words(when.models, [...path, "models"]));
-    made.push(
-      ofLlm("models", saying(listOf(when.models)), ({ model }) =>
-        model === null ? NO : some([model.toLowerCase()], patterns),
-      ),
-    );
-  }
-  if (when.roles !== undefined) {
-    const patterns = lowered(words(when.roles, [...path, "roles"]));
-    made.push(ofLlm("roles", saying(listOf(when.roles)), (llm) => some(rolesOf(llm), patterns)));
-  }
-  if (when.messages !== undefined) made.push(messages(when.messages, compiling));
-  if (when.tools !== undefined) made.push(...tools(when.tools, compiling));
-  if (when.tokens !== undefined) {
-    const { min = 0, max = Number.POSITIVE_INFINITY } = when.tokens;
-    made.push(
-      ofLlm("tokens", sayRange(when.tokens.min, when.tokens.max), ({ inputTokens }) =>
-        inputTokens >= min && inputTokens <= max ? YES : NO,
-      ),
-    );
-  }
+  made.push(...llmConditions(when, compiling));
   if (when.graphql !== undefined) made.push(graphql(when.graphql, compiling));
   for (const [place, test] of Object.entries(when.json ?? {})) {
     const condition = json(place, isTest(test) ? test : { eq: test }, compiling);
@@ -71,90 +50,6 @@ export function bodyConditions(when: Conditions, compiling: Compiling): Conditio
 
 /** Values at one path that are looked at; of more it is not known. */
 const MAX_VALUES = 1000;
-const NO_TEXTS: readonly string[] = [];
-
-function rolesOf({ messages: list, system }: Llm): string[] {
-  const roles = list.map(({ role }) => role);
-  return system.length > 0 ? ["system", ...roles] : roles;
-}
-
-function ofLlm(name: string, says: string, test: (llm: Llm, asked: Asked) => Truth): Condition {
-  return {
-    name,
-    says,
-    tunnel: false,
-    cost: 5,
-    test(asked) {
-      if (!asked.known.content) return UNKNOWN;
-      const fact = asked.llm;
-      if (!fact.known) return UNKNOWN;
-      return fact.value === null ? NO : test(fact.value, asked);
-    },
-    found(asked) {
-      if (!asked.known.content) return "not kept";
-      const fact = asked.llm;
-      if (!fact.known) return whyUnknown(fact);
-      if (fact.value === null) return "no call of a model";
-      const { model, messages: list, tools: offered, inputTokens } = fact.value;
-      return `model ${model ?? "unnamed"}, ${list.length} messages, ${offered.length} tools, about ${inputTokens} tokens`;
-    },
-  };
-}
-
-function messages(given: NonNullable<Conditions["messages"]>, compiling: Compiling): Condition {
-  const at = [...compiling.path, "messages"];
-  const roles = given.roles === undefined ? null : lowered(compiling.words(given.roles, [...at, "roles"]));
-  const contains = compiling.words(given.contains, [...at, "contains"]).map((text) => text.toLowerCase());
-  const matches = given.regex === undefined ? null : textTest({ regex: given.regex }, compiling, at);
-  const { min = 1, max = Number.POSITIVE_INFINITY } = given;
-  return ofLlm("messages", "as described", (llm, asked) => {
-    const needsText = contains.length > 0 || matches !== null;
-    const spoken = needsText ? asked.messages : rolesOf(llm).map((role) => ({ role, texts: NO_TEXTS, lowered: "" }));
-    if (spoken === null) return UNKNOWN;
-    const needles = contains.filter((text) => asked.mayBeSaid(text));
-    if (contains.length > 0 && needles.length === 0) return min === 0 ? YES : NO;
-    let count = 0;
-    let unsure = 0;
-    for (const { role, texts, lowered } of spoken) {
-      if (roles !== null && !roles.some((pattern) => pattern.test(role))) continue;
-      if (contains.length > 0 && !needles.some((text) => lowered.includes(text))) continue;
-      const truths = matches === null ? [] : texts.map((text) => matches(text, asked));
-      if (matches === null || truths.includes(YES)) count += 1;
-      else if (truths.includes(UNKNOWN)) unsure += 1;
-    }
-    const sure = count >= min && count <= max;
-    return unsure === 0 || sure === (count + unsure >= min && count + unsure <= max) ? (sure ? YES : NO) : UNKNOWN;
-  });
-}
-
-function tools(given: NonNullable<Conditions["tools"]>, { path, words }: Compiling): Condition[] {
-  const condition = (name: string, list: readonly string[], read: (llm: Llm) => readonly string[]): Condition => {
-    const patterns = lowered(list);
-    return ofLlm(name, saying(list), (llm) =>
-      some(
-        read(llm).map((tool) => tool.toLowerCase()),
-        patterns,
-      ),
-    );
-  };
-  const called = (llm: Llm) => llm.toolCalls.map(({ name }) => name);
-  if (typeof given === "string" || Array.isArray(given)) {
-    return [
-      condition("tools", words(given as string | readonly string[], [...path, "tools"]), (llm) => [
-        ...llm.tools,
-        ...called(llm),
-      ]),
-    ];
-  }
-  const { offered, called: wanted } = given as { offered?: string | string[]; called?: string | string[] };
-  const made: Condition[] = [];
-  if (offered !== undefined) {
-    made.push(condition("tools.offered", words(offered, [...path, "tools", "offered"]), (llm) => llm.tools));
-  }
-  if (wanted !== undefined) made.push(condition("tools.called", words(wanted, [...path, "tools", "called"]), called));
-  return made;
-}
-
 function graphql(given: NonNullable<Conditions["graphql"]>, { path, words }: Compiling): Condition {
   const operations = listOf(given.operations);
   const names = words(given.names, [...path, "graphql", "names"]).map(compileGlob);
@@ -292,16 +187,4 @@ function among(wanted: readonly (string | number | boolean | null)[]): (fact: Js
 
 function isTest(test: unknown): test is JsonTest {
   return typeof test === "object" && test !== null;
-}
-
-function lowered(words: readonly string[]) {
-  return words.map((text) => compileGlob(text.toLowerCase()));
-}
-
-function some(values: readonly string[], patterns: readonly { test(text: string): boolean }[]): Truth {
-  return ofSome(values.filter((value) => patterns.some((pattern) => pattern.test(value))).length, values.length);
-}
-
-function whyUnknown(fact: Fact<unknown>): string {
-  return fact.known ? "" : `not known: ${fact.detail}`;
 }

@@ -3,12 +3,13 @@ import { decodeJsonText } from "../content/coding.ts";
 import type { Fact, Facts, JsonFact } from "../content/facts.ts";
 import type { GraphQl } from "../content/graphql.ts";
 import type { JsonPath } from "../content/json-path.ts";
-import type { Llm, LlmMessage, TextRange } from "../content/llm.ts";
+import type { Llm, LlmMessage, LlmToolCall, TextRange } from "../content/llm.ts";
 import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
 import { isKnownMethod } from "../wire/methods.ts";
 import { type PathReadings, readPath } from "../wire/path-readings.ts";
+import { argumentTexts } from "./_arguments.ts";
 import { isGraphQlPost, mayAskInUrl, onlyQueries } from "./_class.ts";
 import { overridesOf } from "./_overrides.ts";
 import { decodeParameter, looseName } from "./_parameters.ts";
@@ -230,6 +231,20 @@ export class Asked {
             return { role, texts, lowered: texts.join("\n").toLowerCase() };
           });
     return this.#messages;
+  }
+
+  /**
+   * What calls of tools are given: the arguments as they are written, and every text and name in them; null for more than
+   * 2 MiB.
+   */
+  argumentsOf(calls: readonly LlmToolCall[]): readonly Pick<SpokenMessage, "texts" | "lowered">[] | null {
+    let bytes = 0;
+    for (const { arguments: range } of calls) if (range !== null) bytes += range.end - range.start;
+    if (bytes > MAX_MESSAGES) return null;
+    return calls.map(({ arguments: range }) => {
+      const texts = range === null ? [] : argumentTexts(this.text(range));
+      return { texts, lowered: texts.join("\n").toLowerCase() };
+    });
   }
 
   /** False: no message has it. In lower case. */

@@ -1,4 +1,5 @@
 /** Names of findings that nothing finds: a rule on one never holds, and nobody is told. */
+import { OPAQUE_NAMES } from "../content/inner-texts.ts";
 import { ASSEMBLED, VECTORS as ATTACKS } from "../detect/vectors.ts";
 import { VECTORS as DATA } from "../dlp/finding.ts";
 import { dlpNames } from "../dlp/finding-names.ts";
@@ -70,7 +71,12 @@ function knownBy(files: readonly ParsedPolicy[]): Readonly<Record<Asked, readonl
   return {
     pillars: ["128", "CoreGuard"],
     // Assembly has no row: what was put together is named by what it says.
-    vectors: [...Object.keys(ATTACKS), ASSEMBLED, ...Object.values(DATA)],
-    names: [...Object.values(ATTACKS).map(({ name }) => name), ...dlpNames(), ...own.map(({ name }) => name)],
+    vectors: [...Object.keys(ATTACKS), ASSEMBLED, ...Object.values(DATA), "opaque_content"],
+    names: [
+      ...OPAQUE_NAMES,
+      ...Object.values(ATTACKS).map(({ name }) => name),
+      ...dlpNames(),
+      ...own.map(({ name }) => name),
+    ],
   };
 }

@@ -107,10 +107,12 @@ function lintRule(program: Program, rule: CompiledRule, now: number): Warning[] 
 /** The names of conditions that nothing can fulfil. */
 function impossible(conditions: Conditions, now: number): string[] {
   const found: string[] = [];
-  const { tokens, body, messages, json = {}, times } = conditions;
+  const { body, messages, tool_calls, json = {}, times } = conditions;
   const crossed = (low: number | undefined, high: number | undefined): boolean =>
     low !== undefined && high !== undefined && low > high;
-  if (crossed(tokens?.min, tokens?.max)) found.push("tokens");
+  for (const name of ["tokens", "max_tokens", "images", "files"] as const)
+    if (crossed(conditions[name]?.min, conditions[name]?.max)) found.push(name);
+  if (crossed(tool_calls?.min, tool_calls?.max)) found.push("tool_calls");
   if (crossed(body?.min_bytes, body?.max_bytes)) found.push("body");
   if (crossed(messages?.min, messages?.max)) found.push("messages");
   for (const [path, test] of Object.entries(json)) {

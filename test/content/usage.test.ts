@@ -125,6 +125,22 @@ describe("UsageReader reads", () => {
   ];
   for (const [name, type, answer, found] of CASES) test(name, () => expect(used(type, answer)).toBe(found));
 
+  test("thinking is part of the output, and told apart", () => {
+    const thought = (type: string, answer: string) => {
+      const found = readUsage(type, encoder.encode(answer));
+      return `${found?.outputTokens} ${found?.reasoningTokens}`;
+    };
+    const chat = {
+      usage: { prompt_tokens: 1, completion_tokens: 9, completion_tokens_details: { reasoning_tokens: 6 } },
+    };
+    expect(thought(JSON_TYPE, JSON.stringify(chat))).toBe("9 6");
+    const usage = { input_tokens: 1, output_tokens: 9, output_tokens_details: { reasoning_tokens: 6 } };
+    expect(thought(SSE, sse({ type: "response.completed", response: { usage } }))).toBe("9 6");
+    const gemini = { usageMetadata: { promptTokenCount: 1, candidatesTokenCount: 3, thoughtsTokenCount: 6 } };
+    expect(thought(SSE, sse(gemini))).toBe("9 6");
+    expect(thought(JSON_TYPE, '{"usage":{"prompt_tokens":1,"completion_tokens":9}}')).toBe("9 0");
+  });
+
   test("Amazon's event stream, the model's own answer inside it", () => {
     const event = (payload: unknown): Uint8Array => {
       const text = encoder.encode(JSON.stringify(payload));

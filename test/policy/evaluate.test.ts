@@ -231,6 +231,17 @@ describe("conditions on calls of models", () => {
     ["{ messages: { max: 2 } }", true],
     ["{ tools: 'search_*' }", true],
     ["{ tools: { called: search_web } }", false],
+    ["{ dialects: 'openai-*' }", true],
+    ["{ dialects: anthropic-messages }", false],
+    ["{ operations: [chat, completion] }", true],
+    ["{ operations: embedding }", false],
+    ["{ stream: false }", true],
+    ["{ stream: true }", false],
+    ["{ images: { min: 1 } }", false],
+    ["{ images: { max: 0 } }", true],
+    ["{ files: { min: 1 } }", false],
+    ["{ tool_calls: { min: 1 } }", false],
+    ["{ tool_calls: { min: 0 } }", true],
     ["{ tokens: { min: 5 } }", true],
     ["{ tokens: { max: 5 } }", false],
     ['{ cel: \'llm.messages.exists(m, m.role == "user" && m.text.contains("Bears"))\' }', true],
@@ -251,6 +262,56 @@ describe("conditions on calls of models", () => {
     expect(allows("{ tools: a }", two)).toBe(false);
     expect(allows("{ tools: [a, b] }", two)).toBe(true);
     expect(denies("{ tools: a }", two)).toBe(true);
+  });
+
+  test("what is asked for: a stream, tokens, pictures and files", () => {
+    const asking = call({ stream: true, max_tokens: 500 });
+    expect(denies("{ stream: true }", asking)).toBe(true);
+    expect(denies("{ max_tokens: { min: 500 } }", asking)).toBe(true);
+    expect(denies("{ max_tokens: { min: 501 } }", asking)).toBe(false);
+    expect(allows("{ max_tokens: { max: 500 } }", asking)).toBe(true);
+    expect(denies("{ max_tokens: { min: 501 } }", call({ n: 2, max_tokens: 500 }))).toBe(true);
+    const shown = [
+      { type: "image_url", image_url: { url: "https://e/a.png" } },
+      { type: "file", file: { file_id: "f" } },
+    ];
+    const seen = call({ messages: [{ role: "user", content: shown }] });
+    expect(denies("{ images: { min: 1 }, files: { min: 1 } }", seen)).toBe(true);
+    expect(denies("{ images: { min: 2 } }", seen)).toBe(false);
+  });
+
+  test("who names no bound on the answer asks for any number of tokens", () => {
+    expect(denies("{ max_tokens: { min: 100000 } }", call())).toBe(true);
+    expect(allows("{ max_tokens: { max: 100000 } }", call())).toBe(false);
+  });
+
+  test("arguments of calls, however they are written", () => {
+    const calling = (name: string, args: string) =>
+      call({
+        messages: [
+          { role: "assistant", tool_calls: [{ id: "1", type: "function", function: { name, arguments: args } }] },
+        ],
+      });
+    const removing = calling("shell", '{"cmd":"\\u0072m -rf \\/srv"}');
+    expect(denies("{ tool_calls: { names: 'sh*', contains: 'RM -RF /srv' } }", removing)).toBe(true);
+    expect(denies("{ tool_calls: { regex: '^rm .*srv$' } }", removing)).toBe(true);
+    expect(denies("{ tool_calls: { contains: cmd } }", removing)).toBe(true);
+    expect(denies("{ tool_calls: { names: other, contains: 'rm -rf' } }", removing)).toBe(false);
+    expect(denies("{ tool_calls: { contains: 'rm -rf /home' } }", removing)).toBe(false);
+    expect(denies("{ tool_calls: { contains: 'no JSON' } }", calling("a", "this is No JSON"))).toBe(true);
+    expect(denies("{ tool_calls: { regex: b } }", calling("a", `"${"a".repeat(60_000)}"`))).toBe(true);
+    expect(allows("{ tool_calls: { regex: b } }", calling("a", `"${"a".repeat(60_000)}"`))).toBe(false);
+  });
+
+  test("the call that a request to an MCP server is", () => {
+    const request = json({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "tools/call",
+      params: { name: "read_file", arguments: { path: "/etc/shadow" } },
+    });
+    expect(denies("{ dialects: mcp, tool_calls: { names: read_file, regex: '^/etc/' } }", request)).toBe(true);
+    expect(denies("{ tool_calls: { names: read_file, regex: '^/home/' } }", request)).toBe(false);
   });
 
   test("tools a model has called before", () => {

@@ -105,6 +105,8 @@ describe("a slip in any section is told with its place, and what was meant", () 
     [rule("phases: tunel"), /^p\.yaml:6:15: .*did you mean tunnel\?$/],
     [rule("messages: { role: user }"), /^p\.yaml:6:19: unknown key .*messages\.role", did you mean roles\?$/],
     [rule("tools: { ofered: a }"), /unknown key "rules\.0\.when\.tools\.ofered", did you mean offered\?$/],
+    [rule("tool_calls: { contain: a }"), /unknown key "rules\.0\.when\.tool_calls\.contain", did you mean contains\?$/],
+    [rule("stream: 'yes'"), /must be true or false$/],
     [rule("tokens: { mn: 5 }"), /unknown key "rules\.0\.when\.tokens\.mn", did you mean min\?$/],
     [rule("graphql: { operations: mutaton }"), /did you mean mutation\?$/],
     [rule("json: { a.b: 1 }"), /^p\.yaml:6:20: rule "r": when\.json\.a\.b: "a\.b" is not a path such as/],

@@ -1,0 +1,83 @@
+/** What is found in texts that stand in a body in another form than its own. */
+import { innerTexts } from "../content/inner-texts.ts";
+import { INSPECTORS, inspectSlices, type SliceSize } from "../detect/inspect.ts";
+import type { Dlp, DlpFinding } from "../dlp/dlp.ts";
+import type { Finding } from "../model/finding.ts";
+import { kindOf } from "./body-kind.ts";
+import type { Asked } from "./engine.ts";
+import { opaqueFinding } from "./opaque.ts";
+
+/** Pillar 128 undoes base64 by itself, and what is in it again. */
+const BASE64 = /^base64(?: > base64)*$/;
+
+interface How {
+  /** Pillar 128 is looked for, too. */
+  readonly attacks: boolean;
+  readonly dlp: Dlp;
+  readonly size: SliceSize;
+}
+
+/** Attacks, what could not be read, and data (which has a `class`), in the order of the body; null: let others run. */
+export function* inspectInside(
+  {
+    question,
+    budget,
+  }: { readonly question: Pick<Asked["question"], "body" | "headers" | "host">; readonly budget: Asked["budget"] },
+  { attacks, dlp, size }: How,
+): Generator<Finding | DlpFinding | "bomb" | "exhausted" | null, void> {
+  const { body, host } = question;
+  if (body === null || body.length === 0) return;
+  for (const inner of innerTexts(body)) {
+    if (budget.clock() > budget.deadline) return yield "exhausted";
+    if (inner === null || inner === "bomb") {
+      yield inner;
+      continue;
+    }
+    if (inner.kind === "opaque") {
+      yield opaqueFinding(inner);
+      continue;
+    }
+    const { bytes, view, start, end } = inner;
+    const as = (found: Finding) => (found.view === "plain" ? view : `${view} > ${found.view}`);
+    if (attacks && !BASE64.test(view)) {
+      const found = yield* turns(inspectSlices(bytes, INSPECTORS, budget, size));
+      if (found === "exhausted") return yield found;
+      if (found !== null) yield { ...found, view: as(found), where: "body", start, end };
+    }
+    const found = yield* turns(dlp.scanBody(bytes, { kind: kindOf(question, bytes), host, budget }));
+    if (found === "exhausted") return yield found;
+    for (const each of found) yield { ...each, view: as(each), where: "body", start, end, redactable: false };
+    yield null;
+  }
+}
+
+/**
+ * Without what stands in `found` (in the order of their starts) already: the same thing, told of the body as it is, and perhaps
+ * redactable there.
+ */
+export function onlyInside(inside: readonly DlpFinding[], found: readonly DlpFinding[]): readonly DlpFinding[] {
+  const starts = new Map<string, number[]>();
+  for (const { name, start } of found) {
+    const list = starts.get(name);
+    if (list === undefined) starts.set(name, [start]);
+    else list.push(start);
+  }
+  return inside.filter(({ name, start, end }) => {
+    const list = starts.get(name) ?? [];
+    let [from, to] = [0, list.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((list[middle] as number) < start) from = middle + 1;
+      else to = middle;
+    }
+    return (list[from] ?? Number.POSITIVE_INFINITY) >= end;
+  });
+}
+
+function* turns<T>(steps: Generator<void, T>): Generator<null, T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    yield null;
+  }
+}

@@ -54,9 +54,10 @@ export class Sender {
     return this.window > 0 && this.#next < this.#ring.length;
   }
 
-  /** One frame of each stream in turn, until `out` holds `limit` bytes or nothing may be sent. */
+  /** One frame of each stream in turn, until `out` holds `limit` bytes more or nothing may be sent. */
   fill(out: OutBuffer, limit: number): void {
-    while (out.length < limit && this.ready) {
+    const full = out.length + limit;
+    while (out.length < full && this.ready) {
       const stream = this.#ring[this.#next++] as Stream;
       stream.waiting = false;
       if (this.#next >= 64 && this.#next * 2 >= this.#ring.length) {

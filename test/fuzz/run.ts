@@ -1,6 +1,7 @@
 /** `bun test/fuzz/run.ts [count] [target] [seed]`: every wire parser against `count` inputs (default 20,000). */
 import { checkAuthority } from "./authority.ts";
 import { checkClientHello } from "./client-hello.ts";
+import { checkH2, checkHpack } from "./h2.ts";
 import { Random } from "./random.ts";
 import { checkRequest } from "./request.ts";
 import { checkResponse } from "./response.ts";
@@ -10,6 +11,8 @@ export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
   response: checkResponse,
   authority: checkAuthority,
   "client-hello": checkClientHello,
+  h2: checkH2,
+  hpack: checkHpack,
 };
 
 /** Each input has a seed of its own, so a failure is repeated by `run.ts 1 <target> <seed>`. Answers how many were read. */

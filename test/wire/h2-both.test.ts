@@ -1,6 +1,6 @@
 /** Both roles against each other, and every split of a conversation. */
 import { describe, expect, test } from "bun:test";
-import { ErrorCode, H2_LIMITS, H2Client, type H2Limits, H2Server } from "../../src/wire/h2.ts";
+import { H2_LIMITS, H2Client, type H2Limits, H2Server } from "../../src/wire/h2.ts";
 import { OutBuffer } from "../../src/wire/out-buffer.ts";
 import { Random } from "../fuzz/random.ts";
 import {
@@ -264,7 +264,7 @@ class Link {
   }
 
   #body(): Uint8Array {
-    const size = 1 + this.#random.below(this.#random.once(4) ? 100_000 : 300);
+    const size = 1 + this.#random.below(this.#random.once(8) ? 100_000 : 300);
     const step = this.#random.below(255);
     const body = new Uint8Array(size);
     for (let i = 0; i < size; i++) body[i] = i * step + size;
@@ -312,14 +312,4 @@ describe("both roles against each other", () => {
     expect(link.most).toBe(1000);
     check(link);
   }, 60_000);
-
-  test("a thousand requests cut at once are no flood", () => {
-    const link = new Link(new Random(9), { maxStreams: 1000 });
-    while (!link.client.peer.seen) link.turn();
-    for (let i = 0; i < 1000; i++) link.open();
-    const out = new OutBuffer();
-    link.client.fill(out, 1);
-    for (const id of link.exchanges.keys()) link.client.reset(id, ErrorCode.CANCEL);
-    expect(link.client.active).toBe(0);
-  });
 });

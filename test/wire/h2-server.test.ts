@@ -511,6 +511,14 @@ describe("too much of what costs the peer nothing", () => {
     expect(flood({ maxStreams: 1 }, 502, (i) => headers(2 * i + 1, GET, true))).toBe(`${calm} refused_streams`);
   });
 
+  test("a thousand requests opened and cut at once are none", () => {
+    const peer = greeted({ maxStreams: 1000 });
+    for (let i = 0; i < 1000; i++) peer.tell(headers(2 * i + 1, POST, false));
+    expect(peer.h2.active).toBe(1000);
+    for (let i = 0; i < 1000; i++) peer.tell(frame(T.RST_STREAM, 0, 2 * i + 1, u32(ErrorCode.CANCEL)));
+    expect([peer.h2.active, peer.h2.fault]).toEqual([0, null]);
+  });
+
   test("time gives the allowances back", () => {
     const peer = greeted();
     for (let i = 0; i < 3000; i++) {

@@ -63,6 +63,14 @@ describe("a conversation", () => {
     expect(peer.h2.respond(1, 200, [], true)).toBe(false);
   });
 
+  test("an answer from inside the event of a request without a body resets nothing", () => {
+    const peer = greeted({}, { request: (id) => void peer.h2.respond(id, 204, [], true) });
+    expect(peer.tell(headers(1, GET, true))).toEqual(["end 1", "closed 1"]);
+    expect(peer.said()).toEqual(["HEADERS 1 end :status=204"]);
+    peer.tell(headers(3, POST, false));
+    expect(peer.said()).toEqual(["HEADERS 3 end :status=204", "RST_STREAM 3 0"]);
+  });
+
   test("an answer before the request is whole: END_STREAM, then a reset without an error; what still comes is passed over", () => {
     const peer = greeted();
     peer.tell(headers(1, POST, false), data(1, "abc"));

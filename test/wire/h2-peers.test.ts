@@ -68,9 +68,10 @@ async function goProgram(): Promise<string> {
   return program;
 }
 
+// One request a connection: curl 7.88 with prior knowledge fails on a second one, whoever serves (Node's server too).
 testUnless(
   curl(),
-  "curl: get, head, post, many at once",
+  "curl: get, head, post",
   async () => {
     const flags = ["-sS", "--http2-prior-knowledge", "-w", "%{http_version} %{http_code}\n"];
     const got = await run("curl", [...flags, "-o", "/dev/null", `${url}/3000000`]);
@@ -83,9 +84,6 @@ testUnless(
     expect(posted.status).toBe(0);
     expect(posted.out.subarray(0, body.length).equals(body)).toBe(true);
     expect(posted.out.subarray(body.length).toString()).toBe("2 200\n");
-    const many = Array.from({ length: 60 }, (_, i) => [`${url}/${i * 1000 + 1}`, "-o", "/dev/null"]).flat();
-    const parallel = await run("curl", [...flags, "-Z", ...many]);
-    expect(parallel.out.toString()).toBe("2 200\n".repeat(60));
   },
   60_000,
 );

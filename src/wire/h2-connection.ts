@@ -17,6 +17,7 @@ import {
 } from "./h2-frames.ts";
 import { H2Incoming } from "./h2-incoming.ts";
 import { RESET_BY_US, type Stream } from "./h2-streams.ts";
+import { sameName } from "./http1-chars.ts";
 import type { OutBuffer } from "./out-buffer.ts";
 
 const NONE: readonly string[] = [];
@@ -128,10 +129,12 @@ export abstract class H2Connection extends H2Incoming {
     out.room(FRAME_HEAD);
     out.length += FRAME_HEAD;
     encoder.begin(out);
+    // `:authority` says it; a second saying is a second reading.
+    const request = pseudo.length > 2;
     for (let i = 0; i + 1 < pseudo.length; i += 2) encoder.field(out, pseudo[i] as string, pseudo[i + 1] as string);
     for (let i = 0; i + 1 < fields.length; i += 2) {
       const name = fields[i] as string;
-      if (name.charCodeAt(0) === 0x3a) continue;
+      if (name.charCodeAt(0) === 0x3a || (request && sameName(name, "host"))) continue;
       encoder.field(out, name, fields[i + 1] as string, sensitive.length > 0 && sensitive.includes(name));
     }
     frameBlock(out, start, end ? END_STREAM : 0, id);

@@ -34,8 +34,8 @@ export abstract class H2Incoming extends H2Wire {
   /** `ready` was told and `fill` has not come. */
   protected told = false;
 
-  constructor(limits: H2Limits, sink: H2Sink, preface: boolean) {
-    super(limits, limits.maxStreams, preface);
+  constructor(limits: H2Limits, sink: H2Sink, server: boolean) {
+    super(limits, limits.maxStreams, server);
     if (limits.streamWindow < FIRST_WINDOW || limits.connectionWindow < FIRST_WINDOW) {
       throw new Fault("unsupported", "windows of HTTP/2 are 65,535 bytes or more");
     }

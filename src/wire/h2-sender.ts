@@ -21,6 +21,8 @@ export class Sender {
   readonly #maxQueued: number;
   #ring: Stream[] = [];
   #next = 0;
+  /** Streams that were dropped while in the ring, more or less: those taken out in turn are not counted off. */
+  #stale = 0;
 
   constructor(owner: SenderOwner, maxQueued: number) {
     this.#owner = owner;
@@ -47,6 +49,13 @@ export class Sender {
   drop(stream: Stream): void {
     this.queued -= stream.queued;
     stream.dropQueue();
+    if (!stream.waiting) return;
+    // While the connection's window is closed nothing passes through the ring: it must not fill with what is over.
+    this.#stale++;
+    if (this.#stale < 64 || this.#stale * 2 < this.#ring.length - this.#next) return;
+    this.#ring = this.#ring.slice(this.#next).filter((other) => !other.closed);
+    this.#next = 0;
+    this.#stale = 0;
   }
 
   /** Whether `fill` would write. */
@@ -54,9 +63,10 @@ export class Sender {
     return this.window > 0 && this.#next < this.#ring.length;
   }
 
-  /** One frame of each stream in turn, until `out` holds `limit` bytes or nothing may be sent. */
+  /** One frame of each stream in turn, until `out` holds `limit` bytes more or nothing may be sent. */
   fill(out: OutBuffer, limit: number): void {
-    while (out.length < limit && this.ready) {
+    const full = out.length + limit;
+    while (out.length < full && this.ready) {
       const stream = this.#ring[this.#next++] as Stream;
       stream.waiting = false;
       if (this.#next >= 64 && this.#next * 2 >= this.#ring.length) {

@@ -27,6 +27,8 @@ export class H2Server extends H2Connection {
   refused = 0;
   readonly #sink: H2ServerSink;
   readonly #memo = new AuthorityMemo();
+  /** Its head is being told: how it ends is settled behind that. */
+  #held: Stream | null = null;
   #last = 0;
   /** Streams above it are not taken up. */
   #bound = Number.POSITIVE_INFINITY;
@@ -138,26 +140,28 @@ export class H2Server extends H2Connection {
       this.#malformed(stream, malformed("body_too_short", "a body is shorter than its Content-Length"));
       return;
     }
+    // An answer from inside must not take a request that has ended for one that goes on.
+    this.#held = stream;
     this.#sink.request(id, head, ends);
-    if (ends && !stream.closed) this.ended(stream, null);
+    this.#held = null;
+    if (stream.closed) return;
+    if (ends) this.ended(stream, null);
+    else this.settle(stream);
   }
 
   #malformed(stream: Stream, fault: WireFault): void {
     if (!this.take(PROVOKED)) return;
     stream.remoteEnded = true;
-    this.#refusing = stream;
+    this.#held = stream;
     this.#sink.malformed(stream.id, fault);
-    this.#refusing = null;
+    this.#held = null;
     if (this.over || stream.closed) return;
     while (stream.queued > 0 && stream.sendWindow > 0 && this.sender.window > 0) this.sender.frame(stream, this.out);
     this.cut(stream, ErrorCode.PROTOCOL_ERROR);
   }
 
-  /** Told as malformed: it is reset, not closed, whatever its answer. */
-  #refusing: Stream | null = null;
-
   protected settle(stream: Stream): void {
-    if (!stream.localEnded || stream.closed || stream === this.#refusing) return;
+    if (!stream.localEnded || stream.closed || stream === this.#held) return;
     if (stream.remoteEnded) {
       this.finish(stream, ENDED);
       return;

@@ -60,6 +60,7 @@ export abstract class H2Wire implements FrameSink {
   readonly #maxHeaderBytes: number;
   readonly #decoder: HpackDecoder;
   readonly #reader: FrameReader;
+  readonly #server: boolean;
   /** SETTINGS of ours without an ACK. */
   #unacked = 0;
   #replies = 0;
@@ -70,10 +71,11 @@ export abstract class H2Wire implements FrameSink {
   #blockLength = 0;
   #continuations = 0;
 
-  constructor(limits: WireLimits, streams: number, preface: boolean) {
+  constructor(limits: WireLimits, streams: number, server: boolean) {
+    this.#server = server;
     this.#maxHeaderBytes = limits.maxHeaderBytes;
     this.#decoder = new HpackDecoder(limits);
-    this.#reader = new FrameReader(this, preface);
+    this.#reader = new FrameReader(this, server);
     this.allowance = new Allowance(streams);
   }
 
@@ -260,7 +262,8 @@ export abstract class H2Wire implements FrameSink {
     if (!this.take(SETTINGS_FRAMES)) return;
     const { peer } = this;
     const window = peer.initialWindow;
-    const problem = peer.read(bytes, start, end);
+    let problem = peer.read(bytes, start, end);
+    if (!this.#server && peer.pushes !== 0) problem = ErrorCode.PROTOCOL_ERROR;
     if (problem !== null) {
       this.die(problem, "bad_setting", "a setting has a value that it must not have");
       return;

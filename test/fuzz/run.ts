@@ -2,6 +2,7 @@
 import { checkAuthority } from "./authority.ts";
 import { checkCertificate } from "./certificate.ts";
 import { checkClientHello } from "./client-hello.ts";
+import { checkH2, checkHpack } from "./h2.ts";
 import { Random } from "./random.ts";
 import { checkRequest } from "./request.ts";
 import { checkResponse } from "./response.ts";
@@ -16,6 +17,8 @@ export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
   websocket: checkWebSocket,
   "websocket-inflate": checkInflate,
   "websocket-extensions": checkExtensions,
+  h2: checkH2,
+  hpack: checkHpack,
 };
 
 /** Each input has a seed of its own, so a failure is repeated by `run.ts 1 <target> <seed>`. Answers how many were read. */

@@ -25,6 +25,8 @@ export class Sink {
   escapesFrom = 0;
   /** A vendor's prefix stood there, or its beginning at the end of a string. */
   promising = false;
+  /** The first place where something begins that the text's end cuts: with more behind it, it could be something or go on. */
+  open = Number.POSITIVE_INFINITY;
 
   constructor() {
     this.runs = this.#outer;
@@ -39,7 +41,14 @@ export class Sink {
     this.view = "plain";
     this.judged = this.numbersFrom = this.atsFrom = this.escapesFrom = 0;
     this.token = -1;
+    this.open = Number.POSITIVE_INFINITY;
     this.#start = -1;
+  }
+
+  /** What begins at `start` reaches the end of the text, and is not told whole yet. */
+  opens(start: number): void {
+    const at = this.#start === -1 ? start : this.#start;
+    if (at < this.open) this.open = at;
   }
 
   add(rule: Rule, start: number, end: number, confidence: Confidence): void {

@@ -15,6 +15,8 @@ export interface Detector extends Anchor {
   readonly word?: boolean;
   /** A key that says by itself whose it is: put together from pieces it is one too. */
   readonly vendor?: boolean;
+  /** What is found begins with the literal itself, wherever it stands. */
+  readonly held?: boolean;
   readonly found: (bytes: Uint8Array, at: number, sink: Sink) => void;
 }
 
@@ -79,7 +81,10 @@ function detectorOf(keys: readonly Key[]): Detector {
             last = next;
             run = sink.runs.end(next, behind) - behind;
           }
-          if (run < least) continue;
+          if (run < least) {
+            if (behind + run === bytes.length) sink.opens(at - lead);
+            continue;
+          }
         }
         const start = at - lead;
         if (inside && (start < 0 || !beginsAt(bytes, start))) continue;
@@ -142,6 +147,7 @@ function webToken(bytes: Uint8Array, at: number, sink: Sink): void {
   const header = runs.end(WORDS, at);
   // A second beginning of the same first part is none.
   if (header === sink.token) return;
+  if (header === bytes.length) sink.opens(at);
   sink.token = header;
   if (bytes[header] !== DOT || header - at < 16 || header - at > MAX_HEADER) return;
   let end = header;
@@ -152,6 +158,7 @@ function webToken(bytes: Uint8Array, at: number, sink: Sink): void {
     if (next === end + 1 && parts === 1) break;
     parts++;
     end = next;
+    if (next === bytes.length) sink.opens(at);
     if (parts === 2) second = end;
   }
   if (parts < 2 || end - header < 8) return;

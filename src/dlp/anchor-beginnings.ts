@@ -71,7 +71,8 @@ function mayBeEncoded(bytes: Uint8Array, start: number): boolean {
     if (HEX.has[lowered(byte)] === 0) hex = false;
     const kind = KIND[byte] as number;
     kinds |= kind;
-    run = byte === 0x2e || byte === 0x7e || byte === 0x3d || byte === 0x2f || byte === 0x2d || byte === 0x5f ? 0 : run + 1;
+    run =
+      byte === 0x2e || byte === 0x7e || byte === 0x3d || byte === 0x2f || byte === 0x2d || byte === 0x5f ? 0 : run + 1;
     longest = Math.max(longest, run);
   }
   return hex || ((kinds & 7) !== 2 && longest >= MIN_TELLING);

@@ -166,6 +166,6 @@ function detectorsOf(settings: DlpSettings): Detectors {
   };
 }
 
+export { MAX_TAIL, type Tail, type TailOptions } from "./tail.ts";
 export type { BodyKind, BodyOptions, DlpFinding, Mode, Unread };
 export { loadPatternEngine };
-export { MAX_TAIL, type Tail, type TailOptions } from "./tail.ts";

@@ -63,12 +63,7 @@ export function scanTail(bytes: Uint8Array, { host, whole, personal }: TailOptio
   release(sink);
   if (hits.length === 0) return { findings: NONE, open };
   const where: Where = { where: "body", host, tokenRequest: false, room };
-  const steps = findingsOf(
-    whole ? hits : hits.filter((hit) => isDone(hit, length, open)),
-    bytes,
-    detectors,
-    where,
-  );
+  const steps = findingsOf(whole ? hits : hits.filter((hit) => isDone(hit, length, open)), bytes, detectors, where);
   for (;;) {
     const step = steps.next();
     if (step.done) return { findings: step.value, open };

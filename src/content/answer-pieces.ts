@@ -51,10 +51,11 @@ export function piecesOf(tape: JsonTape, sink: PieceSink): void {
   for (let node = 0; node < count; node++) {
     const sort = kind[node];
     if (sort === KEY) {
-      if (length(tape, node) >= MIN_LONE) sink.lone(hashes[parent[node] as number] as number, bytesOf(tape, node));
+      keyAt(tape, node, sink);
       continue;
     }
     if (sort !== OBJECT && sort !== ARRAY && sort !== STRING) {
+      if (sort === NUMBER && length(tape, node) >= MIN_LONE) sink.lone(NUMBER, bytesOf(tape, node));
       if (node > 0 && kind[parent[node] as number] === ARRAY)
         positions[parent[node] as number] = (positions[parent[node] as number] as number) + 1;
       continue;
@@ -78,6 +79,40 @@ export function piecesOf(tape: JsonTape, sink: PieceSink): void {
       if (length(tape, node) >= MIN_LONE) sink.lone(key, bytesOf(tape, node));
     } else if (length(tape, node) > 0) sink.running(key, bytesOf(tape, node));
   }
+}
+
+/** A name may be long, and it may say that its value is secret: both are then told in one. */
+function keyAt(tape: JsonTape, node: number, sink: PieceSink): void {
+  const place = hashes[tape.parent[node] as number] as number;
+  const value = node + 1;
+  const size = tape.kind[value] === STRING ? length(tape, value) : 0;
+  if (size >= 8 && size <= MAX_SECRET && isSecret(tape, node)) {
+    const name = bytesOf(tape, node);
+    const said = bytesOf(tape, value);
+    const both = new Uint8Array(name.length + said.length + 4);
+    both.set(name);
+    both.set(ASSIGNS, name.length);
+    both.set(said, name.length + 3);
+    both[both.length - 1] = 0x22;
+    sink.lone(mixed(place, nameOf(tape, node)), both);
+  } else if (length(tape, node) >= MIN_LONE) sink.lone(place, bytesOf(tape, node));
+}
+
+const ASSIGNS = Uint8Array.of(0x3d, 0x20, 0x22);
+const MAX_SECRET = 600;
+const SECRET = /token|secret|key|cred|auth|passw|pwd/i;
+const MAX_NAMES = 4096;
+/** Hash of a name → whether it says so. Names of protocols are few. */
+const names = new Map<number, boolean>();
+
+function isSecret(tape: JsonTape, node: number): boolean {
+  const hash = nameOf(tape, node);
+  const known = names.get(hash);
+  if (known !== undefined) return known;
+  const said = length(tape, node) <= 64 && SECRET.test(textOf(tape, node));
+  if (names.size >= MAX_NAMES) names.clear();
+  names.set(hash, said);
+  return said;
 }
 
 /** Whether a message says that what it goes on is complete: a stop, a block's end, the last message of all. */

@@ -1,6 +1,5 @@
 /** Pillar 128 in what comes back: not attacks on a model, but what a text has a model do that reads it. */
 import type { Finding } from "../model/finding.ts";
-import { type Budget, UNLIMITED } from "./effort.ts";
 import { type Inspection, inspectBytes, inspectPlain } from "./pillar128.ts";
 import { lookingOnlyFor } from "./stems.ts";
 import type { AttackVector } from "./vectors.ts";
@@ -14,12 +13,12 @@ export const ANSWER_VECTORS: ReadonlySet<string> = new Set<AttackVector>(["701",
 /** Bytes: what a window repeats of the one before. No phrase, with what is looked at around it, is longer in its letters. */
 export const ANSWER_REACH = 640;
 
-/** A text as it stands. */
-export function inspectAnswer(bytes: Uint8Array): Finding | null {
-  return lookingOnlyFor(ANSWER_VECTORS, () => inspectPlain(bytes));
+/** A text as it stands. `vectors`: of `ANSWER_VECTORS`, the ones that are looked for. */
+export function inspectAnswer(bytes: Uint8Array, vectors: ReadonlySet<string>): Finding | null {
+  return lookingOnlyFor(vectors, () => inspectPlain(bytes));
 }
 
-/** In every disguise that can be undone, within the bounds of a request's slice. `cutJson` as there. */
-export function inspectAnswerDeep(bytes: Uint8Array, cutJson: boolean, budget: Budget = UNLIMITED): Inspection {
-  return lookingOnlyFor(ANSWER_VECTORS, () => inspectBytes(bytes, cutJson, budget));
+/** In every disguise that can be undone, within the bounds of a request's slice. */
+export function inspectAnswerDeep(bytes: Uint8Array, vectors: ReadonlySet<string>): Inspection {
+  return lookingOnlyFor(vectors, () => inspectBytes(bytes));
 }

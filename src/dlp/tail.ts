@@ -57,8 +57,8 @@ export function scanTail(bytes: Uint8Array, { host, whole, personal }: TailOptio
     hits = kept;
     reading.release();
   }
-  const escape = whole ? length : escapeStart(bytes);
-  open = Math.min(open, escape, length);
+  const escaped = whole ? length : escapeStart(bytes);
+  open = Math.min(open, escaped, length);
   if (length - open > MAX_OPEN) open = length - MAX_OPEN;
   release(sink);
   if (hits.length === 0) return { findings: NONE, open };
@@ -77,9 +77,9 @@ function scanned(bytes: Uint8Array, { scanner, canaries, dictionaries }: Detecto
   dictionaries?.scan(bytes, sink);
 }
 
-/** It ends before the text does; or it has begun so long ago that it is not waited for. */
+/** It begins before what is still open and ends before the text does; or it is so long that it is not waited for. */
 function isDone({ start, end }: Hit, length: number, open: number): boolean {
-  return end < length || start < open;
+  return start < open && (end < length || length - start > MAX_OPEN);
 }
 
 /** An escape that the end cuts, or a word with one in it, is read when it is whole. */

@@ -21,6 +21,9 @@ import type { DlpFinding } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import type { Program } from "../policy/program.ts";
+import type { AnswerHead } from "./answer-kind.ts";
+import { AnswerProfiles } from "./answer-profile.ts";
+import { AnswerScreen } from "./answer-screen.ts";
 import { kindOf, mayCallTools, namesTools } from "./body-kind.ts";
 import { headTexts, readField, type Unread } from "./head.ts";
 import { type Profile, profileOf } from "./profile.ts";
@@ -45,6 +48,7 @@ export class Engine {
   readonly policyVersion: string | null;
   readonly program: Program | null;
   readonly #profile: Profile;
+  #answers: AnswerProfiles | null = null;
   /** Most questions are answered with the same object as the one before. */
   #last: Ruling = UNRULED;
 
@@ -53,6 +57,15 @@ export class Engine {
     this.program = program;
     this.policyVersion = program?.version ?? null;
     this.#profile = profileOf(program);
+  }
+
+  /** For the answer of one place. Null: nothing is looked for in it, nor is there any limit. */
+  screen(place: Pick<Question, "host" | "port" | "literal">, head: AnswerHead): AnswerScreen | null {
+    this.#answers ??= new AnswerProfiles(this.program);
+    const profile = this.#answers.of(place);
+    const { allow, deny, maxBytes } = profile.terms;
+    if (profile.idle && maxBytes === null && allow === null && deny.length === 0) return null;
+    return new AnswerScreen({ profile, head, host: place.host });
   }
 
   /** Makes the tables that the first body would have to wait for: a millisecond or less a step. */

@@ -11,7 +11,7 @@ import type { AttackVector } from "./vectors.ts";
 export const ANSWER_VECTORS: ReadonlySet<string> = new Set<AttackVector>(["701", "702", "704", "705", "708", "710"]);
 
 /** Bytes: what a window repeats of the one before. No phrase, with what is looked at around it, is longer in its letters. */
-export const ANSWER_REACH = 640;
+export const ANSWER_REACH = 480;
 
 /** A text as it stands. `vectors`: of `ANSWER_VECTORS`, the ones that are looked for. */
 export function inspectAnswer(bytes: Uint8Array, vectors: ReadonlySet<string>): Finding | null {

@@ -10,6 +10,8 @@ export interface AnswerHead {
   readonly contentType: string | null;
   /** Content-Length, or -1 when it is not told. */
   readonly length: number;
+  /** Nothing acts: all of it is only watched. Absent: false. */
+  readonly softened?: boolean;
 }
 
 /** Up to here an answer of a known length is held whole, so that a veto can still be the answer. */

@@ -3,9 +3,10 @@ import { ANSWER_VECTORS } from "../detect/answers.ts";
 import { VECTORS } from "../detect/vectors.ts";
 import { compileDlp, type Dlp, type DlpFinding } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
+import type { Question } from "../model/question.ts";
 import { dlpPolicyOf } from "../policy/dlp-settings.ts";
 import type { Program } from "../policy/program.ts";
-import { type ResponseMode, ResponsePolicy, type ResponseTerms } from "../policy/responses.ts";
+import { type ResponseMode, ResponsePolicy, type ResponseTerms, softenedTerms } from "../policy/responses.ts";
 
 export interface AnswerProfile {
   readonly terms: ResponseTerms;
@@ -33,28 +34,22 @@ export class AnswerProfiles {
   readonly #program: Program | null;
   readonly #policy: ResponsePolicy;
   readonly #made = new Map<ResponseTerms, AnswerProfile>();
+  readonly #softened = new Map<ResponseTerms, AnswerProfile>();
 
   constructor(program: Program | null) {
     this.#program = program;
     this.#policy = new ResponsePolicy(program?.responses ?? {});
   }
 
-  of({
-    host,
-    port,
-    literal,
-  }: {
-    readonly host: string;
-    readonly port: number;
-    readonly literal: boolean;
-  }): AnswerProfile {
-    const terms = this.#policy.of(host, port, literal);
-    let made = this.#made.get(terms);
-    if (made === undefined) {
-      made = profileOf(terms, this.#program);
-      this.#made.set(terms, made);
+  of(place: Pick<Question, "host" | "port" | "literal">, softened: boolean): AnswerProfile {
+    const terms = this.#policy.of(place.host, place.port, place.literal);
+    const made = softened ? this.#softened : this.#made;
+    let profile = made.get(terms);
+    if (profile === undefined) {
+      profile = profileOf(softened ? softenedTerms(terms) : terms, this.#program);
+      made.set(terms, profile);
     }
-    return made;
+    return profile;
   }
 }
 

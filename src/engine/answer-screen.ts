@@ -37,14 +37,12 @@ export interface ScreenOptions {
 }
 
 /** Steps of work, each of a few kilobytes, before the event loop is handed back. */
-const STEPS_A_TURN = 6;
+const STEPS_A_TURN = 3;
 
 export class AnswerScreen {
   readonly kind: AnswerKind;
   /** Nothing leaves before all has been looked at, so a veto can still be the answer. */
   readonly holdWhole: boolean;
-  /** The veto on the head alone, or null. */
-  readonly atHead: Ruled | null;
   readonly #profile: AnswerProfile;
   readonly #tally: AnswerTally;
   readonly #reader: Reader;
@@ -66,12 +64,17 @@ export class AnswerScreen {
     const type = mediaTypeOf(head.contentType);
     this.kind = kindOfAnswer(type);
     this.#passes = profile.idle;
-    this.atHead = this.#judgeHead(head, type);
+    this.#veto = this.#judgeHead(head, type);
     const isStream = this.kind !== "raw";
     this.holdWhole = !isStream && !this.#passes && this.#acts && head.length > 0 && head.length <= WHOLE_ANSWER;
     if (this.kind === "raw") this.#reading = new RawReading(this.#reader);
     else if (this.kind === "perhaps") this.#sniffed = new Uint8Array(0);
     else this.#reading = new MessageReading(this.kind, this.#reader);
+  }
+
+  /** Null as long as nothing speaks against it; behind the head already when that does. */
+  get veto(): Ruled | null {
+    return this.#veto;
   }
 
   /** What of the answer has been let go ends where a message does. */

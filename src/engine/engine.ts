@@ -62,7 +62,7 @@ export class Engine {
   /** For the answer of one place. Null: nothing is looked for in it, nor is there any limit. */
   screen(place: Pick<Question, "host" | "port" | "literal">, head: AnswerHead): AnswerScreen | null {
     this.#answers ??= new AnswerProfiles(this.program);
-    const profile = this.#answers.of(place);
+    const profile = this.#answers.of(place, head.softened === true);
     const { allow, deny, maxBytes } = profile.terms;
     if (profile.idle && maxBytes === null && allow === null && deny.length === 0) return null;
     return new AnswerScreen({ profile, head, host: place.host });
@@ -86,6 +86,7 @@ export class Engine {
   /** In one go; for what `isShort`. */
   rule(asked: Asked): Ruled {
     const { question, budget, unread } = asked;
+    if (question.phase === "response") return finish(this.#answered(asked));
     const tally = new Tally();
     if (this.#profile.detects) {
       for (const text of headTexts(question, unread)) {
@@ -124,6 +125,7 @@ export class Engine {
   /** For a question of any length: yields after a millisecond or so of work. `size` is asked before every slice. */
   *ruleInSteps(asked: Asked, size: SliceSize): Generator<void, Ruled> {
     const { question, budget, unread, layers } = asked;
+    if (question.phase === "response") return yield* this.#answered(asked);
     const tally = new Tally();
     if (this.#profile.detects) {
       for (const text of headTexts(question, unread)) {
@@ -138,6 +140,26 @@ export class Engine {
       }
     }
     return yield* this.#afterAttacks(asked, tally);
+  }
+
+  /** An answer that is there whole, or a message that comes down: no rule is asked, only what `responses:` says. */
+  *#answered({ question, budget }: Asked): Generator<void, Ruled> {
+    const { body, headers } = question;
+    const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1];
+    const contentType = typeof type === "string" ? type : null;
+    const length = body === null ? 0 : body.length;
+    const screen = this.screen(question, { status: 200, contentType, length });
+    if (screen === null || body === null) return UNRULED;
+    if (screen.veto !== null) return screen.veto;
+    for (const part of ["body", "end"] as const) {
+      let step = part === "body" ? screen.push(body) : screen.end();
+      for (; step.more; step = screen.more()) {
+        if (budget.clock() > budget.deadline) return "exhausted";
+        yield;
+      }
+      if (step.veto !== null) return step.veto;
+    }
+    return screen.ruling;
   }
 
   /** The ruling on what Pillar 128 found where only the relay can look; null when the policy does not enforce it. */

@@ -85,6 +85,25 @@ function termsOf(said: Stated, stated: boolean, rule: string): ResponseTerms {
   };
 }
 
+/** The same with nothing that acts. */
+export function softenedTerms(terms: ResponseTerms): ResponseTerms {
+  const soft = (mode: ResponseMode): ResponseMode => (mode === "enforce" ? "shadow" : mode);
+  const { secret, personal, health, canary, pattern, dictionary } = terms.classes;
+  return {
+    ...terms,
+    attack: (vector, name) => soft(terms.attack(vector, name)),
+    classes: {
+      secret: soft(secret),
+      personal: soft(personal),
+      health: soft(health),
+      canary: soft(canary),
+      pattern: soft(pattern),
+      dictionary: soft(dictionary),
+    },
+    limits: soft(terms.limits),
+  };
+}
+
 /** `type`: lower case, without parameters; "" when the answer does not say. */
 export function typeAllowed({ allow, deny }: Pick<ResponseTerms, "allow" | "deny">, type: string): boolean {
   if (deny.some((range) => covers(range, type))) return false;

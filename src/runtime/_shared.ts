@@ -12,7 +12,8 @@ import { httpClient } from "./_http.ts";
 import { listen, listenUnix } from "./_listen.ts";
 import { redis } from "./_redis.ts";
 import { serve } from "./_serve.ts";
-import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
+import { ZlibDecoder } from "./_stream-decode.ts";
+import type { ContentCoding, FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
 export type Own = "name" | "version" | "args" | "sha256" | "hasher" | "hmacSha256" | "openAppend" | "spawnSelf";
@@ -129,6 +130,7 @@ export const shared: Omit<Runtime, Own> = {
   httpClient,
   redis,
   decode,
+  decoder: (coding: ContentCoding) => new ZlibDecoder(coding),
 
   async readFile(file) {
     const bytes = await fs.promises.readFile(file);

@@ -60,7 +60,7 @@ export function pass(pieces: readonly Uint8Array[], answer: Answer = {}): Passed
     }
     return step;
   };
-  let veto = screen.atHead;
+  let veto = screen.veto;
   for (const piece of pieces) {
     if (veto !== null) break;
     given += piece.length;

@@ -109,7 +109,7 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   }
   // Names within a value are no names of their own.
   sink.judged = end;
-  if (end === bytes.length && end < limit) opens(bytes, start, { named, kinds }, sink);
+  if (end === bytes.length && end - start <= MAX_VALUE) opens(bytes, start, { named, kinds }, sink);
   if (end === limit && end < bytes.length) return;
   if (!quoted && (bytes[end] === 0x28 || bytes[end] === 0x5b)) return;
   // A sentence's full stop.

@@ -84,7 +84,10 @@ export class Format {
       if (end - at < min) return -1;
       // Asked when something has stood already: that tells of most that it is nothing.
       if (rare !== null) {
-        if (runs.next(rare.index, rare.literal, start + rare.least) > start + rare.most) return -1;
+        if (runs.next(rare.index, rare.literal, start + rare.least) > start + rare.most) {
+          if (start + rare.most + rare.literal.length > length) sink.opens(start);
+          return -1;
+        }
         rare = null;
       }
       // One more of its characters: a longer word that only begins alike.

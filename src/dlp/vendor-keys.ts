@@ -17,6 +17,8 @@ export interface Detector extends Anchor {
   readonly vendor?: boolean;
   /** What is found begins with the literal itself, wherever it stands. */
   readonly held?: boolean;
+  /** Bytes of it that stand before the literal, at the most. */
+  readonly lead?: number;
   readonly found: (bytes: Uint8Array, at: number, sink: Sink) => void;
 }
 
@@ -68,6 +70,7 @@ function detectorOf(keys: readonly Key[]): Detector {
     fold: false,
     next: keys.every((key) => key.format.next !== null) ? keys.flatMap((key) => key.format.next ?? []) : [],
     inside,
+    lead: Math.max(...keys.map((key) => key.format.lead)),
     word: !inside,
     vendor: true,
     found(bytes, at, sink) {

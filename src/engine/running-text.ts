@@ -106,8 +106,11 @@ export class RunningText {
     if (holds && dlp !== null && !this.#stopped) {
       const start = this.#wordBefore(Math.min(this.#ahead, this.#seen) - CONTEXT);
       const tail = dlp.tail(this.#from(start), { host: this.#host, whole: false, personal: holdsPersonal });
-      if (tail.findings.some((found) => this.#profile.data(found) === "enforce" && start + found.end > this.#seen))
-        this.#stopped = true;
+      const acts = tail.findings.some((found) => {
+        const isNew = start + found.end >= this.#seen || start + found.start >= this.#ahead;
+        return isNew && this.#profile.data(found) === "enforce";
+      });
+      if (acts) this.#stopped = true;
       else this.#ahead = Math.max(this.#ahead, start + tail.open);
     }
     // Whether it is something is not for this to say: until it is said, nothing more goes.

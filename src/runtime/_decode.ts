@@ -6,6 +6,9 @@ import { zstdFrames } from "./_zstd.ts";
 import type { ContentCoding } from "./contract.ts";
 
 const CHUNK = 64 * 1024;
+/** RFC 9659: a window over 8 MiB is memory that the sender would choose. (Where a runtime does not know the name, none is set.) */
+const ZSTD_WINDOW: Record<number, number> =
+  zlib.constants.ZSTD_d_windowLogMax === undefined ? {} : { [zlib.constants.ZSTD_d_windowLogMax]: 23 };
 const TURN_MS = 1.5;
 const TURN_BYTES = 1024 * 1024;
 interface Pass {
@@ -28,7 +31,7 @@ export function codingStream(coding: ContentCoding, bytes: Uint8Array): zlib.Gun
     case "br":
       return zlib.createBrotliDecompress({ chunkSize: CHUNK });
     case "zstd":
-      return zlib.createZstdDecompress({ chunkSize: CHUNK });
+      return zlib.createZstdDecompress({ chunkSize: CHUNK, params: ZSTD_WINDOW });
   }
 }
 

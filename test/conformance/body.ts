@@ -6,6 +6,7 @@ import type { Check } from "./kit.ts";
 import * as process from "./process.ts";
 import * as redis from "./redis.ts";
 import * as serve from "./serve.ts";
+import * as streamDecode from "./stream-decode.ts";
 import * as tls from "./tls.ts";
 
 const { play, ...processChecks } = process;
@@ -17,6 +18,7 @@ export const checks: Readonly<Record<string, Check>> = {
   ...http,
   ...redis,
   ...files,
+  ...streamDecode,
   ...processChecks,
   ...serve,
 };

@@ -223,6 +223,6 @@ class Guard implements AnswerGuard {
       });
     const { reason, pillar, vector, rule, findings } = ruled;
     const detail = { rule, policyVersion: ruled.policyVersion, findings, mode } as const;
-    return block(reason, vector ?? "response_denied", pillar === null ? detail : { ...detail, pillar });
+    return block(reason, vector ?? "policy_deny", pillar === null ? detail : { ...detail, pillar });
   }
 }

@@ -46,7 +46,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   dlp: [...FLOOR, "crypto", "content"],
   limits: [...FLOOR, "wire"],
   policy: [...FLOOR, "words", "wire", "content", "detect", "dlp", "limits"],
-  engine: [...FLOOR, "content", "detect", "dlp", "policy"],
+  engine: [...FLOOR, "wire", "content", "detect", "dlp", "policy"],
   config: [...FLOOR, "words", "wire", "crypto", "contract"],
   contract: ["model"],
   runtime: [...FLOOR, "contract"],

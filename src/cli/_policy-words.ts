@@ -23,7 +23,7 @@ const REDACTED: Words = {
   help: "leave it out of what is sent; findings below say where it stood",
 };
 const DATA: Words = {
-  what: "the request holds data that may not leave",
+  what: "the request holds data that may not leave, or the answer data that may not come in",
   help: "take it out, or have dlp: sanitize it (docs/policy.md)",
 };
 const CALL: Words = {
@@ -140,6 +140,22 @@ const WORDS: Readonly<Record<string, Words>> = {
     what: "the name leads to no address",
     help: "see what the resolver of the gateway's host answers for it",
   },
+  response_type: {
+    what: "the answer is of a media type that the policy does not let in",
+    help: "see types in responses: of the policy",
+  },
+  response_too_large: {
+    what: "the answer is larger than the policy lets in",
+    help: "ask for less of it, or have max_bytes raised (responses: in the policy)",
+  },
+  response_undecodable: {
+    what: "the answer is coded so that it cannot be looked at",
+    help: "ask for it uncoded (Accept-Encoding: identity), or have responses: not act for this host (docs/responses.md)",
+  },
+  response_bomb: {
+    what: "the answer becomes far larger than it is once its coding is undone",
+    help: "ask for it uncoded (Accept-Encoding: identity); an honest answer is not so dense",
+  },
   body_bomb: {
     what: "the body, or an archive in it, grows beyond all bounds when it is decoded",
     help: "send it with less compression, or in parts",
@@ -150,7 +166,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   },
   body_too_large: { what: "the body is larger than what is inspected", help: "EVE_PROXY_MAX_BODY bounds it" },
   dlp_secret: {
-    what: "the request holds a secret: a key, a token, a password",
+    what: "the request, or the answer to it, holds a secret: a key, a token, a password",
     help: "take it out; if it has left before, have it replaced",
   },
   dlp_canary: {

@@ -4,6 +4,7 @@ import { Fault, type FaultCode } from "../errors.ts";
 import type { Carried } from "../limits/settlement.ts";
 import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
+import type { AnsweredHead, AnswerGuard } from "../model/screen.ts";
 import type { UsageTap } from "./limits-tap.ts";
 import { PlaneStatus } from "./plane-fault.ts";
 
@@ -18,6 +19,8 @@ export interface Decider {
   opaque(host: string, port: number): boolean;
   /** What somebody else's limits have reserved for this egress, whatever became of the decision; once. Absent: never anything. */
   lent?(egress: Egress): Lent | null;
+  /** For the answer to this egress. Null, or absent: nothing in it is looked at. */
+  screen?(egress: Egress, head: AnsweredHead): AnswerGuard | null;
   /** This egress was permitted, by everything after the decision too, and its evidence is written: it leaves. Must not wait. */
   left?(egress: Egress): void;
 }

@@ -74,6 +74,8 @@ export function lateDecider(open: () => Promise<OpenedDecider>, config: Softened
     decide: (egress, held) => (opened ?? waiting).decide(egress, held),
     reload: () => (opened ?? waiting).reload(),
     opaque: (host, port) => (opened ?? waiting).opaque(host, port),
+    // An answer comes after a decision, and so after whatever decides was loaded.
+    screen: (egress, head) => opened?.screen?.(egress, head) ?? null,
     forget: () => opened?.forget(),
     recheck: (egress) => opened?.recheck(egress) ?? null,
     limits: () => opened?.limits() ?? null,

@@ -3,10 +3,11 @@ import type { Config, GovernanceConfig } from "../config/config.ts";
 import type { CacheTerms } from "../policy/cache-terms.ts";
 import { onlyWatched } from "../policy/watching.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { answerGuard } from "./answer-guard.ts";
 import { cachedDecider } from "./cached.ts";
 import { openCandidate } from "./candidate.ts";
 import { fingerprints } from "./credential-fields.ts";
-import { guarded } from "./decider.ts";
+import { guarded, runningMode } from "./decider.ts";
 import { type DegradedTerms, degradable } from "./degraded.ts";
 import { embeddedDecider } from "./embedded.ts";
 import type { PlaneDecider } from "./governance.ts";
@@ -83,6 +84,7 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
   remark();
   const clock = runtime.monotonic;
   const org = config.orgId;
+  const mode = runningMode(config);
   const lasting =
     plane === null
       ? null
@@ -145,6 +147,8 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
       return { ok: result.ok, message: `${result.message}; ${said}` };
     },
     opaque: (host, port) => decider.opaque(host, port),
+    // Beside a plane too, which decides what leaves and never sees an answer: by the policy that this relay has.
+    screen: (egress, head) => answerGuard({ runtime, engine: policy.engine, mode }, egress.destination, head),
     limits: () => policy.limits(),
     deniedAddress: (address, port) => policy.deniedAddress(address, port),
     watch(changed) {

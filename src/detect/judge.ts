@@ -3,6 +3,7 @@ import { findLearned, prepareWeights } from "./classifier.ts";
 import { findMarkup, prepareMarkup } from "./markup.ts";
 import { findPhrase, preparePhrases } from "./phrases.ts";
 import type { Match, Reading } from "./reading.ts";
+import { looksForAll } from "./stems.ts";
 import { type AttackVector, LEARNED, VECTORS } from "./vectors.ts";
 
 /** The worst thing a reading says, or null: stock phrases, then punctuation, then likeness. */
@@ -12,7 +13,7 @@ export function judge(reading: Reading): Match | null {
   if (phrase !== null) return matchOf(phrase.vector, phrase, false);
   const markup = findMarkup(text, 0, text.length);
   if (markup !== null) return matchOf(markup.vector, markup, true);
-  const like = learned ? findLearned(letters, 0, count) : null;
+  const like = learned && looksForAll() ? findLearned(letters, 0, count) : null;
   return like === null ? null : matchOf(LEARNED, like, false);
 }
 

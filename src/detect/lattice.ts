@@ -185,6 +185,16 @@ export function exploreLetters(bytes: Uint8Array): Sighting | null {
   return { match, view: "", start: placeOf(bytes, match.start), end: placeOf(bytes, match.end - 1) + 1 };
 }
 
+/** A text as it stands, with nothing undone but escapes and look-alikes of letters. At most `MAX_INSPECTED`. */
+export function explorePlain(text: Uint8Array): Sighting | null {
+  if (text.length < MIN_LETTERS) return null;
+  const { ascii: room } = levels[0] as Level;
+  const { letters, count, foreign, masked } = readLetters(text);
+  const ascii = foreign || masked ? room.subarray(0, asciiOf(text, room)) : text;
+  const match = judge({ letters, count, text: ascii, learned: false });
+  return match === null ? null : placed(match, text, ascii);
+}
+
 /** Where the letter stands that has so many before it. */
 function placeOf(bytes: Uint8Array, letter: number): number {
   let count = 0;

@@ -1,7 +1,7 @@
 /** Pillar 128: attacks on models in the text of a request, under whatever disguise can be undone. */
 import type { Finding } from "../model/finding.ts";
 import { type Budget, Effort, UNLIMITED } from "./effort.ts";
-import { explore, exploreLetters, type Sighting } from "./lattice.ts";
+import { explore, exploreLetters, explorePlain, type Sighting } from "./lattice.ts";
 import { isJson, leafOrigin, nestedLeaf, nestedLeaves, readLeaves } from "./leaves.ts";
 import { MAX_INSPECTED, MIN_LETTERS, readLetters, textualPart } from "./letters.ts";
 
@@ -90,6 +90,12 @@ function inJson(seen: Sighting, bytes: Uint8Array, cutJson: boolean): Sighting {
   const start = leafOrigin(bytes, cutJson, leaves, seen.start);
   const end = leafOrigin(bytes, cutJson, leaves, Math.max(seen.start, seen.end - 1)) + 1;
   return { ...seen, start, end };
+}
+
+/** The same of a text as it stands: no disguise is undone, so it costs a tenth, and a JSON text is read as its letters. */
+export function inspectPlain(bytes: Uint8Array): Finding | null {
+  const found = finding(explorePlain(bytes), "");
+  return found === "exhausted" ? null : found;
 }
 
 function finding(seen: Sighting | "exhausted" | null, around: string): Inspection {

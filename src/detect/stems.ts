@@ -97,6 +97,7 @@ export class StemIndex {
     for (let n = 0; n < stems.length; n++) {
       const stem = stems[n] as Stem;
       if (stem.before !== before && stem.before !== -1) continue;
+      if (only !== null && !only.has(stem.rule.vector)) continue;
       const start = this.#startOf(stem, bytes, at);
       if (start < from || start + stem.bytes.length > to) continue;
       this.#text ??= asCharacters(bytes.subarray(from, to));
@@ -120,6 +121,22 @@ export class StemIndex {
     for (let i = 0; i < stem.length; i++) if (((bytes[start + i] ?? 0) | this.#fold) !== stem[i]) return -1;
     return start;
   }
+}
+
+let only: ReadonlySet<string> | null = null;
+
+/** Runs something that looks for nothing but these vectors, however deep it does so; what only resembles attacks is none of them. */
+export function lookingOnlyFor<T>(vectors: ReadonlySet<string>, run: () => T): T {
+  only = vectors;
+  try {
+    return run();
+  } finally {
+    only = null;
+  }
+}
+
+export function looksForAll(): boolean {
+  return only === null;
 }
 
 /** Four bytes up to `at`; what is before the first is nothing. */

@@ -109,6 +109,7 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   }
   // Names within a value are no names of their own.
   sink.judged = end;
+  if (end === bytes.length && end - start <= MAX_VALUE) opens(bytes, start, { named, kinds }, sink);
   if (end === limit && end < bytes.length) return;
   if (!quoted && (bytes[end] === 0x28 || bytes[end] === 0x5b)) return;
   // A sentence's full stop.
@@ -132,6 +133,13 @@ function valueAt(bytes: Uint8Array, from: number, named: Named, sink: Sink): voi
   sink.add(PASSWORD, start, end, confidence);
 }
 
+/** The text ends within the value. A password is never sure enough to act on, and no token has blanks in it. */
+function opens(bytes: Uint8Array, start: number, { named, kinds }: { named: Named; kinds: number }, sink: Sink): void {
+  const { at, end, word, sort } = named;
+  if (sort !== 0 || (kinds & SPACE) !== 0 || isOther(bytes, at + word.length, end)) return;
+  sink.opens(start);
+}
+
 function isOther(bytes: Uint8Array, start: number, end: number): boolean {
   return start < end && NOT_SECRET.test(latin1(bytes, start, end));
 }
@@ -143,6 +151,7 @@ function isOtherBefore(bytes: Uint8Array, start: number, end: number): boolean {
 /** `Bearer x`, `Basic x`: what stands behind the scheme. */
 function headerAt(bytes: Uint8Array, at: number, word: string, sink: Sink): void {
   const end = Math.min(sink.runs.end(TOKEN, at), at + MAX_VALUE);
+  if (end === bytes.length) sink.opens(at);
   if (end - at < 12 || isPlaceholder(bytes, at, end)) return;
   if (word === "basic ") {
     if (saysPassword(bytes, at, end)) sink.add(AUTHORIZATION, at, end, "high");

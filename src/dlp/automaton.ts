@@ -17,6 +17,8 @@ export class Automaton {
   readonly shift: number;
   /** States from here on have something to tell. 0 is the start. */
   readonly firstTelling: number;
+  /** Of a state: how many of the last bytes may be the beginning of a string, or all of one. */
+  readonly depth: Uint16Array;
   /** What the state `firstTelling + i` tells: indices into `strings`, the longest first. */
   readonly told: readonly (readonly number[])[];
 
@@ -43,6 +45,8 @@ export class Automaton {
       telling.push(list);
     }
     this.told = telling;
+    this.depth = new Uint16Array(size);
+    for (let s = 0; s < size; s++) this.depth[order[s] as number] = trie.depth[s] as number;
     const next = new Uint16Array(size << this.shift);
     this.next = next;
     // Breadth first: where a string cannot go on, what its longest end that begins another does is what it does.
@@ -77,6 +81,7 @@ class Trie {
   readonly sibling: number[] = [0];
   readonly column: number[] = [0];
   readonly fallback: number[] = [0];
+  readonly depth: number[] = [0];
   /** States, those of shorter strings before those of longer ones. */
   readonly queue: number[] = [0];
 
@@ -99,6 +104,7 @@ class Trie {
         this.first.push(0);
         this.column.push(column);
         this.fallback.push(0);
+        this.depth.push((this.depth[state] as number) + 1);
       }
       state = to;
     }

@@ -48,6 +48,8 @@ export class Canaries {
         sink.view = "plain";
       }
     }
+    const begun = this.#automaton.depth[state] as number;
+    if (begun > 0) sink.opens(bytes.length - begun);
   }
 }
 

@@ -12,6 +12,7 @@ import { redact } from "./redact.ts";
 import type { DlpClass } from "./rule.ts";
 import type { Scanner } from "./scanner.ts";
 import { scannerOf } from "./scanners.ts";
+import { scanTail, type Tail, type TailOptions } from "./tail.ts";
 import { Dictionaries, type DictionarySetting } from "./words.ts";
 
 export interface DlpSettings {
@@ -73,6 +74,11 @@ export interface Dlp {
   isQuiet(bytes: Uint8Array, options: BodyOptions): boolean;
   /** Yields after a millisecond or less. "exhausted" when the budget ran out. In the order of their starts. */
   scanBody(bytes: Uint8Array, options: BodyOptions): Generator<void, readonly DlpFinding[] | "exhausted">;
+  /**
+   * The end of a text that goes on: what it holds, and where what its end cuts may begin. At most `MAX_TAIL` bytes, in
+   * one go. `whole`: nothing comes behind it.
+   */
+  tail(bytes: Uint8Array, options: TailOptions): Tail;
   /** Replaces what is wanted, or else findings of a mode of `sanitize`, until none is left. */
   sanitize(bytes: Uint8Array, options: SanitizeOptions): Generator<void, Sanitized | "exhausted">;
 }
@@ -101,6 +107,7 @@ export function compileDlp(settings: DlpSettings = {}): Dlp {
       const scanner = detectors.scanner();
       while (!scanner.prepare()) yield;
     },
+    tail: (bytes, options) => scanTail(bytes, options, detectors),
     scanHead: (question, unread) => scanHead(question, unread, detectors),
     isQuiet: (bytes, options) => isQuiet(bytes, options, detectors),
     *scanBody(bytes, options) {
@@ -159,5 +166,6 @@ function detectorsOf(settings: DlpSettings): Detectors {
   };
 }
 
+export { MAX_TAIL, type Tail, type TailOptions } from "./tail.ts";
 export type { BodyKind, BodyOptions, DlpFinding, Mode, Unread };
 export { loadPatternEngine };

@@ -62,25 +62,34 @@ export class Format {
   }
 
   /** Where a match that starts at `start` ends, or -1. A word has to begin there. `sink` knows the runs of `bytes`. */
-  match(bytes: Uint8Array, start: number, { runs }: Sink): number {
+  match(bytes: Uint8Array, start: number, sink: Sink): number {
+    const { runs } = sink;
+    const { length } = bytes;
     let rare = this.#rare;
     let at = start;
     const parts = this.#parts;
     for (let p = 0; p < parts.length; p++) {
       const { literal, of, min, max } = parts[p] as Part;
       if (literal !== null || of === null) {
-        if (literal !== null && !standsAt(bytes, at, literal)) return -1;
+        if (literal !== null && !standsAt(bytes, at, literal)) {
+          if (beginsToStand(bytes, at, literal)) sink.opens(start);
+          return -1;
+        }
         at += min;
         continue;
       }
       const end = runs.end(of, at);
+      const next = parts[p + 1];
+      if (end === length && (next !== undefined || end - at <= max)) sink.opens(start);
       if (end - at < min) return -1;
       // Asked when something has stood already: that tells of most that it is nothing.
       if (rare !== null) {
-        if (runs.next(rare.index, rare.literal, start + rare.least) > start + rare.most) return -1;
+        if (runs.next(rare.index, rare.literal, start + rare.least) > start + rare.most) {
+          if (start + rare.most + rare.literal.length > length) sink.opens(start);
+          return -1;
+        }
         rare = null;
       }
-      const next = parts[p + 1];
       // One more of its characters: a longer word that only begins alike.
       if (next === undefined) return end - at > max ? -1 : end;
       if (next.literal === null) {
@@ -90,10 +99,14 @@ export class Format {
       const first = next.literal[0];
       let i = Math.min(end, at + max);
       for (const least = at + min; i >= least; i--) if (bytes[i] === first && standsAt(bytes, i, next.literal)) break;
-      if (i < at + min) return -1;
+      if (i < at + min) {
+        if (beginsToStand(bytes, end, next.literal)) sink.opens(start);
+        return -1;
+      }
       at = i;
     }
-    return at < bytes.length && ((KIND[bytes[at] as number] as number) & ALNUM) !== 0 ? -1 : at;
+    if (at === length) sink.opens(start);
+    return at < length && ((KIND[bytes[at] as number] as number) & ALNUM) !== 0 ? -1 : at;
   }
 
   /** Where the match is without its first literal, for judging whether it is an example. */
@@ -105,6 +118,14 @@ export class Format {
 export function standsAt(bytes: Uint8Array, at: number, literal: Uint8Array): boolean {
   if (at + literal.length > bytes.length) return false;
   for (let i = 0; i < literal.length; i++) if (bytes[at + i] !== literal[i]) return false;
+  return true;
+}
+
+/** True: the text ends within what would be `literal` at `at`. */
+export function beginsToStand(bytes: Uint8Array, at: number, literal: Uint8Array): boolean {
+  const { length } = bytes;
+  if (at > length || at + literal.length <= length) return false;
+  for (let i = at; i < length; i++) if (bytes[i] !== literal[i - at]) return false;
   return true;
 }
 

@@ -1,6 +1,6 @@
 /** Private keys in PEM, OpenSSH and PGP armour: the whole block, whether its lines are real or escaped. */
 import { ascii, KIND, TOKEN } from "./bytes.ts";
-import { standsAt } from "./format.ts";
+import { beginsToStand, standsAt } from "./format.ts";
 import { type Rule, secretRule } from "./rule.ts";
 import type { Sink } from "./sink.ts";
 import type { Detector } from "./vendor-keys.ts";
@@ -15,12 +15,13 @@ const BEGIN = ascii("-----BEGIN ");
 const PRIVATE = ascii("PRIVATE KEY");
 
 export function keyBlocks(): Detector[] {
-  return [{ literal: BEGIN, fold: false, next: [], found: block }];
+  return [{ literal: BEGIN, fold: false, next: [], held: true, found: block }];
 }
 
 function block(bytes: Uint8Array, at: number, sink: Sink): void {
   let head = at + 11;
   while (head < bytes.length && head < at + 11 + MAX_LABEL && bytes[head] !== 0x2d) head++;
+  if (head === bytes.length || beginsToStand(bytes, head, DASHES)) sink.opens(at);
   if (!standsAt(bytes, head, DASHES) || !saysPrivate(bytes, at + 11, head)) return;
   const limit = Math.min(bytes.length, head + MAX_BLOCK);
   let material = 0;
@@ -37,6 +38,7 @@ function block(bytes: Uint8Array, at: number, sink: Sink): void {
     if (byte === 0x22 || byte === 0x60 || (byte === 0x2d && standsAt(bytes, end, BEGIN))) break;
     if (((KIND[byte] as number) & TOKEN) !== 0) material++;
   }
+  if (end === bytes.length) sink.opens(at);
   if (material >= MIN_MATERIAL) sink.add(RULE, at, end, "high");
 }
 

@@ -3,6 +3,7 @@
  * is told a place and looks no further than its own bound, or asks for what the text's sink has found out once, so the
  * cost of a byte is bounded whatever stands there, and nothing is ever left out because there was much of it before.
  */
+import { Beginnings } from "./anchor-beginnings.ts";
 import { beginsAt, CAPITAL, DIGIT, HEX, KIND, SMALL, TOKEN } from "./bytes.ts";
 import { base64Into, hexInto, looksLikeText, percentInto } from "./decodings.ts";
 import { preparePlaceholders } from "./placeholder.ts";
@@ -48,6 +49,7 @@ export interface Chain {
 export class Scanner {
   #trigrams = new Trigrams([]);
   #detectors: readonly Detector[] = [];
+  #beginnings: Beginnings | null = null;
   readonly #numbers: PlaceDetector | null;
   readonly #ats: PlaceDetector | null;
   readonly #steps: Generator<void, void>;
@@ -82,6 +84,13 @@ export class Scanner {
   scan(bytes: Uint8Array, sink: Sink): void {
     this.places(bytes, 0, bytes.length, sink);
     for (let from = 0; from < bytes.length; ) from = this.runs(bytes, from, sink);
+  }
+
+  /** Tells `sink` where what the end of `bytes` cuts may begin, besides what detectors have told of it. */
+  ends(bytes: Uint8Array, sink: Sink): void {
+    if (this.#detectors.length === 0) return;
+    this.#beginnings ??= new Beginnings(this.#detectors);
+    this.#beginnings.look(bytes, sink);
   }
 
   /** What begins at the places from `from` (even) to before `to`. */

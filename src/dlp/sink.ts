@@ -10,6 +10,8 @@ export class Sink {
   /** While something decoded is scanned: the range all of it is told as; -1 otherwise. */
   #start = -1;
   #end = -1;
+  /** Of the text that was begun. */
+  #length = 0;
   /** Of the text that is being scanned. */
   runs: Runs;
   readonly #outer = new Runs();
@@ -25,6 +27,8 @@ export class Sink {
   escapesFrom = 0;
   /** A vendor's prefix stood there, or its beginning at the end of a string. */
   promising = false;
+  /** The first place where something begins that the text's end cuts: with more behind it, it could be something or go on. */
+  open = Number.POSITIVE_INFINITY;
 
   constructor() {
     this.runs = this.#outer;
@@ -39,7 +43,17 @@ export class Sink {
     this.view = "plain";
     this.judged = this.numbersFrom = this.atsFrom = this.escapesFrom = 0;
     this.token = -1;
+    this.open = Number.POSITIVE_INFINITY;
+    this.#length = bytes.length;
     this.#start = -1;
+  }
+
+  /** What begins at `start` reaches the end of the text, and is not told whole yet. */
+  opens(start: number): void {
+    // Something decoded goes on only when what it was decoded from does.
+    if (this.nested && this.#end < this.#length) return;
+    const at = this.nested ? this.#start : start;
+    if (at < this.open) this.open = at;
   }
 
   add(rule: Rule, start: number, end: number, confidence: Confidence): void {

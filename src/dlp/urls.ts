@@ -38,6 +38,10 @@ function userinfo(bytes: Uint8Array, at: number, sink: Sink): void {
     // A password may hold what ends an authority when nobody escaped it; then a host must still follow.
     else if (ENDS.has(byte) && (byte !== 0x23 || sign !== -1)) break;
   }
+  if (end === bytes.length) {
+    const password = bytes.indexOf(COLON, from) + 1;
+    if (password > 0) sink.opens(password);
+  }
   if (sign === -1) return;
   let colon = from;
   while (colon < sign && bytes[colon] !== COLON) colon++;

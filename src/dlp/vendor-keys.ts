@@ -15,6 +15,10 @@ export interface Detector extends Anchor {
   readonly word?: boolean;
   /** A key that says by itself whose it is: put together from pieces it is one too. */
   readonly vendor?: boolean;
+  /** What is found begins with the literal itself, wherever it stands. */
+  readonly held?: boolean;
+  /** Bytes of it that stand before the literal, at the most. */
+  readonly lead?: number;
   readonly found: (bytes: Uint8Array, at: number, sink: Sink) => void;
 }
 
@@ -66,6 +70,7 @@ function detectorOf(keys: readonly Key[]): Detector {
     fold: false,
     next: keys.every((key) => key.format.next !== null) ? keys.flatMap((key) => key.format.next ?? []) : [],
     inside,
+    lead: Math.max(...keys.map((key) => key.format.lead)),
     word: !inside,
     vendor: true,
     found(bytes, at, sink) {
@@ -79,7 +84,10 @@ function detectorOf(keys: readonly Key[]): Detector {
             last = next;
             run = sink.runs.end(next, behind) - behind;
           }
-          if (run < least) continue;
+          if (run < least) {
+            if (behind + run === bytes.length) sink.opens(at - lead);
+            continue;
+          }
         }
         const start = at - lead;
         if (inside && (start < 0 || !beginsAt(bytes, start))) continue;
@@ -142,6 +150,7 @@ function webToken(bytes: Uint8Array, at: number, sink: Sink): void {
   const header = runs.end(WORDS, at);
   // A second beginning of the same first part is none.
   if (header === sink.token) return;
+  if (header === bytes.length) sink.opens(at);
   sink.token = header;
   if (bytes[header] !== DOT || header - at < 16 || header - at > MAX_HEADER) return;
   let end = header;
@@ -152,6 +161,7 @@ function webToken(bytes: Uint8Array, at: number, sink: Sink): void {
     if (next === end + 1 && parts === 1) break;
     parts++;
     end = next;
+    if (next === bytes.length) sink.opens(at);
     if (parts === 2) second = end;
   }
   if (parts < 2 || end - header < 8) return;

@@ -52,6 +52,8 @@ export class Dictionaries {
         break;
       }
     }
+    const begun = this.#automaton.depth[state] as number;
+    if (begun > 0) sink.opens(bytes.length - begun);
   }
 }
 

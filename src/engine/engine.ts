@@ -15,12 +15,16 @@ import type { DlpFinding, Left } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import type { Program } from "../policy/program.ts";
+import type { AnswerHead } from "./answer-kind.ts";
+import { AnswerProfiles } from "./answer-profile.ts";
+import { AnswerScreen } from "./answer-screen.ts";
+import { answered } from "./answered.ts";
 import { kindOf, mayCallTools, namesTools } from "./body-kind.ts";
 import { headTexts, readField, type Unread } from "./head.ts";
 import { inspectInside, onlyInside } from "./inside.ts";
 import { OPAQUE } from "./opaque.ts";
 import { type Profile, profileOf } from "./profile.ts";
-import { type Ruling, ruling } from "./ruling.ts";
+import { type Ruling, ruling, UNRULED } from "./ruling.ts";
 import { type Reason, Tally } from "./tally.ts";
 
 /** "exhausted": the question asks for more work than any honest one. Never a pass. */
@@ -35,12 +39,11 @@ export interface Asked {
   readonly layers: readonly Uint8Array[];
 }
 
-const UNRULED = ruling("allow", "no policy is configured");
-
 export class Engine {
   readonly policyVersion: string | null;
   readonly program: Program | null;
   readonly #profile: Profile;
+  #answers: AnswerProfiles | null = null;
   /** Most questions are answered with the same object as the one before. */
   #last: Ruling = UNRULED;
 
@@ -49,6 +52,15 @@ export class Engine {
     this.program = program;
     this.policyVersion = program?.version ?? null;
     this.#profile = profileOf(program);
+  }
+
+  /** For the answer of one place. Null: nothing is looked for in it, nor is there any limit. */
+  screen(place: Pick<Question, "host" | "port" | "literal">, head: AnswerHead): AnswerScreen | null {
+    this.#answers ??= new AnswerProfiles(this.program);
+    const profile = this.#answers.of(place, head.softened === true);
+    const { allow, deny, maxBytes } = profile.terms;
+    if (profile.idle && maxBytes === null && allow === null && deny.length === 0) return null;
+    return new AnswerScreen({ profile, head, host: place.host });
   }
 
   /** Makes the tables that the first body would have to wait for: a millisecond or less a step. */
@@ -71,6 +83,7 @@ export class Engine {
   /** In one go; for what `isShort`. */
   rule(asked: Asked): Ruled {
     const { question, budget, unread } = asked;
+    if (question.phase === "response") return finish(answered(this, asked));
     const tally = new Tally();
     if (this.#profile.detects) {
       for (const text of headTexts(question, unread)) {
@@ -109,6 +122,7 @@ export class Engine {
   /** For a question of any length: yields after a millisecond or so of work. `size` is asked before every slice. */
   *ruleInSteps(asked: Asked, size: SliceSize): Generator<void, Ruled> {
     const { question, budget, unread, layers } = asked;
+    if (question.phase === "response") return yield* answered(this, asked);
     const tally = new Tally();
     if (this.#profile.detects) {
       for (const text of headTexts(question, unread)) {

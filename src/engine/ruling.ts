@@ -52,3 +52,6 @@ export function permits(verdict: RulingVerdict): boolean {
 export function ruling(verdict: RulingVerdict, reason: string, detail: Partial<Ruling> = {}): Ruling {
   return { ...PLAIN, ...detail, verdict, reason };
 }
+
+/** Where nothing speaks against a question, and no policy for it. */
+export const UNRULED = ruling("allow", "no policy is configured");

@@ -87,7 +87,7 @@ const conditions = {
   tenants: words("a tenant").optional(),
   callers: words("a caller").optional(),
   doors: words("a door", 64).optional(),
-  phases: many(choice(["request", "tunnel"]), "request or tunnel", 2).optional(),
+  phases: many(choice(["request", "tunnel", "message"]), "request, tunnel or message", 3).optional(),
   models: words("a model such as gpt-4*").optional(),
   roles: words("a role such as system", 64).optional(),
   messages: strict(

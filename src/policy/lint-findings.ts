@@ -1,6 +1,7 @@
 /** Names of findings that nothing finds: a rule on one never holds, and nobody is told. */
 import { OPAQUE_NAMES } from "../content/inner-texts.ts";
-import { ASSEMBLED, VECTORS as ATTACKS } from "../detect/vectors.ts";
+import { ANSWER_VECTORS } from "../detect/answers.ts";
+import { ASSEMBLED, VECTORS as ATTACKS, type AttackVector } from "../detect/vectors.ts";
 import { VECTORS as DATA } from "../dlp/finding.ts";
 import { dlpNames } from "../dlp/finding-names.ts";
 import { nearest } from "../words/nearest.ts";
@@ -10,6 +11,7 @@ import type { Conditions } from "./_schema-when.ts";
 import { listOf } from "./_values.ts";
 import { listName, type ParsedPolicy, type PolicyEntry } from "./document.ts";
 import { compileGlob } from "./glob.ts";
+import type { ResponsesSection } from "./schema.ts";
 
 export interface UnknownName {
   /** `file:line:column`. */
@@ -59,8 +61,28 @@ export function unknownFindings(files: readonly ParsedPolicy[]): UnknownName[] {
     lookAll("names", file.sections?.dlp?.allow?.names, ["dlp", "allow", "names"]);
     for (const vector of Object.keys(file.sections?.detect?.vectors ?? {}))
       look("vectors", vector, () => file.tree?.atKey(["detect", "vectors"], vector) ?? file.name);
+    const { hosts = [], ...responses } = file.sections?.responses ?? {};
+    const said: readonly Pick<ResponsesSection, "vectors">[] = [responses, ...hosts];
+    said.forEach(({ vectors = {} }, index) => {
+      const path: Path = index === 0 ? ["responses", "vectors"] : ["responses", "hosts", index - 1, "vectors"];
+      for (const vector of Object.keys(vectors)) {
+        const place = (): string => file.tree?.atKey(path, vector) ?? file.name;
+        const known = NAMES_OF_ANSWERS.has(vector);
+        if (!known && isVector(vector)) found.push({ at: place(), message: `${quote(vector)} ${NEVER_IN_ANSWERS}` });
+        else if (!known) look("vectors", vector, place);
+      }
+    });
   }
   return found;
+}
+
+const NEVER_IN_ANSWERS = "is not looked for in answers; docs/responses.md has what is";
+const NAMES_OF_ANSWERS: ReadonlySet<string> = new Set(
+  [...ANSWER_VECTORS].flatMap((vector) => [vector, ATTACKS[vector as AttackVector].name]),
+);
+
+function isVector(text: string): boolean {
+  return Object.entries(ATTACKS).some(([vector, { name }]) => text === vector || text === name);
 }
 
 function knownBy(files: readonly ParsedPolicy[]): Readonly<Record<Asked, readonly string[]>> {

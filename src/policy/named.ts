@@ -51,6 +51,7 @@ version: 1
 default: allow
 detect: { mode: shadow }
 dlp: { secrets: shadow, personal: shadow, health: shadow }
+responses: { mode: shadow }
 rules:
   - id: observe-writes
     mode: shadow

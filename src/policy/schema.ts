@@ -158,6 +158,13 @@ const dlp = strict(
   "must be a map of secrets, personal, health, canaries, patterns, dictionaries, allow",
 );
 
+const mediaRange = z
+  .string({ error: "must be a media type such as text/html or image/*" })
+  .regex(
+    /^(?:\*|[a-z0-9!#$&^_.+-]{1,64})\/(?:\*|[a-z0-9!#$&^_.+-]{1,64})$/,
+    "must be a media type such as text/html or image/*",
+  );
+
 const sequences = z
   .array(
     strict(
@@ -196,6 +203,43 @@ const cache = strict(
   "must be a map of reads, entries, degraded",
 );
 
+/** What is looked at in answers, here and per host. Nothing is taken out of an answer: it goes, or it does not. */
+const responseTerms = {
+  mode: inspection.optional(),
+  attacks: inspection.optional(),
+  vectors: z.record(vector, inspection, { error: "must be a map from vectors to enforce, shadow or off" }).optional(),
+  secrets: inspection.optional(),
+  personal: inspection.optional(),
+  health: inspection.optional(),
+  canaries: inspection.optional(),
+  patterns: inspection.optional(),
+  dictionaries: inspection.optional(),
+  /** Of the body as it comes, codings not undone. Null: any. */
+  max_bytes: count().nullable().optional(),
+  types: strict(
+    { allow: many(mediaRange, "a media type", 256).optional(), deny: many(mediaRange, "a media type", 256).optional() },
+    "must be a map of allow and deny",
+  ).optional(),
+};
+
+const responses = strict(
+  {
+    ...responseTerms,
+    /** The first that names the host says what it says; the rest is as above. */
+    hosts: z
+      .array(
+        strict(
+          { hosts: words("a host pattern"), ...responseTerms },
+          "must be a map of hosts and of what is said of them",
+        ),
+        { error: "must be a list" },
+      )
+      .max(256, "has more than 256 entries")
+      .optional(),
+  },
+  "must be a map of mode, attacks, secrets, personal, max_bytes, types, hosts",
+);
+
 const classDefault = choice(["open", "closed"]).optional();
 
 export const policySchema = z.strictObject(
@@ -232,6 +276,7 @@ export const policySchema = z.strictObject(
       .optional(),
     detect: detect.optional(),
     dlp: dlp.optional(),
+    responses: responses.optional(),
     limits: limitsSection.optional(),
     prices: pricesSection.optional(),
     sequences: sequences.optional(),
@@ -244,6 +289,7 @@ export type PolicyDocument = z.infer<typeof policySchema>;
 export type RuleEntry = z.infer<typeof ruleSchema>;
 export type DetectSection = z.infer<typeof detect>;
 export type DlpSection = z.infer<typeof dlp>;
+export type ResponsesSection = z.infer<typeof responses>;
 export type SequenceEntry = z.infer<typeof sequences>[number];
 export type CacheSection = z.infer<typeof cache>;
 export type RuleVerdict = (typeof VERDICTS)[number];

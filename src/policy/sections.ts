@@ -1,7 +1,7 @@
 /** The sections that others carry out: inspection, limits, sequences, the cache. Merged over files, compiled where they can be. */
 import { compileLimits, type HostMatcher, type LimitProgram } from "../limits/compile.ts";
 import { quote } from "../words/quote.ts";
-import { secondsOf } from "./_values.ts";
+import { listOf, secondsOf } from "./_values.ts";
 import type { Asked, Truth } from "./asked.ts";
 import type { Condition } from "./condition.ts";
 import type { ParsedPolicy } from "./document.ts";
@@ -9,7 +9,7 @@ import { engines } from "./engines.ts";
 import { allHold } from "./holding.ts";
 import { HostSet, parseHostPattern } from "./host-set.ts";
 import { compilingAt, conditionsOf, type RuleContext } from "./rule.ts";
-import type { CacheSection, DetectSection, DlpSection, SequenceEntry } from "./schema.ts";
+import type { CacheSection, DetectSection, DlpSection, ResponsesSection, SequenceEntry } from "./schema.ts";
 
 /** Things that are vetoed when they happen one after the other. */
 export interface Sequence {
@@ -29,6 +29,7 @@ export interface Sections {
   readonly detect: DetectSection;
   readonly dlp: DlpSection;
   readonly cache: CacheSection;
+  readonly responses: ResponsesSection;
   readonly limits: LimitProgram;
   readonly sequences: readonly Sequence[];
 }
@@ -43,8 +44,13 @@ interface Merging {
 export function mergeSections(files: readonly ParsedPolicy[], merging: Merging): Sections {
   const { own, contexts, problems } = merging;
   const isShadow = (file: ParsedPolicy): boolean => contexts.get(file)?.shadow === true;
-  const merged = { detect: {}, dlp: {}, cache: {} } as { detect: DetectSection; dlp: DlpSection; cache: CacheSection };
-  for (const key of ["detect", "dlp", "cache"] as const) {
+  const merged = { detect: {}, dlp: {}, cache: {}, responses: {} } as {
+    detect: DetectSection;
+    dlp: DlpSection;
+    cache: CacheSection;
+    responses: ResponsesSection;
+  };
+  for (const key of ["detect", "dlp", "cache", "responses"] as const) {
     let said: ParsedPolicy | null = null;
     for (const file of files) {
       const section = file.sections?.[key];
@@ -62,7 +68,10 @@ export function mergeSections(files: readonly ParsedPolicy[], merging: Merging):
       Object.assign(merged[key], section);
     }
   }
-  for (const file of files) checkPatterns(file, problems);
+  for (const file of files) {
+    checkPatterns(file, problems);
+    checkResponses(file, problems);
+  }
   return { ...merged, limits: limitsOf(files, merging), sequences: sequencesOf(files, merging) };
 }
 
@@ -73,6 +82,18 @@ function checkPatterns(file: ParsedPolicy, problems: string[]): void {
     const path = ["dlp", "patterns", "list", index, "regex"];
     const problem = typeof compiled === "string" ? compiled : compiled("") ? "matches the empty text" : null;
     if (problem !== null) problems.push(`${placeOf(file, path)}: dlp.patterns: ${problem}`);
+  }
+}
+
+function checkResponses(file: ParsedPolicy, problems: string[]): void {
+  for (const [index, { hosts }] of (file.sections?.responses?.hosts ?? []).entries()) {
+    for (const text of listOf(hosts)) {
+      const pattern = parseHostPattern(text);
+      if (typeof pattern !== "string") continue;
+      problems.push(
+        `${placeOf(file, ["responses", "hosts", index, "hosts"])}: responses.hosts: ${quote(text)}: ${pattern}`,
+      );
+    }
   }
 }
 

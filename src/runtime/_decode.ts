@@ -6,6 +6,9 @@ import { zstdFrames } from "./_zstd.ts";
 import type { ContentCoding } from "./contract.ts";
 
 const CHUNK = 64 * 1024;
+/** RFC 9659: a window over 8 MiB is memory that the sender would choose. (Where a runtime does not know the name, none is set.) */
+const ZSTD_WINDOW: Record<number, number> =
+  zlib.constants.ZSTD_d_windowLogMax === undefined ? {} : { [zlib.constants.ZSTD_d_windowLogMax]: 23 };
 const TURN_MS = 1.5;
 const TURN_BYTES = 1024 * 1024;
 interface Pass {
@@ -15,11 +18,11 @@ interface Pass {
   readonly used: number;
 }
 
-function failed(coding: ContentCoding, detail: string, cause?: unknown): Fault {
+export function codingFailed(coding: ContentCoding, detail: string, cause?: unknown): Fault {
   return new Fault("decode_failed", `${coding} body ${detail}`, { cause });
 }
 
-function decoder(coding: ContentCoding, bytes: Uint8Array): zlib.Gunzip {
+export function codingStream(coding: ContentCoding, bytes: Uint8Array): zlib.Gunzip {
   switch (coding) {
     case "gzip":
       return zlib.createGunzip({ chunkSize: CHUNK });
@@ -28,7 +31,7 @@ function decoder(coding: ContentCoding, bytes: Uint8Array): zlib.Gunzip {
     case "br":
       return zlib.createBrotliDecompress({ chunkSize: CHUNK });
     case "zstd":
-      return zlib.createZstdDecompress({ chunkSize: CHUNK });
+      return zlib.createZstdDecompress({ chunkSize: CHUNK, params: ZSTD_WINDOW });
   }
 }
 
@@ -47,7 +50,7 @@ function isBoth(bytes: Uint8Array): boolean {
 
 function run(coding: ContentCoding, bytes: Uint8Array, maxBytes: number, sentinel: boolean): Promise<Pass> {
   return new Promise((resolve, reject) => {
-    const stream = decoder(coding, bytes);
+    const stream = codingStream(coding, bytes);
     const chunks: Uint8Array[] = [];
     let length = 0;
     /** When the loop's turn began; 0 until a chunk comes in it. */
@@ -72,7 +75,7 @@ function run(coding: ContentCoding, bytes: Uint8Array, maxBytes: number, sentine
         stream.pause();
       }
     });
-    stream.on("error", (error: Error) => reject(failed(coding, `cannot be decoded: ${messageOf(error)}`, error)));
+    stream.on("error", (error: Error) => reject(codingFailed(coding, `cannot be decoded: ${messageOf(error)}`, error)));
     stream.on("end", () => {
       const used = stream.bytesWritten;
       stream.destroy();
@@ -90,16 +93,16 @@ function run(coding: ContentCoding, bytes: Uint8Array, maxBytes: number, sentine
  * frames of zstd are found beforehand: one runtime stops after the first, and neither minds a lost end.
  */
 export async function decode(coding: ContentCoding, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
-  if (bytes.length === 0) throw failed(coding, "is empty");
-  if (coding === "deflate" && isBoth(bytes)) throw failed(coding, "can be read in two ways");
+  if (bytes.length === 0) throw codingFailed(coding, "is empty");
+  if (coding === "deflate" && isBoth(bytes)) throw codingFailed(coding, "can be read in two ways");
   const parts = coding === "zstd" ? zstdFrames(bytes) : [bytes];
-  if (typeof parts === "string") throw failed(coding, parts);
+  if (typeof parts === "string") throw codingFailed(coding, parts);
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (const part of parts) {
     const pass = await run(coding, part, maxBytes - length, coding === "br" || coding === "deflate");
-    if (pass.used > part.length) throw failed(coding, "is truncated");
-    if (pass.used < part.length) throw failed(coding, "has bytes after its end");
+    if (pass.used > part.length) throw codingFailed(coding, "is truncated");
+    if (pass.used < part.length) throw codingFailed(coding, "has bytes after its end");
     length += pass.length;
     for (const chunk of pass.chunks) chunks.push(chunk);
   }

@@ -13,8 +13,9 @@ import { listen, listenUnix } from "./_listen.ts";
 import { redis } from "./_redis.ts";
 import { secureClient, secureServer } from "./_secure.ts";
 import { serve } from "./_serve.ts";
+import { ZlibDecoder } from "./_stream-decode.ts";
 import { publicRoots } from "./_trust.ts";
-import type { FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
+import type { ContentCoding, FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
 export type Own = "name" | "version" | "args" | "sha256" | "hasher" | "hmacSha256" | "openAppend" | "spawnSelf";
@@ -134,6 +135,7 @@ export const shared: Omit<Runtime, Own> = {
   httpClient,
   redis,
   decode,
+  decoder: (coding: ContentCoding) => new ZlibDecoder(coding),
 
   async readFile(file) {
     const bytes = await fs.promises.readFile(file);

@@ -192,6 +192,22 @@ export interface FileInfo {
 
 export type ContentCoding = "gzip" | "deflate" | "br" | "zstd";
 
+/** What came out of some bytes of a coded body, and why nothing more will: what stands before that is good. */
+export interface Decoded {
+  readonly chunks: readonly Uint8Array[];
+  readonly failed: "decode_failed" | "decode_too_large" | null;
+}
+
+/**
+ * One body whose coding is undone while it comes. `push` resolves with all that can be told by now, and never rejects;
+ * one at a time. `decode_failed`: it is not valid, or has bytes behind its end; `decode_too_large`: more than `maxBytes`
+ * came out of one push. A body that is cut short is no failure: nobody can read on.
+ */
+export interface StreamDecoder {
+  push(bytes: Uint8Array, maxBytes: number): Promise<Decoded>;
+  close(): void;
+}
+
 export interface Child {
   readonly pid: number;
   /** Resolves when it has ended. */
@@ -259,6 +275,7 @@ export interface Runtime {
    * bytes after its end, `decode_too_large` when more than `maxBytes` would come out; never holds the event loop for long.
    */
   decode(coding: ContentCoding, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
+  decoder(coding: ContentCoding): StreamDecoder;
 
   readFile(path: string): Promise<Uint8Array>;
   /** Reads in chunks; constant memory for a file of any size. */

@@ -8,6 +8,7 @@ import * as process from "./process.ts";
 import * as redis from "./redis.ts";
 import * as secure from "./secure.ts";
 import * as serve from "./serve.ts";
+import * as streamDecode from "./stream-decode.ts";
 import * as tls from "./tls.ts";
 import * as websocket from "./websocket.ts";
 
@@ -22,6 +23,7 @@ export const checks: Readonly<Record<string, Check>> = {
   ...http,
   ...redis,
   ...files,
+  ...streamDecode,
   ...processChecks,
   ...serve,
   ...websocket,

@@ -106,6 +106,8 @@ export class Ends {
       severed: end.severed,
       protocol: end.protocol,
       error: end.error,
+      answer: end.answer ?? null,
+      transcript: end.transcript ?? null,
     });
     this.#parts.observer.concluded(draft, certificateId, exchange.egress.principal.address, end, duration);
   }

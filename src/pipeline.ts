@@ -29,6 +29,7 @@ import type { KillOrder } from "./model/kill-order.ts";
 import type { Observer } from "./observe/observer.ts";
 import { Both, Passage, type Way } from "./passage.ts";
 import type { Runtime } from "./runtime/contract.ts";
+import { Inside } from "./within.ts";
 
 export interface PipelineParts {
   readonly runtime: Runtime;
@@ -267,6 +268,7 @@ export class Pipeline {
         certificateId: committed.id,
         draft,
         reservation,
+        within: new Inside(this.#parts, this.#drafts, exchange, committed.id),
       });
       return;
     }

@@ -51,7 +51,7 @@ export class EgressQuestion implements Question {
     return this.#egress.principal.parentAgent;
   }
 
-  get phase(): "request" | "tunnel" {
+  get phase(): Question["phase"] {
     return this.#egress.phase;
   }
 

@@ -31,7 +31,8 @@ export const decisionRequestSchema = z.strictObject({
   agent: z.strictObject({ id: said.nullable(), parent: said.nullable() }),
   /** certificate_id of the tunnel this came through, or null. */
   parent: said.nullable(),
-  phase: z.enum(["request", "tunnel"]),
+  /** `message`: one that goes up in a stream (WebSocket, gRPC); `parent` is then the certificate of the stream. */
+  phase: z.enum(["request", "tunnel", "message"]),
   door: said,
   method: said.refine((method) => !differsInCase(method)),
   scheme: z.enum(["http", "https", "tcp"]),
@@ -42,7 +43,7 @@ export const decisionRequestSchema = z.strictObject({
   /** Parameters in their order, names and values as sent (still percent-encoded). */
   query: z.array(fieldSchema).readonly(),
   headers: z.array(fieldSchema).readonly(),
-  /** What the connection becomes when the upstream agrees; its bytes are then asked about no more. */
+  /** What the connection becomes when the upstream agrees; its messages are then asked about one by one. */
   upgrade: z.literal("websocket").nullable(),
   /** Fields behind a chunked body. They are never forwarded, but what reads the log must know they were there. */
   trailers: z.array(fieldSchema).readonly(),

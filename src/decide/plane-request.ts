@@ -17,8 +17,8 @@ export function describe(egress: Egress, question: Question, id: string): Omit<D
     caller: question.caller,
     agent: { id: question.agent, parent: question.parentAgent },
     parent: egress.parent,
-    // A message that goes up is asked about as what it is a part of; of what comes down no plane is asked.
-    phase: question.phase === "tunnel" ? "tunnel" : "request",
+    // Of what comes down no plane is asked.
+    phase: question.phase === "response" ? "message" : question.phase,
     door: question.door,
     method: question.method,
     scheme: question.scheme,

@@ -1,4 +1,5 @@
 import type { CertificateDraft } from "../model/certificate.ts";
+import type { Verdict } from "../model/decision.ts";
 import type { Exchange } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
 
@@ -15,6 +16,10 @@ export interface Ended {
   readonly protocol: string | null;
   /** Stable code, or null when it ended well. */
   readonly error: string | null;
+  /** What was decided of the answer; null, or absent: nobody looked, or it did not come to that. */
+  readonly answer?: Verdict | null;
+  /** sha256 hex over the messages that passed; null, or absent: none did. */
+  readonly transcript?: string | null;
 }
 
 /** Nothing was reached and nobody answered: what every end that came too early says, but for its own fields. */

@@ -1,11 +1,11 @@
-import type { FaultCode } from "../errors.ts";
-import { Fault } from "../errors.ts";
+import { Fault, type FaultCode } from "../errors.ts";
 import type { Certified } from "../model/certificate.ts";
+import type { Decision, Verdict } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Feeder, Responder } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
-import type { MessageGate } from "../model/message.ts";
 import type { Permit } from "../model/permit.ts";
+import type { Within } from "../model/within.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { agreement } from "../wire/websocket.ts";
 import { badGateway } from "./answers.ts";
@@ -13,8 +13,8 @@ import type { Cancel } from "./dial.ts";
 import { CRASHED, type Ended, type Settle, type Settled, type Tap } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
 import { Reach, type ReachEnv } from "./reach.ts";
-import { type RelayEnd, relay } from "./relay.ts";
 import type { Route } from "./route.ts";
+import { type ScreenedAnswer, type Screening, screened } from "./screened.ts";
 import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
 import { relayMessages, type WebSocketEnv } from "./websocket.ts";
 
@@ -31,8 +31,8 @@ export interface Carried extends Settled {
   /** End-to-end fields that go with the payload. */
   readonly fields: Fields;
   readonly certificate: Certified;
-  /** Decides the messages of a WebSocket; without one its bytes are only copied. */
-  readonly messages?: MessageGate | null;
+  /** Decides the answer, and the messages of a WebSocket. */
+  readonly within: Within;
 }
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
@@ -47,7 +47,7 @@ export function forward(env: ForwardEnv, carried: Carried): void {
   }
 }
 
-class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
+class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   readonly egress: Egress;
   place = -1;
   readonly #env: ForwardEnv;
@@ -67,6 +67,13 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   #bytesDown = 0;
   #gapMs: number;
   #switching: AnswerHead | null = null;
+  #address: string | null = null;
+  #screened: ScreenedAnswer | null = null;
+  /** What was decided of the answer; null when nobody looked. */
+  #verdict: Verdict | null = null;
+  /** Why the upstream is not read: the client does not take what it has, or what came is being looked at. */
+  #slow = false;
+  #looking = false;
 
   constructor(env: ForwardEnv, carried: Carried) {
     this.#env = env;
@@ -107,6 +114,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   #send(upstream: Upstream): void {
     this.#upstream = upstream;
+    this.#address = upstream.address;
     if (upstream.begin(this, this.#sent(), this.#env.firstByteMs)) return;
     // Not a byte was written, so any method may go on a fresh connection; once, or a server that hangs up at once is
     // dialled for ever.
@@ -151,27 +159,75 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#status = head.status;
     this.#tap?.head(head.headers);
     if (head.eventStream) this.#gapMs = this.#env.idleMs;
-    const { responder } = this.#carried.exchange;
-    responder.head(head.status, head.reason, passed(head, responder), head.contentLength, this.#carried.certificate);
+    const { certificate, exchange, within } = this.#carried;
+    const { responder } = exchange;
+    const { status, headers, contentLength: length } = head;
+    const guard = head.bodyless ? null : within.screen({ status, headers, length });
+    const fields = passed(head, responder);
+    if (guard === null) responder.head(status, head.reason, fields, length, certificate);
+    else this.#screened = screened({ owner: this, guard, within, responder, head, fields, certificate });
   }
 
   body(bytes: Uint8Array): void {
-    this.#bytesDown += bytes.length;
     this.#tap?.body(bytes);
-    this.#carried.exchange.responder.body(bytes);
+    if (this.#screened !== null) this.#screened.body(bytes);
+    else {
+      this.#bytesDown += bytes.length;
+      this.#carried.exchange.responder.body(bytes);
+    }
   }
 
   end(trailers: HeaderList | null): void {
-    if (this.#switching === null)
-      this.#carried.exchange.responder.end(trailers === null ? null : endToEnd(trailers, [], "response"));
+    if (this.#switching !== null) return;
+    const passedOn = trailers === null ? null : endToEnd(trailers, [], "response");
+    if (this.#screened !== null) this.#screened.end(passedOn);
+    else this.#carried.exchange.responder.end(passedOn);
+  }
+
+  // ── what whoever decides the answer says ──
+
+  afterTurn(run: () => void): void {
+    this.#env.afterTurn(run);
+  }
+
+  holdAnswer(holding: boolean): void {
+    this.#looking = holding;
+    if (holding) this.#upstream?.hold();
+    else if (!this.#slow) this.#upstream?.goOn();
+  }
+
+  delivered(bytes: number): void {
+    this.#bytesDown += bytes;
+  }
+
+  passed(decision: Decision): void {
+    this.#verdict = decision.verdict;
+    if (decision.would !== null) this.#carried.within.watched(decision);
+    // The upstream may have told already that it is through.
+    if (this.#upstream === null) this.#through();
+  }
+
+  stopped(decision: Decision): void {
+    this.#verdict = decision.verdict;
+    this.#upstream?.abandon();
+    this.#upstream = null;
+  }
+
+  vetoed(decision: Decision): void {
+    const { responder } = this.#carried.exchange;
+    this.#finish(decision.vector, true, responder.started ? this.#status : decision.status);
   }
 
   turn(): void {
     const upstream = this.#upstream;
-    if (upstream === null) return;
+    if (upstream === null) {
+      this.#carried.exchange.responder.flush();
+      return;
+    }
     if (this.#thinking) upstream.deadline = this.#env.deadlines.now + this.#env.firstByteMs;
     else if (upstream.answered) upstream.deadline = this.#env.deadlines.now + this.#gapMs;
     if (!this.#carried.exchange.responder.flush()) {
+      this.#slow = true;
       upstream.hold();
       // The client is the slow one now; it gets as long as any stream that stands still.
       upstream.deadline = this.#env.deadlines.now + this.#env.idleMs;
@@ -201,8 +257,19 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
       }
       return;
     }
-    this.#finish(null, false);
+    if (this.#screened === null || this.#screened.over) {
+      this.#finish(null, false);
+      upstream.release(false);
+      this.#carried.exchange.responder.flush();
+      return;
+    }
+    // The last of the answer is still looked at; the connection has nothing to do with that any more.
+    this.#upstream = null;
     upstream.release(false);
+  }
+
+  #through(): void {
+    this.#finish(null, false);
     this.#carried.exchange.responder.flush();
   }
 
@@ -229,14 +296,13 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   #switch(upstream: Upstream, head: AnswerHead, leftover: Uint8Array | null): void {
     const { egress, responder } = this.#carried.exchange;
-    const gate = this.#carried.messages ?? null;
     if (egress.upgrade === null || head.upgrade !== egress.upgrade) {
       upstream.release(true);
       this.#badGateway("upstream_malformed", "switched protocols without being asked");
       return;
     }
-    const agreed = gate === null ? null : agreement(egress.headers, head.headers);
-    if (agreed?.kind === "refused") {
+    const agreed = agreement(egress.headers, head.headers);
+    if (agreed.kind === "refused") {
       upstream.release(true);
       this.#badGateway("upstream_malformed", agreed.detail);
       return;
@@ -247,10 +313,10 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
     this.#env.live.delete(this);
     this.#over = true;
     const far = { conn: upstream.detach(), leftover, address: upstream.address };
-    const ended = (end: RelayEnd) => this.#settle({ ...end, status: 101, answered: 101, protocol: "websocket" });
-    if (gate === null || agreed === null) {
-      relay(this.#env, egress, { ...taken, parked: null }, { ...far, ended: false, parked: null }, ended);
-    } else relayMessages(this.#env, { egress, gate, agreed, client: taken, upstream: far }, ended);
+    const gate = this.#carried.within.messages();
+    relayMessages(this.#env, { egress, gate, agreed, client: taken, upstream: far }, (end) => {
+      this.#settle({ ...end, status: 101, answered: 101, protocol: "websocket", transcript: gate.transcript() });
+    });
   }
 
   #badGateway(code: FaultCode, detail: string): void {
@@ -269,7 +335,8 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
   }
 
   clientDrained(): void {
-    this.#upstream?.goOn();
+    this.#slow = false;
+    if (!this.#looking) this.#upstream?.goOn();
   }
 
   clientGone(): void {
@@ -289,16 +356,18 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel {
 
   #finish(error: string | null, severed: boolean, answered = this.#status): void {
     this.#over = true;
+    if (this.#screened?.over === false) this.#screened.close();
     this.#env.live.delete(this);
     this.#settle({
       status: this.#status,
       answered,
       bytesUp: this.#carried.payload?.length ?? 0,
       bytesDown: this.#bytesDown,
-      address: this.#upstream?.address ?? null,
+      address: this.#address,
       severed,
       protocol: this.#status === null ? null : "http",
       error,
+      answer: this.#verdict,
     });
   }
 

@@ -149,12 +149,13 @@ export class OutcomeLog {
 
 /** Members in canonical order, as everywhere in evidence. Addresses, ids and protocols are ours and need no escape. */
 function outcomeLine(outcome: Outcome, prev: string, seq: number): string {
-  const { address, certificate_id: id, protocol } = outcome;
+  const { address, certificate_id: id, protocol, answer = null, transcript = null } = outcome;
   return (
-    `{"address":${address === null ? "null" : `"${address}"`},"bytes_down":${outcome.bytes_down},` +
+    `{"address":${address === null ? "null" : `"${address}"`},` +
+    `${answer === null ? "" : `"answer":"${answer}",`}"bytes_down":${outcome.bytes_down},` +
     `"bytes_up":${outcome.bytes_up},"certificate_id":"${id}",` +
     `"duration_ms":${Math.round(outcome.duration_ms * 1000) / 1000},"error":${textJson(outcome.error)},` +
     `"prev":"${prev}","protocol":${protocol === null ? "null" : `"${protocol}"`},"seq":${seq},` +
-    `"severed":${outcome.severed},"status":${outcome.status}}`
+    `"severed":${outcome.severed},"status":${outcome.status}${transcript === null ? "" : `,"transcript":"${transcript}"`}}`
   );
 }

@@ -65,8 +65,9 @@ export class Http1Responder implements Responder {
     } else this.#out.add(bytes);
   }
 
-  end(trailers: HeaderList | null): void {
+  end(trailers: HeaderList | null, sever = false): void {
     this.#ended = true;
+    if (sever) this.#sever = true;
     if (this.#chunked) this.#out.add(trailers === null ? "0\r\n\r\n" : `0\r\n${writeFields(trailers)}\r\n`);
   }
 

@@ -113,4 +113,8 @@ export interface Outcome {
   readonly protocol: string | null;
   /** A stable code when it did not end well, else null. */
   readonly error: string | null;
+  /** What was decided of the answer. Left out of the line when nothing was. */
+  readonly answer?: string | null;
+  /** sha256 hex over the messages that passed (docs/certificate.md). Left out of the line when none did. */
+  readonly transcript?: string | null;
 }

@@ -36,7 +36,7 @@ export interface Principal {
   readonly parentAgent: string | null;
 }
 
-/** What a certificate is about (`phase` in docs/certificate.md). Reserved, made by nobody yet: message, response, approval. */
+/** What a certificate is about (`phase` in docs/certificate.md). Reserved, made by nobody yet: approval. */
 export type Phase = "request" | "tunnel" | "message" | "response" | "approval" | "recovery";
 
 /**
@@ -45,7 +45,8 @@ export type Phase = "request" | "tunnel" | "message" | "response" | "approval" |
  */
 export interface Egress {
   readonly door: Door;
-  readonly phase: "request" | "tunnel";
+  /** `message`: one that goes up in a stream. `response`: what comes down, an answer or a message. */
+  readonly phase: "request" | "tunnel" | "message" | "response";
   readonly caller: string;
   readonly method: string;
   readonly destination: Destination;

@@ -51,7 +51,8 @@ export interface Responder {
    */
   head(status: number, reason: string, fields: Fields, length: number, certificate: Certified | null): void;
   body(bytes: Uint8Array): void;
-  end(trailers: HeaderList | null): void;
+  /** `sever`: the connection (of HTTP/2 the stream) ends behind it. */
+  end(trailers: HeaderList | null, sever?: boolean): void;
   /** Hands everything gathered to the kernel; false asks to wait for `clientDrained`. */
   flush(): boolean;
   /** A whole answer made here; the connection is severed behind it when `sever`, else kept if the client wants. */

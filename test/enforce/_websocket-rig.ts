@@ -129,7 +129,12 @@ export class WebSocketRig {
       },
       draft: {} as Carried["draft"],
       reservation: null,
-      messages: this.#gate(),
+      within: {
+        screen: () => null,
+        vetoed: () => Promise.reject(new Error("no answer is screened here")),
+        watched() {},
+        messages: () => this.#gate(),
+      },
     };
   }
 

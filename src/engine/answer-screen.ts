@@ -36,8 +36,8 @@ export interface ScreenOptions {
   readonly host: string;
 }
 
-/** Steps of work, each of a few kilobytes, before the event loop is handed back. */
-const STEPS_A_TURN = 3;
+/** Steps of work, each of a few kilobytes, before the event loop is handed back; where disguises are undone each is long enough. */
+const STEPS_A_TURN = 4;
 
 export class AnswerScreen {
   readonly kind: AnswerKind;
@@ -110,7 +110,8 @@ export class AnswerScreen {
 
   more(): ScreenStep {
     const work = this.#work;
-    for (let step = 0; work !== null && this.#veto === null && step < STEPS_A_TURN; step++) {
+    const steps = this.#profile.deep ? 1 : STEPS_A_TURN;
+    for (let step = 0; work !== null && this.#veto === null && step < steps; step++) {
       const { done, value } = work.next();
       if (done !== true) continue;
       this.#veto = value;

@@ -21,6 +21,8 @@ const MAX_WAITING = 64 * 1024;
 /** Values that stood in a place the last time, so that the same are not read again. */
 const MAX_PLACES = 64;
 const MAX_KEPT = 256;
+/** Messages that are read at a time: most are a word. */
+const MESSAGES_A_STEP = 24;
 const PARSED_A_STEP = 128 * 1024;
 const DONE = "[DONE]";
 /** The running text of what is no JSON. */
@@ -82,7 +84,8 @@ export class MessageReading implements AnswerReading, PieceSink {
   }
 
   *take(bytes: Uint8Array): Generator<void, Ruled | null> {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0, count = 1; at < bytes.length; count++) {
+      if (count % MESSAGES_A_STEP === 0) yield;
       at += this.#cutter.take(at === 0 ? bytes : bytes.subarray(at));
       const veto = yield* this.#told();
       if (veto !== null) return veto;

@@ -263,8 +263,9 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
       this.#carried.exchange.responder.flush();
       return;
     }
-    // The last of the answer is still looked at; the connection has nothing to do with that any more.
+    // The last of the answer is still looked at; the connection has nothing to do with that any more, and is read again.
     this.#upstream = null;
+    upstream.goOn();
     upstream.release(false);
   }
 

@@ -63,7 +63,7 @@ describe("a request", () => {
     Http1Responder.prototype.takeover = defect;
     upstream.answers(() => "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     const client = await rig.client();
-    client.send(get(to, "/", "Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+    client.send(get(to, "/", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
     await cut(client, null);
   });
 });

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { allow, block } from "../../src/model/decision.ts";
 import { type Far, get, ok, post, type RawClient, Rig, settled, Upstream, until } from "../scenarios/_rig.ts";
+import { frame, MASK } from "../wire/_websocket.ts";
 
 let rig: Rig;
 let upstream: Upstream;
@@ -299,34 +301,75 @@ describe("a fresh connection that was closed before its owner got it", () => {
 });
 
 describe("upgrade", () => {
-  const ws = () => get(at, "/ws", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n");
+  const ws = () =>
+    get(
+      at,
+      "/ws",
+      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: k\r\n",
+    );
   const SWITCH =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-EVE-Pillar: 1\r\n\r\n";
 
-  test("websocket: bytes behind the 101 and behind the request arrive, half-close passes on", async () => {
-    const { client, far } = await asked(`${ws()}early-client`);
+  const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+  const up = (text: string): string => latin1(frame({ opcode: 1, payload: text, mask: MASK }));
+  const down = (text: string): string => latin1(frame({ opcode: 1, payload: text }));
+
+  test("websocket: messages behind the 101 and behind the request arrive, half-close passes on", async () => {
+    const { client, far } = await asked(`${ws()}${up("early-client")}`);
     expect(far.received).toContain("Connection: Upgrade\r\nUpgrade: websocket\r\n");
-    expect(far.received).not.toContain("early-client");
-    far.send(`${SWITCH}early-server`);
-    const text = await client.wait((received) => received.endsWith("early-server"), "the bytes behind");
+    expect(far.received).not.toContain(up("early-client"));
+    far.send(`${SWITCH}${down("early-server")}`);
+    const text = await client.wait((received) => received.endsWith(down("early-server")), "the message behind");
     expect(text).toMatch(/^X-EVE-Decision-Cert: /m);
     expect(text).not.toMatch(/X-EVE-Pillar/i);
-    await far.wait((received) => received.endsWith("early-client"), "the client's bytes");
-    client.send("more");
-    await far.wait((received) => received.endsWith("more"), "more");
+    await far.wait((received) => received.endsWith(up("early-client")), "the client's message");
+    client.send(up("more"));
+    await far.wait((received) => received.endsWith(up("more")), "more");
     client.socket.end();
     await until(() => far.ending === "fin", "FIN");
-    far.send("last");
-    await client.wait((received) => received.endsWith("last"), "the answer to a half-closed client");
+    far.send(down("last"));
+    await client.wait((received) => received.endsWith(down("last")), "the answer to a half-closed client");
     far.socket.end();
     expect(await client.ended()).toBe("fin");
     await until(() => rig.evidence.outcomes.length === 1, "an outcome");
     expect(rig.evidence.outcomes[0]).toMatchObject({
       status: 101,
       protocol: "websocket",
-      bytes_up: 16,
-      bytes_down: 16,
+      bytes_up: up("early-client").length + up("more").length,
+      bytes_down: down("early-server").length + down("last").length,
+      transcript: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
+    const messages = rig.asked.filter(({ egress }) => egress.phase === "message");
+    expect(messages.map(({ egress, body }) => [egress.parent, latin1(body?.bytes ?? new Uint8Array(0))])).toEqual([
+      ["cert_0", "early-client"],
+      ["cert_0", "more"],
+    ]);
+    await done(client);
+  });
+
+  test("websocket: a message that is vetoed does not leave, and both ends are closed", async () => {
+    rig.decide = ({ phase }, body) =>
+      phase === "message" && latin1(body?.bytes ?? new Uint8Array(0)).includes("attack")
+        ? block("planted", "706", { pillar: "128" })
+        : allow("test");
+    const { client, far } = await asked(ws());
+    far.send(SWITCH);
+    await client.wait((received) => received.includes("101 Switching"), "the switch");
+    client.send(up("fine"));
+    await far.wait((received) => received.endsWith(up("fine")), "the first");
+    client.send(up("an attack"));
+    await client.wait((received) => received.includes("706 cert_1"), "the close that names the veto");
+    await client.ended();
+    expect(far.received).not.toContain("attack");
+    expect(rig.evidence.proofs[1]).toMatchObject({
+      phase: "message",
+      parent: "cert_0",
+      verdict: "block",
+      matched_vector: "706",
+      content_bytes: 9,
+    });
+    await until(() => rig.evidence.outcomes.length === 1, "an outcome");
+    expect(rig.evidence.outcomes[0]).toMatchObject({ error: "706", severed: true });
     await done(client);
   });
 

@@ -368,6 +368,8 @@ describe("upgrade", () => {
       matched_vector: "706",
       content_bytes: 9,
     });
+    // The upstream stays: it is cut a second later.
+    rig.advance(1_500);
     await until(() => rig.evidence.outcomes.length === 1, "an outcome");
     expect(rig.evidence.outcomes[0]).toMatchObject({ error: "706", severed: true });
     await done(client);

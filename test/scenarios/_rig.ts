@@ -200,7 +200,9 @@ export class Rig {
           reload: async () => ({ ok: true, message: "" }),
           opaque: (host, at) => this.opaque(host, at),
           decide: (egress, body) => {
-            this.asked.push({ egress, body });
+            // What a message is decided on is written over when it has left.
+            const kept = egress.phase === "message" && body !== null ? { ...body, bytes: body.bytes.slice() } : body;
+            this.asked.push({ egress, body: kept });
             return this.decide(egress, body);
           },
         },

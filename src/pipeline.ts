@@ -104,7 +104,11 @@ export class Pipeline {
     const { egress } = passage.exchange;
     // Of the policy that decides, as what the tunnel may carry: another one may be in force when there is a decision.
     passage.limits = limiter.program;
-    if (egress.phase === "tunnel") passage.opaque = decider.opaque(egress.destination.host, egress.destination.port);
+    if (egress.phase === "tunnel") {
+      // Where nothing may pass unread, what a tunnel carries is looked at, whatever policy calls the place.
+      const { host, port } = egress.destination;
+      passage.opaque = this.#parts.config.connectPassthrough && decider.opaque(host, port);
+    }
     this.#then(passage, decider.decide(egress, passage.body), this.#decided);
   }
 
@@ -117,12 +121,13 @@ export class Pipeline {
   }
 
   #limited(passage: Passage, { decision, reservation }: Limited): void {
-    passage.decision = decision;
+    const { egress } = passage.exchange;
+    passage.decision = this.#withException(decision, egress);
     const lent = passage.reservation;
     passage.reservation = lent === null ? reservation : reservation === null ? lent : new Both(lent, reservation);
     const { replacement } = decision;
     if (!permits(decision)) this.#prove(passage, decision);
-    else if (replacement === null) this.#then(passage, this.#resolve(passage.exchange.egress), this.#resolved);
+    else if (replacement === null) this.#then(passage, this.#resolve(egress), this.#resolved);
     else this.#then(passage, hashInTurns(this.#parts.runtime, replacement), this.#replaced);
   }
 
@@ -217,10 +222,25 @@ export class Pipeline {
     if (conflict !== null) {
       return block(`the request names "${conflict}" inside a tunnel to "${destination.host}"`, "host_mismatch");
     }
-    if (egress.phase === "tunnel" && !config.connectPassthrough) {
-      return block("tunnels are not allowed here (EVE_PROXY_CONNECT_PASSTHROUGH=0)", "connect_blocked");
+    if (egress.phase === "tunnel" && !config.connectPassthrough && !this.#reads(destination.host)) {
+      return block(
+        "tunnels that are not read are not allowed here (EVE_PROXY_CONNECT_PASSTHROUGH=0)",
+        "connect_blocked",
+      );
     }
     return null;
+  }
+
+  /** TLS to this host is intercepted. */
+  #reads(host: string): boolean {
+    const { interceptor } = this.#parts.enforce;
+    return interceptor !== null && interceptor.excepted(host) === null;
+  }
+
+  /** A tunnel whose TLS is passed through although others are read says so, and why, in its certificate. */
+  #withException(decision: Decision, { phase, destination }: Egress): Decision {
+    const why = phase === "tunnel" ? (this.#parts.enforce.interceptor?.excepted(destination.host) ?? null) : null;
+    return why === null ? decision : { ...decision, reason: `${decision.reason}; TLS is not read: ${why}` };
   }
 
   #resolve(egress: Egress): Way | Promise<Way> {

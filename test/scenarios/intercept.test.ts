@@ -16,6 +16,7 @@ import type { AddressInfo } from "node:net";
 import net from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
+import type { Config } from "../../src/config/config.ts";
 import type { Interceptor } from "../../src/enforce/intercept.ts";
 import { allow, block } from "../../src/model/decision.ts";
 import { runtime } from "../../src/runtime/bun.ts";
@@ -93,9 +94,9 @@ function interceptor(excepted: (host: string) => string | null = () => null): In
   };
 }
 
-async function start(excepted?: (host: string) => string | null): Promise<Rig> {
+async function start(excepted?: (host: string) => string | null, config: Partial<Config> = {}): Promise<Rig> {
   const names = { [HOST]: ["127.0.0.1"], "other.example.test": ["127.0.0.1"] };
-  return Rig.start({ names, interceptor: interceptor(excepted), roots: theirs.pem });
+  return Rig.start({ names, config, interceptor: interceptor(excepted), roots: theirs.pem });
 }
 
 interface Curled {
@@ -136,11 +137,11 @@ async function inside(rig: Rig, port: number, options: tls.ConnectionOptions): P
   });
 }
 
-function tunnel(rig: Rig, port: number): Promise<net.Socket> {
+function tunnel(rig: Rig, port: number, host = HOST): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(rig.port, "127.0.0.1");
     socket.on("error", reject);
-    socket.write(`CONNECT ${HOST}:${port} HTTP/1.1\r\nHost: ${HOST}:${port}\r\n\r\n`);
+    socket.write(`CONNECT ${host}:${port} HTTP/1.1\r\nHost: ${host}:${port}\r\n\r\n`);
     let head = "";
     const read = (bytes: Buffer): void => {
       head += bytes.toString("latin1");
@@ -287,6 +288,18 @@ describe("an intercepted tunnel", () => {
     expect(rig.evidence.proofs.length).toBe(1);
     await until(() => rig.evidence.outcomes.length === 1, "the outcome");
     expect(rig.evidence.outcomes[0]).toMatchObject({ protocol: "tls" });
+    expect(rig.evidence.proofs[0]?.reason).toBe("test; TLS is not read: pinned");
+  });
+
+  withOpenssl("is the only kind there is where nothing may pass unread", async () => {
+    const upstream = await upstreamOf();
+    const config = { connectPassthrough: false };
+    rig = await start((host) => (host === HOST ? null : "pinned"), config);
+    rig.opaque = () => true;
+    expect((await curl(rig, upstream.port, ["--http1.1", "-d", "x"])).status).toBe(200);
+    expect(rig.evidence.proofs.map(({ phase }) => phase)).toEqual(["tunnel", "request"]);
+    await expect(tunnel(rig, upstream.port, "other.example.test")).rejects.toThrow("HTTP/1.1 451");
+    expect(rig.evidence.proofs.at(-1)).toMatchObject({ matched_vector: "connect_blocked" });
   });
 
   withOpenssl("reads a client whose every byte comes by itself", async () => {

@@ -6,6 +6,9 @@
 //	load sse     -connect ADDR -target URL …   time to the first event, one stream after the other
 //	load bulk    -proxy ADDR -target H:P …     bytes through tunnels for a fixed time
 //	load tunnels -proxy ADDR -target H:P -n N  opens N tunnels, says so, holds them until stdin ends
+//	load tlsserve -cert F -key F [-h2]         upstream: HTTPS
+//	load https   -proxy ADDR -target H:P -ca F closed loop of POSTs inside TLS through CONNECT; -fresh: a connection each
+//	load httpssse, httpsbulk                   the same for the time to the first event, and for a download
 //
 // Every command prints one JSON object on one line.
 package main
@@ -22,6 +25,7 @@ func main() {
 	}
 	run, known := map[string]func([]string){
 		"serve": serve, "http": load, "sse": sse, "bulk": bulk, "tunnels": tunnels,
+		"tlsserve": tlsServe, "https": https, "httpssse": httpsSse, "httpsbulk": httpsBulk,
 	}[os.Args[1]]
 	if !known {
 		fail("unknown command " + os.Args[1])

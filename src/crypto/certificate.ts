@@ -75,6 +75,11 @@ export function readCertificate(der: Bytes): Certificate {
   if (tbs === undefined) throw broken("has nothing that is signed");
   if (!fields.signature.isEqual(signatureAlgorithm)) throw broken("names two signature algorithms");
   if (fields.version !== Version.v3) throw broken("is not of version 3");
+  const notBefore = fields.validity.notBefore.getTime().getTime();
+  const notAfter = fields.validity.notAfter.getTime().getTime();
+  // DER has fractions of a second, which clients may refuse (RFC 5280, section 4.1.2.5.2).
+  if (!Number.isInteger(notBefore / 1000) || !Number.isInteger(notAfter / 1000))
+    throw broken("has a time of no second");
   return {
     der,
     tbs: new Uint8Array(tbs),
@@ -83,8 +88,8 @@ export function readCertificate(der: Bytes): Certificate {
     serial: hex(new Uint8Array(fields.serialNumber)),
     issuer: encode(fields.issuer),
     subject: encode(fields.subject),
-    notBefore: fields.validity.notBefore.getTime().getTime(),
-    notAfter: fields.validity.notAfter.getTime().getTime(),
+    notBefore,
+    notAfter,
     publicKey: encode(fields.subjectPublicKeyInfo),
     ...readExtensions(fields.extensions ?? new Extensions()),
   };

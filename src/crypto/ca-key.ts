@@ -1,6 +1,26 @@
 /** The keys a CA may have, and how certificates are signed and checked with them. */
+import {
+  ECDSASigValue,
+  ECParameters,
+  id_ecdsaWithSHA256,
+  id_ecdsaWithSHA384,
+  id_ecdsaWithSHA512,
+  id_ecPublicKey,
+  id_secp256r1,
+  id_secp384r1,
+} from "@peculiar/asn1-ecc";
+import { PrivateKeyInfo } from "@peculiar/asn1-pkcs8";
+import {
+  id_rsaEncryption,
+  id_sha256WithRSAEncryption,
+  id_sha384WithRSAEncryption,
+  id_sha512WithRSAEncryption,
+  RSAPublicKey,
+} from "@peculiar/asn1-rsa";
+import { OctetString } from "@peculiar/asn1-schema";
+import { AlgorithmIdentifier, SubjectPublicKeyInfo } from "@peculiar/asn1-x509";
 import { Fault } from "../errors.ts";
-import { type Bytes, bitsOf, DerReader, dotted, oid, sequence, TAG, tlv, unsigned } from "./der.ts";
+import { type Bytes, decode, encode } from "./_asn1.ts";
 import { type PemBlock, readPem } from "./pem.ts";
 
 export type CurveName = "P-256" | "P-384";
@@ -12,26 +32,27 @@ export type KeyKind =
 
 export const RSA_BITS = { least: 2048, most: 8192 } as const;
 
-const EC = "1.2.840.10045.2.1";
-const RSA = "1.2.840.113549.1.1.1";
-const CURVES: Readonly<Record<string, CurveName>> = { "1.2.840.10045.3.1.7": "P-256", "1.3.132.0.34": "P-384" };
-const RSA_ALGORITHM = sequence(oid(RSA), tlv(TAG.null));
+const CURVES: Readonly<Record<string, CurveName>> = { [id_secp256r1]: "P-256", [id_secp384r1]: "P-384" };
+
+// The identifiers are made here: in 2.11.1 of the library the constant named sha256WithRSAEncryption is that of SHA-512/256.
+const RSA = new AlgorithmIdentifier({ algorithm: id_rsaEncryption, parameters: null });
+const RSA_SHA_256 = new AlgorithmIdentifier({ algorithm: id_sha256WithRSAEncryption, parameters: null });
+const ECDSA_SHA_256 = new AlgorithmIdentifier({ algorithm: id_ecdsaWithSHA256 });
+const ECDSA_SHA_384 = new AlgorithmIdentifier({ algorithm: id_ecdsaWithSHA384 });
 
 /** Bytes of r and of s. */
 const HALF: Readonly<Record<CurveName, number>> = { "P-256": 32, "P-384": 48 };
 
 /** Of a SubjectPublicKeyInfo; null for any other kind. Throws Fault `certificate_invalid` when it is none. */
 export function keyKindOf(publicKey: Bytes): KeyKind | null {
-  const info = new DerReader(publicKey).inner();
-  const algorithm = info.inner();
-  const id = dotted(algorithm.next(TAG.oid).content);
-  const key = bitsOf(info.next(TAG.bitString));
-  if (id === EC) {
-    const curve = CURVES[dotted(algorithm.next(TAG.oid).content)];
+  const { algorithm, subjectPublicKey } = decode(publicKey, SubjectPublicKeyInfo);
+  if (algorithm.algorithm === id_ecPublicKey) {
+    const { namedCurve } = decode(algorithm.parameters ?? new ArrayBuffer(0), ECParameters);
+    const curve = namedCurve === undefined ? undefined : CURVES[namedCurve];
     return curve === undefined ? null : { type: "EC", curve };
   }
-  if (id !== RSA) return null;
-  const modulus = new DerReader(key).inner().next(TAG.integer).content;
+  if (algorithm.algorithm !== id_rsaEncryption) return null;
+  const modulus = new Uint8Array(decode(subjectPublicKey, RSAPublicKey).modulus);
   const first = modulus.findIndex((byte) => byte !== 0);
   return { type: "RSA", bits: first < 0 ? 0 : (modulus.length - first) * 8 - Math.clz32(modulus[first] ?? 0) + 24 };
 }
@@ -49,10 +70,10 @@ export function hashOf(kind: KeyKind): "SHA-256" | "SHA-384" {
   return kind.type === "EC" && kind.curve === "P-384" ? "SHA-384" : "SHA-256";
 }
 
-/** DER of the AlgorithmIdentifier of what `kind` signs (RFC 5758, RFC 4055). */
-export function signatureAlgorithmOf(kind: KeyKind): Bytes {
-  if (kind.type === "RSA") return sequence(oid("1.2.840.113549.1.1.11"), tlv(TAG.null));
-  return sequence(oid(kind.curve === "P-256" ? "1.2.840.10045.4.3.2" : "1.2.840.10045.4.3.3"));
+/** Of what `kind` signs (RFC 5758, RFC 4055). */
+export function signatureAlgorithmOf(kind: KeyKind): AlgorithmIdentifier {
+  if (kind.type === "RSA") return RSA_SHA_256;
+  return kind.curve === "P-256" ? ECDSA_SHA_256 : ECDSA_SHA_384;
 }
 
 /** The private key of a PEM text: PKCS#8, SEC 1 or PKCS#1, of the kind that is told. Rejects with Fault `key_invalid`. */
@@ -87,14 +108,18 @@ export async function importPrivate(pem: string, kind: KeyKind): Promise<CryptoK
 
 function pkcs8Of({ label, der }: PemBlock, kind: KeyKind): Bytes {
   if (label === "PRIVATE KEY") return der;
-  const zero = unsigned(Uint8Array.of(0));
-  if (label === "RSA PRIVATE KEY" && kind.type === "RSA")
-    return sequence(zero, RSA_ALGORITHM, tlv(TAG.octetString, der));
+  if (label === "RSA PRIVATE KEY" && kind.type === "RSA") return wrapped(RSA, der);
   if (label === "EC PRIVATE KEY" && kind.type === "EC") {
-    const curve = Object.keys(CURVES).find((id) => CURVES[id] === kind.curve) ?? "";
-    return sequence(zero, sequence(oid(EC), oid(curve)), tlv(TAG.octetString, der));
+    const namedCurve = kind.curve === "P-256" ? id_secp256r1 : id_secp384r1;
+    const parameters = encode(new ECParameters({ namedCurve })).buffer;
+    return wrapped(new AlgorithmIdentifier({ algorithm: id_ecPublicKey, parameters }), der);
   }
   throw new Fault("key_invalid", `read a private key: a ${JSON.stringify(label)} block is not a ${kindText(kind)} key`);
+}
+
+/** PKCS#8 (RFC 5958) around a key of an older form. */
+function wrapped(privateKeyAlgorithm: AlgorithmIdentifier, der: Bytes): Bytes {
+  return encode(new PrivateKeyInfo({ privateKeyAlgorithm, privateKey: new OctetString(der) }));
 }
 
 /** The signature as a certificate carries it. */
@@ -102,16 +127,27 @@ export async function signWith(key: CryptoKey, kind: KeyKind, data: Bytes): Prom
   if (kind.type === "RSA") return new Uint8Array(await crypto.subtle.sign("RSASSA-PKCS1-v1_5", key, data));
   const raw = new Uint8Array(await crypto.subtle.sign({ name: "ECDSA", hash: hashOf(kind) }, key, data));
   const half = HALF[kind.curve];
-  return sequence(unsigned(raw.subarray(0, half)), unsigned(raw.subarray(half)));
+  return encode(new ECDSASigValue({ r: unsigned(raw.subarray(0, half)), s: unsigned(raw.subarray(half)) }));
+}
+
+/** A number that is not negative as an INTEGER has it: no zeros before it but the one that keeps it from being negative. */
+function unsigned(bytes: Uint8Array): ArrayBuffer {
+  let from = 0;
+  while (from < bytes.length - 1 && bytes[from] === 0) from++;
+  const digits = bytes.subarray(from);
+  const sign = (digits[0] ?? 0) < 0x80 ? 0 : 1;
+  const out = new Uint8Array(sign + digits.length);
+  out.set(digits, sign);
+  return out.buffer;
 }
 
 const HASHES: Readonly<Record<string, { readonly type: KeyKind["type"]; readonly hash: string }>> = {
-  "1.2.840.10045.4.3.2": { type: "EC", hash: "SHA-256" },
-  "1.2.840.10045.4.3.3": { type: "EC", hash: "SHA-384" },
-  "1.2.840.10045.4.3.4": { type: "EC", hash: "SHA-512" },
-  "1.2.840.113549.1.1.11": { type: "RSA", hash: "SHA-256" },
-  "1.2.840.113549.1.1.12": { type: "RSA", hash: "SHA-384" },
-  "1.2.840.113549.1.1.13": { type: "RSA", hash: "SHA-512" },
+  [id_ecdsaWithSHA256]: { type: "EC", hash: "SHA-256" },
+  [id_ecdsaWithSHA384]: { type: "EC", hash: "SHA-384" },
+  [id_ecdsaWithSHA512]: { type: "EC", hash: "SHA-512" },
+  [id_sha256WithRSAEncryption]: { type: "RSA", hash: "SHA-256" },
+  [id_sha384WithRSAEncryption]: { type: "RSA", hash: "SHA-384" },
+  [id_sha512WithRSAEncryption]: { type: "RSA", hash: "SHA-512" },
 };
 
 export interface Signed {
@@ -144,10 +180,9 @@ export async function signedBy(publicKey: Bytes, { data, signature, algorithm }:
 
 /** r and s of equal length, as Web Crypto has them. */
 function rawSignature(der: Bytes, half: number): Bytes | null {
-  const fields = new DerReader(der).inner();
+  const { r, s } = decode(der, ECDSASigValue);
   const raw = new Uint8Array(2 * half);
-  for (let index = 0; index < 2; index++) {
-    const content = fields.next(TAG.integer).content;
+  for (const [index, content] of [new Uint8Array(r), new Uint8Array(s)].entries()) {
     const number = content[0] === 0 ? content.subarray(1) : content;
     if (number.length > half) return null;
     raw.set(number, (index + 1) * half - number.length);

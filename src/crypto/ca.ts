@@ -1,11 +1,20 @@
 /** The certificate authority of a deployment: read and judged, or made. */
+import {
+  BasicConstraints,
+  id_ce_basicConstraints,
+  id_ce_subjectKeyIdentifier,
+  KeyUsageFlags,
+  SubjectKeyIdentifier,
+  SubjectPublicKeyInfo,
+} from "@peculiar/asn1-x509";
 import { Fault } from "../errors.ts";
+import { decode, sameBytes } from "./_asn1.ts";
 import {
   extension,
   keyIdentifier,
   keyUsage,
   MAX_COMMON_NAME,
-  name,
+  nameOf,
   type Signing,
   signCertificate,
 } from "./_certificate-write.ts";
@@ -20,8 +29,7 @@ import {
   signedBy,
   signWith,
 } from "./ca-key.ts";
-import { type Certificate, maySign, nameText, pemOf, readCertificates, sameBytes, selfIssued } from "./certificate.ts";
-import { type Bytes, bitsOf, DerReader, dotted, oid, sequence, TAG, tlv, unsigned } from "./der.ts";
+import { type Certificate, maySign, nameText, pemOf, readCertificates, selfIssued } from "./certificate.ts";
 import { writePem } from "./pem.ts";
 
 /** What the two settings (or `ca.crt` and `ca.key`) hold. */
@@ -140,7 +148,7 @@ function isSignedBy({ tbs, signature, signatureAlgorithm }: Certificate, above: 
 async function privateOf({ publicKey }: Certificate, kind: KeyKind, keyPem: string): Promise<CryptoKey> {
   const key = await importPrivate(keyPem, kind);
   const data = new TextEncoder().encode("sallyport key check");
-  const algorithm = dotted(new DerReader(signatureAlgorithmOf(kind)).inner().next(TAG.oid).content);
+  const { algorithm } = signatureAlgorithmOf(kind);
   const signature = await signWith(key, kind, data);
   if ((await signedBy(publicKey, { data, signature, algorithm })) !== true) {
     throw new Fault("key_invalid", "read a private key: it is not that of the certificate");
@@ -187,9 +195,9 @@ export async function createCa({ commonName, days, key }: NewCa, now: number): P
           hash: "SHA-256",
         };
   const pair = (await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as CryptoKeyPair;
-  const publicKey: Bytes = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
-  const identifier = await keyIdentifier(publicKeyBits(publicKey));
-  const subject = name(commonName);
+  const publicKey = decode(await crypto.subtle.exportKey("spki", pair.publicKey), SubjectPublicKeyInfo);
+  const identifier = await keyIdentifier(publicKey.subjectPublicKey);
+  const subject = nameOf(commonName);
   const der = await signCertificate(
     {
       issuer: subject,
@@ -198,9 +206,9 @@ export async function createCa({ commonName, days, key }: NewCa, now: number): P
       notAfter: now + days * DAY_MS,
       publicKey,
       extensions: [
-        extension(oid("2.5.29.19"), true, sequence(tlv(TAG.boolean, Uint8Array.of(0xff)), unsigned(Uint8Array.of(0)))),
-        keyUsage(5, 6),
-        extension(oid("2.5.29.14"), false, tlv(TAG.octetString, identifier)),
+        extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true, pathLenConstraint: 0 })),
+        keyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign),
+        extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(identifier)),
       ],
     },
     { key: pair.privateKey, kind },
@@ -209,13 +217,6 @@ export async function createCa({ commonName, days, key }: NewCa, now: number): P
     certPem: writePem("CERTIFICATE", der),
     keyPem: writePem("PRIVATE KEY", new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey))),
   };
-}
-
-/** The key's own bits in a SubjectPublicKeyInfo. */
-function publicKeyBits(publicKey: Bytes): Bytes {
-  const info = new DerReader(publicKey).inner();
-  info.next(TAG.sequence);
-  return bitsOf(info.next(TAG.bitString));
 }
 
 /** "P-256", "RSA 3072". */

@@ -1,6 +1,19 @@
 /** An X.509 certificate (RFC 5280, section 4.1), read as far as a CA and what stands above it must be judged. */
+import {
+  BasicConstraints,
+  Extensions,
+  id_ce_basicConstraints,
+  id_ce_keyUsage,
+  id_ce_nameConstraints,
+  id_ce_subjectKeyIdentifier,
+  KeyUsage,
+  Name,
+  SubjectKeyIdentifier,
+  Version,
+  Certificate as Whole,
+} from "@peculiar/asn1-x509";
 import { Fault } from "../errors.ts";
-import { type Bytes, bitsOf, DerReader, dotted, readTime, TAG, type Value } from "./der.ts";
+import { type Bytes, decode, encode, sameBytes } from "./_asn1.ts";
 import { readPem, writePem } from "./pem.ts";
 
 export interface Certificate {
@@ -58,86 +71,61 @@ function pemBlocks(pem: string): ReturnType<typeof readPem> {
 }
 
 export function readCertificate(der: Bytes): Certificate {
-  const outer = new DerReader(der);
-  const whole = outer.inner();
-  outer.end();
-  const tbs = whole.next(TAG.sequence);
-  const algorithm = algorithmOf(whole.next(TAG.sequence));
-  const signature = bitsOf(whole.next(TAG.bitString));
-  whole.end();
-  const fields = new DerReader(tbs.content);
-  const version = fields.optional(0xa0);
-  const serial = fields.next(TAG.integer).content;
-  if (algorithmOf(fields.next(TAG.sequence)) !== algorithm) throw broken("names two signature algorithms");
-  const issuer = fields.next(TAG.sequence).whole;
-  const validity = fields.inner();
-  const notBefore = readTime(validity.next());
-  const notAfter = readTime(validity.next());
-  validity.end();
-  const subject = fields.next(TAG.sequence).whole;
-  const publicKey = fields.next(TAG.sequence).whole;
-  fields.optional(0x81);
-  fields.optional(0x82);
-  const extensions = fields.optional(0xa3);
-  fields.end();
-  if (version === null || version.content[2] !== 2) throw broken("is not of version 3");
+  const { tbsCertificate: fields, tbsCertificateRaw: tbs, signatureAlgorithm, signatureValue } = decode(der, Whole);
+  if (tbs === undefined) throw broken("has nothing that is signed");
+  if (!fields.signature.isEqual(signatureAlgorithm)) throw broken("names two signature algorithms");
+  if (fields.version !== Version.v3) throw broken("is not of version 3");
+  const notBefore = fields.validity.notBefore.getTime().getTime();
+  const notAfter = fields.validity.notAfter.getTime().getTime();
+  // DER has fractions of a second, which clients may refuse (RFC 5280, section 4.1.2.5.2).
+  if (!Number.isInteger(notBefore / 1000) || !Number.isInteger(notAfter / 1000))
+    throw broken("has a time of no second");
   return {
     der,
-    tbs: tbs.whole,
-    signatureAlgorithm: algorithm,
-    signature,
-    serial: hex(serial),
-    issuer,
-    subject,
+    tbs: new Uint8Array(tbs),
+    signatureAlgorithm: signatureAlgorithm.algorithm,
+    signature: new Uint8Array(signatureValue),
+    serial: hex(new Uint8Array(fields.serialNumber)),
+    issuer: encode(fields.issuer),
+    subject: encode(fields.subject),
     notBefore,
     notAfter,
-    publicKey,
-    ...readExtensions(extensions),
+    publicKey: encode(fields.subjectPublicKeyInfo),
+    ...readExtensions(fields.extensions ?? new Extensions()),
   };
 }
 
-type Extensions = Pick<Certificate, "ca" | "pathLength" | "keyUsage" | "subjectKeyId" | "nameConstraints">;
+type Told = Pick<Certificate, "ca" | "pathLength" | "keyUsage" | "subjectKeyId" | "nameConstraints">;
 
-function readExtensions(field: Value | null): Extensions {
-  const found = new Map<string, Bytes>();
-  const list = field === null ? null : new DerReader(field.content).inner();
-  while (list !== null && !list.done) {
-    const extension = list.inner();
-    const id = dotted(extension.next(TAG.oid).content);
-    extension.optional(TAG.boolean);
+function readExtensions(list: Extensions): Told {
+  const found = new Map<string, ArrayBuffer>();
+  for (const { extnID: id, extnValue } of list) {
     // Which of two a client would go by is not known.
     if (found.has(id)) throw broken(`has the extension ${id} twice`);
-    found.set(id, extension.next(TAG.octetString).content);
-    extension.end();
+    found.set(id, extnValue.buffer);
   }
-  const constraints = found.get("2.5.29.19");
-  const usage = found.get("2.5.29.15");
-  const keyId = found.get("2.5.29.14");
+  const constraints = found.get(id_ce_basicConstraints);
+  const usage = found.get(id_ce_keyUsage);
+  const keyId = found.get(id_ce_subjectKeyIdentifier);
   return {
     ...readConstraints(constraints),
-    keyUsage: usage === undefined ? null : flags(new DerReader(usage).next(TAG.bitString)),
-    subjectKeyId: keyId === undefined ? null : new DerReader(keyId).next(TAG.octetString).content,
-    nameConstraints: found.has("2.5.29.30"),
+    keyUsage: usage === undefined ? null : flags(decode(usage, KeyUsage).value),
+    subjectKeyId: keyId === undefined ? null : new Uint8Array(decode(keyId, SubjectKeyIdentifier).buffer),
+    nameConstraints: found.has(id_ce_nameConstraints),
   };
 }
 
-function readConstraints(content: Bytes | undefined): Pick<Certificate, "ca" | "pathLength"> {
+function readConstraints(content: ArrayBuffer | undefined): Pick<Certificate, "ca" | "pathLength"> {
   if (content === undefined) return { ca: false, pathLength: null };
-  const fields = new DerReader(content).inner();
-  const ca = fields.optional(TAG.boolean)?.content[0] === 0xff;
-  const length = fields.optional(TAG.integer)?.content ?? null;
-  fields.end();
-  if (length !== null && (length.length !== 1 || (length[0] ?? 0) > 127))
+  const { cA: ca, pathLenConstraint: length } = decode(content, BasicConstraints);
+  // A number of four bytes and more is a string to the library, whatever its types say.
+  if (length !== undefined && !(typeof length === "number" && length >= 0 && length <= 127))
     throw broken("has a path length beyond all use");
-  return { ca, pathLength: length?.[0] ?? null };
+  return { ca, pathLength: length ?? null };
 }
 
-function flags(value: Value): string {
-  return Array.from(bitsOf(value, true), (byte) => byte.toString(2).padStart(8, "0")).join("");
-}
-
-function algorithmOf(value: Value): string {
-  return dotted(new DerReader(value.content).next(TAG.oid).content);
+function flags(bits: ArrayBuffer): string {
+  return Array.from(new Uint8Array(bits), (byte) => byte.toString(2).padStart(8, "0")).join("");
 }
 
 /** May sign certificates, as far as it says. */
@@ -173,21 +161,13 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 /** A name for people: "CN=…, O=…" in the order it stands, without characters that steer a terminal. */
 export function nameText(name: Bytes): string {
   const parts: string[] = [];
-  const list = new DerReader(name).inner();
-  while (!list.done) {
-    const set = list.inner(TAG.set);
-    while (!set.done) {
-      const pair = set.inner();
-      const id = dotted(pair.next(TAG.oid).content);
-      const value = new TextDecoder().decode(pair.next().content);
-      parts.push(`${ATTRIBUTES[id] ?? id}=${value.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, "?")}`);
+  for (const set of decode(name, Name)) {
+    for (const { type, value } of set) {
+      const text = value.toString().replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, "?");
+      parts.push(`${ATTRIBUTES[type] ?? type}=${text}`);
     }
   }
   return parts.join(", ").slice(0, 256);
-}
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
 function hex(bytes: Uint8Array): string {

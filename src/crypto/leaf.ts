@@ -1,10 +1,27 @@
 /** Server certificates for the hosts whose TLS is intercepted. */
+import {
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  ExtendedKeyUsage,
+  type Extension,
+  GeneralName,
+  id_ce_authorityKeyIdentifier,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_subjectAltName,
+  id_kp_serverAuth,
+  KeyIdentifier,
+  KeyUsageFlags,
+  Name,
+  SubjectAlternativeName,
+  SubjectPublicKeyInfo,
+} from "@peculiar/asn1-x509";
 import { Fault, messageOf } from "../errors.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { parseIp } from "../wire/ip.ts";
-import { extension, keyUsage, MAX_COMMON_NAME, name, signCertificate } from "./_certificate-write.ts";
+import { decode } from "./_asn1.ts";
+import { extension, keyUsage, MAX_COMMON_NAME, nameOf, signCertificate } from "./_certificate-write.ts";
 import { type Ca, CLOCK_SKEW_MS, DAY_MS } from "./ca.ts";
-import { oid, sequence, tlv } from "./der.ts";
 import { writePem } from "./pem.ts";
 
 /**
@@ -33,10 +50,6 @@ export interface LeafOptions {
 }
 
 const MOST_LIFE_MS = 398 * DAY_MS;
-const SUBJECT_ALT_NAME = oid("2.5.29.17");
-const TAG_DNS_NAME = 0x82;
-const TAG_IP_ADDRESS = 0x87;
-const encoder = new TextEncoder();
 
 /**
  * A function that makes a leaf for one exact host. It makes one key pair (P-256) for all of them: what sets hosts apart is the
@@ -51,14 +64,15 @@ export async function leafMinter(ca: Ca, { now, lifeMs = DAY_MS }: LeafOptions):
     "sign",
     "verify",
   ])) as CryptoKeyPair;
-  const publicKey = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
+  const publicKey = decode(await crypto.subtle.exportKey("spki", pair.publicKey), SubjectPublicKeyInfo);
   const key = writePem("PRIVATE KEY", new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey)));
-  const { subjectKeyId, subject: issuer } = ca.certificate;
+  const { subjectKeyId, subject } = ca.certificate;
+  const issuer = decode(subject, Name);
   const same = [
-    extension(oid("2.5.29.19"), true, sequence()),
-    keyUsage(0),
-    extension(oid("2.5.29.37"), false, sequence(oid("1.3.6.1.5.5.7.3.1"))),
-    ...(subjectKeyId === null ? [] : [extension(oid("2.5.29.35"), false, sequence(tlv(0x80, subjectKeyId)))]),
+    extension(id_ce_basicConstraints, true, new BasicConstraints()),
+    keyUsage(KeyUsageFlags.digitalSignature),
+    extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([id_kp_serverAuth])),
+    ...(subjectKeyId === null ? [] : [authorityKey(subjectKeyId)]),
   ];
   const life = Math.min(lifeMs, MOST_LIFE_MS);
   return async (host) => {
@@ -77,11 +91,11 @@ export async function leafMinter(ca: Ca, { now, lifeMs = DAY_MS }: LeafOptions):
     const fits = host.length <= MAX_COMMON_NAME;
     const draft = {
       issuer,
-      subject: name(fits ? host : ""),
+      subject: nameOf(fits ? host : ""),
       notBefore,
       notAfter,
       publicKey,
-      extensions: [...same, extension(SUBJECT_ALT_NAME, !fits, sequence(generalName(host)))],
+      extensions: [...same, extension(id_ce_subjectAltName, !fits, new SubjectAlternativeName([generalName(host)]))],
     };
     try {
       const cert = writePem("CERTIFICATE", await signCertificate(draft, ca.signing)) + ca.chainPem;
@@ -92,9 +106,13 @@ export async function leafMinter(ca: Ca, { now, lifeMs = DAY_MS }: LeafOptions):
   };
 }
 
-function generalName(host: string): Uint8Array {
-  const ip = parseIp(host);
-  return ip === null ? tlv(TAG_DNS_NAME, encoder.encode(host)) : tlv(TAG_IP_ADDRESS, ip.bytes);
+function authorityKey(subjectKeyId: Uint8Array<ArrayBuffer>): Extension {
+  const keyIdentifier = new KeyIdentifier(subjectKeyId);
+  return extension(id_ce_authorityKeyIdentifier, false, new AuthorityKeyIdentifier({ keyIdentifier }));
+}
+
+function generalName(host: string): GeneralName {
+  return new GeneralName(parseIp(host) === null ? { dNSName: host } : { iPAddress: host });
 }
 
 function iso(ms: number): string {

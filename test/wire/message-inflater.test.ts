@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { constants, deflateRawSync } from "node:zlib";
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+import { Inflate } from "fflate/browser";
 import { MessageInflater } from "../../src/wire/websocket.ts";
 import { join, Packer } from "./_websocket.ts";
 
+const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** The message, or why there is none. */
@@ -76,6 +78,36 @@ describe("refused", () => {
     expect(inflate(new MessageInflater(true, 15, 1 << 20), distant)).toBe(`${words}${far}${words}`);
   });
 
+  test("distances at the promised window pass, one byte farther does not, in any slices", async () => {
+    for (let windowBits = 8; windowBits <= 14; windowBits++) {
+      const size = 2 ** windowBits;
+      for (const [distance, passes] of [
+        [size, true],
+        [size + 1, false],
+      ] as const) {
+        const plain = Array.from({ length: distance }, (_, i) => String.fromCharCode(48 + (i % 10))).join("");
+        const payload = repeats(plain, distance);
+        const inflated = inflateRawSync(join([payload, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH }).toString();
+        expect(inflated).toBe(`${plain}${plain.slice(0, 3)}`);
+        for (const budget of [1 << 20, 100]) {
+          const said = inflate(new MessageInflater(true, windowBits, 1 << 20), payload, budget);
+          expect(said).toBe(passes ? inflated : "!malformed");
+        }
+      }
+    }
+  });
+
+  test("a final block with more behind it, which receivers read in two ways: on to the next stream, or not at all", () => {
+    const final = deflateRawSync("good");
+    const more = deflateRawSync("evil", { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+    // One that stops there, as every zlib does, has not seen the rest; one that goes on has.
+    expect(inflateRawSync(join([final, more, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH }).toString()).toBe("good");
+    expect(inflate(fresh(), join([final, more]))).toBe("!malformed");
+    // As RFC 7692 section 7.2.3.4 has it.
+    expect(inflate(fresh(), join([final, Uint8Array.of(0)]))).toBe("!malformed");
+    expect(inflate(fresh(), join([more.subarray(0, -1), final, Uint8Array.of(0)]))).toBe("!malformed");
+  });
+
   test("a million empty blocks are passed in slices", () => {
     const empty = new Uint8Array(1_000_000);
     for (let i = 0; i < empty.length; i += 5) empty.set([0, 0, 0, 0xff, 0xff], i);
@@ -85,6 +117,35 @@ describe("refused", () => {
     while (inflater.run(128 * 1024) === "more") turns++;
     expect(turns).toBeGreaterThan(100);
     expect(inflater.take().length).toBe(0);
+  });
+});
+
+describe("why it is not fflate, which is a dependency already", () => {
+  /** What fflate makes of messages with their ends, one inflater for all of them. */
+  function byFflate(...payloads: Uint8Array[]): string[] {
+    let said = "";
+    const inflate = new Inflate((chunk) => {
+      said += text(chunk);
+    });
+    return payloads.map((payload) => {
+      said = "";
+      inflate.push(payload);
+      inflate.push(TAIL);
+      return said;
+    });
+  }
+
+  test("behind a final block it reads nothing any more, and says nothing of it", () => {
+    const final = join([deflateRawSync("good"), Uint8Array.of(0)]);
+    const next = deflateRawSync("evil", { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+    expect(byFflate(next)).toEqual(["evil"]);
+    expect(byFflate(final, next)).toEqual(["good", ""]);
+  });
+
+  test("it reads a stored block whose lengths disagree, and a message that ends inside a block is an empty one", () => {
+    expect(byFflate(Uint8Array.of(0, 1, 0, 0xff, 0xff, 0x61, 0))).toEqual(["a"]);
+    // 255 bytes, of which one has come.
+    expect(byFflate(Uint8Array.of(0, 0xff, 0, 0, 0xff, 0x61))).toEqual([""]);
   });
 });
 
@@ -115,10 +176,49 @@ describe("read", () => {
     }
   });
 
+  test("every length whole, of noise, text and zeros, at every level and window", async () => {
+    const noise = Uint8Array.from({ length: 2000 }, (_, i) => Math.imul(i + 1, 2654435761) >>> 24);
+    const words = Buffer.from("messages of words that come again, in words that came before; ".repeat(40));
+    for (const [level, strategy] of [[0], [1], [6], [9], [6, Z_FIXED]] as const) {
+      const packers = [8, 9, 12, 15].map((windowBits) => ({
+        packer: new Packer({ level, windowBits, strategy: strategy ?? Z_DEFAULT_STRATEGY }),
+        // zlib makes nine of eight.
+        inflater: new MessageInflater(true, Math.max(9, windowBits), 2000),
+      }));
+      for (let length = 0; length <= 2000; length += length < 300 ? 1 : 17) {
+        const { packer, inflater } = packers[length % packers.length] as (typeof packers)[0];
+        for (const source of [noise, words, new Uint8Array(2000)]) {
+          const message = source.subarray(0, length);
+          inflater.start(await packer.pack(message));
+          expect(inflater.run(1 << 20)).toBe("done");
+          expect(Buffer.compare(inflater.take(), message)).toBe(0);
+        }
+      }
+    }
+  }, 60_000);
+
   test("the empty message", () => {
     expect(inflate(new MessageInflater(true, 15, 10), Uint8Array.of(0))).toBe("");
   });
 });
+
+/** A message that says `plain` and then three bytes of it again, from `distance` back. */
+function repeats(plain: string, distance: number): Uint8Array {
+  const stored = Uint8Array.of(0, plain.length, plain.length >> 8, ~plain.length, ~plain.length >> 8);
+  const bases = [1, 2, 3, 4].concat(Array.from({ length: 26 }, (_, i) => 1 + ((2 + (i & 1)) << ((i >> 1) + 1))));
+  const code = bases.findLastIndex((base) => base <= distance);
+  const extra = code < 4 ? 0 : (code >> 1) - 1;
+  let bits = "010"; // Not final, fixed codes; what follows is in the order of the stream.
+  bits += "0000001"; // Length 3.
+  bits += code.toString(2).padStart(5, "0");
+  const over = distance - (bases[code] as number);
+  for (let i = 0; i < extra; i++) bits += (over >> i) & 1;
+  bits += "0000000"; // The end of the block.
+  bits += "000"; // The header of the one that is left out.
+  const packed = new Uint8Array(Math.ceil(bits.length / 8));
+  for (let i = 0; i < bits.length; i++) packed[i >> 3] = (packed[i >> 3] ?? 0) | (Number(bits[i]) << (i & 7));
+  return join([stored, new TextEncoder().encode(plain), packed]);
+}
 
 /** Messages that repeat themselves near and far, and some that do not. */
 function conversation(seed: number): string[] {

@@ -4,11 +4,12 @@
  */
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Taken } from "../model/exchange.ts";
+import type { Permit } from "../model/permit.ts";
 import type { Securing, TlsClientOptions, TlsIdentity, TlsServerOptions } from "../runtime/contract.ts";
 import { type Alpn, type Dialled, HTTP1, HTTP2, type TlsFor } from "./dial.ts";
 import { hangUp, type Opening, type TunnelCarried, type TunnelEnv } from "./opening.ts";
 import { Parked } from "./parked.ts";
-import { poolKey } from "./pool.ts";
+import { poolKey, type Standing } from "./pool.ts";
 import { takeUp } from "./reach.ts";
 import type { Sniffer } from "./sniff.ts";
 import { UpstreamConn } from "./upstream-conn.ts";
@@ -55,7 +56,9 @@ function chosen(offers: readonly string[], theirs: string | null): string {
 /** A tunnel whose client has begun TLS with the right name. */
 export interface Begun {
   readonly taken: Taken;
-  readonly dialled: Dialled;
+  /** Null: what stands open was found to be enough before it was known what the client offers. */
+  readonly dialled: Dialled | null;
+  readonly standing: Standing | null;
   readonly sniffer: Sniffer;
   /** What it offers by ALPN. */
   readonly offers: readonly string[];
@@ -69,24 +72,18 @@ export async function intercept(
   opening: Opening,
   begun: Begun,
 ): Promise<void> {
-  const { taken, dialled, sniffer, offers } = begun;
-  const { address } = dialled;
+  const { taken, sniffer, offers } = begun;
   const { destination } = carried.permit;
   const { host } = destination;
-  const ended = { status: 200, answered: 200, address };
-  const far = await secured(opening, interceptor.upstreamMs, dialled, dialled.parked, (handler) =>
-    interceptor.secureClient(dialled.conn, interceptor.upstream(host, towards(offers)), handler),
-  );
-  // A certificate that does not hold is told to every request inside: each is decided, dials by itself and gets its own 502.
-  if (far === null) dialled.conn.destroy();
-  else keep(env, { ...far, address }, poolKey(carried.permit, "https"));
+  const far = speaks(begun) ?? (await reach(env, interceptor, carried.permit, opening, begun));
+  const ended = { status: 200, answered: 200, address: far?.address ?? begun.dialled?.address ?? null };
   if (opening.over !== null) {
     hangUp(taken, sniffer.gone);
     opening.settle({ ...ended, severed: opening.revoked, error: opening.over });
     return;
   }
   const identity = await interceptor.identity(host);
-  const alpn = offers.length === 0 ? null : chosen(offers, far?.conn.alpn ?? null);
+  const alpn = offers.length === 0 ? null : chosen(offers, far?.alpn ?? null);
   const near = await secured(opening, interceptor.clientMs, taken, sniffer, (handler) =>
     interceptor.secureServer(taken.conn, { identity, alpn }, handler),
   );
@@ -100,10 +97,53 @@ export async function intercept(
   opening.settle({ ...ended, protocol: near.conn.alpn === "h2" ? "h2" : "https" });
 }
 
-/** The first exchange inside finds it open. */
-function keep(env: TunnelEnv, dialled: Dialled, key: string): void {
-  const upstream = takeUp(env, dialled, key);
-  if (upstream instanceof UpstreamConn) env.pool.give(upstream);
+/** What the upstream is spoken to in. */
+interface Far {
+  readonly address: string;
+  readonly alpn: string | null;
+}
+
+/** What stands open serves the client as well as a connection of its own would; null: it does not. */
+function speaks({ standing, offers }: Begun): Far | null {
+  if (standing === null) return null;
+  const { address, multiplexed, plain, plainOnly } = standing;
+  if (offers.includes("h2")) {
+    if (multiplexed) return { address, alpn: "h2" };
+    return plain && plainOnly ? { address, alpn: "http/1.1" } : null;
+  }
+  return plain ? { address, alpn: "http/1.1" } : null;
+}
+
+/**
+ * TLS with the upstream, on the tunnel's connection where it has one; the first exchange inside finds it open. Null: it
+ * cannot be had. A certificate that does not hold is told to every request inside: each is decided, dials by itself and
+ * gets its own 502.
+ */
+async function reach(
+  env: TunnelEnv,
+  interceptor: Interceptor,
+  permit: Permit,
+  opening: Opening,
+  { dialled: own, offers }: Begun,
+): Promise<Far | null> {
+  const dialled = own ?? (await env.route.dial(permit, opening.cancel).catch(() => null));
+  if (dialled === null) return null;
+  const alpn = towards(offers);
+  const far = await secured(opening, interceptor.upstreamMs, dialled, dialled.parked, (handler) =>
+    interceptor.secureClient(dialled.conn, interceptor.upstream(permit.destination.host, alpn), handler),
+  );
+  if (far === null) {
+    dialled.conn.destroy();
+    return null;
+  }
+  const { address } = dialled;
+  const key = poolKey(permit, "https");
+  const upstream = takeUp(env, { ...far, address }, key);
+  if (upstream instanceof UpstreamConn) {
+    env.pool.give(upstream);
+    if (alpn === HTTP2) env.pool.chosePlain(key);
+  }
+  return { address, alpn: far.conn.alpn };
 }
 
 interface Secured {

@@ -14,6 +14,17 @@ export function poolKey(permit: Permit, scheme: Scheme = permit.destination.sche
   return `${scheme} ${host} ${port} ${addresses.length === 1 ? addresses[0] : addresses.join(",")}`;
 }
 
+/** What is open at a place, for whoever only wants to know. */
+export interface Standing {
+  readonly address: string;
+  /** HTTP/2: `session` has one. */
+  readonly multiplexed: boolean;
+  /** HTTP/1.1: `take` has one. */
+  readonly plain: boolean;
+  /** It was offered HTTP/2 and chose the other. */
+  readonly plainOnly: boolean;
+}
+
 /** Keys kept although nothing idles under them. */
 const MAX_EMPTY = 4096;
 
@@ -25,6 +36,8 @@ export class Pool {
   readonly #sessions = new Map<string, H2Session[]>();
   readonly #opening = new Map<string, Promise<H2Session | null>>();
   readonly #idle = new Map<string, UpstreamConn[]>();
+  /** Places that chose HTTP/1.1 although they were offered HTTP/2; as many as there are lists of idle connections. */
+  readonly #plainOnly = new Set<string>();
   readonly #deadlines: Deadlines;
   readonly #limit: number;
   /** Milliseconds a connection may stand without an exchange. */
@@ -73,6 +86,26 @@ export class Pool {
     if (this.#idle.size >= MAX_EMPTY)
       for (const [key, list] of this.#idle) if (list.length === 0) this.#idle.delete(key);
     this.#idle.set(upstream.key, [upstream]);
+  }
+
+  /** Null: nothing is open there. */
+  standing(key: string): Standing | null {
+    const session = this.session(key);
+    const idle = this.#idle.get(key)?.findLast(({ alive }) => alive);
+    const address = session?.address ?? idle?.address;
+    if (address === undefined) return null;
+    return {
+      address,
+      multiplexed: session !== null,
+      plain: idle !== undefined,
+      plainOnly: this.#plainOnly.has(key),
+    };
+  }
+
+  /** Who was offered HTTP/2 chose the other. */
+  chosePlain(key: string): void {
+    if (this.#plainOnly.size >= MAX_EMPTY) this.#plainOnly.clear();
+    this.#plainOnly.add(key);
   }
 
   /** A connection on which an exchange could be opened now. */

@@ -6,7 +6,7 @@ import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
 import { badGateway } from "./answers.ts";
 import type { Dialled } from "./dial.ts";
 import { NOTHING } from "./ended.ts";
-import { intercept, NO_APPLICATION_PROTOCOL_ALERT, offersHttp } from "./intercept.ts";
+import { type Interceptor, intercept, NO_APPLICATION_PROTOCOL_ALERT, offersHttp } from "./intercept.ts";
 import { hangUp, Opening, type TunnelCarried, type TunnelEnv, type TunnelVeto } from "./opening.ts";
 import { poolKey } from "./pool.ts";
 import { relay } from "./relay.ts";
@@ -33,9 +33,12 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
 
 async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): Promise<void> {
   const { exchange, permit } = carried;
-  let dialled: Dialled;
+  const interceptor = readsFor(env, permit, carried.opaque);
+  // What stands open to the place will do for requests inside; a tunnel whose bytes are passed on needs one of its own.
+  const standing = interceptor === null ? null : env.pool.standing(poolKey(permit, "https"));
+  let dialled: Dialled | null = null;
   try {
-    dialled = await env.route.dial(permit, opening.cancel);
+    if (standing === null) dialled = await env.route.dial(permit, opening.cancel);
   } catch (thrown) {
     if (opening.over === null) {
       opening.settle({ answered: 502, error: thrown instanceof Fault ? thrown.code : "dial_failed" });
@@ -46,13 +49,13 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   opening.dialled = dialled;
   if (opening.over !== null) {
     // Given up at a moment when there was nothing to cancel.
-    dialled.conn.destroy();
+    dialled?.conn.destroy();
     opening.settle({ severed: opening.revoked, error: opening.over });
     return;
   }
   const taken = exchange.responder.takeover(200, "Connection Established", [], "", carried.certificate);
   opening.taken = taken;
-  if (carried.opaque) {
+  if (carried.opaque && dialled !== null) {
     pass(env, opening, taken, dialled, "opaque");
     return;
   }
@@ -61,26 +64,25 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   const said = await sniffer.first;
   // What was said in the very moment of a revocation is not heard any more.
   const first: First = opening.revoked ? { kind: "gone" } : said;
-  const { address } = dialled;
+  const address = dialled?.address ?? standing?.address ?? null;
   if (first.kind === "http") {
     // The connection just dialled waits for the first inner request: same place, same vetted set. Through an upstream
     // proxy plain requests are not tunnelled, so there it serves nobody.
-    if (env.route.proxied === null) env.pool.give(new UpstreamConn(dialled, poolKey(permit, "http"), env));
-    else dialled.conn.destroy();
+    if (env.route.proxied !== null) dialled?.conn.destroy();
+    else if (dialled !== null) env.pool.give(new UpstreamConn(dialled, poolKey(permit, "http"), env));
     env.serveInside(taken, sniffer, { ...permit.destination, scheme: "http" }, carried.certificateId);
     opening.settle({ address, status: 200, answered: 200, protocol: "http" });
     return;
   }
-  const { interceptor } = env;
-  const read = interceptor !== null && interceptor.excepted(permit.destination.host) === null;
-  const veto = first.kind === "gone" ? null : judge(first, permit, read);
+  const veto = first.kind === "gone" ? null : judge(first, permit, interceptor !== null);
   if (veto === null && first.kind === "tls") {
     const { ech, alpn: offers } = first.hello;
-    if (read) await intercept(env, interceptor, carried, opening, { taken, dialled, sniffer, offers });
-    else pass(env, opening, taken, dialled, ech ? "tls+ech" : "tls");
+    if (interceptor !== null)
+      await intercept(env, interceptor, carried, opening, { taken, dialled, standing, sniffer, offers });
+    else if (dialled !== null) pass(env, opening, taken, dialled, ech ? "tls+ech" : "tls");
     return;
   }
-  dialled.conn.destroy();
+  dialled?.conn.destroy();
   if (veto !== null) await carried.veto(veto);
   if (veto !== null && first.kind === "tls")
     taken.conn.write(veto.vector === "tunnel_protocol" ? NO_APPLICATION_PROTOCOL_ALERT : UNRECOGNIZED_NAME_ALERT);
@@ -88,6 +90,11 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   const severed = veto !== null || opening.revoked;
   const error = veto?.vector ?? opening.over ?? "client_gone";
   opening.settle({ status: 200, answered: 200, address, severed, error });
+}
+
+/** Who reads the TLS of this tunnel; null: nobody does. */
+function readsFor({ interceptor }: TunnelEnv, { destination }: Permit, opaque: boolean): Interceptor | null {
+  return opaque || interceptor === null || interceptor.excepted(destination.host) !== null ? null : interceptor;
 }
 
 /** From here on the bytes are nobody's business but the two ends'. */

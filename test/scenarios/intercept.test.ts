@@ -504,6 +504,27 @@ describe("an intercepted tunnel", () => {
     session.close();
   });
 
+  for (const version of ["--http1.1", "--http2"]) {
+    withOpenssl(`needs no connection of its own upstream where one stands open (${version})`, async () => {
+      const upstream = version === "--http2" ? await upstream2() : await upstreamOf();
+      rig = await start();
+      for (let i = 0; i < 3; i++) expect((await curl(rig, upstream.port, [version, "-d", "x"])).status).toBe(200);
+      expect([upstream.connections, upstream.heard.length, rig.dialled.length]).toEqual([1, 3, 1]);
+      await until(() => rig.evidence.outcomes.length === 6, "the outcomes");
+      for (const { address } of rig.evidence.outcomes) expect(address).toBe("127.0.0.1");
+    });
+  }
+
+  withOpenssl("does not keep a client of HTTP/2 from it because another one had only HTTP/1.1", async () => {
+    const upstream = await Upstream2.start(theirs.issue("upstream", `DNS:${HOST}`), undefined, true);
+    upstreams.push(upstream);
+    rig = await start();
+    expect((await curl(rig, upstream.port, ["--http1.1"])).head).toStartWith("HTTP/1.1 200");
+    expect((await curl(rig, upstream.port, ["--http2"])).head).toStartWith("HTTP/2 200");
+    expect((await curl(rig, upstream.port, ["--http1.1"])).head).toStartWith("HTTP/1.1 200");
+    expect(rig.dialled.length).toBe(2);
+  });
+
   withOpenssl("goes on over another connection when the upstream leaves", async () => {
     const upstream = await upstream2();
     rig = await start();
@@ -543,8 +564,14 @@ class Upstream2 {
   static async start(
     leaf: Leaf,
     handle?: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+    allowHTTP1 = false,
   ): Promise<Upstream2> {
-    const server = createSecureServer({ ...leaf, ALPNProtocols: ["h2"] });
+    const server = createSecureServer({ ...leaf, allowHTTP1, ALPNProtocols: allowHTTP1 ? ["h2", "http/1.1"] : ["h2"] });
+    if (allowHTTP1) {
+      server.on("request", (request, response) => {
+        if (request.httpVersion !== "2.0") response.end("by HTTP/1.1");
+      });
+    }
     const made = new Upstream2(server);
     server.on("session", (session) => {
       made.connections++;

@@ -58,14 +58,6 @@ export function clock(runtime: Runtime): Finding {
   return { state: sane ? "ok" : "warn", about: "clock", detail };
 }
 
-export function http2(runtime: Runtime): Finding {
-  const able =
-    runtime.name === "bun"
-      ? "this runtime could serve it to clients"
-      : "under Deno it stays off: its HTTP/2 server aborts the process under load";
-  return { state: "note", about: "http/2", detail: `not in this version; ${able}` };
-}
-
 export function proxyVariables(runtime: Runtime): Finding[] {
   const set = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
     .flatMap((name) => [name, name.toLowerCase()])
@@ -77,12 +69,29 @@ export function proxyVariables(runtime: Runtime): Finding[] {
 
 /** The promise in three lines: what is decided on, and what is not seen. */
 export function scope(config: Config | null): Finding[] {
-  const tunnels =
-    config?.connectPassthrough === false
-      ? "blocked, because nothing is intercepted in this version"
-      : "host, SNI and addresses are decided; what is inside is not seen, because nothing is intercepted in this version";
   return [
     { state: "ok", about: "plain http", detail: "every request is decided on with its body before a byte leaves" },
-    { state: "note", about: "https tunnels", detail: tunnels },
+    https(config),
   ];
+}
+
+function https(config: Config | null): Finding {
+  const about = "https tunnels";
+  if (config === null)
+    return { state: "note", about, detail: "read with a CA (EVE_PROXY_CA_CERT), else decided by host only" };
+  const { connectPassthrough, interceptCa, interceptExcept } = config;
+  if (interceptCa === null) {
+    const detail = connectPassthrough
+      ? "host, SNI and addresses are decided; what is inside is not seen, because there is no CA"
+      : "blocked, because there is no CA to read them with";
+    return { state: "note", about, detail };
+  }
+  const inside = "read: every request inside is decided, over HTTP/1.1 and HTTP/2, WebSocket messages and answers too";
+  if (interceptExcept.length === 0) return { state: "ok", about, detail: inside };
+  const excepted = `${interceptExcept.length} excepted`;
+  return {
+    state: "ok",
+    about,
+    detail: `${inside}; ${excepted}, ${connectPassthrough ? "which pass unread" : "which are blocked"}`,
+  };
 }

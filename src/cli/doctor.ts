@@ -3,7 +3,7 @@ import { loadConfig } from "../config/load.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
 import { interceptionCa } from "./_doctor-ca.ts";
-import { clock, descriptors, http2, names, proxyVariables, redirect, scope } from "./_doctor-host.ts";
+import { clock, descriptors, names, proxyVariables, redirect, scope } from "./_doctor-host.ts";
 import {
   auditLogs,
   candidate,
@@ -43,7 +43,6 @@ export async function runDoctor(runtime: Runtime, args: readonly string[]): Prom
     ...planesOwn(runtime),
     ...(await Promise.all([names(runtime), descriptors(runtime, config), redirect(runtime)])),
     clock(runtime),
-    http2(runtime),
     ...proxyVariables(runtime),
     ...scope(config),
   ];

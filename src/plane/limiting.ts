@@ -53,6 +53,8 @@ export class Limiting {
   async apply({ tenant, program }: TenantLimits, asked: Asked, ruled: Ruling): Promise<LimitedRuling> {
     if (program === null || program.limits.length === 0 || !permits(ruled.verdict)) return ruled;
     const { question, inside, bytes } = asked;
+    // Its stream was counted when it was decided.
+    if (question.phase === "message") return ruled;
     const source = { tenant, question, inside, bytes, replacement: ruled.replacement };
     const subject = await subjectOfQuestion(program, source);
     // Enough of a decision for limits to have their say; what they leave as it is stays the ruling's own.

@@ -56,6 +56,13 @@ test("what does not permit, and what no limit matches, is left as it is and take
   expect(counted).toEqual([]);
 });
 
+test("a message takes nothing: its stream was counted", async () => {
+  const { rule, counted } = limiting([{ id: "pace", rate: { requests: 1, per: "1h" } }]);
+  for (let i = 0; i < 3; i++) expect(await rule("acme", asked({ phase: "message" }))).toBe(FINE);
+  expect(counted).toEqual([]);
+  expect(await rule()).not.toBe(FINE);
+});
+
 test("an allow that is counted is not to be remembered, and a refusal says nothing of the ruling before it", async () => {
   const { rule } = limiting([{ id: "pace", rate: { requests: 1, per: "1h" } }]);
   const controls = { ...FINE, controls: ["LLM01"] };

@@ -140,7 +140,7 @@ export class Gateway {
       idleMs: config.idleTimeoutMs,
       interceptor,
       maxMessage: config.maxBody,
-      serveInside: (taken, parked, tunnel, parent) => door.serveInside(taken, parked, tunnel, parent),
+      serveInside: (taken, parked, inside) => door.serveInside(taken, parked, inside),
     };
     const door: ForwardDoor = new ForwardDoor({
       runtime,

@@ -93,8 +93,10 @@ export async function intercept(
     return;
   }
   const inside = { conn: near.conn, leftover: null, ended: false, done: taken.done };
-  env.serveInside(inside, near.parked, { ...destination, scheme: "https" }, carried.certificateId);
-  opening.settle({ ...ended, protocol: near.conn.alpn === "h2" ? "h2" : "https" });
+  const { certificateId: parent } = carried;
+  const protocol = near.conn.alpn === "h2" ? "h2" : "http/1.1";
+  env.serveInside(inside, near.parked, { destination: { ...destination, scheme: "https" }, parent, protocol });
+  opening.settle({ ...ended, protocol: protocol === "h2" ? "h2" : "https" });
 }
 
 /** What the upstream is spoken to in. */
@@ -138,7 +140,7 @@ async function reach(
   }
   const { address } = dialled;
   const key = poolKey(permit, "https");
-  const upstream = takeUp(env, { ...far, address }, key);
+  const upstream = takeUp(env, { ...far, address }, key, false);
   if (upstream instanceof UpstreamConn) {
     env.pool.give(upstream);
     if (alpn === HTTP2) env.pool.chosePlain(key);

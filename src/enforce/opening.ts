@@ -1,6 +1,6 @@
 import type { Certified } from "../model/certificate.ts";
 import type { Destination, Egress } from "../model/egress.ts";
-import type { Feeder, Responder, Taken } from "../model/exchange.ts";
+import type { Exchange, Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import type { Cancel, Dialled } from "./dial.ts";
 import { CRASHED, type Ended, NOTHING, type Settled } from "./ended.ts";
@@ -16,11 +16,20 @@ export interface TunnelVeto {
   readonly reason: string;
 }
 
+/** What is served inside of a tunnel. */
+export interface Inside {
+  /** The tunnel's, with the scheme inside. */
+  readonly destination: Destination;
+  /** `certificate_id` of the tunnel. */
+  readonly parent: string;
+  readonly protocol: Exchange["protocol"];
+}
+
 export interface TunnelEnv extends ForwardEnv {
   /** Null: TLS is passed through. */
   readonly interceptor: Interceptor | null;
   /** Serves HTTP requests from inside the tunnel, each decided by itself. Takes the client's connection over. */
-  serveInside(taken: Taken, parked: Parked, tunnel: Destination, parent: string): void;
+  serveInside(taken: Taken, parked: Parked, inside: Inside): void;
 }
 
 export interface TunnelCarried extends Settled {

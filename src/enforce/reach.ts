@@ -25,14 +25,21 @@ export class Reach {
     this.#env = env;
     this.#permit = permit;
     this.#key = poolKey(permit);
-    this.#multiplexed = protocol === "h2" && permit.destination.scheme === "https";
+    // A proxy in the way reads plain requests, and is spoken to in HTTP/1.1.
+    this.#multiplexed = protocol === "h2" && (permit.destination.scheme === "https" || env.route.proxied === null);
+  }
+
+  /** HTTP/2 without TLS: the client knew that it is spoken. */
+  get #clear(): boolean {
+    return this.#multiplexed && this.#permit.destination.scheme === "http";
   }
 
   /** What is open already. */
   ready(): Upstream | null {
     const { pool } = this.#env;
     const session = this.#multiplexed ? pool.session(this.#key) : null;
-    return session === null ? pool.take(this.#key) : new H2Upstream(session);
+    if (session !== null) return new H2Upstream(session);
+    return this.#clear ? null : pool.take(this.#key);
   }
 
   /** Rejects with the Fault of a dial; with anything else for a defect. */
@@ -42,7 +49,7 @@ export class Reach {
 
   async #dial(cancel: Cancel, alpn: Alpn): Promise<Upstream> {
     const dialled = await this.#env.route.dial(this.#permit, cancel, alpn);
-    const session = takeUp(this.#env, dialled, this.#key);
+    const session = takeUp(this.#env, dialled, this.#key, this.#clear);
     return session instanceof H2Session ? new H2Upstream(session) : session;
   }
 
@@ -51,7 +58,7 @@ export class Reach {
     const { pool, route } = this.#env;
     const mine: Upstream[] = [];
     const session = await pool.share(this.#key, async () => {
-      const made = takeUp(this.#env, await route.dial(this.#permit, { run: null }, HTTP2), this.#key);
+      const made = takeUp(this.#env, await route.dial(this.#permit, { run: null }, HTTP2), this.#key, this.#clear);
       if (made instanceof H2Session) return made;
       mine.push(made);
       return null;
@@ -62,10 +69,21 @@ export class Reach {
   }
 }
 
-/** A fresh connection, as what it speaks; one of HTTP/2 is everybody's. What it throws has closed the connection. */
-export function takeUp(env: UpstreamEnv, dialled: Dialled, key: string): H2Session | UpstreamConn {
+/** A fresh connection is kept for the first exchange that wants it. */
+export function keep(env: UpstreamEnv, dialled: Dialled, key: string, multiplexed: boolean): void {
+  const upstream = takeUp(env, dialled, key, multiplexed);
+  if (upstream instanceof UpstreamConn) env.pool.give(upstream);
+}
+
+/** `multiplexed`: without TLS HTTP/2 is spoken, as nothing is chosen there. A fresh connection, as what it speaks; one of HTTP/2 is everybody's. What it throws has closed the connection. */
+export function takeUp(
+  env: UpstreamEnv,
+  dialled: Dialled,
+  key: string,
+  multiplexed: boolean,
+): H2Session | UpstreamConn {
   try {
-    if (dialled.conn.alpn !== "h2") return new UpstreamConn(dialled, key, env);
+    if (dialled.conn.alpn !== "h2" && !multiplexed) return new UpstreamConn(dialled, key, env);
     const session = new H2Session(dialled, env);
     env.pool.join(session, key);
     return session;

@@ -14,6 +14,8 @@ const FIRST_ROOM = 2048;
 export type First =
   | { readonly kind: "tls"; readonly hello: Extract<HelloResult, { kind: "hello" }> }
   | { readonly kind: "http" }
+  /** HTTP/2 without TLS, by prior knowledge. */
+  | { readonly kind: "h2c" }
   | { readonly kind: "other"; readonly detail: string }
   | { readonly kind: "silent" }
   | { readonly kind: "gone" };
@@ -98,7 +100,7 @@ export class Sniffer extends Parked implements Deadlined {
   }
 }
 
-const HTTP2_PREFACE = "PRI * HTTP/2.0";
+const HTTP2_PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /** A number: not enough bytes to say, look again when there are that many. */
 function classify(bytes: Uint8Array): First | number {
@@ -110,8 +112,12 @@ function classify(bytes: Uint8Array): First | number {
   }
   let text = "";
   for (let i = 0; i < bytes.length && i < 40; i++) text += String.fromCharCode(bytes[i] as number);
-  if (HTTP2_PREFACE.startsWith(text.slice(0, HTTP2_PREFACE.length)) && text.startsWith("PRI"))
-    return text.length < HTTP2_PREFACE.length ? 0 : { kind: "other", detail: "HTTP/2 without TLS" };
+  // Nobody has a method PRI, so what begins like it and goes on otherwise is neither.
+  if (text.startsWith("PRI ")) {
+    if (!HTTP2_PREFACE.startsWith(text.slice(0, HTTP2_PREFACE.length)))
+      return { kind: "other", detail: "a malformed HTTP/2 preface" };
+    return text.length < HTTP2_PREFACE.length ? 0 : { kind: "h2c" };
+  }
   const space = text.indexOf(" ");
   const method = space < 0 ? text : text.slice(0, space);
   // Methods in use are upper-case words; a protocol that merely begins with letters fails at the request parser.

@@ -9,9 +9,9 @@ import { NOTHING } from "./ended.ts";
 import { type Interceptor, intercept, NO_APPLICATION_PROTOCOL_ALERT, offersHttp } from "./intercept.ts";
 import { hangUp, Opening, type TunnelCarried, type TunnelEnv, type TunnelVeto } from "./opening.ts";
 import { poolKey } from "./pool.ts";
+import { keep } from "./reach.ts";
 import { relay } from "./relay.ts";
 import { type First, Sniffer } from "./sniff.ts";
-import { UpstreamConn } from "./upstream-conn.ts";
 
 /** Dials, answers 200, looks at the first bytes and goes on as they ask. Ends through `env.settle`, once; never throws. */
 export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<void> {
@@ -65,13 +65,16 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   // What was said in the very moment of a revocation is not heard any more.
   const first: First = opening.revoked ? { kind: "gone" } : said;
   const address = dialled?.address ?? standing?.address ?? null;
-  if (first.kind === "http") {
+  if (first.kind === "http" || first.kind === "h2c") {
+    const multiplexed = first.kind === "h2c";
     // The connection just dialled waits for the first inner request: same place, same vetted set. Through an upstream
     // proxy plain requests are not tunnelled, so there it serves nobody.
     if (env.route.proxied !== null) dialled?.conn.destroy();
-    else if (dialled !== null) env.pool.give(new UpstreamConn(dialled, poolKey(permit, "http"), env));
-    env.serveInside(taken, sniffer, { ...permit.destination, scheme: "http" }, carried.certificateId);
-    opening.settle({ address, status: 200, answered: 200, protocol: "http" });
+    else if (dialled !== null) keep(env, dialled, poolKey(permit, "http"), multiplexed);
+    const destination = { ...permit.destination, scheme: "http" } as const;
+    const protocol = multiplexed ? "h2" : "http/1.1";
+    env.serveInside(taken, sniffer, { destination, parent: carried.certificateId, protocol });
+    opening.settle({ address, status: 200, answered: 200, protocol: multiplexed ? "h2c" : "http" });
     return;
   }
   const veto = first.kind === "gone" ? null : judge(first, permit, interceptor !== null);

@@ -22,6 +22,7 @@ export interface TunnelInside {
   readonly destination: Destination;
   /** `certificate_id` of the tunnel. */
   readonly parent: string;
+  readonly protocol: Exchange["protocol"];
 }
 
 /** A connection that speaks HTTP with us. */

@@ -1,14 +1,13 @@
 import type { Config } from "../config/config.ts";
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlines } from "../model/deadlines.ts";
-import type { Destination } from "../model/egress.ts";
 import type { Exchange, Responder, Taken } from "../model/exchange.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
 import { H2_LIMITS } from "../wire/h2.ts";
 import { LineMemo, type WireLimits } from "../wire/http1.ts";
 import { boundBy } from "../words/bound.ts";
 import { clientCheck } from "./clients.ts";
-import type { Door, Notice, Served } from "./door.ts";
+import type { Door, Notice, Served, TunnelInside } from "./door.ts";
 import { H2Conn } from "./h2-conn.ts";
 import { HeldBudget } from "./held.ts";
 import { ServerConn } from "./server-conn.ts";
@@ -85,12 +84,11 @@ export class ForwardDoor implements Door {
     new ServerConn(conn, this, null, this.#closed, crowded);
   }
 
-  /** HTTP inside a tunnel: the same care as at the door, for `destination` only, which is the tunnel's with the scheme inside. */
-  serveInside(taken: Taken, gathered: Gathered, destination: Destination, parent: string): void {
-    const inside = { destination, parent };
-    const { conn, done } = taken;
-    const served = conn.alpn === "h2" ? new H2Conn(conn, this, inside, done) : new ServerConn(conn, this, inside, done);
-    gathered.handOver(taken.conn, served);
+  /** HTTP inside a tunnel: the same care as at the door, for the tunnel's destination only. */
+  serveInside({ conn, done }: Taken, gathered: Gathered, inside: TunnelInside): void {
+    const served =
+      inside.protocol === "h2" ? new H2Conn(conn, this, inside, done) : new ServerConn(conn, this, inside, done);
+    gathered.handOver(conn, served);
   }
 
   /** Stops accepting and lets idle connections go; busy ones end with their answer. */

@@ -35,7 +35,8 @@ for (const [what, bytes, kind] of [
   ["TLS 0.9", Uint8Array.of(0x16, 2), "other"],
   ["SSH", text("SSH-2"), "other"],
   ["no protocol's name", text("A".repeat(33)), "other"],
-  ["the HTTP/2 preface", text("PRI * HTTP/2.0"), "other"],
+  ["the HTTP/2 preface", text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "h2c"],
+  ["a preface that goes on otherwise", text("PRI * HTTP/3"), "other"],
 ] as const) {
   test(`${what} in single bytes is known with its last one, and what was said is given on in one piece`, async () => {
     const whole = await sniffed(bytes, bytes.length);

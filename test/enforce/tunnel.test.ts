@@ -122,7 +122,7 @@ describe("TLS", () => {
 describe("other protocols", () => {
   for (const [what, bytes] of [
     ["SSH", "SSH-2.0-x\r\n"],
-    ["the HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+    ["a malformed HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n"],
     ["a broken ClientHello", "\x16\x03\x01\x00\x04\x01\x00\x00\x00"],
     ["a TLS record that is no ClientHello", "\x16\x03\x01\x00\x04\x02\x00\x00\x00"],
     ["NUL bytes", "\0\0\0\0"],

@@ -233,7 +233,7 @@ export class Rig {
           idleMs: config.idleTimeoutMs,
           interceptor: options.interceptor ?? null,
           maxMessage: config.maxBody,
-          serveInside: (taken, parked, tunnel, parent) => this.door.serveInside(taken, parked, tunnel, parent),
+          serveInside: (taken, parked, inside) => this.door.serveInside(taken, parked, inside),
         },
         observer: {
           decided() {},

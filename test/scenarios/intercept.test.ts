@@ -5,8 +5,10 @@ import { writeFileSync } from "node:fs";
 import {
   type ClientHttp2Session,
   connect,
+  createServer as createH2c,
   createSecureServer,
   type Http2SecureServer,
+  type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -546,6 +548,45 @@ describe("an intercepted tunnel", () => {
     expect(JSON.parse(answer.body)).toMatchObject({ vector: "host_mismatch" });
     expect(upstream.heard).toEqual([]);
     session.close();
+  });
+});
+
+describe("HTTP/2 without TLS in a tunnel", () => {
+  let rig: Rig;
+  let server: Http2Server;
+  const heard: string[] = [];
+
+  afterEach(async () => {
+    await rig.clean();
+    await rig.stop();
+    server.close();
+  });
+
+  withOpenssl("is decided stream by stream and carried in HTTP/2", async () => {
+    server = createH2c();
+    server.on("stream", (opened, headers) => {
+      const stream = opened as ServerHttp2Stream;
+      heard.push(`${headers[":method"]} ${headers[":path"]} ${headers[":scheme"]}`);
+      stream.respond({ ":status": 200 });
+      stream.end("by h2c");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    rig = await start();
+    rig.decide = ({ path }) => (path === "/no" ? block("no", "policy_deny") : allow("test"));
+    const { port } = server.address() as AddressInfo;
+    const socket = await tunnel(rig, port);
+    const session = connect(`http://${HOST}:${port}`, { createConnection: () => socket });
+    session.on("error", () => {});
+    expect(await Promise.all(["/a", "/no", "/b"].map((path) => ask(session, { ":path": path })))).toMatchObject([
+      { status: 200, body: "by h2c" },
+      { status: 451 },
+      { status: 200, body: "by h2c" },
+    ]);
+    expect(heard.sort()).toEqual(["GET /a http", "GET /b http"]);
+    expect(rig.dialled.length).toBe(1);
+    session.close();
+    await until(() => rig.evidence.outcomes.length === 3, "the outcomes");
+    expect(rig.evidence.outcomes[0]).toMatchObject({ protocol: "h2c" });
   });
 });
 

@@ -29,25 +29,52 @@ export class H2Session implements ConnHandler, Deadlined {
   #closed = false;
   /** Told once, when no exchange can be opened on it any more. */
   onEnd: ((session: H2Session) => void) | null = null;
+  /** Kept when the upstream has said how many exchanges it takes, or can say nothing any more. Never rejects. */
+  readonly told: Promise<void>;
+  #tell: (() => void) | null = null;
+  /** Places promised to exchanges that have not begun. */
+  #promised = 0;
 
   constructor(dialled: Dialled, env: UpstreamEnv) {
     this.conn = dialled.conn;
     this.address = dialled.address;
     this.env = env;
     this.deadline = env.deadlines.now + env.pool.idleMs;
+    this.told = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
     this.engine = new H2Client({ ...H2_LIMITS, ...env.limits }, this.#streams);
     env.deadlines.add(this);
     dialled.parked.handOver(dialled.conn, this);
     this.flush();
   }
 
+  get alive(): boolean {
+    return !this.#closed && !this.conn.closed && !this.engine.leaving;
+  }
+
   /** An exchange could be opened now. */
   get open(): boolean {
-    return !this.#closed && !this.conn.closed && this.engine.room > 0;
+    return this.alive && this.engine.room > this.#promised;
+  }
+
+  /** More may be opened when `told` is kept. */
+  get untold(): boolean {
+    return this.alive && !this.engine.peer.seen;
   }
 
   get busy(): boolean {
-    return this.#streams.of.size > 0;
+    return this.#streams.of.size > 0 || this.#promised > 0;
+  }
+
+  /** Keeps a place for an exchange that is about to begin. */
+  promise(): void {
+    this.#promised++;
+  }
+
+  /** It begins now, or never will. */
+  redeem(): void {
+    this.#promised--;
   }
 
   /** Takes no more exchanges and ends when those under way have. */
@@ -66,6 +93,7 @@ export class H2Session implements ConnHandler, Deadlined {
     this.#reading = false;
     this.#streams.turn();
     this.flush();
+    if (this.engine.peer.seen) this.#say();
     if (this.engine.leaving) this.#retire();
   }
 
@@ -138,7 +166,13 @@ export class H2Session implements ConnHandler, Deadlined {
     if (this.engine.fault !== null) this.conn.end();
   }
 
+  #say(): void {
+    this.#tell?.();
+    this.#tell = null;
+  }
+
   #retire(): void {
+    this.#say();
     const told = this.onEnd;
     this.onEnd = null;
     told?.(this);

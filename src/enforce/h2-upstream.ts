@@ -47,11 +47,14 @@ export class H2Upstream implements Upstream, Deadlined {
   use: UpstreamUse | null = null;
   readonly #session: H2Session;
   #id = 0;
+  #promised = true;
   #held = false;
   #unconsumed = 0;
 
+  /** Keeps a place on the connection until it begins, or is released. */
   constructor(session: H2Session) {
     this.#session = session;
+    session.promise();
   }
 
   get address(): string {
@@ -59,6 +62,7 @@ export class H2Upstream implements Upstream, Deadlined {
   }
 
   begin(use: UpstreamUse, sent: Sent, firstByteMs: number): boolean {
+    this.#redeem();
     if (!this.#session.open) return false;
     const { deadlines } = this.#session.env;
     this.use = use;
@@ -131,7 +135,14 @@ export class H2Upstream implements Upstream, Deadlined {
   }
 
   /** Others share the connection. */
-  release(): void {}
+  release(): void {
+    this.#redeem();
+  }
+
+  #redeem(): void {
+    if (this.#promised) this.#session.redeem();
+    this.#promised = false;
+  }
 
   /** A socket cannot be had of a stream. */
   detach(): Conn {

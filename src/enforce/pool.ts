@@ -113,6 +113,11 @@ export class Pool {
     return this.#sessions.get(key)?.find(({ open }) => open) ?? null;
   }
 
+  /** One that has not said yet how many exchanges it takes. */
+  untold(key: string): H2Session | null {
+    return this.#sessions.get(key)?.find(({ untold }) => untold) ?? null;
+  }
+
   join(session: H2Session, key: string): void {
     const list = this.#sessions.get(key) ?? [];
     this.#sessions.set(key, list);

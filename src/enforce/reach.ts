@@ -1,4 +1,5 @@
 /** How an exchange gets what carries it: something that is open already, or a dial. */
+import { Fault } from "../errors.ts";
 import type { Exchange } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import { type Alpn, type Cancel, type Dialled, HTTP1, HTTP2 } from "./dial.ts";
@@ -53,19 +54,31 @@ export class Reach {
     return session instanceof H2Session ? new H2Upstream(session) : session;
   }
 
-  /** One dial for all who want it in this moment, so nobody who leaves gives it up. */
+  /** One dial at a time for all who want a place on a connection, so nobody who leaves gives it up. */
   async #shared(cancel: Cancel): Promise<Upstream> {
     const { pool, route } = this.#env;
-    const mine: Upstream[] = [];
-    const session = await pool.share(this.#key, async () => {
-      const made = takeUp(this.#env, await route.dial(this.#permit, { run: null }, HTTP2), this.#key, this.#clear);
-      if (made instanceof H2Session) return made;
-      mine.push(made);
-      return null;
-    });
-    if (session?.open === true) return new H2Upstream(session);
-    // It has no room for one more, or speaks HTTP/1.1, and then it is the first one's.
-    return mine[0] ?? this.#dial(cancel, HTTP2);
+    for (;;) {
+      const session = pool.session(this.#key);
+      if (session !== null) return new H2Upstream(session);
+      const untold = pool.untold(this.#key);
+      if (untold !== null) {
+        await untold.told;
+        continue;
+      }
+      const mine: Upstream[] = [];
+      const made = await pool.share(this.#key, async () => {
+        const dialled = await route.dial(this.#permit, { run: null }, HTTP2);
+        const upstream = takeUp(this.#env, dialled, this.#key, this.#clear);
+        if (upstream instanceof H2Session) return upstream;
+        mine.push(upstream);
+        return null;
+      });
+      // It speaks HTTP/1.1, and then it is the first one's.
+      if (made === null) return mine[0] ?? this.#dial(cancel, HTTP2);
+      // Others may have been quicker; one that takes nobody would be dialled for ever.
+      if (!made.open && !made.busy && !made.untold)
+        throw new Fault("upstream_closed", "the upstream takes no requests on its connection");
+    }
   }
 }
 

@@ -21,7 +21,7 @@ export interface H2Limits extends WireLimits {
 export const H2_LIMITS: H2Limits = {
   maxHeaderBytes: 65_536,
   maxHeaders: 200,
-  maxStreams: 256,
+  maxStreams: 1_024,
   streamWindow: 1024 * 1024,
   connectionWindow: 8 * 1024 * 1024,
   maxQueued: 256 * 1024,

@@ -363,8 +363,9 @@ describe("an intercepted tunnel", () => {
 
   async function upstream2(
     handle?: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+    most?: number,
   ): Promise<Upstream2> {
-    const upstream = await Upstream2.start(theirs.issue("upstream", `DNS:${HOST}`), handle);
+    const upstream = await Upstream2.start(theirs.issue("upstream", `DNS:${HOST}`), handle, false, most);
     upstreams.push(upstream);
     return upstream;
   }
@@ -430,6 +431,27 @@ describe("an intercepted tunnel", () => {
     expect((await ask(session, { ":path": "/again" })).status).toBe(200);
     session.close();
   });
+
+  for (const [most, connections] of [
+    [undefined, 1],
+    [300, 4],
+  ] as const) {
+    withOpenssl(`carries 1,000 streams of one client at once, over ${connections} connections upstream`, async () => {
+      const open: ServerHttp2Stream[] = [];
+      const upstream = await upstream2((stream) => void open.push(stream), most);
+      rig = await start();
+      const session = await h2(rig, upstream.port);
+      const answers = Array.from({ length: 1000 }, (_, i) => ask(session, { ":path": `/${i}` }));
+      await until(() => open.length === 1000, "1,000 streams at the upstream");
+      expect(upstream.connections).toBe(connections);
+      for (const [i, stream] of open.entries()) {
+        stream.respond({ ":status": 200 });
+        stream.end(`answer ${i}`);
+      }
+      expect((await Promise.all(answers)).filter(({ status }) => status === 200).length).toBe(1000);
+      session.close();
+    });
+  }
 
   withOpenssl("streams an answer of HTTP/2 as it comes, and its trailers", async () => {
     const turns: (() => void)[] = [];
@@ -606,8 +628,15 @@ class Upstream2 {
     leaf: Leaf,
     handle?: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
     allowHTTP1 = false,
+    most?: number,
   ): Promise<Upstream2> {
-    const server = createSecureServer({ ...leaf, allowHTTP1, ALPNProtocols: allowHTTP1 ? ["h2", "http/1.1"] : ["h2"] });
+    const settings = most === undefined ? {} : { maxConcurrentStreams: most };
+    const server = createSecureServer({
+      settings,
+      ...leaf,
+      allowHTTP1,
+      ALPNProtocols: allowHTTP1 ? ["h2", "http/1.1"] : ["h2"],
+    });
     if (allowHTTP1) {
       server.on("request", (request, response) => {
         if (request.httpVersion !== "2.0") response.end("by HTTP/1.1");

@@ -46,10 +46,10 @@ export class Allowance {
   readonly #burst: Float64Array;
   #now = -1;
 
-  /** `streams`: how many the peer may have open; it may reset each of them twice at once. */
+  /** `streams`: how many the peer may have open; it may reset all of them at once, and the rest besides. */
   constructor(streams: number) {
     this.#burst = Float64Array.from(RULES, ([burst]) => burst);
-    this.#burst[RESETS] = Math.max(this.#burst[RESETS] as number, 2 * streams);
+    this.#burst[RESETS] = (this.#burst[RESETS] as number) + streams;
     this.#left = this.#burst.slice();
   }
 

@@ -484,7 +484,7 @@ describe("too much of what costs the peer nothing", () => {
   const calm = ErrorCode.ENHANCE_YOUR_CALM;
   const pair = (i: number, then: readonly number[]): number[] => [...headers(2 * i + 1, POST, false), ...then];
   for (const [reason, allowed, piece] of [
-    ["rapid_reset", 512, (i: number) => pair(i, frame(T.RST_STREAM, 0, 2 * i + 1, u32(8)))],
+    ["rapid_reset", 1224, (i: number) => pair(i, frame(T.RST_STREAM, 0, 2 * i + 1, u32(8)))],
     ["provoked_resets", 100, (i: number) => pair(i, frame(T.WINDOW_UPDATE, 0, 2 * i + 1, u32(0)))],
     ["provoked_resets", 100, (i: number) => pair(i, frame(T.WINDOW_UPDATE, 0, 2 * i + 1, u32(0x7fffffff)))],
     ["provoked_resets", 100, (i: number) => [...headers(2 * i + 1, POST, true), ...data(2 * i + 1, "x")]],

@@ -7,13 +7,25 @@
  * interleaved, so that whatever else the machine does falls on all alike. The gateway runs with everything on: engine,
  * evidence, answers screened. The peers do not look inside what they decrypt.
  */
-import { spawn } from "node:child_process";
+import type { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { certificates } from "./certificates.ts";
 import { ROOT, SALLYPORT_ENV } from "./peers.ts";
-import { cpuMicros, end, endAll, freePort, output, removeAtEnd, residentMb, start, untilReady, which } from "./process.ts";
+import {
+  cpuMicros,
+  end,
+  endAll,
+  freePort,
+  output,
+  removeAtEnd,
+  residentMb,
+  start,
+  untilReady,
+  which,
+} from "./process.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -34,24 +46,6 @@ setTimeout(() => process.exit(1), 20 * 60_000).unref();
 const LOAD = join(base, "load");
 const NAME = "localhost";
 
-/** Two authorities: the upstream's, which proxies trust, and the deployment's, which clients trust. */
-function certificates(): void {
-  const openssl = (...args: string[]): void => void output(["openssl", ...args], {}, base);
-  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  const ca = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
-  openssl("req", "-x509", ...ec, "-keyout", "up.key", "-out", "up.crt", "-days", "2", "-subj", "/CN=upstream root", ...ca);
-  openssl("req", "-x509", ...ec, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=bench root", ...ca);
-  const san = `subjectAltName=DNS:${NAME},IP:127.0.0.1`;
-  openssl("req", ...ec, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", `/CN=${NAME}`, "-addext", san);
-  const by = ["-CA", "up.crt", "-CAkey", "up.key", "-CAcreateserial", "-days", "2", "-copy_extensions", "copy"];
-  openssl("x509", "-req", "-in", "leaf.csr", ...by, "-out", "leaf.crt");
-  for (const name of ["ca", "up"]) {
-    const pem = readFileSync(join(base, `${name}.key`), "utf8") + readFileSync(join(base, `${name}.crt`), "utf8");
-    writeFileSync(join(base, `${name}.pem`), pem);
-  }
-  for (const name of ["ca.key", "leaf.key", "ca.pem"]) chmodSync(join(base, name), 0o600);
-}
-
 interface Peer {
   readonly name: string;
   readonly missing: string | null;
@@ -61,7 +55,12 @@ interface Peer {
 const BUILT = join(ROOT, "dist/sallyport");
 const MAIN = join(ROOT, "src/main.ts");
 
-function sallyport(name: string, missing: string | null, command: readonly string[], more: Record<string, string>): Peer {
+function sallyport(
+  name: string,
+  missing: string | null,
+  command: readonly string[],
+  more: Record<string, string>,
+): Peer {
   return {
     name,
     missing,
@@ -126,7 +125,15 @@ const mitmproxy: Peer = {
     const set = (text: string): string[] => ["--set", text];
     return {
       command: [
-        ...["mitmdump", "--quiet", "--listen-host", "127.0.0.1", "--listen-port", String(port), ...set(`confdir=${folder}`)],
+        ...[
+          "mitmdump",
+          "--quiet",
+          "--listen-host",
+          "127.0.0.1",
+          "--listen-port",
+          String(port),
+          ...set(`confdir=${folder}`),
+        ],
         ...set("flow_detail=0"),
         ...set("http2=false"),
         ...set(`ssl_verify_upstream_trusted_ca=${join(base, "up.crt")}`),
@@ -193,7 +200,7 @@ async function loaded(running: Running, what: string, args: readonly string[]): 
 }
 
 output(["go", "build", "-o", LOAD, "."], { GOFLAGS: "-buildvcs=false" }, join(import.meta.dirname, "load"));
-certificates();
+certificates(base, NAME);
 const serving = start([LOAD, "tlsserve", "-cert", join(base, "leaf.crt"), "-key", join(base, "leaf.key")], {}, base);
 const upstream = await new Promise<string>((resolve) => {
   serving.stdout?.once("data", (bytes) => resolve(JSON.parse(String(bytes)).https));
@@ -217,7 +224,8 @@ for (const peer of PEERS) {
   fleet.push({ name: peer.name, port, child });
 }
 
-for (const running of fleet) await generate("https", running, ["-for", "3s"]).catch((error) => notes.add(String(error)));
+for (const running of fleet)
+  await generate("https", running, ["-for", "3s"]).catch((error) => notes.add(String(error)));
 for (let round = 0; round < ROUNDS; round++) {
   for (const running of fleet) await loaded(running, "150 B, warm", ["-size", "150", "-for", "2s"]);
   for (const running of fleet) await loaded(running, "10 KB, warm", ["-size", "10240", "-for", "2s"]);
@@ -246,7 +254,8 @@ for (const running of fleet) await end(running.child);
 const names = [...results.keys()].filter((name) => name !== "direct");
 const rows = new Set([...results.values()].flatMap((mine) => [...mine.keys()]));
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-const show = (value: number): string => (Number.isNaN(value) ? "–" : value >= 100 ? value.toFixed(0) : value.toFixed(1));
+const show = (value: number): string =>
+  Number.isNaN(value) ? "–" : value >= 100 ? value.toFixed(0) : value.toFixed(1);
 const table = [line(["", "direct", ...names]), line(["---", "---:", ...names.map(() => "---:")])];
 for (const row of rows) {
   const cell = (name: string): string => show(median(results.get(name)?.get(row) ?? []));

@@ -87,8 +87,7 @@ export class Ends {
       committed = await this.#parts.evidence.unwritten(draft);
     }
     this.#parts.observer.decided(draft);
-    const end = { answered: null, bytesUp: 0, bytesDown: 0, error: null };
-    this.#parts.observer.concluded(draft, committed.id, exchange.egress.principal.address, end, draft.latency_ms);
+    this.#parts.observer.concluded(draft, committed.id, exchange.egress.principal.address, NOTHING, draft.latency_ms);
   }
 
   /** How an allowed egress ended; what enforce tells. */

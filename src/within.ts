@@ -1,6 +1,7 @@
 /** Decides what happens inside an exchange that was let go: the answer, and message by message what a stream carries. */
 import type { Decider } from "./decide/decider.ts";
 import type { Drafts } from "./drafts.ts";
+import { NOTHING } from "./enforce/ended.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
 import { block, type Decision, failClosed, permits } from "./model/decision.ts";
@@ -65,6 +66,7 @@ export class Inside implements Within {
       committed = await evidence.unwritten(draft);
     }
     observer.decided(draft);
+    observer.concluded(draft, committed.id, this.#exchange.egress.principal.address, NOTHING, latency_ms);
     return committed;
   }
 }

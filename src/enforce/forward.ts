@@ -343,6 +343,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   clientGone(): void {
     if (this.#over) return;
     this.#finish("client_gone", true);
+    this.#screened?.close();
     this.run?.();
     this.#upstream?.abandon();
   }
@@ -350,6 +351,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   sever(reason: SeverReason): void {
     if (this.#over) return;
     this.#finish(reason, true);
+    this.#screened?.close();
     this.run?.();
     this.#upstream?.abandon();
     this.#carried.exchange.responder.sever();

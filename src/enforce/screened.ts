@@ -104,7 +104,17 @@ export class ScreenedAnswer {
     responder.head(head.status, head.reason, fields, head.contentLength, certificate);
   }
 
+  /** What it throws is a defect, and must not fall into the upstream's hands. */
   #read(): void {
+    try {
+      this.#readOn();
+    } catch (thrown) {
+      this.#drop();
+      this.#about.owner.crashed(thrown);
+    }
+  }
+
+  #readOn(): void {
     while (!this.#busy && !this.over) {
       const next = this.#unread.shift();
       if (next === undefined && !this.#ended) return;

@@ -24,6 +24,7 @@ import { Deadlines } from "../../src/model/deadlines.ts";
 import { allow, type Decision } from "../../src/model/decision.ts";
 import type { Egress, HeldBody } from "../../src/model/egress.ts";
 import type { Responder } from "../../src/model/exchange.ts";
+import type { AnsweredHead, AnswerGuard } from "../../src/model/screen.ts";
 import type { Passage } from "../../src/passage.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { runtime as bun } from "../../src/runtime/bun.ts";
@@ -133,6 +134,7 @@ export class Rig {
   local: (method: string, path: string, responder: Responder) => void = (_method, path, responder) =>
     responder.answer(200, "OK", [], `local ${path}\n`, false);
   opaque: (host: string, port: number) => boolean = () => false;
+  screen: (egress: Egress, head: AnsweredHead) => AnswerGuard | null = () => null;
   resolving: Promise<void> | null = null;
   /** Dials never answer. */
   hang = false;
@@ -199,6 +201,7 @@ export class Rig {
           policyVersion: "test",
           reload: async () => ({ ok: true, message: "" }),
           opaque: (host, at) => this.opaque(host, at),
+          screen: (egress, head) => this.screen(egress, head),
           decide: (egress, body) => {
             // What a message is decided on is written over when it has left.
             const kept = egress.phase === "message" && body !== null ? { ...body, bytes: body.bytes.slice() } : body;

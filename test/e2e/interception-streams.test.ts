@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { pythonWith, testUnless, tool } from "../_skip.ts";
+import { github } from "../dlp/_secrets.ts";
 import { until } from "./_gateway.ts";
 import { ATTACK, endToEnd, follow, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
 
@@ -53,8 +54,8 @@ class Client {
 const script = (name: string) => join(import.meta.dirname, "clients", name);
 const node = (kind: string) => ["node", script("through.mjs"), kind];
 
-/** Written in parts, so that this file holds no key: a token as GitHub issues them, checksum included. */
-const SECRET = ["ghp", "_", "AbCdEfGhIjKlMnOpQrStUvWxYz0123", "456789"].join("");
+/** Seeded, and real to its last character: what is made up by hand is no finding. */
+const SECRET = github();
 
 const PLANTED = [
   // Nothing behind its end leaves; its beginning may have.
@@ -132,7 +133,7 @@ for (const kind of ["openai", "anthropic"] as const) {
           upstream.release();
           const told = await client.all();
           const text = told.flatMap((line) => ("text" in line ? [String(line.text)] : [])).join("");
-          expect(passes).toStartWith(text);
+          expect(text).toBe(passes.slice(0, text.length));
           const cut = inside(place.gateway)
             .requests.filter(({ phase }) => phase === "response")
             .at(-1);

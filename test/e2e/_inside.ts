@@ -138,8 +138,9 @@ export async function intercepting(env: Env = {}, policy?: string): Promise<Plac
 export function inside(gateway: Gateway): { tunnels: CertificateLike[]; requests: CertificateLike[] } {
   const lines = gateway.auditLines();
   return {
-    tunnels: lines.filter(({ phase }) => phase === "tunnel"),
-    requests: lines.filter(({ phase }) => phase !== "tunnel"),
+    tunnels: lines.filter(({ phase, parent }) => phase === "tunnel" && parent === null),
+    // A veto of the tunnel's first bytes too: it has the tunnel's certificate as its parent.
+    requests: lines.filter(({ phase, parent }) => phase !== "tunnel" || parent !== null),
   };
 }
 

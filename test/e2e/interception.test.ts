@@ -251,3 +251,24 @@ for (const [name, { missing, client, version, shuffles = false }] of Object.entr
     );
   });
 }
+
+for (const version of ["--http1.1", "--http2"]) {
+  testUnless(
+    noTools ?? tool("curl"),
+    `curl ${version} that waits for 100-continue gets it from the gateway, and the upstream is asked nothing`,
+    async () => {
+      upstream.forget();
+      const base = ["-sS", "-v", "--max-time", "20", "--expect100-timeout", "15", "--cacert", place.bundle, version];
+      const sent = ["-H", "Expect: 100-continue", "-T", files.large, `${upstream.url}/expected`];
+      const began = performance.now();
+      const { status, stdout, stderr } = await run(["curl", ...base, "--proxy", place.gateway.url, ...sent]);
+      expect({ status, stdout }).toEqual({ status: 0, stdout: '{"served":"/expected"}' });
+      expect(stderr).toMatch(/^< HTTP\/[12.]+ 100/m);
+      // Not because curl gave up waiting.
+      expect(performance.now() - began).toBeLessThan(15_000);
+      expect(upstream.seen).toMatchObject([{ bytes: 3_000_000 }]);
+      expect(upstream.seen[0]?.headers.map((name) => name.toLowerCase())).not.toContain("expect");
+    },
+    60_000,
+  );
+}

@@ -7,6 +7,7 @@ import { testUnless, tool } from "../_skip.ts";
 import { clientHello } from "../enforce/_hello.ts";
 import { Gateway, until } from "./_gateway.ts";
 import { ATTACK, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
+import { RawClient } from "./_raw.ts";
 import { type Ran, run } from "./_run.ts";
 import { Counter, closedPort, throwAwayAuthority } from "./_upstream.ts";
 
@@ -477,6 +478,22 @@ testUnless(
   60_000,
 );
 
+/** Waits until the gateway holds nothing for any client; the connection that asks is itself one. */
+async function nothingOpen(): Promise<void> {
+  const rest = "sallyport_connections 1,sallyport_held_bytes 0,sallyport_tunnels 0";
+  let last = "";
+  const read = async (): Promise<boolean> => {
+    const answer = await fetch(`${place.gateway.url}/metrics`, { headers: { Connection: "close" } });
+    const lines = (await answer.text()).split("\n");
+    last = lines
+      .filter((line) => /^sallyport_(connections|tunnels|held_bytes) /.test(line))
+      .sort()
+      .join();
+    return last === rest;
+  };
+  await until(read, "back to nothing open").catch(() => expect(last).toBe(rest));
+}
+
 testUnless(
   noTools,
   "200 tunnels at once, each with a request: all served, and nothing of them is left open",
@@ -493,19 +510,65 @@ testUnless(
     const ran = await run(["curl", ...base, ...parallel, "-w", "%{http_code}\n"]);
     expect(ran).toMatchObject({ status: 0 });
     expect(upstream.seen.length).toBe(200);
-    const gauges = async (): Promise<string[]> => {
-      const answer = await fetch(`${place.gateway.url}/metrics`, { headers: { Connection: "close" } });
-      return (await answer.text())
-        .split("\n")
-        .filter((line) => /^sallyport_(connections|tunnels|held_bytes) /.test(line));
+    await nothingOpen();
+  },
+  90_000,
+);
+
+testUnless(
+  noTools,
+  "clients that leave at every stage leave nothing open",
+  async () => {
+    upstream.forget();
+    const target = `localhost:${upstream.port}`;
+    const connect = `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`;
+    const hello = clientHello({ sni: "localhost" });
+    const stages: readonly (readonly (string | Uint8Array)[])[] = [
+      [connect.slice(0, 30)],
+      [connect],
+      [connect, hello.subarray(0, 3)],
+      [connect, hello.subarray(0, hello.length - 1)],
+      [connect, hello],
+    ];
+    for (const parts of stages) {
+      for (const reset of [true, false]) {
+        const client = await RawClient.open(place.gateway.port);
+        for (const part of parts) client.send(part);
+        if (parts.length > 0 && parts[0] === connect) await client.head();
+        if (reset) client.socket.resetAndDestroy();
+        else client.close();
+      }
+    }
+    const streaming = join(place.authority.folder, "streaming");
+    writeFileSync(streaming, JSON.stringify({ model: "m", stream: true, messages: [] }));
+    await upstream.says(["first", "second"]);
+    upstream.held = 0;
+    const base = ["curl", "-sSN", "--cacert", place.bundle, "--proxy", place.gateway.url];
+    const leaving = ["--http1.1", "--http2"].flatMap((version) => [
+      // In the middle of an answer, and of a body that is slow to come.
+      [...base, version, "-d", `@${streaming}`, `${upstream.url}/v1/chat/completions`],
+      [...base, version, "--limit-rate", "1000", "-d", "x".repeat(60_000), `${upstream.url}/slow`],
+    ]);
+    let said = "";
+    const clients = leaving.map(([program = "", ...args]) => {
+      const client = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"] });
+      client.stdout.on("data", (text) => {
+        said += text;
+      });
+      return client;
+    });
+    // Read to the end of what there is: a client with bytes unread resets.
+    await until(() => upstream.held === 2 && said.split("first").length === 3, "two answers under way");
+    const gone = () => {
+      const requests = new Set(inside(place.gateway).requests.map((one) => one.certificate_id));
+      return outcomes().filter((one) => one.error === "client_gone" && requests.has(one.certificate_id)).length;
     };
-    // The connection that asks is itself one.
-    const rest = "sallyport_connections 1,sallyport_held_bytes 0,sallyport_tunnels 0";
-    let last: string[] = [];
-    await until(async () => {
-      last = (await gauges()).sort();
-      return last.join() === rest;
-    }, `back to nothing, but ${last}`);
+    const before = gone();
+    for (const client of clients) client.kill("SIGKILL");
+    // HTTP/1.1 allows a client to listen on behind its FIN, so there it is missed with the next that is said to it.
+    await until(() => gone() === before + 1, "the stream of HTTP/2 is over");
+    upstream.release();
+    await nothingOpen();
   },
   90_000,
 );

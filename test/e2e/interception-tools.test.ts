@@ -154,13 +154,20 @@ testUnless(
     writeFileSync(join(parcel, "package.json"), JSON.stringify({ ...manifest, version: "1.0.1" }));
     expect(await npm("publish", place.gateway.url, ["publish", token])).toMatchObject({ status: 0 });
     expect(upstream.seen.map(({ method }) => method)).toContain("PUT");
-    writeFileSync(join(parcel, "package.json"), JSON.stringify({ ...manifest, version: "1.0.2", description: ATTACK }));
-    upstream.forget();
-    const refused = await npm("publish", place.gateway.url, ["publish", token]);
-    expect(refused.status).not.toBe(0);
-    expect(refused.stderr).toContain("451");
-    expect(upstream.seen.map(({ method }) => method)).not.toContain("PUT");
-    vetoed();
+    // In what is said of the package, and in a file of its tarball.
+    for (const [description, code] of [
+      [ATTACK, ""],
+      ["what is inside", `// ${ATTACK}\n`],
+    ] as const) {
+      writeFileSync(join(parcel, "package.json"), JSON.stringify({ ...manifest, version: "1.0.2", description }));
+      writeFileSync(join(parcel, "index.js"), code);
+      upstream.forget();
+      const refused = await npm("publish", place.gateway.url, ["publish", token]);
+      expect(refused.status).not.toBe(0);
+      expect(refused.stderr).toContain("451");
+      expect(upstream.seen.map(({ method }) => method)).not.toContain("PUT");
+      vetoed();
+    }
   },
   60_000,
 );

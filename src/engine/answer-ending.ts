@@ -15,11 +15,11 @@ const encoder = new TextEncoder();
 /**
  * Server-sent events: an `error` event; lines of JSON: one more line. Null: nothing can be said, and severing is all.
  * `between` false: what has left ends within a message, so that line is ended first, and what there was of it is broken.
- * The member `error` is what clients of models show; the others are those of a refusal.
+ * The member `error` is what clients of models show (OpenAI's keeps nothing else); the others are those of a refusal.
  */
 export function answerEnding(kind: AnswerKind, between: boolean, ended: Ended): Uint8Array | null {
   const { status, reason, pillar, vector, certificate_id } = ended;
-  const error = { type: "vetoed", code: vector, message: reason };
+  const error = { type: "vetoed", code: vector, message: reason, certificate_id };
   const data = JSON.stringify({ status, reason, pillar, vector, certificate_id, error });
   if (kind === "events") return encoder.encode(`${between ? "" : "\n\n"}event: error\ndata: ${data}\n\n`);
   if (kind === "lines") return encoder.encode(`${between ? "" : "\n"}${data}\n`);

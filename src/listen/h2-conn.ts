@@ -63,9 +63,10 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
     this.flush();
   }
 
+  /** Unlike in HTTP/1.1 nobody waits for answers behind a FIN: it could not open windows nor answer a ping any more. */
   end(): void {
     this.#peerEnded = true;
-    this.#streams.cutShort();
+    this.#streams.leave();
     this.#rest();
   }
 

@@ -82,13 +82,6 @@ export class H2Streams implements H2ServerSink {
     this.#owner.moved();
   }
 
-  /** Requests that are not whole never will be. */
-  cutShort(): void {
-    for (const [stream, exchange] of [...this.#exchanges]) {
-      if (!exchange.whole) this.#drop(stream);
-    }
-  }
-
   /** Nobody is left to be answered. */
   leave(): void {
     for (const stream of [...this.#exchanges.keys()]) this.#drop(stream);

@@ -192,7 +192,7 @@ describe("the end of a vetoed answer", () => {
       pillar: "CoreGuard",
       vector: "dlp_secret",
       certificate_id: "cert_0123456789abcdef",
-      error: { type: "vetoed", code: "dlp_secret" },
+      error: { type: "vetoed", code: "dlp_secret", certificate_id: "cert_0123456789abcdef" },
     });
   });
   test("a line of JSON, or nothing", async () => {

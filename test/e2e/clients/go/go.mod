@@ -1,0 +1,3 @@
+module sallyport.test/clients
+
+go 1.22

@@ -65,6 +65,7 @@ interface Line {
   readonly address?: unknown;
   readonly error?: unknown;
   readonly protocol?: unknown;
+  readonly severed?: unknown;
 }
 
 /** `folder` has the evidence of nothing else. Rejects as the file system does. */
@@ -121,7 +122,8 @@ class Tally {
     if (typeof line.address === "string") host.reached = true;
     const { error, protocol } = line;
     if (error === "client_tls_failed") this.#unreadBy(host.host, "distrust");
-    else if (typeof error === "string") host.failed++;
+    // What we cut ourselves was vetoed, and is told so.
+    else if (typeof error === "string" && line.severed !== true) host.failed++;
     if (protocol === "tls" || protocol === "tls+ech" || protocol === "opaque") this.#unreadBy(host.host, "passed");
   }
 

@@ -57,7 +57,9 @@ async function ownIds(runtime: Runtime): Promise<Ids> {
 /** In the user namespace of the command its ids are those outside, and it has no capability over the network. */
 function dropped({ user, group }: Ids): Command {
   const namespace = ["unshare", "--user", `--map-user=${user}`, `--map-group=${group}`, "--"] as const;
-  return [...namespace, "setpriv", "--no-new-privs", "--"];
+  // Who is root outside is so inside, and would have every capability over what the further namespace owns: nothing, so far.
+  const none = user === "0" ? ["--bounding-set=-all", "--inh-caps=-all"] : [];
+  return [...namespace, "setpriv", "--no-new-privs", ...none, "--"];
 }
 
 /** Everything the real thing does, with `true` for the command. */

@@ -76,7 +76,8 @@ export function environmentOf(given: Environment, port: number, files: TrustFile
   set("NODE_USE_ENV_PROXY", "1");
   set("NODE_OPTIONS", joined(given.NODE_OPTIONS, `--require=${inNodeOptions(files.preload)}`));
   // npm's file of settings is weaker than its variables, whose case does not matter.
-  const npm = { cafile: files.bundle, proxy: url, "https-proxy": url, noproxy: noProxy };
+  // An empty one it takes for none at all, and obeys its file.
+  const npm = { cafile: files.bundle, proxy: url, "https-proxy": url, noproxy: noProxy || "nobody.invalid" };
   for (const [name, value] of Object.entries(npm)) {
     const variable = `npm_config_${name.replace("-", "_")}`;
     for (const known of Object.keys(env)) if (known.toLowerCase() === variable) delete env[known];

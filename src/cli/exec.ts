@@ -47,11 +47,16 @@ export async function runExec(runtime: Runtime, args: readonly string[]): Promis
   const say = (text: string): void => runtime.stderr(`sallyport exec: ${text}\n`);
   const folder = parsed.value("evidence")?.replace(/(.)\/+$/, "$1") ?? defaultFolder(runtime);
   if (folder === "") return wrong(runtime, SPEC, "--evidence is empty");
-  if (await holdsSomething(runtime, folder)) {
-    say(`${quote(folder, 512)} is not an empty folder: each run has evidence of its own`);
+  try {
+    if (await holdsSomething(runtime, folder)) {
+      say(`${quote(folder, 512)} is not an empty folder: each run has evidence of its own`);
+      return EXIT.failed;
+    }
+    await runtime.makeDirectory(folder);
+  } catch (thrown) {
+    say(`cannot keep evidence in ${quote(folder, 512)}: ${messageOf(thrown)}`);
     return EXIT.failed;
   }
-  await runtime.makeDirectory(folder);
   const planned = await planGateway(runtime, folder);
   if (!("config" in planned)) {
     runtime.stderr(`sallyport exec: the configuration has ${problemList(planned)}`);

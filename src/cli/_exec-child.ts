@@ -6,7 +6,7 @@ const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 const KILLED = 128;
 /** How long a program may take to obey before it is killed. */
-const GRACE_MS = 2_000;
+export const GRACE_MS = 2_000;
 
 export interface Ran {
   /** What a shell would say in `$?`. */
@@ -18,8 +18,8 @@ export interface Ran {
 
 export interface Running {
   readonly ended: Promise<Ran>;
-  /** Ends it, by force if it does not obey. */
-  kill(): void;
+  /** Ends it, by force if it has not obeyed after so many milliseconds. */
+  kill(graceMs: number): void;
 }
 
 type Command = readonly [string, ...string[]];
@@ -40,9 +40,9 @@ export function runChild(runtime: Runtime, command: Command, env: Readonly<Recor
     // second as an order to drop everything.
     runtime.onSignal(name, () => void inForeground(runtime).then((told) => (told ? undefined : pass(name))));
   }
-  const kill = (): void => {
+  const kill = (graceMs: number): void => {
     pass("SIGTERM");
-    setTimeout(() => (over ? undefined : child?.signal("SIGKILL")), GRACE_MS);
+    setTimeout(() => (over ? undefined : child?.signal("SIGKILL")), graceMs);
   };
   const run = async (): Promise<Ran> => {
     const started = await runtime.spawn(command, env);

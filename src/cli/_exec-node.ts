@@ -14,12 +14,13 @@ export function nodePreload(port: number): string {
 const PRELOAD = `// Written by sallyport exec: sends fetch, http and https through the gateway.
 "use strict";
 (() => {
-  if (process.versions.bun || process.versions.deno) return;
+  const { versions } = require("process");
+  if (versions.bun || versions.deno) return;
   const PORT = PROXY_PORT;
-  const http = require("node:http");
-  const https = require("node:https");
-  const net = require("node:net");
-  const tls = require("node:tls");
+  const http = require("http");
+  const https = require("https");
+  const net = require("net");
+  const tls = require("tls");
   const request = http.request;
 
   const tunnel = (host, port, done) => {

@@ -18,26 +18,43 @@ type Command = readonly [string, ...string[]];
 
 const OUTER = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--"] as const;
 
+export interface Sandbox {
+  /** What runs the command inside. */
+  readonly command: Command;
+  /** Tells the process inside to end the command, by force if need be: it alone can reach it whatever happens to us. */
+  sever(): void;
+}
+
 /**
- * The command that runs `command` inside; what it needs is listening when this resolves. Rejects with Fault `unsupported`,
- * which names what is missing: what was to be confined is not run otherwise.
+ * What the sandbox needs is listening when this resolves. Rejects with Fault `unsupported`, which names what is missing:
+ * what was to be confined is not run otherwise.
  */
 export async function sandboxed(
   runtime: Runtime,
   command: Command,
   { scratch, port }: { readonly scratch: string; readonly port: number },
-): Promise<Command> {
+): Promise<Sandbox> {
   if (runtime.platform !== "linux") throw lacking(`network namespaces are Linux's, and this is ${runtime.platform}`);
   const ids = await ownIds(runtime);
   await probe(runtime, ids);
   await runtime.writeNew(`${scratch}/${SOCKETS}`, await boundSockets(runtime), 0o600);
   await runtime.listenUnix(`${scratch}/${GATE}`, (conn) => carry(runtime, conn, { address: "127.0.0.1", port }));
   // Held open by the process inside: when we are gone, however that came about, it hears so.
+  let severed = false;
+  const held: Conn[] = [];
   await runtime.listenUnix(`${scratch}/${ALIVE}`, (conn) => {
     conn.handler = { data() {}, end: () => conn.end(), drain() {}, close() {} };
+    if (severed) conn.destroy();
+    else held.push(conn);
   });
   const inside = ["exec", "--inside", scratch, String(port), ids.user, ids.group];
-  return [...OUTER, ...runtime.ownCommand(), ...inside, ...command];
+  return {
+    command: [...OUTER, ...runtime.ownCommand(), ...inside, ...command],
+    sever() {
+      severed = true;
+      for (const conn of held) conn.destroy();
+    },
+  };
 }
 
 interface Ids {
@@ -126,7 +143,7 @@ export async function runInside(runtime: Runtime, args: readonly string[]): Prom
   await runtime.listen({ host: "127.0.0.1", port: Number(port) }, (conn) =>
     carry(runtime, conn, { path: `${scratch}/${GATE}` }),
   );
-  const { runChild } = await import("./_exec-child.ts");
+  const { runChild, GRACE_MS } = await import("./_exec-child.ts");
   let lost = (): void => {};
   const gone = new Promise<void>((resolve) => {
     lost = resolve;
@@ -134,7 +151,7 @@ export async function runInside(runtime: Runtime, args: readonly string[]): Prom
   const alive = { path: `${scratch}/${ALIVE}` };
   await runtime.dial(alive, { data() {}, end: () => lost(), drain() {}, close: () => lost() }).conn;
   const running = runChild(runtime, [...dropped({ user, group }), ...command], env);
-  void gone.then(() => running.kill());
+  void gone.then(() => running.kill(GRACE_MS));
   return (await running.ended).code;
 }
 

@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { type Arguments, type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
-import { runChild } from "./_exec-child.ts";
+import { GRACE_MS, runChild } from "./_exec-child.ts";
 import { environmentOf } from "./_exec-env.ts";
 import { type Planned, planGateway, startPrivate } from "./_exec-gateway.ts";
 import { problemList } from "./_problem-list.ts";
@@ -96,12 +96,16 @@ async function behind(runtime: Runtime, planned: Planned, wanted: Wanted): Promi
   if (!parsed.has("quiet")) for (const remark of remarks) say(remark);
   const startedMs = runtime.now();
   try {
-    const full = confined
+    const sandbox = confined
       ? await (await import("./_exec-sandbox.ts")).sandboxed(runtime, command, { scratch, port })
-      : command;
-    const running = runChild(runtime, full, env);
-    stop = running.kill;
-    if (crash !== null) running.kill();
+      : null;
+    const running = runChild(runtime, sandbox?.command ?? command, env);
+    stop = () => {
+      sandbox?.sever();
+      // The process inside has to outlive the command, or nobody could end it.
+      running.kill(sandbox === null ? GRACE_MS : 2 * GRACE_MS);
+    };
+    if (crash !== null) stop();
     const ran = await running.ended;
     const endedMs = runtime.now();
     if (ran.refused !== null)

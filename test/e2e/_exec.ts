@@ -1,6 +1,7 @@
 /** An HTTPS upstream of a CA of its own, and `sallyport exec` in front of it. */
 import { spawn, spawnSync } from "node:child_process";
 import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -48,8 +49,10 @@ export class ExecRig {
   /** Method, path and body of each request that arrived. */
   readonly heard: string[] = [];
   url = "";
+  /** The same without TLS. */
+  plainUrl = "";
   port = 0;
-  #server: https.Server | null = null;
+  #servers: readonly (http.Server | https.Server)[] = [];
   #runs = 0;
 
   /** Files below `files` are served as they are, everything else is answered with what was heard. */
@@ -62,7 +65,7 @@ export class ExecRig {
     const at = (name: string) => readFileSync(join(this.root, name), "utf8");
     const ca = await loadCa({ certPem: at("ca.crt"), keyPem: at("ca.key") }, Date.now());
     const { cert, key } = await (await leafMinter(ca, { now: Date.now }))("localhost");
-    const server = https.createServer({ cert, key }, (request, response) => {
+    const answer: http.RequestListener = (request, response) => {
       let body = "";
       request.on("data", (bytes) => {
         body += bytes;
@@ -78,16 +81,22 @@ export class ExecRig {
         response.writeHead(known ? 200 : 404, { "content-type": "text/plain" });
         response.end(known ? `heard ${request.method} ${request.url} ${body}` : "no such file");
       });
-    });
-    this.#server = server;
+    };
+    const server = https.createServer({ cert, key }, answer);
+    const plain = http.createServer(answer);
+    this.#servers = [server, plain];
+    await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", () => resolve()));
+    this.plainUrl = `http://localhost:${(plain.address() as AddressInfo).port}`;
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
     this.port = (server.address() as AddressInfo).port;
     this.url = `https://localhost:${this.port}`;
   }
 
   close(): void {
-    this.#server?.close();
-    this.#server?.closeAllConnections();
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
     rmSync(this.root, { recursive: true });
   }
 

@@ -94,6 +94,41 @@ describe("clients", () => {
   }
 
   testUnless(
+    tool("node"),
+    "Node's fetch and http without TLS are decided request by request",
+    async () => {
+      for (const script of [FETCH, HTTPS.replace("'https'", "'http'")]) {
+        const { status, stdout, told } = await rig.told(["node", "-e", script, `${rig.plainUrl}/echo/plain`]);
+        expect(`${status} ${stdout}`).toStartWith("0 heard POST /echo/plain hi");
+        expect(told.hosts).toMatchObject([{ host: "localhost", requests: 1 }]);
+        const attack = await rig.told([
+          "node",
+          "-e",
+          script.replaceAll("'hi'", `'${ATTACK}'`),
+          `${rig.plainUrl}/echo/bad`,
+        ]);
+        expect(attack.told.vetoes).toMatchObject([{ host: "localhost", verdict: "block", count: 1 }]);
+      }
+      expect(rig.heard.filter((line) => line.includes("/echo/bad"))).toEqual([]);
+    },
+    LIMIT,
+  );
+
+  testUnless(
+    tool("node"),
+    "Node is told what was refused",
+    async () => {
+      const script =
+        "fetch('https://blocked.test/').catch(e=>console.log(e.cause.message));require('https').get('https://blocked.test/').on('error',e=>console.log(e.message))";
+      const { stdout, told } = await rig.told(["node", "-e", script], { EVE_PROXY_BLOCKED_HOSTS: "blocked.test" });
+      const said = "sallyport answered CONNECT blocked.test:443 with 451 Unavailable For Legal Reasons\n";
+      expect(stdout).toBe(said + said);
+      expect(told.vetoes).toMatchObject([{ host: "blocked.test", count: 2 }]);
+    },
+    LIMIT,
+  );
+
+  testUnless(
     tool("git"),
     "git clones over HTTPS",
     async () => {

@@ -10,7 +10,7 @@ import type { AppendFile, Runtime } from "../runtime/contract.ts";
 import type { TrustFiles } from "./_exec-env.ts";
 import { nodePreload } from "./_exec-node.ts";
 import { policyProblems } from "./_policy-problems.ts";
-import { bundleOf, systemRoots } from "./_roots.ts";
+import { bundleOf, type Roots, systemRoots } from "./_roots.ts";
 
 /** Nobody is left who could wait for more than an answer under way. */
 const DRAIN_MS = 5_000;
@@ -99,6 +99,7 @@ export async function startPrivate(
     import("../kill.ts"),
     import("../observe/log.ts"),
   ]);
+  const roots = await systemRoots(runtime);
   const ca = await createCa(
     { commonName: `sallyport exec ${runtime.pid}`, days: CA_DAYS, key: "P-256" },
     runtime.now(),
@@ -119,7 +120,7 @@ export async function startPrivate(
   const listener = await gateway.start({ reusePort: false, instance: null, vitals: null, admin: null, counters: null });
   const { port } = listener;
   log.info("listening", { host: listener.address, port });
-  const trust = await writeTrust(runtime, scratch, ca, port);
+  const trust = await writeTrust(runtime, { scratch, roots, ca, port });
   const close = async (): Promise<void> => {
     await gateway.drain();
     unwatch();
@@ -137,8 +138,14 @@ function kept(file: AppendFile, text: string): void {
   }
 }
 
-async function writeTrust(runtime: Runtime, scratch: string, ca: CaFiles, port: number): Promise<TrustFiles> {
-  const roots = await systemRoots(runtime);
+interface Trusted {
+  readonly scratch: string;
+  readonly roots: Roots;
+  readonly ca: CaFiles;
+  readonly port: number;
+}
+
+async function writeTrust(runtime: Runtime, { scratch, roots, ca, port }: Trusted): Promise<TrustFiles> {
   const at = (name: string): string => `${scratch}/${name}`;
   const put = async (name: string, text: string): Promise<string> => {
     await runtime.writeNew(at(name), text, 0o600);

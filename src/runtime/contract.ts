@@ -316,8 +316,9 @@ export interface Runtime {
   /** Program and arguments that start this program again; what is appended is what it gets as `args`. */
   ownCommand(): readonly string[];
   /**
-   * Another program with exactly this environment, looked for in its PATH. Input and output are ours, it is in our process
-   * group, and no signal is blocked or ignored in it that was not when we were started. Rejects with Fault `spawn_failed`.
+   * Another program with exactly this environment, looked for in its PATH. The standard streams are ours (of other open
+   * files it may or may not get those we were started with), it is in our process group, and no signal is blocked or
+   * ignored in it that was not when we were started. Rejects with Fault `spawn_failed`.
    */
   spawn(command: readonly [string, ...string[]], env: Readonly<Record<string, string>>): Promise<Child | NotStarted>;
   /** Of a name such as "SIGTERM", on this system; null when it has none of that name. */

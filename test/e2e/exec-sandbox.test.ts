@@ -1,7 +1,8 @@
 /** `sallyport exec --sandbox`: there is no way out but the gateway. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,6 +51,29 @@ describe("inside", () => {
       expect(`${status} ${stderr}`).toStartWith("0 ");
       expect(stdout).toBe("heard POST /echo/inside hi");
       expect(told).toMatchObject({ sandboxed: true, hosts: [{ host: "localhost", reached: true, requests: 1 }] });
+    },
+    LIMIT,
+  );
+
+  testUnless(
+    missing,
+    "large bodies arrive whole both ways, with readers that are slow",
+    async () => {
+      const bytes = Buffer.alloc(24_000_000);
+      for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(i, i);
+      const wanted = createHash("sha256").update(bytes).digest("hex");
+      writeFileSync(join(rig.root, "files/large"), bytes);
+      const slow = `import hashlib, sys, time
+sum = hashlib.sha256()
+while block := sys.stdin.buffer.read(1 << 20):
+    sum.update(block); time.sleep(0.01)
+print(sum.hexdigest())`;
+      const script = `curl -sS --noproxy '' "$1/large" | python3 -c "$2"`;
+      const down = await sandboxed(["sh", "-c", script, "sh", rig.url, slow]);
+      expect(down.stdout).toBe(`${wanted}\n`);
+      writeFileSync(join(rig.root, "up"), "u".repeat(8_000_000));
+      const up = ["curl", "-sS", "--noproxy", "", "--data-binary", `@${join(rig.root, "up")}`, `${rig.url}/echo/up`];
+      expect((await sandboxed(up)).stdout.length).toBe("heard POST /echo/up ".length + 8_000_000);
     },
     LIMIT,
   );

@@ -277,6 +277,23 @@ describe("what the gateway does", () => {
     LIMIT,
   );
 
+  testUnless(
+    curl,
+    "the kill file holds here, too",
+    async () => {
+      const kill = join(rig.root, "kill");
+      writeFileSync(kill, "stop");
+      const { stdout, told } = await rig.told(
+        ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_connect}", `${rig.url}/echo/killed`],
+        { EVE_PROXY_KILL_FILE: kill },
+      );
+      expect(stdout).not.toBe("200");
+      expect(told.vetoes).toMatchObject([{ host: "localhost", count: 1 }]);
+      expect(rig.heard.filter((line) => line.includes("/echo/killed"))).toEqual([]);
+    },
+    LIMIT,
+  );
+
   test(
     "files of trust are gone afterwards, and the log is a file",
     async () => {

@@ -197,9 +197,13 @@ describe("signals", () => {
     "a key at the terminal reaches the command once",
     async () => {
       // A shell of its own on a new terminal, whose foreground is exec and the command.
-      const script = `import os, pty, sys, time
+      const script = `import os, pty, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
+    # Without it the terminal drops, behind the signal, what the command has already answered to it.
+    mode = termios.tcgetattr(0)
+    mode[3] |= termios.NOFLSH
+    termios.tcsetattr(0, termios.TCSANOW, mode)
     os.execvp(sys.argv[1], sys.argv[1:])
 out = b""
 def upto(word):

@@ -24,28 +24,37 @@ export interface Running {
 
 type Command = readonly [string, ...string[]];
 
-/** From now on signals to this process are the program's. `ended` rejects with Fault `spawn_failed`. */
+const SIGNALS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
+type Signal = (typeof SIGNALS)[number];
+const no = Promise.resolve(false);
+
+/** Until it ends signals to this process are the program's. `ended` rejects with Fault `spawn_failed`. */
 export function runChild(runtime: Runtime, command: Command, env: Readonly<Record<string, string>>): Running {
   let child: Child | null = null;
   let over = false;
-  const waiting: ("SIGTERM" | "SIGHUP" | "SIGINT" | "SIGQUIT")[] = [];
-  const pass = (name: "SIGTERM" | "SIGHUP" | "SIGINT" | "SIGQUIT"): void => {
+  const waiting: Signal[] = [];
+  const pass = (name: Signal): void => {
     if (over) return;
     if (child === null) waiting.push(name);
     else child.signal(name);
   };
-  for (const name of ["SIGTERM", "SIGHUP"] as const) runtime.onSignal(name, () => pass(name));
-  for (const name of ["SIGINT", "SIGQUIT"] as const) {
-    // A terminal sends these to the whole process group: passed on, the program would get them twice, and many take the
-    // second as an order to drop everything.
-    runtime.onSignal(name, () => void inForeground(runtime).then((told) => (told ? undefined : pass(name))));
-  }
   const kill = (graceMs: number): void => {
     pass("SIGTERM");
     setTimeout(() => (over ? undefined : child?.signal("SIGKILL")), graceMs);
   };
   const run = async (): Promise<Ran> => {
-    const started = await runtime.spawn(command, env);
+    const ignored = await ignoredFromStart(runtime);
+    for (const name of SIGNALS) {
+      if (ignored.includes(name)) continue;
+      // A terminal sends its keys' to the whole process group: passed on, the program would get them twice, and many take
+      // the second as an order to drop everything.
+      const key = name === "SIGINT" || name === "SIGQUIT";
+      runtime.onSignal(
+        name,
+        () => void (key ? inForeground(runtime) : no).then((told) => (told ? undefined : pass(name))),
+      );
+    }
+    const started = await runtime.spawn(ignoring(ignored, command), env);
     if (started === "not_found") return { code: NOT_FOUND, signal: null, refused: started };
     if (started === "not_executable") return { code: NOT_EXECUTABLE, signal: null, refused: started };
     child = started;
@@ -68,4 +77,22 @@ async function inForeground(runtime: Runtime): Promise<boolean> {
   } catch {
     return runtime.stderrIsTerminal || runtime.stdoutIsTerminal;
   }
+}
+
+/** Those that whoever started us wants ignored: nohup, or a shell that put us into the background. */
+async function ignoredFromStart(runtime: Runtime): Promise<readonly Signal[]> {
+  try {
+    const status = new TextDecoder().decode(await runtime.readFile("/proc/self/status"));
+    const mask = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+    return SIGNALS.filter((name) => (mask >> BigInt((runtime.signalNumber(name) ?? 1) - 1)) & 1n);
+  } catch {
+    return [];
+  }
+}
+
+/** Not every runtime starts a program with what was ignored still ignored; a shell does. */
+function ignoring(signals: readonly Signal[], command: Command): Command {
+  if (signals.length === 0) return command;
+  const names = signals.map((name) => name.slice(3)).join(" ");
+  return ["sh", "-c", `trap '' ${names}; exec "$@"`, "sh", ...command];
 }

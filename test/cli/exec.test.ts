@@ -193,6 +193,33 @@ describe("signals", () => {
   }
 
   testUnless(
+    process.platform === "linux" ? null : "what is ignored is told by /proc",
+    "what was ignored when it began (nohup) is ignored by the command, too",
+    async () => {
+      const main = join(import.meta.dir, "../../src/main.ts");
+      const script = `trap '' HUP; exec "$@"`;
+      const inner = 'echo ready; read -r line; kill -HUP $$; echo "alive $line"; exit 4';
+      const exec = [process.execPath, main, "exec", "--quiet", "--", "sh", "-c", inner];
+      const child = spawn("sh", ["-c", script, "sh", ...exec], {
+        cwd: folder,
+        env: { PATH: process.env.PATH ?? "", HOME: folder },
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      let out = "";
+      child.stdout.on("data", (text) => {
+        if (out === "") {
+          child.kill("SIGHUP");
+          child.stdin.end("still\n");
+        }
+        out += text;
+      });
+      expect(await new Promise((resolve) => child.on("close", resolve))).toBe(4);
+      expect(out).toBe("ready\nalive still\n");
+    },
+    LIMIT,
+  );
+
+  testUnless(
     tool("python3") ?? (process.platform === "linux" ? null : "pty.fork of python is tried on Linux only"),
     "a key at the terminal reaches the command once",
     async () => {

@@ -32,6 +32,7 @@ export type FaultCode =
   | "limits_unreachable"
   | "limits_uncounted"
   | "head_unsafe"
+  | "spawn_failed"
   | "unsupported";
 
 export class Fault extends Error {

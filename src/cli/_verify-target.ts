@@ -74,7 +74,7 @@ async function logsIn(runtime: Runtime, directory: string): Promise<string[]> {
  * The files of one log in the order they were written; the newest may be missing after a crash in a rotation. Rejects where
  * a pipe or a device has such a name: no log is one, and to read it would be to wait for ever.
  */
-async function filesOf(runtime: Runtime, path: string): Promise<LogSource[]> {
+export async function filesOf(runtime: Runtime, path: string): Promise<LogSource[]> {
   const paths = (await rotatedNumbers(runtime, path)).map((number) => rotatedPath(path, number));
   if ((await runtime.stat(path)) !== null) paths.push(path);
   for (const name of paths) {

@@ -25,6 +25,11 @@ export const COMMANDS: readonly Command[] = [
   },
   { name: "keys", summary: "make and publish signing keys", load: async () => (await import("./keys.ts")).runKeys },
   {
+    name: "exec",
+    summary: "run a command behind a private gateway",
+    load: async () => (await import("./exec.ts")).runExec,
+  },
+  {
     name: "doctor",
     summary: "say what can be enforced on this host, and what cannot",
     load: async () => (await import("./doctor.ts")).runDoctor,

@@ -15,10 +15,20 @@ import { secureClient, secureServer } from "./_secure.ts";
 import { serve } from "./_serve.ts";
 import { ZlibDecoder } from "./_stream-decode.ts";
 import { publicRoots } from "./_trust.ts";
-import type { ContentCoding, FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
+import type { ContentCoding, FileInfo, NotStarted, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
-export type Own = "name" | "version" | "args" | "sha256" | "hasher" | "hmacSha256" | "openAppend" | "spawnSelf";
+export type Own =
+  | "name"
+  | "version"
+  | "args"
+  | "sha256"
+  | "hasher"
+  | "hmacSha256"
+  | "openAppend"
+  | "spawnSelf"
+  | "ownCommand"
+  | "spawn";
 
 const READ_CHUNK = 256 * 1024;
 const BROKEN_PIPE_STATUS = 141;
@@ -222,6 +232,7 @@ export const shared: Omit<Runtime, Own> = {
   monotonic: () => performance.now(),
   now: () => Date.now(),
   randomHex,
+  signalNumber: (name) => (os.constants.signals as Readonly<Record<string, number>>)[name] ?? null,
   memory: () => process.memoryUsage.rss(),
   cpuMicros() {
     const { user, system } = process.cpuUsage();
@@ -310,6 +321,15 @@ export function hmacOver(sha256: OneShot): Runtime["hmacSha256"] {
       return sha256.hex(outer);
     };
   };
+}
+
+/** What a failed start means: a refusal where the program is to blame, else the Fault. */
+export function notStarted(program: string, error: unknown): NotStarted {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR") return "not_found";
+  // EACCES also of a directory; ENOEXEC of a file that is neither a program nor a script with a first line.
+  if (code === "EACCES" || code === "EPERM" || code === "ENOEXEC") return "not_executable";
+  throw new Fault("spawn_failed", `cannot start "${program}": ${code ?? messageOf(error)}`, { cause: error });
 }
 
 export function lockHeld(file: string): Fault {

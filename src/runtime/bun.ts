@@ -1,12 +1,12 @@
 /** The Bun adapter. */
 import { dlopen } from "bun:ffi";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import { Fault, messageOf } from "../errors.ts";
 import { dialNative, listenNative } from "./_bun-conn.ts";
 import { setLatin1Write } from "./_conn.ts";
-import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
-import type { Runtime } from "./contract.ts";
+import { appendFile, hmacOver, lockHeld, notStarted, shared } from "./_shared.ts";
+import type { Child, Runtime } from "./contract.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -84,24 +84,49 @@ export const runtime: Runtime = {
     });
   },
 
+  ownCommand: own,
   spawnSelf(args, env) {
-    const command = compiled ? [...args] : [...process.execArgv, Bun.main, ...args];
-    const child = spawn(process.execPath, command, {
-      stdio: ["ignore", "inherit", "inherit"],
-      env: { ...process.env, ...env },
-    });
-    return {
-      pid: child.pid ?? 0,
-      exited: new Promise((resolve, reject) => {
-        // Also told when a signal could not be sent; then it still runs.
-        child.on("error", (error) => {
-          if (child.pid === undefined) reject(error);
-        });
-        child.on("exit", (code, signal) => resolve({ code, signal }));
+    const [program = "", ...before] = own();
+    return childOf(
+      spawn(program, [...before, ...args], {
+        stdio: ["ignore", "inherit", "inherit"],
+        env: { ...process.env, ...env },
       }),
-      signal(name) {
-        child.kill(name);
-      },
-    };
+    );
+  },
+  async spawn([program, ...args], env) {
+    try {
+      const process = spawn(program, args, { stdio: "inherit", env });
+      const child = childOf(process);
+      // Whether it runs is told by a later event; what a failed start rejects with is told here.
+      child.exited.catch(() => {});
+      await new Promise<void>((started, failed) => {
+        process.once("spawn", started);
+        process.once("error", failed);
+      });
+      return child;
+    } catch (error) {
+      return notStarted(program, error);
+    }
   },
 };
+
+function own(): readonly string[] {
+  return compiled ? [process.execPath] : [process.execPath, ...process.execArgv, Bun.main];
+}
+
+function childOf(child: ChildProcess): Child {
+  return {
+    pid: child.pid ?? 0,
+    exited: new Promise((resolve, reject) => {
+      // Also told when a signal could not be sent; then it still runs.
+      child.on("error", (error) => {
+        if (child.pid === undefined) reject(error);
+      });
+      child.on("exit", (code, signal) => resolve({ code, signal }));
+    }),
+    signal(name) {
+      child.kill(name);
+    },
+  };
+}

@@ -212,8 +212,12 @@ export interface Child {
   readonly pid: number;
   /** Resolves when it has ended. */
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
-  signal(name: "SIGTERM" | "SIGHUP" | "SIGKILL"): void;
+  /** Ignored once it has ended. */
+  signal(name: "SIGTERM" | "SIGHUP" | "SIGKILL" | "SIGINT" | "SIGQUIT"): void;
 }
+
+/** Why a program was not started: there is none of that name, or it may not be executed. */
+export type NotStarted = "not_found" | "not_executable";
 
 export interface Runtime {
   readonly name: "bun" | "deno";
@@ -233,7 +237,7 @@ export interface Runtime {
   /** The standard input as chunks. */
   stdin(): AsyncIterable<Uint8Array>;
   /** SIGUSR1 is not to be had: Deno opens a debugger on the loopback interface when it comes, whoever else listens. */
-  onSignal(name: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR2", run: () => void): void;
+  onSignal(name: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGUSR2", run: () => void): void;
   /** Anything thrown that nobody caught; without a handler the process would end. */
   onUncaught(run: (thrown: unknown) => void): void;
   exit(code: number): never;
@@ -309,6 +313,16 @@ export interface Runtime {
   randomHex(bytes: number): string;
   /** This program again, with these arguments and additional environment; output is inherited. */
   spawnSelf(args: readonly string[], env: Readonly<Record<string, string>>): Child;
+  /** Program and arguments that start this program again; what is appended is what it gets as `args`. */
+  ownCommand(): readonly string[];
+  /**
+   * Another program with exactly this environment, looked for in its PATH. The standard streams are ours (of other open
+   * files it may or may not get those we were started with), it is in our process group, and no signal is blocked or
+   * ignored in it that was not when we were started. Rejects with Fault `spawn_failed`.
+   */
+  spawn(command: readonly [string, ...string[]], env: Readonly<Record<string, string>>): Promise<Child | NotStarted>;
+  /** Of a name such as "SIGTERM", on this system; null when it has none of that name. */
+  signalNumber(name: string): number | null;
   /** Resident memory of this process, bytes. */
   memory(): number;
   /** CPU time this process has used, microseconds. */

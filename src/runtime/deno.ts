@@ -3,9 +3,9 @@ import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
 import { setLatin1Write } from "./_conn.ts";
 import { setTlsRepair } from "./_dial.ts";
-import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
+import { appendFile, hmacOver, lockHeld, notStarted, shared } from "./_shared.ts";
 import { keepRootsInDefaultStore } from "./_trust.ts";
-import type { Runtime } from "./contract.ts";
+import type { Child, Runtime } from "./contract.ts";
 
 const encoder = new TextEncoder();
 
@@ -101,8 +101,8 @@ export const runtime: Runtime = {
     });
   },
 
+  ownCommand: () => [Deno.execPath(), ...ownCommand()],
   spawnSelf(args, env) {
-    // node:child_process reports a child that handled a signal and exited as killed by it; Deno.Command tells the truth.
     const command = new Deno.Command(Deno.execPath(), {
       args: [...ownCommand(), ...args],
       env: { ...env },
@@ -110,17 +110,29 @@ export const runtime: Runtime = {
       stdout: "inherit",
       stderr: "inherit",
     });
-    const child = command.spawn();
-    return {
-      pid: child.pid,
-      exited: child.status.then(({ code, signal }) => ({ code: signal === null ? code : null, signal })),
-      signal(name) {
-        try {
-          child.kill(name);
-        } catch {
-          // It has ended.
-        }
-      },
-    };
+    return childOf(command.spawn());
+  },
+  async spawn([program, ...args], env) {
+    const stdio = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
+    try {
+      return childOf(new Deno.Command(program, { args, env: { ...env }, clearEnv: true, ...stdio }).spawn());
+    } catch (error) {
+      return notStarted(program, error);
+    }
   },
 };
+
+/** node:child_process reports a child that handled a signal and exited as killed by it; Deno.Command tells the truth. */
+function childOf(child: Deno.ChildProcess): Child {
+  return {
+    pid: child.pid,
+    exited: child.status.then(({ code, signal }) => ({ code: signal === null ? code : null, signal })),
+    signal(name) {
+      try {
+        child.kill(name);
+      } catch {
+        // It has ended.
+      }
+    },
+  };
+}

@@ -1,9 +1,9 @@
 /** The process: output, signals, faults nobody caught, and this program again. */
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Runtime } from "../../src/runtime/contract.ts";
-import { type Check, expect, same, scratch, until } from "./kit.ts";
+import type { Child, Runtime } from "../../src/runtime/contract.ts";
+import { type Check, expect, faultOf, same, scratch, until } from "./kit.ts";
 
 /** The command that started this program, handed over by whoever started it. */
 function self(runtime: Runtime): string[] {
@@ -72,7 +72,7 @@ export const exitGivesItsStatus: Check = async (runtime) => {
 };
 
 export const signalsRunTheirHandler: Check = async (runtime) => {
-  for (const name of ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR2"] as const) {
+  for (const name of ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR2"] as const) {
     const { code, out } = await start(runtime, ["signal", name], (child) => {
       child.stdout?.once("data", () => process.kill(child.pid ?? 0, name));
     });
@@ -108,6 +108,77 @@ export const spawnSelfSignals: Check = async (runtime) => {
     child.signal(name);
     same((await child.exited).code, 7, `status after ${name}`);
   }
+};
+
+export const ownCommandStartsThisProgramAgain: Check = async (runtime) => {
+  const path = join(scratch(), "report");
+  const [program = "", ...args] = runtime.ownCommand();
+  const child = await runtime.spawn([program, ...args, "role", "report", path, "again"], given(runtime));
+  if (typeof child === "string") throw new Error(child);
+  same((await child.exited).code, 3, "status");
+  same((JSON.parse(readFileSync(path, "utf8")) as { name: string }).name, runtime.name, "runtime");
+};
+
+function given(runtime: Runtime): Record<string, string> {
+  return Object.fromEntries(Object.entries(runtime.env).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+}
+
+/** What `sh` says of a command that it is given as its only argument. */
+async function shell(runtime: Runtime, script: string, act: (child: Child) => void = () => {}): Promise<string> {
+  const child = await runtime.spawn(["sh", "-c", script], { PATH: runtime.env.PATH ?? "" });
+  if (typeof child === "string") throw new Error(child);
+  act(child);
+  const { code, signal } = await child.exited;
+  return `${code} ${signal}`;
+}
+
+export const spawnTellsStatusAndSignal: Check = async (runtime) => {
+  same(await shell(runtime, "exit 7"), "7 null", "exit");
+  same(await shell(runtime, "kill -KILL $$"), "null SIGKILL", "killed");
+  same(await shell(runtime, "kill -INT $$"), "null SIGINT", "interrupted");
+  for (const name of ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const) {
+    same(await shell(runtime, "ulimit -c 0; exec sleep 60", (child) => child.signal(name)), `null ${name}`, name);
+  }
+  const path = join(scratch(), "ready");
+  const trap = `trap 'exit 9' TERM; : >${path}; while :; do sleep 0.02; done`;
+  const told = shell(
+    runtime,
+    trap,
+    (child) => void until(() => existsSync(path), "it").then(() => child.signal("SIGTERM")),
+  );
+  same(await told, "9 null", "a signal that is handled");
+};
+
+export const spawnGivesExactlyItsEnvironmentAndNoIgnoredSignals: Check = async (runtime) => {
+  const path = join(scratch(), "env");
+  const env = { PATH: runtime.env.PATH ?? "", OUT: path, TWO: "a b" };
+  const child = await runtime.spawn(["sh", "-c", 'env >"$OUT"; grep -s SigIgn /proc/self/status >>"$OUT"; true'], env);
+  if (typeof child === "string") throw new Error(child);
+  same((await child.exited).code, 0, "status");
+  const lines = readFileSync(path, "utf8").split("\n");
+  expect(lines.includes("TWO=a b"), "its environment");
+  expect(!lines.some((line) => line.startsWith("CONFORMANCE_SELF=")), "ours is not inherited");
+  // Signals 32 and 33 are the C library's own.
+  const ignored = BigInt(`0x${lines.find((line) => line.startsWith("SigIgn"))?.split("\t")[1] ?? "0"}`);
+  same(ignored & 0x7fffffffn, 0n, "ignored signals");
+};
+
+export const spawnSaysWhatCannotBeStarted: Check = async (runtime) => {
+  const text = join(scratch(), "text");
+  writeFileSync(text, "no program", { mode: 0o644 });
+  const env = { PATH: runtime.env.PATH ?? "" };
+  same(await runtime.spawn(["sallyport-no-such-program"], env), "not_found", "a name");
+  same(await runtime.spawn([join(scratch(), "none")], env), "not_found", "a path");
+  same(await runtime.spawn([text], env), "not_executable", "a text");
+  same(await runtime.spawn([scratch()], env), "not_executable", "a directory");
+  const argument = "x".repeat(4_000_000);
+  same(await faultOf(runtime.spawn(["true", argument], env)), "spawn_failed", "too long an argument");
+};
+
+export const signalNumbersAreThoseOfThisSystem: Check = async (runtime) => {
+  same(runtime.signalNumber("SIGTERM"), 15, "SIGTERM");
+  same(runtime.signalNumber("SIGINT"), 2, "SIGINT");
+  same(runtime.signalNumber("SIGNONE"), null, "no signal");
 };
 
 export const processFacts: Check = async (runtime) => {
@@ -155,7 +226,7 @@ export async function play(runtime: Runtime, role: string, rest: readonly string
       return runtime.exit(Number(rest[0]));
     case "signal":
     case "signal-quietly": {
-      const name = rest[0] as "SIGTERM" | "SIGHUP" | "SIGINT" | "SIGUSR2";
+      const name = rest[0] as "SIGTERM" | "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGUSR2";
       runtime.onSignal(name, () => {
         if (role === "signal") runtime.stdout(`${name}|`);
         runtime.exit(7);

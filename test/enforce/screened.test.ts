@@ -135,7 +135,12 @@ describe("a clean answer", () => {
 
 describe("a veto", () => {
   for (const [when, set] of [
-    ["on its head", () => void (guard.atHead = VETO)],
+    [
+      "on its head",
+      () => {
+        guard.atHead = VETO;
+      },
+    ],
     [
       "at the end of an answer that is held whole",
       () => {

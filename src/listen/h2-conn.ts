@@ -133,10 +133,18 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
   }
 
   /** Cuts a stream in the middle, so that nobody takes the part for the whole. */
-  cut(stream: number): void {
-    this.engine.reset(stream, ErrorCode.INTERNAL_ERROR);
+  cut(stream: number, code: number = ErrorCode.INTERNAL_ERROR): void {
+    this.engine.reset(stream, code);
     this.#streams.forget(stream);
     this.soon();
+  }
+
+  /** A stream was refused: by the setting the connection ends with it, and whatever else is under way on it. */
+  sever(): void {
+    if (this.door.config.h2Sever === "stream" || this.#state !== "open") return;
+    this.engine.goaway();
+    this.flush();
+    this.#close();
   }
 
   /** A client that stands still is given as long as any stream that does. */

@@ -11,6 +11,8 @@ const LINGER_MS = 300;
 
 /** Filled and sent at once, so all connections share it. */
 const outgoing = new OutBuffer();
+/** It is being filled: whoever is told in there that a stream drained may write, and that leaves in the next turn. */
+let filling = false;
 
 /**
  * One client connection speaking HTTP/2 inside a tunnel: its streams are decided and answered each by itself, as many at
@@ -120,8 +122,12 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
 
   flush(): void {
     if (this.#reading || this.#state === "closed") return;
+    if (filling) {
+      this.soon();
+      return;
+    }
     while (!this.#stuck) {
-      const more = this.engine.fill(outgoing.clear());
+      const more = this.#fill();
       if (outgoing.length > 0 && !this.conn.send(outgoing.bytes, outgoing.length)) {
         this.#stuck = true;
         this.deadline = this.#stall;
@@ -130,6 +136,15 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
     }
     if (this.engine.fault !== null) this.#close();
     else if (this.#state === "open" && this.#streams.size === 0) this.#rest();
+  }
+
+  #fill(): boolean {
+    filling = true;
+    try {
+      return this.engine.fill(outgoing.clear());
+    } finally {
+      filling = false;
+    }
   }
 
   /** Cuts a stream in the middle, so that nobody takes the part for the whole. */

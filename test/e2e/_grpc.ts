@@ -182,9 +182,21 @@ export function told(call: Call | grpc.ClientWritableStream<Buffer>, messages: B
 }
 
 export function unary(echo: Echo, value: Buffer, metadata = new grpc.Metadata()): Promise<Told> {
-  const messages: Buffer[] = [];
-  const call = echo.unary(value, metadata, (_, answer) => {
-    if (answer !== undefined) messages.push(answer);
+  return new Promise((resolve) => {
+    const messages: Buffer[] = [];
+    let ended: Told | null = null;
+    let answered = false;
+    const both = (): void => {
+      if (ended !== null && answered) resolve(ended);
+    };
+    const call = echo.unary(value, metadata, (_, answer) => {
+      if (answer !== undefined) messages.push(answer);
+      answered = true;
+      both();
+    });
+    void told(call, messages).then((end) => {
+      ended = end;
+      both();
+    });
   });
-  return told(call, messages);
 }

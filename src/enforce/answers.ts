@@ -63,7 +63,6 @@ export function badGateway(
   if (stream !== null) {
     const fields = [...GRPC_HEAD, ...grpcEnd(GrpcStatus.UNAVAILABLE, `upstream error: ${detail}`)];
     stream.headOnly(200, fields, certificate, sever);
-    responder.flush();
     return;
   }
   const headers = ["Content-Type", "text/plain; charset=utf-8", "X-EVE-Decision-Cert", certificate.header];
@@ -74,7 +73,6 @@ export function badGateway(
 export function refuse({ responder, stream }: Answered, decision: Decision, certificate: Certified): void {
   if (stream !== null) {
     stream.headOnly(200, [...GRPC_HEAD, ...grpcRefusal(decision, certificate)], null, true);
-    responder.flush();
     return;
   }
   const status = decision.status ?? 503;

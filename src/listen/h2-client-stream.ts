@@ -52,6 +52,7 @@ export class H2ClientStream implements ClientStream {
 
   headOnly(status: number, fields: HeaderList, certificate: Certified | null, sever = false): void {
     this.#responder.headOnly(status, fields, certificate, sever);
+    this.#responder.flush();
   }
 
   reset(code: number): void {

@@ -83,7 +83,10 @@ export class EchoServer {
     this.#server.forceShutdown();
   }
 
-  #begin(method: string, call: grpc.ServerUnaryCall<Buffer, Buffer> | grpc.ServerReadableStream<Buffer, Buffer>): Heard {
+  #begin(
+    method: string,
+    call: grpc.ServerUnaryCall<Buffer, Buffer> | grpc.ServerReadableStream<Buffer, Buffer>,
+  ): Heard {
     const heard: Heard = { method, metadata: call.metadata.getMap(), messages: [], cancelled: false };
     this.heard.push(heard);
     call.on("cancelled", () => {
@@ -115,7 +118,12 @@ export class EchoServer {
         call.on("end", () => done(null, Buffer.concat(messages), this.#trailers()));
       },
       split: (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
-        const heard: Heard = { method: "split", metadata: call.metadata.getMap(), messages: [call.request], cancelled: false };
+        const heard: Heard = {
+          method: "split",
+          metadata: call.metadata.getMap(),
+          messages: [call.request],
+          cancelled: false,
+        };
         this.heard.push(heard);
         call.on("cancelled", () => {
           heard.cancelled = true;

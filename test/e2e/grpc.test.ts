@@ -65,7 +65,11 @@ function plain(map: Readonly<Record<string, grpc.MetadataValue>>): Record<string
   return Object.fromEntries(kept.map(([name, value]) => [name, Buffer.from(value).toString("hex")]));
 }
 
-function veto(trailing: Readonly<Record<string, grpc.MetadataValue>>): { verdict: string; parent: string | null; phase: string } {
+function veto(trailing: Readonly<Record<string, grpc.MetadataValue>>): {
+  verdict: string;
+  parent: string | null;
+  phase: string;
+} {
   const certificate = String(trailing["x-eve-decision-cert"]);
   expect(gateway.verify({ text: certificate }).status).toBe(0);
   return JSON.parse(certificate);
@@ -142,7 +146,10 @@ test("an attack in the request message is a veto, and nothing of the message rea
 
 test("a secret in a field is a veto; sanitizing would break the lengths", async () => {
   const key = `AKIA${"QZ3FJ7XKPLM2VTR5".slice(0, 16)}`;
-  const { code, trailing } = await unary(through, field(2, field(1, `aws_access_key_id=${key} aws_secret_access_key=${"wJalrXUtnFEMIK7MDENGbPxRfiCYzq8Kd0pLmVt2"}`)));
+  const { code, trailing } = await unary(
+    through,
+    field(2, field(1, `aws_access_key_id=${key} aws_secret_access_key=${"wJalrXUtnFEMIK7MDENGbPxRfiCYzq8Kd0pLmVt2"}`)),
+  );
   expect(code).toBe(PERMISSION_DENIED);
   expect(veto(trailing)).toMatchObject({ verdict: "block", phase: "message" });
   expect(server.heard.flatMap((heard) => heard.messages)).toEqual([]);
@@ -177,7 +184,10 @@ test("an attack in an answer is a veto where answers are enforced; what came bef
   expect(veto(trailing)).toMatchObject({ verdict: "block", phase: "message" });
 });
 
-for (const [name, algorithm] of [["gzip", 2], ["deflate", 1]] as const) {
+for (const [name, algorithm] of [
+  ["gzip", 2],
+  ["deflate", 1],
+] as const) {
   test(`${name}: a compressed message passes as it came, and an attack in one does not`, async () => {
     const echo = open(true, { "grpc.default_compression_algorithm": algorithm });
     const value = field(1, "hello ".repeat(400));
@@ -237,10 +247,10 @@ test("an upstream that is gone is UNAVAILABLE", async () => {
 });
 
 test("a thousand calls at once on one connection", async () => {
-  const answers = await Promise.all(
-    Array.from({ length: 1000 }, (_, i) => unary(through, field(1, `call ${i}`))),
-  );
-  expect(answers.every(({ code, messages }, i) => code === 0 && messages[0]?.equals(field(1, `call ${i}`)) === true)).toBe(true);
+  const answers = await Promise.all(Array.from({ length: 1000 }, (_, i) => unary(through, field(1, `call ${i}`))));
+  expect(
+    answers.every(({ code, messages }, i) => code === 0 && messages[0]?.equals(field(1, `call ${i}`)) === true),
+  ).toBe(true);
 }, 60_000);
 
 test("the logs verify", async () => {

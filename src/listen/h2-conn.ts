@@ -156,10 +156,13 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
 
   /** A stream was refused: by the setting the connection ends with it, and whatever else is under way on it. */
   sever(): void {
-    if (this.door.config.h2Sever === "stream" || this.#state !== "open") return;
-    this.engine.goaway();
-    this.flush();
-    this.#close();
+    if (this.door.config.h2Sever === "stream") return;
+    // Behind everything that is being read and written in this turn, the answer for one.
+    this.door.runtime.afterTurn(() => {
+      this.engine.goaway();
+      this.flush();
+      this.#close();
+    });
   }
 
   /** A client that stands still is given as long as any stream that does. */

@@ -248,9 +248,10 @@ describe("gRPC", () => {
 
   withOpenssl("the code of a reset is passed on", async () => {
     const session = await start();
-    serve = (stream) => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    serve = (stream) => stream.destroy(new Error("broken"));
     const other = await new Call(session).over();
-    expect(other.stream.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    expect(await outcome()).toMatchObject({ error: "upstream_closed", severed: true });
+    expect(other.stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
   });
 
   withOpenssl(

@@ -1,5 +1,6 @@
 /** gRPC frame by frame: what its clients and servers would never send, and how each end is told. */
 import { afterEach, beforeAll, describe, expect } from "bun:test";
+import { createHash } from "node:crypto";
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -140,6 +141,16 @@ describe("gRPC", () => {
       severed: false,
       error: null,
     });
+  });
+
+  withOpenssl("the transcript is the hash that docs/certificate.md says", async () => {
+    const call = new Call(await start());
+    call.stream.end(message("one"));
+    await call.over();
+    const told = (direction: string) =>
+      Buffer.concat([Buffer.from(direction), Buffer.from([0, 0, 0, 0, 0, 0, 0, 3]), Buffer.from("one")]);
+    const wanted = createHash("sha256").update(told("u")).update(told("d")).digest("hex");
+    expect(await outcome()).toMatchObject({ transcript: wanted });
   });
 
   withOpenssl("the head is decided without a body, before anything of it is heard", async () => {

@@ -1,4 +1,5 @@
 /** gRPC by those who did not write the gateway: a server and clients of grpc-js, with and without the gateway in between. */
+import type { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
@@ -60,6 +61,8 @@ export interface Heard {
   cancelled: boolean;
 }
 
+type ServerCall = EventEmitter & Pick<grpc.ServerUnaryCall<Buffer, Buffer>, "metadata" | "sendMetadata">;
+
 export class EchoServer {
   readonly heard: Heard[] = [];
   /** What `split` answers with. */
@@ -83,10 +86,7 @@ export class EchoServer {
     this.#server.forceShutdown();
   }
 
-  #begin(
-    method: string,
-    call: grpc.ServerUnaryCall<Buffer, Buffer> | grpc.ServerReadableStream<Buffer, Buffer>,
-  ): Heard {
+  #begin(method: string, call: ServerCall): Heard {
     const heard: Heard = { method, metadata: call.metadata.getMap(), messages: [], cancelled: false };
     this.heard.push(heard);
     call.on("cancelled", () => {
@@ -172,10 +172,8 @@ export function client(port: number, root: Buffer, proxy: number | null, options
   }
 }
 
-type Call = grpc.ClientUnaryCall | grpc.ClientReadableStream<Buffer> | grpc.ClientDuplexStream<Buffer, Buffer>;
-
 /** How a call ends. `messages`: filled by whoever hears them. */
-export function told(call: Call | grpc.ClientWritableStream<Buffer>, messages: Buffer[] = []): Promise<Told> {
+export function told(call: EventEmitter, messages: Buffer[] = []): Promise<Told> {
   return new Promise((resolve) => {
     let initial: Told["initial"] = {};
     call.on("metadata", (metadata: grpc.Metadata) => {

@@ -20,7 +20,11 @@ function built(): string | null {
   const missing = tool("go");
   if (missing !== null) return missing;
   const cwd = join(import.meta.dirname, "grpc-go");
-  const { status, stderr } = spawnSync("go", ["build", "-o", at("peer"), "."], { cwd, encoding: "utf8", timeout: 300_000 });
+  const { status, stderr } = spawnSync("go", ["build", "-o", at("peer"), "."], {
+    cwd,
+    encoding: "utf8",
+    timeout: 300_000,
+  });
   return status === 0 ? null : `go build: ${stderr.trim().split("\n").at(-1) ?? ""}`;
 }
 

@@ -23,15 +23,17 @@ interface Field {
 const field: Field = { next: 0, start: 0 };
 let value = 0;
 
-/** Whether all of the bytes can be read as fields of a message, one at least with a length. */
+/** A quick look: whether the bytes can be read as fields of a message, one at least with a length, as far as one turn goes. */
 export function looksProtobuf(bytes: Uint8Array): boolean {
   let found = false;
-  for (let at = 0; at < bytes.length; at = field.next) {
+  let at = 0;
+  for (let count = 0; at < bytes.length && count < FIELDS_A_TURN; count++) {
     readField(bytes, at, bytes.length);
     if (field.next === -1) return false;
     found ||= field.start !== -1;
+    at = field.next;
   }
-  return found;
+  return found || at < bytes.length;
 }
 
 /**

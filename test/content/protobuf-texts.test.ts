@@ -71,3 +71,12 @@ test("more fields than a body has are no pass, and the loop is handed back", () 
   }
   expect([last, turns > 100]).toEqual(["bomb", true]);
 });
+
+test("looksProtobuf looks no further than a turn goes, and takes what it has not seen for a message", () => {
+  const numbers = Buffer.alloc(2_000_000, 0x08);
+  expect(looksProtobuf(numbers)).toBe(true);
+  expect(levels(Buffer.concat([numbers, field(1, "behind many numbers")]).subarray())).toEqual(["bomb"]);
+  const some = Buffer.alloc(20_000, 0x08);
+  expect(levels(Buffer.concat([some, field(1, "behind many numbers")]))).toEqual(["behind many numbers\n"]);
+  expect(levels(Buffer.concat([some, Buffer.of(0x0f)]))).toEqual([]);
+});

@@ -72,10 +72,14 @@ export class EchoServer {
   port = 0;
   readonly #server = new grpc.Server({ "grpc.max_receive_message_length": 64 * 1024 * 1024 });
 
-  static async start(leaf: { cert: Buffer; key: Buffer }): Promise<EchoServer> {
+  /** `leaf` null: without TLS. */
+  static async start(leaf: { cert: Buffer; key: Buffer } | null): Promise<EchoServer> {
     const made = new EchoServer();
     made.#server.addService(methods, made.#handlers());
-    const credentials = grpc.ServerCredentials.createSsl(null, [{ cert_chain: leaf.cert, private_key: leaf.key }]);
+    const credentials =
+      leaf === null
+        ? grpc.ServerCredentials.createInsecure()
+        : grpc.ServerCredentials.createSsl(null, [{ cert_chain: leaf.cert, private_key: leaf.key }]);
     made.port = await new Promise<number>((resolve, reject) =>
       made.#server.bindAsync("127.0.0.1:0", credentials, (error, port) => (error ? reject(error) : resolve(port))),
     );
@@ -156,14 +160,19 @@ export interface Told {
   readonly trailing: Readonly<Record<string, grpc.MetadataValue>>;
 }
 
-/** A client; `proxy` null: straight. Its channel is its own. */
-export function client(port: number, root: Buffer, proxy: number | null, options: grpc.ChannelOptions = {}): Echo {
+/** A client; `root` null: without TLS; `proxy` null: straight. Its channel is its own. */
+export function client(
+  port: number,
+  root: Buffer | null,
+  proxy: number | null,
+  options: grpc.ChannelOptions = {},
+): Echo {
   const variable = "grpc_proxy";
   const before = process.env[variable];
   if (proxy === null) delete process.env[variable];
   else process.env[variable] = `http://127.0.0.1:${proxy}`;
   try {
-    const credentials = grpc.credentials.createSsl(root);
+    const credentials = root === null ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(root);
     const settings = { "grpc.use_local_subchannel_pool": 1, "grpc.enable_retries": 0, ...options };
     return new EchoClient(`localhost:${port}`, credentials, settings) as unknown as Echo;
   } finally {

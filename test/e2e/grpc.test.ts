@@ -246,6 +246,17 @@ test("an upstream that is gone is UNAVAILABLE", async () => {
   expect((await unary(echo, field(1, "x"))).code).toBe(UNAVAILABLE);
 });
 
+test("without TLS it is the same", async () => {
+  const clear = await EchoServer.start(null);
+  const echo = client(clear.port, null, gateway.port);
+  clients.push(echo);
+  const value = field(1, "hello");
+  expect(await unary(echo, value)).toMatchObject({ code: 0, messages: [value] });
+  const { code, trailing } = await unary(echo, field(15, ATTACK));
+  expect([code, veto(trailing).phase]).toEqual([PERMISSION_DENIED, "message"]);
+  clear.stop();
+});
+
 test("a thousand calls at once on one connection", async () => {
   const answers = await Promise.all(Array.from({ length: 1000 }, (_, i) => unary(through, field(1, `call ${i}`))));
   expect(

@@ -50,7 +50,7 @@ export class Ends {
     exchange.release();
     // The door may have had to answer meanwhile, or the client is gone.
     const answered = exchange.responder.abandoned ? null : decision.status;
-    if (answered !== null) refuse(exchange.responder, decision, committed);
+    if (answered !== null) refuse(exchange, decision, committed);
     const end = { answered, bytesUp: draft.content_bytes ?? 0, bytesDown: 0, error: null };
     const peer = exchange.egress.principal.address;
     const duration = this.#parts.runtime.monotonic() - exchange.startedAt;
@@ -70,7 +70,7 @@ export class Ends {
     exchange.release();
     const end = { ...NOTHING, answered: 502, error: fault.code };
     this.settle({ exchange, draft, certificateId: committed.id, reservation }, end);
-    badGateway(exchange.responder, committed, fault.message, exchange.egress.phase === "tunnel");
+    badGateway(exchange, committed, fault.message, exchange.egress.phase === "tunnel");
   }
 
   /** A tunnel that was allowed by name is vetoed for what it carries: a certificate of its own, under the tunnel's. */

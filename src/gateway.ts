@@ -140,6 +140,7 @@ export class Gateway {
       idleMs: config.idleTimeoutMs,
       interceptor,
       maxMessage: config.maxBody,
+      decode: runtime.decode,
       serveInside: (taken, parked, inside) => door.serveInside(taken, parked, inside),
     };
     const door: ForwardDoor = new ForwardDoor({

@@ -16,6 +16,7 @@ import { Drafts, NOTHING_FOUND } from "./drafts.ts";
 import { Ends } from "./ends.ts";
 import { NOTHING } from "./enforce/ended.ts";
 import { forward } from "./enforce/forward.ts";
+import { relayGrpc } from "./enforce/grpc.ts";
 import type { TunnelEnv } from "./enforce/opening.ts";
 import { tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
@@ -49,6 +50,8 @@ export interface PipelineParts {
   readonly via: string | null;
 }
 
+/** What is streamed is decided by its head, and message by message from there on. */
+const NOT_HELD: Held = { kind: "none" };
 const VIA_PROXY: Way = { addresses: [], fault: null };
 
 export class Pipeline {
@@ -89,6 +92,7 @@ export class Pipeline {
     const veto = this.#byName(exchange.egress);
     if (veto !== null) this.#prove(passage, veto);
     else if (exchange.declaredLength > maxBody) this.#prove(passage, tooLarge());
+    else if (exchange.stream !== null) this.#held(passage, NOT_HELD);
     else this.#then(passage, exchange.hold(maxBody), this.#held);
   }
 
@@ -279,7 +283,7 @@ export class Pipeline {
     const { egress } = exchange;
     if (egress.phase === "request") {
       const payload = decision.replacement ?? (body === null ? null : body.bytes);
-      forward(this.#parts.enforce, {
+      const carried = {
         exchange,
         permit,
         payload,
@@ -289,7 +293,9 @@ export class Pipeline {
         draft,
         reservation,
         within: new Inside(this.#parts, this.#drafts, exchange, committed.id),
-      });
+      };
+      if (exchange.stream === null) forward(this.#parts.enforce, carried);
+      else relayGrpc(this.#parts.enforce, carried, exchange.stream);
       return;
     }
     void tunnel(this.#parts.enforce, {

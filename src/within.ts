@@ -1,4 +1,5 @@
 /** Decides what happens inside an exchange that was let go: the answer, and message by message what a stream carries. */
+import { looksProtobuf, protobufTexts } from "./content/protobuf-texts.ts";
 import type { Decider } from "./decide/decider.ts";
 import type { Drafts } from "./drafts.ts";
 import { NOTHING } from "./enforce/ended.ts";
@@ -7,6 +8,7 @@ import type { CertificateDraft } from "./model/certificate.ts";
 import { block, type Decision, failClosed, permits } from "./model/decision.ts";
 import type { Egress, HeldBody, Phase } from "./model/egress.ts";
 import type { Exchange } from "./model/exchange.ts";
+import { type HeaderList, headerValue } from "./model/headers.ts";
 import type { Direction, Message, MessageAnswer, MessageGate, MessageVeto } from "./model/message.ts";
 import type { AnsweredHead, AnswerGuard, ScreenStep } from "./model/screen.ts";
 import type { Within } from "./model/within.ts";
@@ -21,7 +23,12 @@ export interface WithinParts {
 }
 
 const PASS: MessageAnswer = { kind: "pass" };
-const NO_HEADERS: readonly string[] = [];
+const NO_HEADERS: HeaderList = [];
+
+type Judged = Pick<Message, "bytes">;
+
+/** Of what could not be read there is nothing to hash. */
+const NOT_READ: Judged = { bytes: new Uint8Array(0) };
 
 export class Inside implements Within {
   readonly #parts: WithinParts;
@@ -77,6 +84,8 @@ class Gate implements MessageGate {
   readonly #inside: Inside;
   readonly #up: Egress;
   readonly #down: Egress;
+  /** What an answer of gRPC says of itself. */
+  readonly #type: HeaderList;
   #passed: Hasher | null = null;
 
   constructor(parts: WithinParts, inside: Inside, egress: Egress) {
@@ -84,6 +93,8 @@ class Gate implements MessageGate {
     this.#inside = inside;
     this.#up = new MessageEgress(egress, "message", inside.parent);
     this.#down = new MessageEgress(egress, "response", inside.parent);
+    const type = egress.upgrade === null ? headerValue(egress.headers, "content-type") : null;
+    this.#type = type === null ? NO_HEADERS : ["content-type", type];
   }
 
   judge(message: Message): MessageAnswer | Promise<MessageAnswer> {
@@ -105,12 +116,35 @@ class Gate implements MessageGate {
   }
 
   /** What comes down is an answer: the same looks at it, here, whoever decides requests. */
-  #screened({ bytes }: Message): Decision | null | Promise<Decision | null> {
-    const guard = this.#parts.decider.screen?.(this.#down, { status: 200, headers: NO_HEADERS, length: bytes.length });
+  #screened({ bytes, protocol }: Message): Decision | null | Promise<Decision | null> {
+    const seen = this.#looked(bytes, bytes.length);
+    if (seen === null || protocol === "websocket" || !looksProtobuf(bytes)) return seen;
+    return this.#deeper(bytes, seen);
+  }
+
+  #looked(bytes: Uint8Array, length: number): Decision | null | Promise<Decision> {
+    const guard = this.#parts.decider.screen?.(this.#down, { status: 200, headers: this.#type, length });
     if (guard === null || guard === undefined) return null;
     if (guard.atHead !== null) return guard.atHead;
     const step = guard.push(bytes);
     return step instanceof Promise || step.more ? this.#finish(guard, step) : this.#concluded(guard, step, guard.end());
+  }
+
+  /** Behind the bytes as they are, the texts in them. */
+  async #deeper(bytes: Uint8Array, seen: Decision | Promise<Decision>): Promise<Decision> {
+    const first = await seen;
+    if (!permits(first)) return first;
+    let watched = first;
+    for (const level of protobufTexts(bytes)) {
+      if (level === "bomb") return failClosed("the inspection ran out of its budget", "inspection_exhausted");
+      if (level === null) await new Promise<void>((resolve) => this.#parts.runtime.afterTurn(resolve));
+      else {
+        const found = (await this.#looked(level, -1)) ?? first;
+        if (!permits(found)) return found;
+        if (watched.would === null) watched = found;
+      }
+    }
+    return watched;
   }
 
   #concluded(
@@ -138,6 +172,9 @@ class Gate implements MessageGate {
   #answer(message: Message, decision: Decision | null, from: number): MessageAnswer | Promise<MessageAnswer> {
     if (decision === null || permits(decision)) {
       const replacement = decision?.replacement ?? null;
+      if (replacement !== null && message.protocol === "grpc" && !this.#json) {
+        return this.#vetoed(unredactable(decision as Decision), message, from);
+      }
       this.#roll(message, replacement ?? message.bytes);
       if (replacement === null && (decision === null || decision.would === null)) return PASS;
       return this.#certified(decision as Decision, message, from).then(() =>
@@ -147,29 +184,42 @@ class Gate implements MessageGate {
     return this.#vetoed(decision, message, from);
   }
 
+  /** Its messages are texts, of which something can be taken out without lengths that say otherwise. */
+  get #json(): boolean {
+    return /^application\/grpc\+json\b/i.test(this.#type[1] ?? "");
+  }
+
   #crashed(message: Message, thrown: unknown, from: number): Promise<MessageVeto> {
     this.#parts.observer.fault("message_crashed", thrown);
     return this.#vetoed(failClosed("the gateway failed while deciding", "pipeline_crashed"), message, from);
   }
 
-  async tooLarge(direction: Direction): Promise<MessageVeto> {
+  tooLarge(direction: Direction): Promise<MessageVeto> {
     const decision = block("message too large for inspection", "body_too_large", { status: 413 });
-    const message: Message = {
-      direction,
-      protocol: "websocket",
-      text: false,
-      control: false,
-      bytes: new Uint8Array(0),
-    };
-    return this.#vetoed(decision, message, this.#parts.runtime.monotonic());
+    return this.refuse(direction, decision);
   }
 
-  async #vetoed(decision: Decision, message: Message, from: number): Promise<MessageVeto> {
-    const { id } = await this.#certified(decision, message, from);
-    return { kind: "veto", reason: decision.reason, vector: decision.vector ?? "policy_deny", certificateId: id };
+  refuse(_direction: Direction, decision: Decision): Promise<MessageVeto> {
+    return this.#vetoed(decision, NOT_READ, this.#parts.runtime.monotonic());
   }
 
-  #certified(decision: Decision, { bytes }: Message, from: number): Promise<Committed> {
+  looksAt(direction: Direction): boolean {
+    if (direction === "up") return true;
+    // As of an answer in a coding that nobody knows: it is a veto where somebody acts on what answers say.
+    const headers = [...this.#type, "content-encoding", "unknown"];
+    const guard = this.#parts.decider.screen?.(this.#down, { status: 200, headers, length: -1 }) ?? null;
+    guard?.close();
+    return (guard?.atHead ?? null) !== null;
+  }
+
+  async #vetoed(decision: Decision, message: Judged, from: number): Promise<MessageVeto> {
+    const certificate = await this.#certified(decision, message, from);
+    const { reason, vector } = decision;
+    const refusal = { decision, certificate };
+    return { kind: "veto", reason, vector: vector ?? "policy_deny", certificateId: certificate.id, refusal };
+  }
+
+  #certified(decision: Decision, { bytes }: Judged, from: number): Promise<Committed> {
     return this.#inside.certify(decision, "message", new MessageBody(bytes, this.#parts.runtime), from);
   }
 
@@ -223,6 +273,13 @@ class MessageEgress implements Egress {
     this.principal = principal;
     this.parent = parent;
   }
+}
+
+function unredactable(sanitize: Decision): Decision {
+  const { pillar, rule, policyVersion, attestationHash, mode, findings } = sanitize;
+  const reason = "what has to be removed cannot be taken out without changing the message's meaning";
+  const detail = { pillar, rule, policyVersion, attestationHash, mode, findings };
+  return block(reason, "sanitize_unredactable", detail);
 }
 
 class MessageBody implements HeldBody {

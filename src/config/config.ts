@@ -101,6 +101,8 @@ export interface Config {
   readonly orgId: string;
   readonly failClosed: boolean;
   readonly connectPassthrough: boolean;
+  /** What a refusal over HTTP/2 ends. */
+  readonly h2Sever: "stream" | "connection";
   readonly governance: GovernanceConfig | null;
   /** Null: counters of limits are kept in memory. */
   readonly redis: RedisConfig | null;

@@ -146,6 +146,7 @@ function assemble(from: Settings, files: Files & Interception, hmacKey: string |
     orgId: from.EVE_PROXY_ORG_ID,
     failClosed: from.EVE_PROXY_FAIL_CLOSED,
     connectPassthrough: from.EVE_PROXY_CONNECT_PASSTHROUGH,
+    h2Sever: from.EVE_PROXY_H2_SEVER,
     governance: url === undefined ? null : { url, ...plane },
     redis: from.EVE_PROXY_REDIS_URL === undefined ? null : { url: from.EVE_PROXY_REDIS_URL, ca: files.redisCa },
     policyPath: from.EVE_PROXY_POLICY ?? null,

@@ -69,6 +69,11 @@ const listening = {
   ),
   EVE_PROXY_WORKERS: setting(count(1, 256), "1", "Processes that share the port, each with its own audit chain."),
   EVE_PROXY_MAX_CONNECTIONS: setting(count(1, 1_000_000), "16384", "Client connections held at once by one process."),
+  EVE_PROXY_H2_SEVER: setting(
+    choice("stream", "connection"),
+    "stream",
+    "What a refusal over HTTP/2 ends besides its answer: its stream, or the client's connection with everything else on it.",
+  ),
   EVE_PROXY_ADMIN_LISTEN: optional(listen, "Address and port of the admin surface; unset: there is none."),
   EVE_PROXY_ADMIN_TOKEN: optional(
     secret(16, true),

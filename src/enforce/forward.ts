@@ -323,7 +323,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   #badGateway(code: FaultCode, detail: string): void {
     if (this.#over) return;
     this.#finish(code, false, 502);
-    badGateway(this.#carried.exchange.responder, this.#carried.certificate, detail, false);
+    badGateway(this.#carried.exchange, this.#carried.certificate, detail, false);
   }
 
   /** A defect of ours, wherever it stood: nobody may be left waiting for what will not come. */

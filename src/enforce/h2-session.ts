@@ -124,14 +124,14 @@ export class H2Session implements ConnHandler, Deadlined {
   // ── what exchanges ask ──
 
   begin(stream: H2Upstream, sent: Sent): number {
-    const { egress, body, fields, empty } = sent;
+    const { egress, body, fields, empty, streamed = false } = sent;
     const { method, path, destination } = egress;
     const { scheme, host, port } = destination;
     if (!Array.isArray(fields)) throw new Fault("unsupported", "fields as lines cannot go into HTTP/2");
     const list = body === null && !empty ? fields : [...fields, "content-length", String(body?.length ?? 0)];
     const authority = formatAuthority(host, port === (scheme === "https" ? 443 : 80) ? null : port);
     const to = { method, scheme: scheme === "http" ? "http" : "https", authority, path } as const;
-    const id = this.engine.open(to, list, body === null || body.length === 0);
+    const id = this.engine.open(to, list, !streamed && (body === null || body.length === 0));
     if (id === 0) return 0;
     this.#streams.of.set(id, stream);
     this.deadline = Number.POSITIVE_INFINITY;
@@ -210,6 +210,7 @@ class Streams implements H2ClientSink {
 
   reset(id: number, code: number, fault: WireFault | null): void {
     const stream = this.of.get(id);
+    if (stream !== undefined && fault === null) stream.resetBy = code;
     if (fault === null) stream?.fail("upstream_closed", `the stream was reset (${code})`, false);
     else stream?.fail("upstream_malformed", `malformed answer (${fault.code})`, false);
   }

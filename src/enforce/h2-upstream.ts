@@ -9,6 +9,7 @@ import type { H2Session } from "./h2-session.ts";
 import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
 
 const NONE: readonly string[] = [];
+const NOTHING = new Uint8Array(0);
 
 /** The head of an answer, as an exchange reads it. */
 export class Answer implements AnswerHead {
@@ -45,6 +46,10 @@ export class H2Upstream implements Upstream, Deadlined {
   deadline = Number.POSITIVE_INFINITY;
   answered = false;
   use: UpstreamUse | null = null;
+  /** The code the upstream reset the stream with; -1: it did not. */
+  resetBy = -1;
+  /** Our message is whole. */
+  #said = true;
   readonly #session: H2Session;
   #id = 0;
   #promised = true;
@@ -70,7 +75,22 @@ export class H2Upstream implements Upstream, Deadlined {
     this.#id = this.#session.begin(this, sent);
     if (this.#id === 0) this.use = null;
     else deadlines.add(this);
+    this.#said = sent.streamed !== true;
     return this.#id !== 0;
+  }
+
+  /** More of a streamed request. False: enough waits to be sent; `uploaded` is told when it is less. */
+  write(bytes: Uint8Array): boolean {
+    const more = this.#session.engine.data(this.#id, bytes, false);
+    this.#session.soon();
+    return more;
+  }
+
+  /** A streamed request is whole. */
+  finish(): void {
+    this.#said = true;
+    this.#session.engine.data(this.#id, NOTHING, true);
+    this.#session.soon();
   }
 
   head(head: AnswerHead): void {
@@ -87,6 +107,8 @@ export class H2Upstream implements Upstream, Deadlined {
     const { use } = this;
     use?.end(trailers);
     if (this.use === null) return;
+    // Nobody will read the rest of the request.
+    if (!this.#said) this.#session.engine.reset(this.#id, ErrorCode.NO_ERROR);
     this.#over();
     use?.completed(null);
   }

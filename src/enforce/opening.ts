@@ -4,7 +4,7 @@ import type { Exchange, Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import type { Cancel, Dialled } from "./dial.ts";
 import { CRASHED, type Ended, NOTHING, type Settled } from "./ended.ts";
-import type { ForwardEnv } from "./forward.ts";
+import type { GrpcEnv } from "./grpc.ts";
 import type { Interceptor } from "./intercept.ts";
 import type { Live, SeverReason } from "./live.ts";
 import type { Parked } from "./parked.ts";
@@ -25,7 +25,7 @@ export interface Inside {
   readonly protocol: Exchange["protocol"];
 }
 
-export interface TunnelEnv extends ForwardEnv {
+export interface TunnelEnv extends GrpcEnv {
   /** Null: TLS is passed through. */
   readonly interceptor: Interceptor | null;
   /** Serves HTTP requests from inside the tunnel, each decided by itself. Takes the client's connection over. */

@@ -195,7 +195,7 @@ export class ScreenedAnswer {
   #tell(decision: Decision, certificate: Certified): void {
     const { guard, head, responder } = this.#about;
     if (!responder.started) {
-      refuse(responder, decision, certificate);
+      refuse({ responder, stream: null }, decision, certificate);
       return;
     }
     // An answer that told its length has no room for anything else.

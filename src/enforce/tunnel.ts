@@ -42,7 +42,7 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   } catch (thrown) {
     if (opening.over === null) {
       opening.settle({ answered: 502, error: thrown instanceof Fault ? thrown.code : "dial_failed" });
-      badGateway(exchange.responder, carried.certificate, messageOf(thrown), true);
+      badGateway(exchange, carried.certificate, messageOf(thrown), true);
     } else opening.settle({ severed: opening.revoked, error: opening.over });
     return;
   }

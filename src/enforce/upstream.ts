@@ -13,6 +13,8 @@ export interface Sent {
   readonly body: Uint8Array | null;
   /** The client said that its body has no bytes. */
   readonly empty: boolean;
+  /** The body follows by `H2Upstream.write`, and its length is not known. Absent: false. */
+  readonly streamed?: boolean;
   /** For an enterprise's proxy, which reads it: lines for its head; null when it goes straight. */
   readonly proxied: string | null;
 }

@@ -8,7 +8,6 @@
 import { calledInternalUrls } from "../content/called-urls.ts";
 import { type Facts, factsOf } from "../content/facts.ts";
 import { finish } from "../content/finish.ts";
-import { mayHoldTexts } from "../content/inner-texts.ts";
 import { type Budget, INSPECTORS, inspectSlices, inspectWhole, SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
 import type { DlpFinding, Left } from "../dlp/dlp.ts";
@@ -21,7 +20,7 @@ import { AnswerScreen } from "./answer-screen.ts";
 import { answered } from "./answered.ts";
 import { kindOf, mayCallTools, namesTools } from "./body-kind.ts";
 import { headTexts, readField, type Unread } from "./head.ts";
-import { inspectInside, onlyInside } from "./inside.ts";
+import { inspectInside, mayHoldMore, onlyInside } from "./inside.ts";
 import { OPAQUE } from "./opaque.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { type Ruling, ruling, UNRULED } from "./ruling.ts";
@@ -77,7 +76,7 @@ export class Engine {
   static isShort({ question, layers }: Pick<Asked, "question" | "layers">, most: number): boolean {
     if (layers.length > 0) return false;
     const { body } = question;
-    return body === null || (body.length <= Math.min(most, WHOLE_BYTES) && !mayHoldTexts(body));
+    return body === null || (body.length <= Math.min(most, WHOLE_BYTES) && !mayHoldMore(question, body));
   }
 
   /** In one go; for what `isShort`. */

@@ -1,5 +1,6 @@
 /** What is found in texts that stand in a body in another form than its own. */
-import { innerTexts } from "../content/inner-texts.ts";
+import { type Inner, innerTexts, mayHoldTexts } from "../content/inner-texts.ts";
+import { looksProtobuf, protobufTexts } from "../content/protobuf-texts.ts";
 import { INSPECTORS, inspectSlices, type SliceSize } from "../detect/inspect.ts";
 import type { Dlp, DlpFinding } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
@@ -27,7 +28,7 @@ export function* inspectInside(
 ): Generator<Finding | DlpFinding | "bomb" | "exhausted" | null, void> {
   const { body, host } = question;
   if (body === null || body.length === 0) return;
-  for (const inner of innerTexts(body)) {
+  for (const inner of texts(question, body)) {
     if (budget.clock() > budget.deadline) return yield "exhausted";
     if (inner === null || inner === "bomb") {
       yield inner;
@@ -49,6 +50,35 @@ export function* inspectInside(
     for (const each of found) yield { ...each, view: as(each), where: "body", start, end, redactable: false };
     yield null;
   }
+}
+
+/** Whether there may be anything to inspect besides the body as it is. */
+export function mayHoldMore(question: Spoken, body: Uint8Array): boolean {
+  return mayHoldTexts(body) || isProtobuf(question, body);
+}
+
+function* texts(question: Spoken, body: Uint8Array): Generator<Inner, void> {
+  for (const inner of innerTexts(body)) {
+    yield inner;
+    if (inner === "bomb") return;
+  }
+  if (!isProtobuf(question, body)) return;
+  for (const level of protobufTexts(body)) {
+    const isText = level !== null && level !== "bomb";
+    yield isText ? { kind: "text", bytes: level, view: "protobuf", start: 0, end: body.length } : level;
+  }
+}
+
+type Spoken = Pick<Asked["question"], "headers">;
+
+const PROTOBUF = /^\s*application\/(?:grpc|protobuf|x-protobuf|vnd\.google\.protobuf)/i;
+
+/** By what it says and by its looks. Its looks first: a question makes the list of its fields when it is first looked at. */
+function isProtobuf(question: Spoken, body: Uint8Array): boolean {
+  if (!looksProtobuf(body)) return false;
+  return question.headers.some(
+    ([name, value]) => name.toLowerCase() === "content-type" && typeof value === "string" && PROTOBUF.test(value),
+  );
 }
 
 /**

@@ -11,6 +11,8 @@ const LINGER_MS = 300;
 
 /** Filled and sent at once, so all connections share it. */
 const outgoing = new OutBuffer();
+/** It is being filled: whoever is told in there that a stream drained may write, and that leaves in the next turn. */
+let filling = false;
 
 /**
  * One client connection speaking HTTP/2 inside a tunnel: its streams are decided and answered each by itself, as many at
@@ -121,8 +123,12 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
 
   flush(): void {
     if (this.#reading || this.#state === "closed") return;
+    if (filling) {
+      this.soon();
+      return;
+    }
     while (!this.#stuck) {
-      const more = this.engine.fill(outgoing.clear());
+      const more = this.#fill();
       if (outgoing.length > 0 && !this.conn.send(outgoing.bytes, outgoing.length)) {
         this.#stuck = true;
         this.deadline = this.#stall;
@@ -133,11 +139,31 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
     else if (this.#state === "open" && this.#streams.size === 0) this.#rest();
   }
 
+  #fill(): boolean {
+    filling = true;
+    try {
+      return this.engine.fill(outgoing.clear());
+    } finally {
+      filling = false;
+    }
+  }
+
   /** Cuts a stream in the middle, so that nobody takes the part for the whole. */
-  cut(stream: number): void {
-    this.engine.reset(stream, ErrorCode.INTERNAL_ERROR);
+  cut(stream: number, code: number = ErrorCode.INTERNAL_ERROR): void {
+    this.engine.reset(stream, code);
     this.#streams.forget(stream);
     this.soon();
+  }
+
+  /** A stream was refused: by the setting the connection ends with it, and whatever else is under way on it. */
+  sever(): void {
+    if (this.door.config.h2Sever === "stream") return;
+    // Behind everything that is being read and written in this turn, the answer for one.
+    this.door.runtime.afterTurn(() => {
+      this.engine.goaway();
+      this.flush();
+      this.#close();
+    });
   }
 
   /** A client that stands still is given as long as any stream that does. */

@@ -1,12 +1,14 @@
 import type { Deadlined } from "../model/deadlines.ts";
 import type { Destination, Door, Egress, Principal } from "../model/egress.ts";
 import type { Exchange, Held } from "../model/exchange.ts";
-import type { HeaderList } from "../model/headers.ts";
+import { type HeaderList, headerValue } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
+import { isGrpcType } from "../wire/grpc.ts";
 import type { H2RequestHead } from "../wire/h2.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { BodyHolder } from "./body.ts";
 import type { TunnelInside } from "./door.ts";
+import { H2ClientStream } from "./h2-client-stream.ts";
 import type { H2Conn } from "./h2-conn.ts";
 import { H2Responder } from "./h2-responder.ts";
 import { HELD_WAIT_MS, type HeldShare, type HeldWaiter } from "./held.ts";
@@ -59,7 +61,8 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
   readonly declaredLength: number;
   readonly startedAt: number;
   readonly responder: H2Responder;
-  readonly stream: number;
+  readonly stream: H2ClientStream | null;
+  readonly id: number;
   waitedMs = 0;
   readonly #owner: H2Conn;
   readonly #body: BodyHolder | null;
@@ -72,13 +75,15 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
   constructor(owner: H2Conn, stream: number, head: H2RequestHead, ended: boolean) {
     const { door, share, conn, inside } = owner;
     this.#owner = owner;
-    this.stream = stream;
+    this.id = stream;
     this.startedAt = door.runtime.monotonic();
     this.declaredLength = head.contentLength;
     this.egress = new H2Egress(head, conn, inside);
-    this.#body = ended ? null : new BodyHolder(door, share);
+    const streamed = head.method === "POST" && isGrpcType(headerValue(head.headers, "content-type"));
+    this.responder = new H2Responder(owner, stream, head.method, ended);
+    this.stream = streamed ? new H2ClientStream(owner, stream, this.responder) : null;
+    this.#body = ended || streamed ? null : new BodyHolder(door, share);
     this.#expectContinue = head.expectContinue;
-    this.responder = new H2Responder(owner, stream, head.method);
   }
 
   get share(): HeldShare {
@@ -91,7 +96,7 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     const held = body.hold(maxBytes);
     if (!(held instanceof Promise)) return held;
     const { door, engine } = this.#owner;
-    if (this.#expectContinue && body.length === 0) engine.inform(this.stream, 100);
+    if (this.#expectContinue && body.length === 0) engine.inform(this.id, 100);
     body.begin(door.deadlines.now);
     this.deadline = body.due(door.deadlines.now);
     this.#watched = true;
@@ -111,11 +116,16 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
 
   release(): void {
     this.#body?.release();
+    this.stream?.release();
   }
 
   // ── the stream ──
 
   data(bytes: Uint8Array): void {
+    if (this.stream !== null) {
+      this.stream.data(bytes);
+      return;
+    }
     this.#unconsumed += bytes.length;
     const body = this.#body;
     if (body === null || body.complete || !this.#wanted) this.#consume();
@@ -131,7 +141,10 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
   }
 
   end(trailers: HeaderList | null): void {
-    this.#body?.end(trailers === null ? null : endToEnd(trailers, NONE, "request"));
+    const passed = trailers === null ? null : endToEnd(trailers, NONE, "request");
+    this.#body?.end(passed);
+    this.stream?.end(passed);
+    this.responder.heardAll();
   }
 
   #moved(body: BodyHolder): void {
@@ -151,7 +164,7 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     const count = this.#unconsumed;
     if (count === 0) return;
     this.#unconsumed = 0;
-    this.#owner.engine.consumed(this.stream, count);
+    this.#owner.engine.consumed(this.id, count);
     this.#owner.soon();
   }
 
@@ -178,7 +191,7 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
 
   /** The request has been read to its end. */
   get whole(): boolean {
-    return this.#body === null || this.#body.complete;
+    return this.stream === null ? this.#body === null || this.#body.complete : this.stream.ended;
   }
 
   /** Its body is waited for. */
@@ -191,6 +204,8 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     this.#unwatch();
     this.#leaveBudget();
     this.#body?.settle({ kind: "gone" });
+    this.stream?.over();
+    this.responder.over();
     this.#consume();
   }
 

@@ -1,19 +1,23 @@
 import { Fault } from "../errors.ts";
 import type { Certified } from "../model/certificate.ts";
+import type { Deadlined } from "../model/deadlines.ts";
 import type { Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
 import type { H2Conn } from "./h2-conn.ts";
 
 const encoder = new TextEncoder();
 const NOTHING = new Uint8Array(0);
+/** How long an upload may go on behind its answer. */
+const UPLOAD_MS = 300;
 
 /** Writes the answer of one stream. */
-export class H2Responder implements Responder {
+export class H2Responder implements Responder, Deadlined {
   readonly modern = true;
   readonly lines = false;
   started = false;
   abandoned = false;
   feeder: Feeder | null = null;
+  deadline = Number.POSITIVE_INFINITY;
   readonly #owner: H2Conn;
   readonly #stream: number;
   readonly #method: string;
@@ -22,9 +26,15 @@ export class H2Responder implements Responder {
   /** Enough is queued: `flush` answers false until the stream drains. */
   #full = false;
   #blocked = false;
+  #done = false;
+  /** The client has said all of its request. */
+  #heard: boolean;
+  /** A whole answer of ours waits for the rest of the request before it ends; true: with the connection. */
+  #pending: { readonly sever: boolean } | null = null;
 
-  constructor(owner: H2Conn, stream: number, method: string) {
+  constructor(owner: H2Conn, stream: number, method: string, heard: boolean) {
     this.#owner = owner;
+    this.#heard = heard;
     this.#stream = stream;
     this.#method = method;
   }
@@ -43,21 +53,30 @@ export class H2Responder implements Responder {
     this.#owner.engine.respond(this.#stream, status, list, this.#bodyless);
   }
 
+  /** Starts and ends the answer: END_STREAM is on its head. */
+  headOnly(status: number, fields: HeaderList, certificate: Certified | null, sever: boolean): void {
+    const list = certificate === null ? fields : [...fields, "x-eve-decision-cert", certificate.header];
+    this.started = true;
+    this.#ended = true;
+    this.#done = true;
+    this.#owner.engine.respond(this.#stream, status, list, true);
+    if (sever) this.#owner.sever();
+  }
+
   body(bytes: Uint8Array): void {
     if (this.#ended || bytes.length === 0) return;
     if (!this.#owner.engine.data(this.#stream, bytes, false)) this.#full = true;
   }
 
-  end(trailers: HeaderList | null): void {
+  end(trailers: HeaderList | null, sever = false): void {
     if (!this.#ended) {
       if (trailers === null) this.#owner.engine.data(this.#stream, NOTHING, true);
       else this.#owner.engine.trailers(this.#stream, trailers);
     }
     this.#ended = true;
     this.#done = true;
+    if (sever) this.#owner.sever();
   }
-
-  #done = false;
 
   flush(): boolean {
     this.#owner.flush();
@@ -69,12 +88,48 @@ export class H2Responder implements Responder {
     return !this.#full;
   }
 
-  answer(status: number, reason: string, headers: HeaderList, body: string, _sever: boolean): void {
+  /**
+   * Before the request is whole, END_STREAM waits for the rest of it: behind an end the stream is reset, and clients that are
+   * still writing then show the reset and not the answer (curl 7.88: error 92).
+   */
+  answer(status: number, reason: string, headers: HeaderList, body: string, sever: boolean): void {
     const bytes = encoder.encode(body);
     this.head(status, reason, headers, bytes.length, null);
     this.body(bytes);
-    this.end(null);
+    if (this.#heard || this.#ended) this.end(null, sever);
+    else {
+      const { deadlines } = this.#owner.door;
+      this.#pending = { sever };
+      this.deadline = deadlines.now + UPLOAD_MS;
+      deadlines.add(this);
+    }
     this.flush();
+  }
+
+  /** Called by the exchange: the request is whole. */
+  heardAll(): void {
+    this.#heard = true;
+    this.#conclude();
+  }
+
+  expired(): void {
+    this.#conclude();
+  }
+
+  #conclude(): void {
+    const pending = this.#pending;
+    if (pending === null) return;
+    this.over();
+    this.end(null, pending.sever);
+    this.#owner.soon();
+  }
+
+  /** Called by the exchange: the stream is. */
+  over(): void {
+    if (this.#pending === null) return;
+    this.#pending = null;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#owner.door.deadlines.remove(this);
   }
 
   /** A socket cannot be had of a stream. */

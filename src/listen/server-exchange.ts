@@ -13,6 +13,7 @@ export class ServerExchange implements Exchange {
   readonly declaredLength: number;
   readonly startedAt: number;
   readonly responder: Http1Responder;
+  readonly stream = null;
   waitedMs = 0;
   readonly #owner: ServerConn;
   /** Its own, whatever the connection holds by the time it is released. */

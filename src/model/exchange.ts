@@ -67,6 +67,30 @@ export interface Responder {
   sever(): void;
 }
 
+/** Hears what a client streams. Whoever gets bytes may keep them. */
+export interface ClientStreamSink {
+  data(bytes: Uint8Array): void;
+  /** The client has said all; `trailers` are end-to-end fields. */
+  end(trailers: HeaderList | null): void;
+}
+
+/**
+ * A request that is decided by its head and goes on message by message, as gRPC does: its body is not held but heard, and its
+ * answer may be its head alone.
+ */
+export interface ClientStream {
+  /** What has come and everything that comes. Called at most once; `gone` is told to the responder's feeder. */
+  start(sink: ClientStreamSink): void;
+  /** So many bytes were read, and are kept: the client may send as many again. False: there is no room for more of them. */
+  keep(bytes: number): boolean;
+  /** So many bytes that were read are not kept any more. */
+  leave(bytes: number): void;
+  /** Starts and ends the answer. `sever` as of `Responder.end`. */
+  headOnly(status: number, fields: HeaderList, certificate: Certified | null, sever?: boolean): void;
+  /** Ends the stream with this error code of HTTP/2. */
+  reset(code: number): void;
+}
+
 /** One request at a door, with the means to read the rest of it and to answer. */
 export interface Exchange {
   readonly egress: Egress;
@@ -79,6 +103,8 @@ export interface Exchange {
   /** Milliseconds spent waiting for the client's bytes since then. */
   readonly waitedMs: number;
   readonly responder: Responder;
+  /** Not null for a request of gRPC: then `hold` is not called. */
+  readonly stream: ClientStream | null;
   /** Reads the whole body, sending 100 Continue first when it was asked for. Called at most once. */
   hold(maxBytes: number): Held | Promise<Held>;
   /** Ends this exchange's claim on held memory. Idempotent. */

@@ -1,3 +1,6 @@
+import type { Certified } from "./certificate.ts";
+import type { Decision } from "./decision.ts";
+
 /** `up`: from the client to the upstream. */
 export type Direction = "up" | "down";
 
@@ -19,6 +22,8 @@ export interface MessageVeto {
   readonly vector: string;
   /** Null when not even its evidence could be written. */
   readonly certificateId: string | null;
+  /** What was decided, and its certificate. Absent: nobody could tell more than the above. */
+  readonly refusal?: { readonly decision: Decision; readonly certificate: Certified };
 }
 
 /** `replace` of a text is valid UTF-8 again; of what a control frame carries it means nothing at all. */
@@ -33,6 +38,10 @@ export interface MessageGate {
   judge(message: Message): MessageAnswer | Promise<MessageAnswer>;
   /** A message went over what may be held of one, so there is nothing to judge but a veto to certify. As `judge`. */
   tooLarge(direction: Direction): MessageVeto | Promise<MessageVeto>;
+  /** What cannot be judged is refused with this decision, and certified. As `judge`. */
+  refuse(direction: Direction, decision: Decision): MessageVeto | Promise<MessageVeto>;
+  /** Somebody acts on what messages of this direction say, so that one nobody can read is none to pass. */
+  looksAt(direction: Direction): boolean;
   /** 64 hex digits of a rolling SHA-256 over what passed, or null when nothing did; for the outcome. */
   transcript(): string | null;
 }

@@ -57,6 +57,8 @@ async function between(runtime: Runtime, judge: (message: Message) => MessageAns
   const gate = {
     judge,
     tooLarge: () => ({ kind: "veto", reason: "", vector: "message_too_large", certificateId: null }) as const,
+    refuse: () => ({ kind: "veto", reason: "", vector: "refused", certificateId: null }) as const,
+    looksAt: () => true,
     transcript: () => null,
   };
   const client = { conn: near.conn, leftover: null, ended: false, done: () => void done++ };

@@ -154,6 +154,8 @@ export class WebSocketRig {
         this.tooLarge.push(direction);
         return this.answerTooLarge();
       },
+      refuse: () => VETO,
+      looksAt: () => true,
       transcript: () => null,
     };
   }

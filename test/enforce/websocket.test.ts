@@ -577,7 +577,13 @@ test("a relay that cannot be set up is cut and told, also when one side had gone
   const thrown: unknown[] = [];
   let done = 0;
   const [client, far] = [new FakeConn(quiet), new Broken(quiet)];
-  const gate = { judge: () => PASS, tooLarge: () => VETO, transcript: () => null };
+  const gate = {
+    judge: () => PASS,
+    tooLarge: () => VETO,
+    refuse: () => VETO,
+    looksAt: () => true,
+    transcript: () => null,
+  };
   relayMessages(
     { deadlines, idleMs: 1, live, crashed: (error) => void thrown.push(error), afterTurn: () => {}, maxMessage: 1 },
     {

@@ -39,6 +39,20 @@ describe("what stands inside of a body", () => {
     });
   }
 
+  test("of protobuf are the texts of its fields, where it says that it is protobuf", () => {
+    const key = SECRET.slice(6, 46);
+    // Tag and length are letters, so in the bytes as they are no word begins where the key does.
+    const body = Buffer.concat([encode("zA"), encode(key.padEnd(65, " and more"))]);
+    for (const type of ["application/grpc", "application/grpc+proto", "application/x-protobuf"]) {
+      const found = ruled(null, typed(body, type));
+      expect(found).toMatchObject({ verdict: "deny", vector: "dlp_secret" });
+      expect(found.findings[0]).toMatchObject({ view: "protobuf", where: "body", start: 0, end: body.length });
+    }
+    expect(ruled(null, typed(body, "text/plain"))).toMatchObject({ verdict: "allow" });
+    const nested = Buffer.concat([Uint8Array.of(0x1a, body.length), body]);
+    expect(ruled(null, typed(nested, "application/grpc"))).toMatchObject({ verdict: "deny", vector: "dlp_secret" });
+  });
+
   test("is where the run stands in the body", () => {
     const asked = inJson(document(SECRET));
     const { start = 0, end = 0 } = ruled(null, asked).findings[0] ?? {};

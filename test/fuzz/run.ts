@@ -2,6 +2,7 @@
 import { checkAuthority } from "./authority.ts";
 import { checkCertificate } from "./certificate.ts";
 import { checkClientHello } from "./client-hello.ts";
+import { checkGrpc, checkProtobuf } from "./grpc.ts";
 import { checkH2, checkHpack } from "./h2.ts";
 import { Random } from "./random.ts";
 import { checkRequest } from "./request.ts";
@@ -17,6 +18,8 @@ export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
   websocket: checkWebSocket,
   "websocket-inflate": checkInflate,
   "websocket-extensions": checkExtensions,
+  grpc: checkGrpc,
+  protobuf: checkProtobuf,
   h2: checkH2,
   hpack: checkHpack,
 };

@@ -236,6 +236,7 @@ export class Rig {
           idleMs: config.idleTimeoutMs,
           interceptor: options.interceptor ?? null,
           maxMessage: config.maxBody,
+          decode: runtime.decode,
           serveInside: (taken, parked, inside) => this.door.serveInside(taken, parked, inside),
         },
         observer: {

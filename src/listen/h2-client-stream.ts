@@ -1,0 +1,102 @@
+import type { Certified } from "../model/certificate.ts";
+import type { ClientStream, ClientStreamSink } from "../model/exchange.ts";
+import type { HeaderList } from "../model/headers.ts";
+import type { H2Conn } from "./h2-conn.ts";
+import type { H2Responder } from "./h2-responder.ts";
+
+/**
+ * The body of a request that is heard as it comes. Until somebody hears it, it waits within its window; from then on the window
+ * opens again for what was read, and what is kept of it counts as held.
+ */
+export class H2ClientStream implements ClientStream {
+  ended = false;
+  readonly #owner: H2Conn;
+  readonly #id: number;
+  readonly #responder: H2Responder;
+  #sink: ClientStreamSink | null = null;
+  #waiting: Uint8Array[] = [];
+  #trailers: HeaderList | null = null;
+  /** Told to the sink, and no window opened for it yet. */
+  #unread = 0;
+  #kept = 0;
+  #over = false;
+
+  constructor(owner: H2Conn, id: number, responder: H2Responder) {
+    this.#owner = owner;
+    this.#id = id;
+    this.#responder = responder;
+  }
+
+  start(sink: ClientStreamSink): void {
+    this.#sink = sink;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const bytes of waiting) sink.data(bytes);
+    if (this.ended) sink.end(this.#trailers);
+  }
+
+  keep(bytes: number): boolean {
+    const { share } = this.#owner;
+    this.#read(bytes);
+    if (this.#over) return true;
+    this.#kept += bytes;
+    share.take(bytes);
+    return !share.full;
+  }
+
+  leave(bytes: number): void {
+    const count = Math.min(bytes, this.#kept);
+    this.#kept -= count;
+    this.#owner.share.give(count);
+  }
+
+  headOnly(status: number, fields: HeaderList, certificate: Certified | null, sever = false): void {
+    this.#responder.headOnly(status, fields, certificate, sever);
+    this.#responder.flush();
+  }
+
+  reset(code: number): void {
+    this.#responder.feeder = null;
+    this.#owner.cut(this.#id, code);
+  }
+
+  // ── the exchange ──
+
+  data(bytes: Uint8Array): void {
+    this.#unread += bytes.length;
+    // Nobody wants it any more.
+    if (this.#over || this.#responder.abandoned || (this.#sink === null && this.#responder.started)) {
+      this.#read(bytes.length);
+    } else if (this.#sink === null) this.#waiting.push(bytes);
+    else this.#sink.data(bytes);
+  }
+
+  end(trailers: HeaderList | null): void {
+    this.ended = true;
+    this.#trailers = trailers;
+    if (!this.#over) this.#sink?.end(trailers);
+  }
+
+  /** Nothing of it is kept any more, whoever forgot to say so. What still comes is read and dropped. */
+  release(): void {
+    this.leave(this.#kept);
+    this.over();
+  }
+
+  /** The stream is gone, or what it still says is nobody's. */
+  over(): void {
+    this.#over = true;
+    this.#sink = null;
+    this.#waiting = [];
+    this.leave(this.#kept);
+    this.#read(this.#unread);
+  }
+
+  #read(bytes: number): void {
+    const count = Math.min(bytes, this.#unread);
+    if (count === 0) return;
+    this.#unread -= count;
+    this.#owner.engine.consumed(this.#id, count);
+    this.#owner.soon();
+  }
+}

@@ -84,7 +84,7 @@ class Gate implements MessageGate {
   readonly #inside: Inside;
   readonly #up: Egress;
   readonly #down: Egress;
-  /** What an answer of gRPC says of itself. */
+  /** What the request said its messages are; those of the answer are of the same type. */
   readonly #type: HeaderList;
   #passed: Hasher | null = null;
 

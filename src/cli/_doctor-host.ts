@@ -86,7 +86,8 @@ function https(config: Config | null): Finding {
       : "blocked, because there is no CA to read them with";
     return { state: "note", about, detail };
   }
-  const inside = "read: every request inside is decided, over HTTP/1.1 and HTTP/2, WebSocket messages and answers too";
+  const inside =
+    "read: every request inside is decided, over HTTP/1.1 and HTTP/2, messages of WebSocket and gRPC and answers too";
   if (interceptExcept.length === 0) return { state: "ok", about, detail: inside };
   const excepted = `${interceptExcept.length} excepted`;
   return {

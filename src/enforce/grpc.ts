@@ -147,6 +147,7 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
     this.#tap?.head(headers);
     const guard = within.screen({ status, headers, length });
     const veto = guard?.atHead ?? null;
+    if (veto === null && guard !== null && guard.allowed.would !== null) within.watched(guard.allowed);
     guard?.close();
     if (veto !== null) {
       this.#refuse(veto);

@@ -92,11 +92,10 @@ export async function intercept(
     opening.settle({ ...ended, severed: opening.revoked, error: opening.over ?? "client_tls_failed" });
     return;
   }
-  const inside = { conn: near.conn, leftover: null, ended: false, done: taken.done };
   const { certificateId: parent } = carried;
   const protocol = near.conn.alpn === "h2" ? "h2" : "http/1.1";
+  const inside = opening.read(near.conn, { ...ended, protocol: protocol === "h2" ? "h2" : "https" });
   env.serveInside(inside, near.parked, { destination: { ...destination, scheme: "https" }, parent, protocol });
-  opening.settle({ ...ended, protocol: protocol === "h2" ? "h2" : "https" });
 }
 
 /** What the upstream is spoken to in. */

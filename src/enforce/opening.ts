@@ -1,4 +1,5 @@
 import type { Certified } from "../model/certificate.ts";
+import type { Conn } from "../model/conn.ts";
 import type { Destination, Egress } from "../model/egress.ts";
 import type { Exchange, Feeder, Responder, Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
@@ -29,7 +30,7 @@ export interface TunnelEnv extends GrpcEnv {
   /** Null: TLS is passed through. */
   readonly interceptor: Interceptor | null;
   /** Serves HTTP requests from inside the tunnel, each decided by itself. Takes the client's connection over. */
-  serveInside(taken: Taken, parked: Parked, inside: Inside): void;
+  serveInside(taken: Pick<Taken, "conn" | "done">, parked: Parked, inside: Inside): void;
 }
 
 export interface TunnelCarried extends Settled {
@@ -52,6 +53,9 @@ export class Opening implements Live, Feeder {
   sniffer: Sniffer | null = null;
   /** Why it will not open, or null. */
   over: "client_gone" | SeverReason | null = null;
+  /** Its requests are served: `tunnel` leaves it to its connection. */
+  reading = false;
+  #inside: Conn | null = null;
   readonly #env: TunnelEnv;
   readonly #carried: TunnelCarried;
   readonly #responder: Responder;
@@ -69,6 +73,22 @@ export class Opening implements Live, Feeder {
     return this.over !== null && this.over !== "client_gone";
   }
 
+  /**
+   * What is inside is served from here on: the tunnel lasts as long as its connection, which `done` of what is returned
+   * ends, and holds its place in limits and among what is live as long.
+   */
+  read(conn: Conn, end: Partial<Ended>): Pick<Taken, "conn" | "done"> {
+    const { taken } = this;
+    this.reading = true;
+    this.#inside = conn;
+    const done = (): void => {
+      this.#env.live.delete(this);
+      this.settle({ ...end, severed: this.revoked, error: this.revoked ? this.over : null });
+      taken?.done();
+    };
+    return { conn, done };
+  }
+
   settle(end: Partial<Ended>): void {
     if (this.#settled) return;
     this.#settled = true;
@@ -83,7 +103,8 @@ export class Opening implements Live, Feeder {
 
   sever(reason: SeverReason): void {
     this.#end(reason);
-    if (this.taken === null) this.#responder.sever();
+    if (this.#inside !== null) this.#inside.reset();
+    else if (this.taken === null) this.#responder.sever();
     else this.taken.conn.reset();
   }
 
@@ -97,6 +118,7 @@ export class Opening implements Live, Feeder {
       if (sniffer === null || taken.conn.handler === sniffer) handBack(taken, sniffer?.gone === true);
       taken.conn.reset();
     }
+    this.#env.live.delete(this);
     const answered = taken === null ? null : 200;
     this.settle({
       status: answered,

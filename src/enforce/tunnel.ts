@@ -27,7 +27,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     env.crashed(thrown);
     opening.crashed();
   } finally {
-    env.live.delete(opening);
+    if (!opening.reading) env.live.delete(opening);
   }
 }
 
@@ -73,8 +73,13 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
     else if (dialled !== null) keep(env, dialled, poolKey(permit, "http"), multiplexed);
     const destination = { ...permit.destination, scheme: "http" } as const;
     const protocol = multiplexed ? "h2" : "http/1.1";
-    env.serveInside(taken, sniffer, { destination, parent: carried.certificateId, protocol });
-    opening.settle({ address, status: 200, answered: 200, protocol: multiplexed ? "h2c" : "http" });
+    const inside = opening.read(taken.conn, {
+      address,
+      status: 200,
+      answered: 200,
+      protocol: multiplexed ? "h2c" : "http",
+    });
+    env.serveInside(inside, sniffer, { destination, parent: carried.certificateId, protocol });
     return;
   }
   const veto = first.kind === "gone" ? null : judge(first, permit, interceptor !== null);

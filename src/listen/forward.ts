@@ -85,7 +85,7 @@ export class ForwardDoor implements Door {
   }
 
   /** HTTP inside a tunnel: the same care as at the door, for the tunnel's destination only. */
-  serveInside({ conn, done }: Taken, gathered: Gathered, inside: TunnelInside): void {
+  serveInside({ conn, done }: Pick<Taken, "conn" | "done">, gathered: Gathered, inside: TunnelInside): void {
     const served =
       inside.protocol === "h2" ? new H2Conn(conn, this, inside, done) : new ServerConn(conn, this, inside, done);
     gathered.handOver(conn, served);

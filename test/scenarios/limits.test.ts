@@ -9,7 +9,8 @@ import { gzipSync } from "node:zlib";
 import { runtime } from "../../src/runtime/bun.ts";
 import { killEveryRedis, type RedisServer, startRedis } from "../_redis-server.ts";
 import { testUnless, tool } from "../_skip.ts";
-import { Gateway } from "../e2e/_gateway.ts";
+import { Gateway, until } from "../e2e/_gateway.ts";
+import { RawClient } from "../e2e/_raw.ts";
 import { type InProcess, startInProcess } from "./_in-process.ts";
 
 const NO_REDIS = tool("redis-server");
@@ -166,6 +167,31 @@ test("places are given back when the answer has ended", async () => {
   held.end("first");
   expect((await first).text).toBe("first");
   expect((await ask(port)).text).toBe("second");
+});
+
+test("a tunnel that is read holds its place as long as its connection, and its requests take none besides", async () => {
+  const { port } = await start("limits:\n  - {id: one, concurrency: 1}\n");
+  const at = `127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  const connect = `CONNECT ${at} HTTP/1.1\r\nHost: ${at}\r\n\r\n`;
+  const first = await RawClient.open(port);
+  first.send(connect);
+  await first.wait((text) => text.startsWith("HTTP/1.1 200"), "the tunnel");
+  for (let i = 1; i <= 2; i++) {
+    first.send(`GET /inside HTTP/1.1\r\nHost: ${at}\r\n\r\n`);
+    await first.wait((text) => text.split("\r\n\r\nok").length === i + 1, `answer ${i}`);
+  }
+  const second = await RawClient.open(port);
+  second.send(connect);
+  await second.wait((text) => text.startsWith("HTTP/1.1 429"), "the refusal");
+  first.close();
+  await until(async () => {
+    const third = await RawClient.open(port);
+    third.send(connect);
+    const text = await third.wait((received) => received.includes("\r\n\r\n"), "an answer");
+    third.close();
+    return text.startsWith("HTTP/1.1 200");
+  }, "the place given back");
+  second.close();
 });
 
 test("money is settled at what the answer says it used, streamed, coded or whole", async () => {

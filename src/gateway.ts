@@ -4,6 +4,7 @@ import { signerFromConfig } from "./crypto/keys.ts";
 import { addressGuard } from "./decide/address.ts";
 import type { Candidate } from "./decide/candidate.ts";
 import { VetoDamper } from "./decide/damper.ts";
+import { messageDecoder } from "./decide/decode.ts";
 import { type Endpoint, type HostGate, hostGate, planeEndpoint, redisEndpoint, selfAddresses } from "./decide/host.ts";
 import { type Limiter, openLimiter } from "./decide/limits-open.ts";
 import { type Names, openNames } from "./decide/names.ts";
@@ -140,7 +141,7 @@ export class Gateway {
       idleMs: config.idleTimeoutMs,
       interceptor,
       maxMessage: config.maxBody,
-      decode: runtime.decode,
+      decode: messageDecoder(runtime, config),
       serveInside: (taken, parked, inside) => door.serveInside(taken, parked, inside),
     };
     const door: ForwardDoor = new ForwardDoor({

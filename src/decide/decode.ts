@@ -26,6 +26,21 @@ const NONE: readonly ContentCoding[] = [];
 const ENCODING = /^content[^a-z0-9]encoding$/i;
 const TYPE = /^content[^a-z0-9]type$/i;
 
+/** How the messages of a body are compressed each by itself: undone where gRPC is relayed as such, and nowhere else. */
+const ENVELOPED: ReadonlySet<string> = new Set(["grpc-encoding", "connect-content-encoding"]);
+
+/** As `contentCodings`, of a request that is held whole. */
+export function requestCodings(headers: HeaderList): Codings {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if ((name.length === 13 || name.length === 24) && ENVELOPED.has(name.toLowerCase())) {
+      if (trimSpace(headers[i + 1] as string).toLowerCase() !== "identity")
+        return undecodable("messages inside the body are compressed, and it is not sent as gRPC");
+    }
+  }
+  return contentCodings(headers);
+}
+
 export function contentCodings(headers: HeaderList): Codings {
   let fields: string | null = null;
   for (let i = 0; i + 1 < headers.length; i += 2) {
@@ -124,6 +139,21 @@ export function bodyDecoder(
     } finally {
       give();
     }
+  };
+}
+
+/** The same for one message of a stream. Rejects as `Runtime.decode` does. */
+export function messageDecoder(
+  runtime: Pick<Runtime, "decode">,
+  config: { readonly maxBody: number; readonly maxHeld: number },
+): Runtime["decode"] {
+  const decode = bodyDecoder(runtime, config);
+  return async (coding, bytes, maxBytes) => {
+    const decoded = await decode(bytes, [coding]);
+    if (!(decoded instanceof Uint8Array))
+      throw new Fault(decoded.vector === "body_bomb" ? "decode_too_large" : "decode_failed", decoded.reason);
+    if (decoded.length > maxBytes) throw new Fault("decode_too_large", "the message is too large when decoded");
+    return decoded;
   };
 }
 

@@ -11,7 +11,7 @@ import type { HeaderList } from "../model/headers.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import type { Fingerprint } from "./credential-fields.ts";
 import type { Decider } from "./decider.ts";
-import { bodyDecoder, contentCodings, decodedCap, isVeto } from "./decode.ts";
+import { bodyDecoder, decodedCap, isVeto, requestCodings } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { inspectHidden } from "./hidden-text.ts";
@@ -131,7 +131,7 @@ export function embeddedDecider(
       if (bytes.length > 0) {
         if (!prepared) prepare();
         if (egress.coded) {
-          const codings = contentCodings(egress.headers);
+          const codings = requestCodings(egress.headers);
           if (isVeto(codings)) return { ...codings, policyVersion: engine.policyVersion };
           if (codings.length > 0) return ruleCoded(bytes, codings, about);
         }

@@ -13,7 +13,7 @@ import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
 import { fingerprints, mayTellIssuers } from "./credential-fields.ts";
 import type { Decider } from "./decider.ts";
-import { bodyDecoder, contentCodings, decodedCap, isVeto, mostDecoded } from "./decode.ts";
+import { bodyDecoder, decodedCap, isVeto, mostDecoded, requestCodings } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { inspectHidden } from "./hidden-text.ts";
@@ -283,7 +283,7 @@ export function planeDecider(
       if (found === "exhausted") return exhausted(policyVersion);
       const veto = found === null ? null : policy.engine.vetoed(found);
       if (veto !== null) return unasked(decisionOf(veto, { egress, held: body, attestationHash: null }));
-      const codings = body === null ? [] : contentCodings(egress.headers);
+      const codings = body === null ? [] : requestCodings(egress.headers);
       if (isVeto(codings)) return unasked(codings);
       if (inFlight >= MAX_IN_FLIGHT) {
         throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");

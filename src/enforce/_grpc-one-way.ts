@@ -4,6 +4,7 @@ import type { ClientStreamSink } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { Direction, Message, MessageAnswer, MessageGate, MessageVeto } from "../model/message.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { Fifo } from "../wire/fifo.ts";
 import { type GrpcCoding, type GrpcFault, type GrpcFrame, GrpcReader, grpcFrame } from "../wire/grpc.ts";
 
 /** `bad_coding`: compressed, and the head says that nothing is. */
@@ -36,7 +37,7 @@ export class GrpcOneWay implements ClientStreamSink {
   readonly direction: Direction;
   readonly #ways: GrpcWays;
   readonly #reader: GrpcReader;
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks = new Fifo<Uint8Array>();
   #at = 0;
   #kept = 0;
   /** A message is being unpacked or judged. */
@@ -75,7 +76,7 @@ export class GrpcOneWay implements ClientStreamSink {
   /** Nothing more passes. */
   stop(): void {
     this.#over = true;
-    this.#chunks.length = 0;
+    this.#chunks.clear();
   }
 
   #run(): void {
@@ -89,7 +90,7 @@ export class GrpcOneWay implements ClientStreamSink {
   #read(): void {
     const reader = this.#reader;
     while (!this.#busy && !this.#blocked && !this.#over) {
-      const chunk = this.#chunks[0];
+      const chunk = this.#chunks.first;
       if (chunk === undefined) break;
       const count = reader.push(chunk, this.#at);
       this.#at += count;

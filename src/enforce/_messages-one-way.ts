@@ -1,5 +1,6 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Direction, Message, MessageAnswer, MessageGate, MessageVeto } from "../model/message.ts";
+import { Fifo } from "../wire/fifo.ts";
 import { JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
 import { isUtf8, Utf8 } from "../wire/utf8.ts";
 import {
@@ -58,7 +59,7 @@ export class MessagesOneWay implements ConnHandler {
   readonly #takeover: boolean;
   readonly #utf8 = new Utf8();
   /** Came while something was awaited; read up to `#at` of the first. */
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks = new Fifo<Uint8Array>();
   #at = 0;
   /** A message is being unpacked or judged. */
   #busy = false;
@@ -91,7 +92,7 @@ export class MessagesOneWay implements ConnHandler {
   /** Nothing more passes; `from` is heard to its end. */
   stop(): void {
     this.#over = true;
-    this.#chunks.length = 0;
+    this.#chunks.clear();
     this.#at = 0;
     this.#flow(false);
   }
@@ -139,7 +140,7 @@ export class MessagesOneWay implements ConnHandler {
   #read(): void {
     const reader = this.#reader;
     while (!this.#busy && !this.#blocked && !this.#over) {
-      const chunk = this.#chunks[0];
+      const chunk = this.#chunks.first;
       if (chunk === undefined) break;
       this.#at += reader.push(chunk, this.#at);
       if (this.#at === chunk.length) {
@@ -257,7 +258,7 @@ export class MessagesOneWay implements ConnHandler {
     this.closed = true;
     // What is said behind it is no part of the protocol and was not looked at.
     this.#over = true;
-    this.#chunks.length = 0;
+    this.#chunks.clear();
     this.#at = 0;
     this.#relay.said();
   }

@@ -20,6 +20,7 @@ import { Reach } from "./reach.ts";
 import type { AnswerHead, Upstream, UpstreamUse } from "./upstream.ts";
 
 export interface GrpcEnv extends ForwardEnv {
+  /** As in the Runtime contract, bounded by what came too, and so many at a time as there is room for. */
   readonly decode: Runtime["decode"];
 }
 

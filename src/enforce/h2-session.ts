@@ -13,6 +13,9 @@ import { Answer, type H2Upstream } from "./h2-upstream.ts";
 import type { Sent } from "./upstream.ts";
 import type { UpstreamEnv } from "./upstream-conn.ts";
 
+/** How long an upstream may take to send its SETTINGS, which is the first thing it has to say. */
+const SETTINGS_MS = 10_000;
+
 /** Filled and sent at once, so all connections share it. */
 const outgoing = new OutBuffer();
 
@@ -39,7 +42,7 @@ export class H2Session implements ConnHandler, Deadlined {
     this.conn = dialled.conn;
     this.address = dialled.address;
     this.env = env;
-    this.deadline = env.deadlines.now + env.pool.idleMs;
+    this.deadline = env.deadlines.now + SETTINGS_MS;
     this.told = new Promise((resolve) => {
       this.#tell = resolve;
     });
@@ -93,7 +96,10 @@ export class H2Session implements ConnHandler, Deadlined {
     this.#reading = false;
     this.#streams.turn();
     this.flush();
-    if (this.engine.peer.seen) this.#say();
+    if (this.#tell !== null && this.engine.peer.seen) {
+      this.#say();
+      this.deadline = this.busy ? Number.POSITIVE_INFINITY : this.env.deadlines.now + this.env.pool.idleMs;
+    }
     if (this.engine.leaving) this.#retire();
   }
 
@@ -118,7 +124,7 @@ export class H2Session implements ConnHandler, Deadlined {
   expired(): void {
     this.deadline = Number.POSITIVE_INFINITY;
     if (!this.busy) this.leave();
-    if (!this.busy) this.conn.destroy();
+    if (!this.busy || !this.engine.peer.seen) this.conn.destroy();
   }
 
   // ── what exchanges ask ──
@@ -134,7 +140,7 @@ export class H2Session implements ConnHandler, Deadlined {
     const id = this.engine.open(to, list, !streamed && (body === null || body.length === 0));
     if (id === 0) return 0;
     this.#streams.of.set(id, stream);
-    this.deadline = Number.POSITIVE_INFINITY;
+    if (this.engine.peer.seen) this.deadline = Number.POSITIVE_INFINITY;
     if (body !== null && body.length > 0) this.engine.data(id, body, true);
     this.flush();
     return id;
@@ -144,7 +150,7 @@ export class H2Session implements ConnHandler, Deadlined {
   forget(id: number): void {
     if (!this.#streams.of.delete(id) || this.busy || this.#closed) return;
     if (this.engine.leaving) this.conn.end();
-    this.deadline = this.env.deadlines.now + this.env.pool.idleMs;
+    if (this.engine.peer.seen) this.deadline = this.env.deadlines.now + this.env.pool.idleMs;
   }
 
   soon(): void {

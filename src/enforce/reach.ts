@@ -62,17 +62,18 @@ export class Reach {
       if (session !== null) return new H2Upstream(session);
       const untold = pool.untold(this.#key);
       if (untold !== null) {
-        await untold.told;
+        await unless(cancel, untold.told);
         continue;
       }
       const mine: Upstream[] = [];
-      const made = await pool.share(this.#key, async () => {
+      const sharing = pool.share(this.#key, async () => {
         const dialled = await route.dial(this.#permit, { run: null }, HTTP2);
         const upstream = takeUp(this.#env, dialled, this.#key, this.#clear);
         if (upstream instanceof H2Session) return upstream;
         mine.push(upstream);
         return null;
       });
+      const made = await unless(cancel, sharing);
       // It speaks HTTP/1.1, and then it is the first one's.
       if (made === null) return mine[0] ?? this.#dial(cancel, HTTP2);
       // Others may have been quicker; one that takes nobody would be dialled for ever.
@@ -80,6 +81,20 @@ export class Reach {
         throw new Fault("upstream_closed", "the upstream takes no requests on its connection");
     }
   }
+}
+
+/** What many wait for goes on when one of them gives up. */
+function unless<T>(cancel: Cancel, wanted: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      cancel.run = null;
+    };
+    cancel.run = () => {
+      done();
+      reject(new Fault("dial_failed", "given up"));
+    };
+    wanted.then(resolve, reject).finally(done);
+  });
 }
 
 /** A fresh connection is kept for the first exchange that wants it. */

@@ -4,6 +4,7 @@ import type { Responder } from "../model/exchange.ts";
 import type { Fields, HeaderList } from "../model/headers.ts";
 import type { AnswerGuard, ScreenStep } from "../model/screen.ts";
 import type { Within } from "../model/within.ts";
+import { Fifo } from "../wire/fifo.ts";
 import { refuse } from "./answers.ts";
 import type { AnswerHead } from "./upstream.ts";
 
@@ -54,9 +55,9 @@ export class ScreenedAnswer {
   over = false;
   readonly #about: Screened;
   /** Received and not released. */
-  #waiting: Uint8Array[] = [];
+  readonly #waiting = new Fifo<Uint8Array>();
   /** Of those, how many have not been given to the guard. */
-  #unread: Uint8Array[] = [];
+  readonly #unread = new Fifo<Uint8Array>();
   #busy = false;
   #ended = false;
   #unwanted = false;
@@ -95,8 +96,8 @@ export class ScreenedAnswer {
 
   #drop(): void {
     this.over = true;
-    this.#waiting = [];
-    this.#unread = [];
+    this.#waiting.clear();
+    this.#unread.clear();
   }
 
   #open(): void {
@@ -166,10 +167,10 @@ export class ScreenedAnswer {
     if (count > 0 && !this.#about.responder.started) this.#open();
     let left = count;
     while (left > 0) {
-      const first = this.#waiting[0];
+      const { first } = this.#waiting;
       if (first === undefined) throw new RangeError("more of an answer is let go than has come");
       if (first.length <= left) this.#waiting.shift();
-      else this.#waiting[0] = first.subarray(left);
+      else this.#waiting.replace(first.subarray(left));
       const leaving = first.length <= left ? first : first.subarray(0, left);
       left -= leaving.length;
       this.#about.responder.body(leaving);

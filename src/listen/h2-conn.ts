@@ -93,7 +93,10 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
     if (this.#state === "closing") this.conn.destroy();
     // It does not take what was written for it.
     else if (this.#stuck) this.conn.reset();
-    else this.drainDown();
+    else {
+      this.drainDown();
+      if (this.#streams.size === 0) this.#close();
+    }
   }
 
   /** Takes up no more streams, and closes when those under way are through. */

@@ -1,7 +1,7 @@
 import type { Deadlined } from "../model/deadlines.ts";
 import type { Destination, Door, Egress, Principal } from "../model/egress.ts";
 import type { Exchange, Held } from "../model/exchange.ts";
-import { type HeaderList, headerValue } from "../model/headers.ts";
+import { type HeaderList, headerValues } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import { isGrpcType } from "../wire/grpc.ts";
 import type { H2RequestHead } from "../wire/h2.ts";
@@ -14,6 +14,7 @@ import { H2Responder } from "./h2-responder.ts";
 import { HELD_WAIT_MS, type HeldShare, type HeldWaiter } from "./held.ts";
 
 const NONE: readonly string[] = [];
+const ENVELOPED = ["grpc-encoding", "connect-content-encoding"] as const;
 
 /** The egress a stream asks for; its destination is the tunnel's, whatever it says. */
 export class H2Egress implements Egress {
@@ -40,7 +41,8 @@ export class H2Egress implements Egress {
     this.path = path;
     this.destination = inside.destination;
     this.headers = endToEnd(head.headers, NONE, "request");
-    this.coded = head.coded;
+    // Messages inside a body may be compressed each by itself, whatever its type says.
+    this.coded = head.coded || ENVELOPED.some((name) => headerValues(head.headers, name).length > 0);
     this.wordy = head.wordy;
     this.conflict = conflictOf(head, inside.destination);
     this.principal = { address: remoteAddress, port: remotePort, agent, parentAgent };
@@ -79,7 +81,8 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     this.startedAt = door.runtime.monotonic();
     this.declaredLength = head.contentLength;
     this.egress = new H2Egress(head, conn, inside);
-    const streamed = head.method === "POST" && isGrpcType(headerValue(head.headers, "content-type"));
+    // Of several types any one may be what the server goes by, and not every server asks for POST.
+    const streamed = headerValues(head.headers, "content-type").some(isGrpcType);
     this.responder = new H2Responder(owner, stream, head.method, ended);
     this.stream = streamed ? new H2ClientStream(owner, stream, this.responder) : null;
     this.#body = ended || streamed ? null : new BodyHolder(door, share);

@@ -26,6 +26,8 @@ export class H2Responder implements Responder, Deadlined {
   /** Enough is queued: `flush` answers false until the stream drains. */
   #full = false;
   #blocked = false;
+  /** Bytes of a whole answer that waited for the client when they were last looked at. */
+  #left = 0;
   #done = false;
   /** The client has said all of its request. */
   #heard: boolean;
@@ -82,6 +84,7 @@ export class H2Responder implements Responder, Deadlined {
     this.#owner.flush();
     if (this.#done) {
       this.feeder = null;
+      if (this.#left === 0) this.#watch();
       return true;
     }
     if (this.#full) this.#blocked = true;
@@ -112,8 +115,23 @@ export class H2Responder implements Responder, Deadlined {
     this.#conclude();
   }
 
+  /** The answer is whole here and may wait for a client that opens no window: it is kept as long as any stream that stands still. */
+  #watch(): void {
+    const { door, engine } = this.#owner;
+    this.#left = engine.queuedOf(this.#stream);
+    if (this.#left === 0) return;
+    this.deadline = door.deadlines.now + door.config.idleTimeoutMs;
+    door.deadlines.add(this);
+  }
+
   expired(): void {
-    this.#conclude();
+    if (this.#pending !== null) {
+      this.#conclude();
+      return;
+    }
+    const left = this.#owner.engine.queuedOf(this.#stream);
+    if (left > 0 && left === this.#left) this.#owner.cut(this.#stream);
+    else this.#watch();
   }
 
   #conclude(): void {
@@ -126,8 +144,9 @@ export class H2Responder implements Responder, Deadlined {
 
   /** Called by the exchange: the stream is. */
   over(): void {
-    if (this.#pending === null) return;
+    if (this.#pending === null && this.#left === 0) return;
     this.#pending = null;
+    this.#left = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#owner.door.deadlines.remove(this);
   }

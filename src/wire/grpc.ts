@@ -106,8 +106,8 @@ export function grpcFrame(payload: Uint8Array): Uint8Array {
   return wire;
 }
 
-/** `application/grpc`, `application/grpc+…`, with parameters or not. Not `application/grpc-web…`, which is not a stream. */
-const CONTENT_TYPE = /^application\/grpc(?:\+[a-z0-9.+-]*)?(?:[ \t]*;.*)?$/i;
+/** Whatever begins like it, as servers read it. Not `application/grpc-web…`, which is not a stream. */
+const CONTENT_TYPE = /^application\/grpc(?!-web)/i;
 
 export function isGrpcType(contentType: string | null): boolean {
   return contentType !== null && CONTENT_TYPE.test(contentType);

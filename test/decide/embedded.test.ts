@@ -259,6 +259,8 @@ describe("embeddedDecider vetoes", () => {
     ["deflate that is zlib and raw", ["Content-Encoding", "deflate"], zlibAndRaw("fine", BAD)],
     ["UTF-7", ["Content-Type", "text/plain; charset=utf-7"], "+AGk-gnore"],
     ["EBCDIC", ["Content_Type", 'application/json;Charset = "IBM037"'], "{}"],
+    ["messages compressed as in gRPC, in what is not sent as such", ["Grpc-Encoding", "gzip"], "x"],
+    ["messages compressed as in Connect", ["connect-content-encoding", "gzip"], "x"],
     ["EBCDIC by its code page", ["Content-Type", "text/plain;charset=cp01047"], "{}"],
   ];
   for (const [name, headers, content] of twice) {

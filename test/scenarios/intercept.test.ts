@@ -160,16 +160,17 @@ function tunnel(rig: Rig, port: number, host = HOST): Promise<net.Socket> {
   });
 }
 
+beforeAll(() => {
+  if (missing !== null) return;
+  ours = authority();
+  theirs = authority();
+  shown = ours.issue(HOST, `DNS:${HOST}`);
+});
+
 describe("an intercepted tunnel", () => {
   let rig: Rig;
   const upstreams: { close(): void }[] = [];
 
-  beforeAll(() => {
-    if (missing !== null) return;
-    ours = authority();
-    theirs = authority();
-    shown = ours.issue(HOST, `DNS:${HOST}`);
-  });
   afterEach(async () => {
     for (const upstream of upstreams.splice(0)) upstream.close();
     await rig.clean();
@@ -612,6 +613,57 @@ describe("HTTP/2 without TLS in a tunnel", () => {
     session.close();
     await until(() => rig.evidence.outcomes.length === 3, "the outcomes");
     expect(outcomeOf(rig, "cert_0")).toMatchObject({ protocol: "h2c" });
+  });
+});
+
+describe("a connection of HTTP/2 on which nothing happens", () => {
+  let rig: Rig;
+  const servers: { close(): void }[] = [];
+
+  afterEach(async () => {
+    for (const server of servers.splice(0)) server.close();
+    await rig.clean();
+    await rig.stop();
+  });
+
+  /** A tunnel without TLS to an upstream that takes connections and says nothing. */
+  async function silent(): Promise<[ClientHttp2Session, net.Socket]> {
+    const hole = net.createServer((socket) => socket.on("error", () => {}).resume());
+    await new Promise<void>((resolve) => hole.listen(0, "127.0.0.1", () => resolve()));
+    servers.push(hole);
+    rig = await start();
+    const { port } = hole.address() as AddressInfo;
+    const socket = await tunnel(rig, port);
+    const session = connect(`http://${HOST}:${port}`, { createConnection: () => socket });
+    session.on("error", () => {});
+    return [session, socket];
+  }
+
+  withOpenssl("is ended when its time is over", async () => {
+    const [session, socket] = await silent();
+    await until(() => rig.door.connections.size === 1, "served");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    let ended = false;
+    socket.on("end", () => {
+      ended = true;
+    });
+    rig.advance(Math.max(rig.config.keepAliveTimeoutMs, rig.config.headerTimeoutMs) + 1);
+    await until(() => ended, "the end");
+    session.destroy();
+  });
+
+  withOpenssl("is given up upstream when no SETTINGS come, with everything that waits for it", async () => {
+    const [session] = await silent();
+    // More than may be opened before the upstream has said how many it takes.
+    const answers = Array.from({ length: 150 }, (_, i) => ask(session, { ":path": `/${i}` }));
+    await until(() => rig.asked.length === 151, "all decided");
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      rig.advance(10_001);
+    }
+    const statuses = new Set((await Promise.all(answers)).map(({ status }) => status));
+    expect([...statuses]).toEqual([502]);
+    session.destroy();
   });
 });
 

@@ -69,11 +69,12 @@ test("grpcFrame writes what GrpcReader reads", () => {
   expect(reader.take()?.payload).toEqual(payload);
 });
 
-test("isGrpcType knows gRPC and not gRPC-Web", () => {
-  for (const yes of ["application/grpc", "application/grpc+proto", "Application/GRPC+json", "application/grpc;a=b"]) {
+test("isGrpcType knows gRPC as the most careless server does, and not gRPC-Web", () => {
+  const plain = ["application/grpc", "application/grpc+proto", "Application/GRPC+json", "application/grpc;a=b"];
+  for (const yes of [...plain, "application/grpcx", "application/grpc+proto_"]) {
     expect([yes, isGrpcType(yes)]).toEqual([yes, true]);
   }
-  for (const no of [null, "", "application/grpc-web", "application/grpc-web+proto", "application/grpcx", "text/grpc"]) {
+  for (const no of [null, "", "application/grpc-web", "application/grpc-web+proto", "text/grpc"]) {
     expect([no, isGrpcType(no)]).toEqual([no, false]);
   }
 });

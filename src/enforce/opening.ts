@@ -53,9 +53,6 @@ export class Opening implements Live, Feeder {
   sniffer: Sniffer | null = null;
   /** Why it will not open, or null. */
   over: "client_gone" | SeverReason | null = null;
-  /** Its requests are served: `tunnel` leaves it to its connection. */
-  reading = false;
-  #inside: Conn | null = null;
   readonly #env: TunnelEnv;
   readonly #carried: TunnelCarried;
   readonly #responder: Responder;
@@ -75,15 +72,13 @@ export class Opening implements Live, Feeder {
 
   /**
    * What is inside is served from here on: the tunnel lasts as long as its connection, which `done` of what is returned
-   * ends, and holds its place in limits and among what is live as long.
+   * ends, and holds its place in limits as long. It is live no more: what runs inside is so by itself, and what comes
+   * next is decided anew, so that a client is told of a revocation and not just cut.
    */
   read(conn: Conn, end: Partial<Ended>): Pick<Taken, "conn" | "done"> {
     const { taken } = this;
-    this.reading = true;
-    this.#inside = conn;
     const done = (): void => {
-      this.#env.live.delete(this);
-      this.settle({ ...end, severed: this.revoked, error: this.revoked ? this.over : null });
+      this.settle(end);
       taken?.done();
     };
     return { conn, done };
@@ -103,8 +98,7 @@ export class Opening implements Live, Feeder {
 
   sever(reason: SeverReason): void {
     this.#end(reason);
-    if (this.#inside !== null) this.#inside.reset();
-    else if (this.taken === null) this.#responder.sever();
+    if (this.taken === null) this.#responder.sever();
     else this.taken.conn.reset();
   }
 
@@ -118,7 +112,6 @@ export class Opening implements Live, Feeder {
       if (sniffer === null || taken.conn.handler === sniffer) handBack(taken, sniffer?.gone === true);
       taken.conn.reset();
     }
-    this.#env.live.delete(this);
     const answered = taken === null ? null : 200;
     this.settle({
       status: answered,

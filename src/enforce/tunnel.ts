@@ -27,7 +27,7 @@ export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<vo
     env.crashed(thrown);
     opening.crashed();
   } finally {
-    if (!opening.reading) env.live.delete(opening);
+    env.live.delete(opening);
   }
 }
 

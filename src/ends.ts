@@ -1,13 +1,11 @@
 /** How an egress ends: refused, cut, without a way, vetoed from inside; and what is told of it. */
 import type { VetoDamper } from "./decide/damper.ts";
-import { type Drafts, NOTHING_FOUND } from "./drafts.ts";
 import { badGateway, refuse } from "./enforce/answers.ts";
 import { type Ended, NOTHING, type Settled } from "./enforce/ended.ts";
-import type { TunnelVeto } from "./enforce/opening.ts";
 import type { Fault } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
-import { block, type Decision } from "./model/decision.ts";
+import type { Decision } from "./model/decision.ts";
 import type { Exchange } from "./model/exchange.ts";
 import type { Observer } from "./observe/observer.ts";
 import type { Passage } from "./passage.ts";
@@ -22,11 +20,9 @@ export interface EndsParts {
 
 export class Ends {
   readonly #parts: EndsParts;
-  readonly #drafts: Drafts;
 
-  constructor(parts: EndsParts, drafts: Drafts) {
+  constructor(parts: EndsParts) {
     this.#parts = parts;
-    this.#drafts = drafts;
   }
 
   refuse(exchange: Exchange, decision: Decision, draft: CertificateDraft, committed: Committed): void {
@@ -71,23 +67,6 @@ export class Ends {
     const end = { ...NOTHING, answered: 502, error: fault.code };
     this.settle({ exchange, draft, certificateId: committed.id, reservation }, end);
     badGateway(exchange, committed, fault.message, exchange.egress.phase === "tunnel");
-  }
-
-  /** A tunnel that was allowed by name is vetoed for what it carries: a certificate of its own, under the tunnel's. */
-  async vetoInside(exchange: Exchange, veto: TunnelVeto, parent: string): Promise<void> {
-    const from = this.#parts.runtime.monotonic();
-    const drafted = this.#drafts.draft(exchange, block(veto.reason, veto.vector), NOTHING_FOUND);
-    // The tunnel's own clock also counts the wait for its first bytes, which is the client's time.
-    const draft = { ...drafted, parent, latency_ms: this.#parts.runtime.monotonic() - from };
-    let committed: Committed;
-    try {
-      committed = await this.#parts.evidence.commit(draft);
-    } catch {
-      // The veto stands without its line: the tunnel is severed either way, and the certificate is kept for recovery.
-      committed = await this.#parts.evidence.unwritten(draft);
-    }
-    this.#parts.observer.decided(draft);
-    this.#parts.observer.concluded(draft, committed.id, exchange.egress.principal.address, NOTHING, draft.latency_ms);
   }
 
   /** How an allowed egress ended; what enforce tells. */

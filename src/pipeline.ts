@@ -66,7 +66,7 @@ export class Pipeline {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#drafts = new Drafts(parts.runtime, parts.config);
-    this.ends = new Ends(parts, this.#drafts);
+    this.ends = new Ends(parts);
   }
 
   kill({ on, reason }: KillOrder): void {
@@ -306,7 +306,12 @@ export class Pipeline {
       draft,
       reservation,
       opaque: passage.opaque,
-      veto: (veto) => this.ends.vetoInside(exchange, veto, committed.id),
+      veto: ({ reason, vector }) => {
+        // From now: the tunnel's own clock also counts the wait for its first bytes, which is the client's time.
+        const from = this.#parts.runtime.monotonic();
+        const inside = new Inside(this.#parts, this.#drafts, exchange, committed.id);
+        return inside.certify(block(reason, vector), exchange.egress.phase, null, from);
+      },
     });
   }
 

@@ -3,6 +3,7 @@ import { Fault } from "../errors.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
+import { MESSAGE_CODINGS } from "../wire/grpc.ts";
 import { trimSpace } from "../wire/http1-chars.ts";
 
 const CODINGS: Readonly<Record<string, ContentCoding>> = {
@@ -26,14 +27,11 @@ const NONE: readonly ContentCoding[] = [];
 const ENCODING = /^content[^a-z0-9]encoding$/i;
 const TYPE = /^content[^a-z0-9]type$/i;
 
-/** How the messages of a body are compressed each by itself: undone where gRPC is relayed as such, and nowhere else. */
-const ENVELOPED: ReadonlySet<string> = new Set(["grpc-encoding", "connect-content-encoding"]);
-
-/** As `contentCodings`, of a request that is held whole. */
+/** As `contentCodings`, of a request that is held whole: messages inside it are unpacked where gRPC is relayed as such only. */
 export function requestCodings(headers: HeaderList): Codings {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
-    if ((name.length === 13 || name.length === 24) && ENVELOPED.has(name.toLowerCase())) {
+    if ((name.length === 13 || name.length === 24) && MESSAGE_CODINGS.has(name.toLowerCase())) {
       if (trimSpace(headers[i + 1] as string).toLowerCase() !== "identity")
         return undecodable("messages inside the body are compressed, and it is not sent as gRPC");
     }

@@ -1,7 +1,7 @@
 import { Fault, messageOf } from "../errors.ts";
-import type { Conn } from "../model/conn.ts";
+import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Permit } from "../model/permit.ts";
-import type { Dialing, DialTarget, Runtime, TlsClientOptions } from "../runtime/contract.ts";
+import type { Dialing, DialTarget, Runtime, Securing, TlsClientOptions } from "../runtime/contract.ts";
 import { Parked } from "./parked.ts";
 
 /** RFC 8305's connection attempt delay. */
@@ -51,18 +51,34 @@ export async function dialSecure(
   options: TlsClientOptions,
   cancel: Cancel,
 ): Promise<Dialled> {
-  const parked = new Parked();
-  const securing = env.runtime.secureClient(dialled.conn, options, parked);
-  dialled.parked.handOver(dialled.conn, securing.feed);
-  cancel.run = () => securing.cancel();
-  const timer = setTimeout(() => securing.cancel(), env.timeoutMs);
   try {
-    const conn = await securing.conn;
-    parked.attach(conn);
-    return { conn, parked, address: dialled.address };
+    const begin = (handler: ConnHandler): Securing => env.runtime.secureClient(dialled.conn, options, handler);
+    return { ...(await secure(dialled, begin, env.timeoutMs, cancel)), address: dialled.address };
   } catch (fault) {
     dialled.conn.destroy();
     throw fault;
+  }
+}
+
+/** What has been read of a connection that is not anybody's yet. */
+export type Gathered = Pick<Dialled, "conn" | "parked">;
+
+/** TLS on a connection in either role. Rejects with Fault tls_failed, and then the connection is the caller's again. */
+export async function secure(
+  { conn: below, parked: gathered }: Gathered,
+  begin: (handler: ConnHandler) => Securing,
+  withinMs: number,
+  cancel: Cancel,
+): Promise<Gathered> {
+  const parked = new Parked();
+  const securing = begin(parked);
+  gathered.handOver(below, securing.feed);
+  cancel.run = () => securing.cancel();
+  const timer = setTimeout(() => securing.cancel(), withinMs);
+  try {
+    const conn = await securing.conn;
+    parked.attach(conn);
+    return { conn, parked };
   } finally {
     clearTimeout(timer);
     cancel.run = null;

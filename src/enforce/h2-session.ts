@@ -6,8 +6,8 @@ import type { Deadlined } from "../model/deadlines.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import { H2_LIMITS, H2Client, type H2ClientSink, type H2Fault, type H2ResponseHead } from "../wire/h2.ts";
+import { H2Pump, type Pumped } from "../wire/h2-pump.ts";
 import type { WireFault } from "../wire/http1.ts";
-import { OutBuffer } from "../wire/out-buffer.ts";
 import type { Dialled } from "./dial.ts";
 import { Answer, type H2Upstream } from "./h2-upstream.ts";
 import type { Sent } from "./upstream.ts";
@@ -16,19 +16,14 @@ import type { UpstreamEnv } from "./upstream-conn.ts";
 /** How long an upstream may take to send its SETTINGS, which is the first thing it has to say. */
 const SETTINGS_MS = 10_000;
 
-/** Filled and sent at once, so all connections share it. */
-const outgoing = new OutBuffer();
-
-export class H2Session implements ConnHandler, Deadlined {
+export class H2Session implements ConnHandler, Deadlined, Pumped {
   deadline: number;
   readonly conn: Conn;
   readonly address: string;
   readonly engine: H2Client;
   readonly env: UpstreamEnv;
   readonly #streams = new Streams();
-  #stuck = false;
-  #reading = false;
-  #soon = false;
+  readonly #pump: H2Pump;
   #closed = false;
   /** Told once, when no exchange can be opened on it any more. */
   onEnd: ((session: H2Session) => void) | null = null;
@@ -47,6 +42,7 @@ export class H2Session implements ConnHandler, Deadlined {
       this.#tell = resolve;
     });
     this.engine = new H2Client({ ...H2_LIMITS, ...env.limits }, this.#streams);
+    this.#pump = new H2Pump(this.engine, this.conn, this);
     env.deadlines.add(this);
     dialled.parked.handOver(dialled.conn, this);
     this.flush();
@@ -91,9 +87,7 @@ export class H2Session implements ConnHandler, Deadlined {
   // ── the socket ──
 
   data(bytes: Uint8Array): void {
-    this.#reading = true;
-    this.engine.push(bytes, this.env.deadlines.now);
-    this.#reading = false;
+    this.#pump.read(bytes, this.env.deadlines.now);
     this.#streams.turn();
     this.flush();
     if (this.#tell !== null && this.engine.peer.seen) {
@@ -108,7 +102,7 @@ export class H2Session implements ConnHandler, Deadlined {
   }
 
   drain(): void {
-    this.#stuck = false;
+    this.#pump.stuck = false;
     this.flush();
     this.#streams.uploaded();
   }
@@ -116,6 +110,7 @@ export class H2Session implements ConnHandler, Deadlined {
   close(error: Error | null): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#pump.stop();
     this.env.deadlines.remove(this);
     this.#retire();
     this.#streams.fail("upstream_closed", error === null ? "connection closed" : "connection reset");
@@ -154,21 +149,18 @@ export class H2Session implements ConnHandler, Deadlined {
   }
 
   soon(): void {
-    if (this.#soon || this.#reading) return;
-    this.#soon = true;
-    this.env.afterTurn(() => {
-      this.#soon = false;
-      this.flush();
-    });
+    this.#pump.soon();
   }
 
   flush(): void {
-    if (this.#reading || this.#closed) return;
-    while (!this.#stuck) {
-      const more = this.engine.fill(outgoing.clear());
-      if (outgoing.length > 0 && !this.conn.send(outgoing.bytes, outgoing.length)) this.#stuck = true;
-      if (!more) break;
-    }
+    this.#pump.flush();
+  }
+
+  afterTurn(run: () => void): void {
+    this.env.afterTurn(run);
+  }
+
+  pumped(): void {
     if (this.engine.fault !== null) this.conn.end();
   }
 

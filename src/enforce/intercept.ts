@@ -6,9 +6,8 @@ import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import type { Securing, TlsClientOptions, TlsIdentity, TlsServerOptions } from "../runtime/contract.ts";
-import { type Alpn, type Dialled, HTTP1, HTTP2, type TlsFor } from "./dial.ts";
+import { type Alpn, type Dialled, type Gathered, HTTP1, HTTP2, secure, type TlsFor } from "./dial.ts";
 import { hangUp, type Opening, type TunnelCarried, type TunnelEnv } from "./opening.ts";
-import { Parked } from "./parked.ts";
 import { poolKey, type Standing } from "./pool.ts";
 import { takeUp } from "./reach.ts";
 import type { Sniffer } from "./sniff.ts";
@@ -84,7 +83,7 @@ export async function intercept(
   }
   const identity = await interceptor.identity(host);
   const alpn = offers.length === 0 ? null : chosen(offers, far?.alpn ?? null);
-  const near = await secured(opening, interceptor.clientMs, taken, sniffer, (handler) =>
+  const near = await secured(opening, interceptor.clientMs, { conn: taken.conn, parked: sniffer }, (handler) =>
     interceptor.secureServer(taken.conn, { identity, alpn }, handler),
   );
   if (near === null) {
@@ -130,7 +129,7 @@ async function reach(
   const dialled = own ?? (await env.route.dial(permit, opening.cancel).catch(() => null));
   if (dialled === null) return null;
   const alpn = towards(offers);
-  const far = await secured(opening, interceptor.upstreamMs, dialled, dialled.parked, (handler) =>
+  const far = await secured(opening, interceptor.upstreamMs, dialled, (handler) =>
     interceptor.secureClient(dialled.conn, interceptor.upstream(permit.destination.host, alpn), handler),
   );
   if (far === null) {
@@ -147,33 +146,14 @@ async function reach(
   return { address, alpn: far.conn.alpn };
 }
 
-interface Secured {
-  readonly conn: Conn;
-  readonly parked: Parked;
-}
-
 /** Null when the handshake failed, was not done in time, or is not wanted any more. */
 async function secured(
   opening: Opening,
   withinMs: number,
-  { conn: below }: { readonly conn: Conn },
-  gathered: Parked,
+  gathered: Gathered,
   begin: (handler: ConnHandler) => Securing,
-): Promise<Secured | null> {
-  const parked = new Parked();
-  const securing = begin(parked);
-  gathered.handOver(below, securing.feed);
-  opening.cancel.run = () => securing.cancel();
-  if (opening.over !== null) securing.cancel();
-  const timer = setTimeout(() => securing.cancel(), withinMs);
-  try {
-    const conn = await securing.conn;
-    parked.attach(conn);
-    return { conn, parked };
-  } catch {
-    return null;
-  } finally {
-    clearTimeout(timer);
-    opening.cancel.run = null;
-  }
+): Promise<Gathered | null> {
+  const securing = secure(gathered, begin, withinMs, opening.cancel);
+  if (opening.over !== null) opening.cancel.run?.();
+  return securing.catch(() => null);
 }

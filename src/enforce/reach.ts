@@ -103,7 +103,10 @@ export function keep(env: UpstreamEnv, dialled: Dialled, key: string, multiplexe
   if (upstream instanceof UpstreamConn) env.pool.give(upstream);
 }
 
-/** `multiplexed`: without TLS HTTP/2 is spoken, as nothing is chosen there. A fresh connection, as what it speaks; one of HTTP/2 is everybody's. What it throws has closed the connection. */
+/**
+ * A fresh connection, as what it speaks; one of HTTP/2 is everybody's. `multiplexed`: without TLS HTTP/2 is spoken, as
+ * nothing is chosen there. What it throws has closed the connection.
+ */
 export function takeUp(
   env: UpstreamEnv,
   dialled: Dialled,

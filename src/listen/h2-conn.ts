@@ -1,7 +1,7 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
 import { ErrorCode, H2Server } from "../wire/h2.ts";
-import { OutBuffer } from "../wire/out-buffer.ts";
+import { H2Pump, type Pumped } from "../wire/h2-pump.ts";
 import type { Door, Served, TunnelInside } from "./door.ts";
 import { H2Streams } from "./h2-streams.ts";
 import type { HeldShare } from "./held.ts";
@@ -9,16 +9,11 @@ import type { HeldShare } from "./held.ts";
 /** How long a client may take to read what ends its connection before it is cut. */
 const LINGER_MS = 300;
 
-/** Filled and sent at once, so all connections share it. */
-const outgoing = new OutBuffer();
-/** It is being filled: whoever is told in there that a stream drained may write, and that leaves in the next turn. */
-let filling = false;
-
 /**
  * One client connection speaking HTTP/2 inside a tunnel: its streams are decided and answered each by itself, as many at
  * once as the client opens.
  */
-export class H2Conn implements ConnHandler, Deadlined, Served {
+export class H2Conn implements ConnHandler, Deadlined, Pumped, Served {
   deadline: number;
   readonly conn: Conn;
   readonly door: Door;
@@ -27,11 +22,7 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
   readonly engine: H2Server;
   readonly #streams: H2Streams;
   readonly #done: () => void;
-  /** The client has not yet taken what was written. */
-  #stuck = false;
-  /** Its bytes are being read: what they lead to is sent when all of them have been. */
-  #reading = false;
-  #soon = false;
+  readonly #pump: H2Pump;
   #peerEnded = false;
   #state: "open" | "closing" | "closed" = "open";
 
@@ -45,6 +36,7 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
     this.#streams = new H2Streams(this);
     this.engine = new H2Server({ ...door.h2Limits, ...door.wireLimits }, this.#streams);
     this.deadline = door.deadlines.now + door.config.headerTimeoutMs;
+    this.#pump = new H2Pump(this.engine, conn, this);
     conn.handler = this;
     door.deadlines.add(this);
     door.connections.add(this);
@@ -59,9 +51,7 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
 
   data(bytes: Uint8Array): void {
     if (this.#state !== "open") return;
-    this.#reading = true;
-    this.engine.push(bytes, this.door.deadlines.now);
-    this.#reading = false;
+    this.#pump.read(bytes, this.door.deadlines.now);
     this.flush();
   }
 
@@ -73,7 +63,7 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
   }
 
   drain(): void {
-    this.#stuck = false;
+    this.#pump.stuck = false;
     this.#rest();
     this.flush();
   }
@@ -81,6 +71,7 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#pump.stop();
     this.door.deadlines.remove(this);
     this.door.connections.delete(this);
     this.#streams.leave();
@@ -92,7 +83,7 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
     this.deadline = Number.POSITIVE_INFINITY;
     if (this.#state === "closing") this.conn.destroy();
     // It does not take what was written for it.
-    else if (this.#stuck) this.conn.reset();
+    else if (this.#pump.stuck) this.conn.reset();
     else {
       this.drainDown();
       if (this.#streams.size === 0) this.#close();
@@ -110,45 +101,27 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
 
   /** A stream is under way, or one has ended. */
   moved(): void {
-    if (this.#streams.size > 0) this.deadline = this.#stuck ? this.#stall : Number.POSITIVE_INFINITY;
+    if (this.#streams.size > 0) this.deadline = this.#pump.stuck ? this.#stall : Number.POSITIVE_INFINITY;
     else this.#rest();
   }
 
-  /** Something was put into the engine, not from inside an event of it: it leaves in the next turn. */
+  /** As `H2Pump.soon`. */
   soon(): void {
-    if (this.#soon || this.#reading) return;
-    this.#soon = true;
-    this.door.runtime.afterTurn(() => {
-      this.#soon = false;
-      this.flush();
-    });
+    this.#pump.soon();
   }
 
   flush(): void {
-    if (this.#reading || this.#state === "closed") return;
-    if (filling) {
-      this.soon();
-      return;
-    }
-    while (!this.#stuck) {
-      const more = this.#fill();
-      if (outgoing.length > 0 && !this.conn.send(outgoing.bytes, outgoing.length)) {
-        this.#stuck = true;
-        this.deadline = this.#stall;
-      }
-      if (!more) break;
-    }
-    if (this.engine.fault !== null) this.#close();
-    else if (this.#state === "open" && this.#streams.size === 0) this.#rest();
+    this.#pump.flush();
   }
 
-  #fill(): boolean {
-    filling = true;
-    try {
-      return this.engine.fill(outgoing.clear());
-    } finally {
-      filling = false;
-    }
+  afterTurn(run: () => void): void {
+    this.door.runtime.afterTurn(run);
+  }
+
+  pumped(blocked: boolean): void {
+    if (blocked) this.deadline = this.#stall;
+    if (this.engine.fault !== null) this.#close();
+    else if (this.#state === "open" && this.#streams.size === 0) this.#rest();
   }
 
   /** Cuts a stream in the middle, so that nobody takes the part for the whole. */
@@ -178,7 +151,7 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
   #rest(): void {
     if (this.#state !== "open" || this.#streams.size > 0) return;
     if (this.#peerEnded || (this.door.draining && this.engine.drained)) this.#close();
-    else if (this.#stuck) this.deadline = this.#stall;
+    else if (this.#pump.stuck) this.deadline = this.#stall;
     else this.deadline = this.door.deadlines.now + this.door.config.keepAliveTimeoutMs;
   }
 
@@ -187,6 +160,6 @@ export class H2Conn implements ConnHandler, Deadlined, Served {
     this.#state = "closing";
     this.conn.end();
     this.conn.resume();
-    this.deadline = this.#stuck ? this.#stall : this.door.deadlines.now + LINGER_MS;
+    this.deadline = this.#pump.stuck ? this.#stall : this.door.deadlines.now + LINGER_MS;
   }
 }

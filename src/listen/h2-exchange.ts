@@ -1,9 +1,9 @@
 import type { Deadlined } from "../model/deadlines.ts";
 import type { Destination, Door, Egress, Principal } from "../model/egress.ts";
 import type { Exchange, Held } from "../model/exchange.ts";
-import { type HeaderList, headerValues } from "../model/headers.ts";
+import type { HeaderList } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
-import { isGrpcType } from "../wire/grpc.ts";
+import { isGrpcType, MESSAGE_CODINGS } from "../wire/grpc.ts";
 import type { H2RequestHead } from "../wire/h2.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { BodyHolder } from "./body.ts";
@@ -14,7 +14,6 @@ import { H2Responder } from "./h2-responder.ts";
 import { HELD_WAIT_MS, type HeldShare, type HeldWaiter } from "./held.ts";
 
 const NONE: readonly string[] = [];
-const ENVELOPED = ["grpc-encoding", "connect-content-encoding"] as const;
 
 /** The egress a stream asks for; its destination is the tunnel's, whatever it says. */
 export class H2Egress implements Egress {
@@ -42,12 +41,24 @@ export class H2Egress implements Egress {
     this.destination = inside.destination;
     this.headers = endToEnd(head.headers, NONE, "request");
     // Messages inside a body may be compressed each by itself, whatever its type says.
-    this.coded = head.coded || ENVELOPED.some((name) => headerValues(head.headers, name).length > 0);
+    this.coded = head.coded || hasMessageCoding(head.headers);
     this.wordy = head.wordy;
     this.conflict = conflictOf(head, inside.destination);
     this.principal = { address: remoteAddress, port: remotePort, agent, parentAgent };
     this.parent = inside.parent;
   }
+}
+
+function hasMessageCoding(headers: HeaderList): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (MESSAGE_CODINGS.has(headers[i] as string)) return true;
+  return false;
+}
+
+function saysGrpc(headers: HeaderList): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === "content-type" && isGrpcType(headers[i + 1] as string)) return true;
+  }
+  return false;
 }
 
 function conflictOf({ host, port, scheme }: H2RequestHead, tunnel: Destination): string | null {
@@ -82,7 +93,7 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     this.declaredLength = head.contentLength;
     this.egress = new H2Egress(head, conn, inside);
     // Of several types any one may be what the server goes by, and not every server asks for POST.
-    const streamed = headerValues(head.headers, "content-type").some(isGrpcType);
+    const streamed = saysGrpc(head.headers);
     this.responder = new H2Responder(owner, stream, head.method, ended);
     this.stream = streamed ? new H2ClientStream(owner, stream, this.responder) : null;
     this.#body = ended || streamed ? null : new BodyHolder(door, share);

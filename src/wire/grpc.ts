@@ -109,6 +109,9 @@ export function grpcFrame(payload: Uint8Array): Uint8Array {
 /** Whatever begins like it, as servers read it. Not `application/grpc-web…`, which is not a stream. */
 const CONTENT_TYPE = /^application\/grpc(?!-web)/i;
 
+/** How messages inside of a body are compressed each by itself: lower case, of gRPC and of Connect. */
+export const MESSAGE_CODINGS: ReadonlySet<string> = new Set(["grpc-encoding", "connect-content-encoding"]);
+
 export function isGrpcType(contentType: string | null): boolean {
   return contentType !== null && CONTENT_TYPE.test(contentType);
 }

@@ -18,8 +18,11 @@ const TARGETS = ["host", "linux-arm64", "linux-x64-musl"];
 const LIBRARY = ["src/mod.ts", "src/lib-enforce.ts", "src/lib-verify.ts"];
 
 function commit(): string {
+  const given = process.env.SALLYPORT_COMMIT;
+  // Where an image is built there is neither git nor a repository.
+  if (given !== undefined && given !== "") return given.slice(0, 12);
   const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { stderr: "ignore" });
-  if (git.exitCode !== 0) return process.env.SALLYPORT_COMMIT ?? "unknown";
+  if (git.exitCode !== 0) return "unknown";
   const dirty = Bun.spawnSync(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.length > 0;
   return `${git.stdout.toString().trim()}${dirty ? "-dirty" : ""}`;
 }

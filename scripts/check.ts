@@ -20,6 +20,7 @@ const STEPS: readonly (readonly [name: string, ...command: string[]])[] = [
   ["guard: the manual is the schema's", bin("bun"), "scripts/config-doc.ts", "--check"],
   ["guard: the schema for editors is the policy's", bin("bun"), "scripts/policy-schema.ts", "--check"],
   ["guard: the API's document is the schemas'", bin("bun"), "scripts/openapi-doc.ts", "--check"],
+  ["guard: the values of the chart are the settings'", bin("bun"), "scripts/chart-schema.ts", "--check"],
   ["tests: unit, conformance on Bun and Deno, end to end", "node", "scripts/test.mjs"],
 ];
 

@@ -26,10 +26,11 @@ const PURE = [
   "limits",
   "policy",
   "engine",
+  "redirect",
   "config",
 ] as const;
 const BELOW_DECISION = [...PURE, "contract", "observe"] as const;
-const EVERY_ROOM = [...BELOW_DECISION, "decide", "evidence", "enforce", "listen", "plane"] as const;
+const EVERY_ROOM = [...BELOW_DECISION, "decide", "evidence", "enforce", "listen", "plane", "admission"] as const;
 
 /**
  * Room → rooms it may import besides itself. A file directly in src/ is a room of the top layer. A row has what its room uses:
@@ -47,6 +48,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   limits: [...FLOOR, "wire"],
   policy: [...FLOOR, "words", "wire", "content", "detect", "dlp", "limits"],
   engine: [...FLOOR, "wire", "content", "detect", "dlp", "policy"],
+  redirect: [...FLOOR, "words", "wire"],
   config: [...FLOOR, "words", "wire", "crypto", "contract"],
   contract: ["model"],
   runtime: [...FLOOR, "contract"],
@@ -56,6 +58,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   enforce: [...FLOOR, "wire", "config", "contract"],
   listen: [...FLOOR, "words", "wire", "crypto", "config", "contract", "observe"],
   plane: [...BELOW_DECISION, "decide"],
+  admission: [...FLOOR, "words", "wire", "crypto", "policy", "config", "contract", "observe", "decide"],
   library: [...FLOOR, "wire", "crypto", "detect", "dlp", "policy", "engine", "decide", "evidence"],
   cli: [...EVERY_ROOM, "top"],
   top: [...EVERY_ROOM, "cli", "library"],

@@ -19,6 +19,7 @@ export type FaultCode =
   | "upstream_closed"
   | "upstream_malformed"
   | "upstream_timeout"
+  | "client_stalled"
   | "resolve_failed"
   | "governance_unreachable"
   | "governance_timeout"
@@ -33,6 +34,7 @@ export type FaultCode =
   | "limits_uncounted"
   | "head_unsafe"
   | "spawn_failed"
+  | "notify_failed"
   | "unsupported";
 
 export class Fault extends Error {

@@ -21,8 +21,10 @@ import type { LimitStore } from "./limits/store.ts";
 import { ForwardDoor } from "./listen/forward.ts";
 import { localAnswers, type Vitals } from "./listen/local.ts";
 import { LocalRecord } from "./local-record.ts";
+import type { Conn } from "./model/conn.ts";
 import { Deadlines } from "./model/deadlines.ts";
 import { KILL_OFF, type KillOrder } from "./model/kill-order.ts";
+import { Outgoing } from "./model/outgoing.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./observe/gateway-metrics.ts";
 import { gatewayObserver } from "./observe/gateway-observer.ts";
 import { Health } from "./observe/health.ts";
@@ -52,6 +54,8 @@ export interface GatewayOptions {
   readonly admin: Endpoint | null;
   /** Who holds the counters of limits when no Redis does; null: this process. */
   readonly counters: LimitStore | null;
+  /** The listening socket that was handed over; without it one is opened. */
+  readonly fd?: number | null;
 }
 
 export class Gateway {
@@ -62,6 +66,7 @@ export class Gateway {
   readonly #log: Log;
   readonly #deadlines: Deadlines;
   readonly #live = new LiveSet();
+  readonly #outgoing = new Outgoing();
   #evidence: Evidence | null = null;
   #record: LocalRecord | null = null;
   #decider: OpenedDecider | null = null;
@@ -112,7 +117,11 @@ export class Gateway {
     const known = [planeEndpoint(config), redisEndpoint(config)].filter((service) => service !== null);
     const found = await Promise.all(known.map((service) => addressesOf(names, service)));
     const via = `1.1 sallyport-${options.instance ?? runtime.randomHex(8)}`;
-    const pool = new Pool(deadlines, config.poolIdle, config.poolIdleTimeoutMs);
+    const pool = new Pool(deadlines, {
+      limit: config.poolIdle,
+      idleMs: config.poolIdleTimeoutMs,
+      maxUnread: config.maxHeld,
+    });
     this.#pool = pool;
     // The gate must know the bound port. Nothing is accepted before this turn of the event loop is over.
     let gate: HostGate | null = null;
@@ -141,6 +150,7 @@ export class Gateway {
       idleMs: config.idleTimeoutMs,
       interceptor,
       maxMessage: config.maxBody,
+      room: (egress) => door.room(egress),
       decode: messageDecoder(runtime, config),
       serveInside: (taken, parked, inside) => door.serveInside(taken, parked, inside),
     };
@@ -152,12 +162,14 @@ export class Gateway {
       handle: (exchange) => pipeline?.handle(exchange),
       local: localAnswers(options.vitals ?? this.vitals(), (address) => door.mayUse(address)),
       notice: (notice) => observer.noticed(notice.status, notice.code, notice.peer),
+      opaque: (address, at) => config.connectPassthrough && decider.opaque(address, at),
+      loops: (conn, original) => this.#outgoing.has(conn, original),
     });
     this.#door = door;
-    const listener = await door.listen(options.reusePort);
+    const listener = await door.listen(options.reusePort, options.fd ?? null);
 
     const bound = {
-      listeners: [{ address: config.host, port: listener.port }],
+      listeners: [{ address: options.fd == null ? config.host : listener.address, port: listener.port }],
       localAddresses: runtime.localAddresses(),
     };
     const own = selfAddresses(config, bound);
@@ -179,6 +191,7 @@ export class Gateway {
       enforce,
       observer,
       certified: (passage, certificateId) => record.certified(passage, certificateId),
+      found: (certificateId, findings) => record.found(certificateId, findings),
       damper: new VetoDamper(() => runtime.monotonic()),
       // Nobody else writes this pseudonym: a request that carries it has been here before.
       via: config.upstreamProxy === null ? null : via,
@@ -206,8 +219,9 @@ export class Gateway {
     learn: (service: Endpoint, addresses: readonly string[]) => void,
     resolve: (host: string) => readonly string[] | Promise<readonly string[]>,
   ): Route {
-    const { upstreamProxy, upstreamTimeoutMs } = this.#config;
-    const dialEnv = { runtime: this.#runtime, timeoutMs: upstreamTimeoutMs, tls };
+    const { upstreamProxy, upstreamTimeoutMs, transparent } = this.#config;
+    const dialled = transparent ? (conn: Conn): void => this.#outgoing.dialled(conn) : undefined;
+    const dialEnv = { runtime: this.#runtime, timeoutMs: upstreamTimeoutMs, tls, ...(dialled && { dialled }) };
     if (upstreamProxy === null) return directRoute(dialEnv);
     return proxyRoute(dialEnv, upstreamProxy, via, wireLimits, async (host) => {
       const addresses = await resolve(host);
@@ -323,7 +337,11 @@ export class Gateway {
 
   /** What the policy in force has something against, whichever one let it go. */
   #cutDenied(decider: OpenedDecider): void {
-    for (const live of this.#live.all()) if (decider.recheck(live.egress) !== null) live.sever("revoked");
+    for (const live of this.#live.all()) {
+      const { host, port } = live.egress.destination;
+      const seen = live.opaque !== true || decider.opaque(host, port);
+      if (!seen || decider.recheck(live.egress) !== null) live.sever("revoked");
+    }
   }
 
   /** Stops accepting, lets exchanges finish until the deadline, severs the rest, flushes evidence. */

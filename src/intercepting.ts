@@ -29,7 +29,7 @@ export async function openInterceptor(runtime: Runtime, config: Config, tls: Tls
 }
 
 /** Why TLS to a host is passed through, or null. */
-export function exceptions(listed: readonly InterceptException[]): (host: string) => string | null {
+function exceptions(listed: readonly InterceptException[]): (host: string) => string | null {
   const table = new HostTable(listed.map(({ host, reason }) => [host, reason ?? "excepted from interception"]));
   return (host) => table.find(host)?.value ?? null;
 }

@@ -2,6 +2,7 @@
 import type { Config } from "./config/config.ts";
 import type { Candidate } from "./decide/candidate.ts";
 import type { DecisionEvents } from "./decide/open.ts";
+import type { Finding } from "./model/finding.ts";
 import { findingsLine } from "./observe/findings-line.ts";
 import type { GatewayMetrics } from "./observe/gateway-metrics.ts";
 import { LocalLines } from "./observe/local-lines.ts";
@@ -52,14 +53,17 @@ export class LocalRecord {
 
   /** Called for each egress whose certificate is written. Never throws and never waits. */
   certified({ exchange, body, decision, ruled }: Passage, certificateId: string): void {
-    const findings = decision?.findings ?? [];
-    if (findings.length > 0 && this.#findings !== null) {
-      const at = new Date(this.#parts.runtime.now()).toISOString();
-      this.#findings.add(findingsLine(certificateId, at, findings));
-    }
+    this.found(certificateId, decision?.findings ?? []);
     // Only what the decider was asked can be asked of another one.
     if (this.candidate === null || ruled === null) return;
     this.candidate.compare({ egress: exchange.egress, held: body, decision: ruled, certificateId });
+  }
+
+  /** What the decision of a written certificate rests on; also of one within an exchange. Never throws and never waits. */
+  found(certificateId: string, findings: readonly Finding[]): void {
+    if (findings.length === 0 || this.#findings === null) return;
+    const at = new Date(this.#parts.runtime.now()).toISOString();
+    this.#findings.add(findingsLine(certificateId, at, findings));
   }
 
   async close(): Promise<void> {

@@ -21,16 +21,18 @@ import type { TunnelEnv } from "./enforce/opening.ts";
 import { tunnel } from "./enforce/tunnel.ts";
 import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
+import { InnerCertificates } from "./inner-certificates.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
 import { block, type Decision, failClosed, permits } from "./model/decision.ts";
 import type { Destination, Egress } from "./model/egress.ts";
 import type { Exchange, Held } from "./model/exchange.ts";
+import type { Finding } from "./model/finding.ts";
 import { headerValues, withoutBodyFields } from "./model/headers.ts";
 import type { KillOrder } from "./model/kill-order.ts";
 import type { Observer } from "./observe/observer.ts";
 import { Both, Passage, type Way } from "./passage.ts";
 import type { Runtime } from "./runtime/contract.ts";
-import { Inside } from "./within.ts";
+import { WithinExchange, type WithinParts } from "./within.ts";
 
 export interface PipelineParts {
   readonly runtime: Runtime;
@@ -45,6 +47,8 @@ export interface PipelineParts {
   readonly damper: VetoDamper;
   /** Told of each egress whose certificate is written, before it is carried out. Must not wait. */
   readonly certified: (passage: Passage, certificateId: string) => void;
+  /** And of what was found within an exchange: in its answer, in a message. */
+  readonly found: (certificateId: string, findings: readonly Finding[]) => void;
   readonly observer: Observer;
   /** This gateway as a Via element; null when requests never pass another proxy and so cannot come back that way. */
   readonly via: string | null;
@@ -57,6 +61,7 @@ const VIA_PROXY: Way = { addresses: [], fault: null };
 export class Pipeline {
   readonly #parts: PipelineParts;
   readonly #drafts: Drafts;
+  readonly #within: WithinParts;
   readonly ends: Ends;
   /** The answer to everything while the kill switch is on. */
   #killed: Decision | null = null;
@@ -66,6 +71,8 @@ export class Pipeline {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#drafts = new Drafts(parts.runtime, parts.config);
+    const { runtime, decider, observer } = parts;
+    this.#within = { runtime, decider, observer, certificates: new InnerCertificates(parts, this.#drafts) };
     this.ends = new Ends(parts);
   }
 
@@ -89,7 +96,7 @@ export class Pipeline {
   #enter(passage: Passage): void {
     const { exchange } = passage;
     const { maxBody } = this.#parts.config;
-    const veto = this.#byName(exchange.egress);
+    const veto = this.#byName(exchange);
     if (veto !== null) this.#prove(passage, veto);
     else if (exchange.declaredLength > maxBody) this.#prove(passage, tooLarge());
     else if (exchange.stream !== null) this.#held(passage, NOT_HELD);
@@ -112,6 +119,11 @@ export class Pipeline {
       // Where nothing may pass unread, what a tunnel carries is looked at, whatever policy calls the place.
       const { host, port } = egress.destination;
       passage.opaque = this.#parts.config.connectPassthrough && decider.opaque(host, port);
+      const objection = passage.exchange.objection ?? null;
+      if (objection !== null && !passage.opaque) {
+        this.#prove(passage, block(objection.reason, objection.vector));
+        return;
+      }
     }
     this.#then(passage, decider.decide(egress, passage.body), this.#decided);
   }
@@ -214,17 +226,22 @@ export class Pipeline {
   // ── what the steps ask ──
 
   /** What needs no body and no policy: the name, loops, and two names in one request. */
-  #byName(egress: Egress): Decision | null {
+  #byName({ egress, objection }: Exchange): Decision | null {
     if (this.#killed !== null) return this.#killed;
     const { gate, via, config } = this.#parts;
     const { destination, conflict } = egress;
+    if (objection?.vector === "loop") return block(objection.reason, "loop", { status: 508 });
     if (via !== null && headerValues(egress.headers, "via").some((value) => value.includes(via))) {
       return block("the request has come back through the upstream proxy", "loop", { status: 508 });
     }
     const veto = gate.check(destination);
     if (veto !== null) return veto;
     if (conflict !== null) {
-      return block(`the request names "${conflict}" inside a tunnel to "${destination.host}"`, "host_mismatch");
+      const where =
+        egress.parent === null
+          ? `on a connection to port ${destination.port}`
+          : `inside a tunnel to "${destination.host}"`;
+      return block(`the request names "${conflict}" ${where}`, "host_mismatch");
     }
     if (egress.phase === "tunnel" && !config.connectPassthrough && !this.#reads(destination.host)) {
       return block(
@@ -292,7 +309,7 @@ export class Pipeline {
         certificateId: committed.id,
         draft,
         reservation,
-        within: new Inside(this.#parts, this.#drafts, exchange, committed.id),
+        within: new WithinExchange(this.#within, exchange, committed.id),
       };
       if (exchange.stream === null) forward(this.#parts.enforce, carried);
       else relayGrpc(this.#parts.enforce, carried, exchange.stream);
@@ -309,8 +326,8 @@ export class Pipeline {
       veto: ({ reason, vector }) => {
         // From now: the tunnel's own clock also counts the wait for its first bytes, which is the client's time.
         const from = this.#parts.runtime.monotonic();
-        const inside = new Inside(this.#parts, this.#drafts, exchange, committed.id);
-        return inside.certify(block(reason, vector), exchange.egress.phase, null, from);
+        const decided = { decision: block(reason, vector), phase: exchange.egress.phase, body: null, from };
+        return this.#within.certificates.certify({ exchange, parent: committed.id }, decided);
       },
     });
   }

@@ -5,13 +5,16 @@ import { workerAuditPath } from "./config/worker-log.ts";
 import { ControlLink, type Message, type Question } from "./control.ts";
 import { parentCounters } from "./counters.ts";
 import type { Endpoint } from "./decide/host.ts";
+import { Fault } from "./errors.ts";
 import { Gateway } from "./gateway.ts";
+import { type HandedOver, handedOver } from "./handed-over.ts";
 import { KillSwitch, watchKillSources } from "./kill.ts";
 import type { Operated } from "./listen/admin.ts";
 import type { Vitals } from "./listen/local.ts";
 import { Log } from "./observe/log.ts";
 import { statusOf } from "./observe/status.ts";
 import type { Runtime } from "./runtime/contract.ts";
+import { Supervisor } from "./supervisor.ts";
 import { CONTROL_ENV, runParent, TOKEN_ENV, WORKER_ENV } from "./workers.ts";
 
 /** Runs until told to stop. The exit code: 0 after an orderly drain. Rejects with the Fault that kept it from starting. */
@@ -20,7 +23,15 @@ export function startGateway(runtime: Runtime, config: Config, warnings: readonl
   const control = runtime.env[CONTROL_ENV];
   if (control !== undefined) return runWorker(runtime, config, log, control);
   for (const warning of warnings) log.warn(warning);
-  return config.workers > 1 ? runParent(runtime, config, log) : runAlone(runtime, config, log);
+  const given = handedOver(runtime);
+  if (given !== null && config.workers > 1) {
+    const why = "a socket was handed over, and of one socket the kernel would wake every worker";
+    throw new Fault(
+      "config_invalid",
+      `EVE_PROXY_WORKERS is ${config.workers}: ${why}; set 1, or do without the socket unit`,
+    );
+  }
+  return config.workers > 1 ? runParent(runtime, config, log) : runAlone(runtime, config, { log, given });
 }
 
 function watchFaults(runtime: Runtime, gateway: Gateway, log: Log): void {
@@ -33,28 +44,52 @@ function watchFaults(runtime: Runtime, gateway: Gateway, log: Log): void {
   });
 }
 
-async function runAlone(runtime: Runtime, config: Config, log: Log): Promise<number> {
+interface Alone {
+  readonly log: Log;
+  readonly given: HandedOver | null;
+}
+
+async function runAlone(runtime: Runtime, config: Config, { log, given }: Alone): Promise<number> {
   const gateway = new Gateway(runtime, config, log);
+  const supervisor = new Supervisor(runtime, log);
   watchFaults(runtime, gateway, log);
   const { promise: code, resolve: stopped } = Promise.withResolvers<number>();
-  const stop = () => void gateway.drain().then(() => stopped(0));
+  const stop = () => {
+    supervisor.stopping();
+    void gateway.drain().then(() => stopped(0));
+  };
+  const reload = () => supervisor.reloading(() => gateway.reload());
   const kill = new KillSwitch(async (order) => gateway.kill(order), runtime.now);
   const operated: Operated = {
     vitals: gateway.vitals(),
     status: async () =>
       statusOf(statusFacts(runtime, config, kill.order), [gateway.status()], [gateway.metrics.registry.snapshot()]),
-    reload: () => gateway.reload(),
+    reload,
     kill: (on, reason) => kill.operate(on, reason),
     drain: stop,
   };
   const unwatch = await watchKillSources(runtime, config, { kill, log });
   const admin = await openAdmin(runtime, config, operated, log);
-  const listener = await gateway.start({ reusePort: false, instance: null, vitals: null, admin, counters: null });
-  log.info("listening", { host: listener.address, port: listener.port });
+  const options = { reusePort: false, instance: null, vitals: null, admin, counters: null, fd: given?.fd ?? null };
+  const listener = await gateway.start(options);
+  const { address, port } = listener;
+  log.info("listening", { host: address, port, ...(given !== null && { handed_over: given.name || true }) });
+  if (given !== null && config.port !== 0 && config.port !== port)
+    log.warn(
+      "the socket that was handed over has another port than EVE_PROXY_PORT, which healthcheck and redirect go by",
+      {
+        port,
+        configured: config.port,
+      },
+    );
   runtime.onSignal("SIGTERM", stop);
   runtime.onSignal("SIGINT", stop);
-  runtime.onSignal("SIGHUP", () => void gateway.reload());
-  return code.finally(unwatch);
+  runtime.onSignal("SIGHUP", () => void reload());
+  supervisor.ready(`listening on port ${port}`);
+  return code.finally(() => {
+    supervisor.close();
+    unwatch();
+  });
 }
 
 /** A worker: its own chain, the parent's orders. It ends when its parent does. */

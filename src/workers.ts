@@ -14,6 +14,7 @@ import type { Log } from "./observe/log.ts";
 import type { MetricsSnapshot } from "./observe/metrics.ts";
 import { type ProcessStatus, statusOf } from "./observe/status.ts";
 import type { Child, Runtime } from "./runtime/contract.ts";
+import { Supervisor } from "./supervisor.ts";
 
 export const CONTROL_ENV = "SALLYPORT_CONTROL";
 export const WORKER_ENV = "SALLYPORT_WORKER";
@@ -67,6 +68,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   let firstReady: () => void = () => {};
 
   let stop: () => void = () => {};
+  const supervisor = new Supervisor(runtime, log);
 
   /** Resolves to how much was cut, when every worker obeys. */
   const tellAll = async (next: KillOrder): Promise<number> => {
@@ -134,13 +136,14 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       );
       return statusOf(statusFacts(runtime, config, kill.order), all, await metrics());
     },
-    async reload() {
-      const answers = (await collect("reload")).map((answer) =>
-        answer?.kind === "reloaded" ? answer : { ok: false, message: "a worker did not answer" },
-      );
-      const messages = new Set(answers.map((answer) => answer.message));
-      return { ok: answers.every((answer) => answer.ok), message: [...messages].join("; ") };
-    },
+    reload: () =>
+      supervisor.reloading(async () => {
+        const answers = (await collect("reload")).map((answer) =>
+          answer?.kind === "reloaded" ? answer : { ok: false, message: "a worker did not answer" },
+        );
+        const messages = new Set(answers.map((answer) => answer.message));
+        return { ok: answers.every((answer) => answer.ok), message: [...messages].join("; ") };
+      }),
     kill: (on, reason) => kill.operate(on, reason),
     drain: () => stop(),
   };
@@ -188,6 +191,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   return new Promise((resolve) => {
     const finish = async (code: number) => {
       clearInterval(watching);
+      supervisor.close();
       unwatch();
       await listener.close();
       await runtime.remove(path).catch(() => {});
@@ -237,6 +241,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
     stop = (): void => {
       if (stopping) return;
       stopping = true;
+      supervisor.stopping();
       for (const worker of workers) {
         if (worker.link !== null) worker.link.send({ kind: "drain" });
         else worker.child.signal("SIGTERM");
@@ -249,6 +254,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
     firstReady = () => {
       firstReady = () => {};
       log.info("listening", { host: config.host, port: config.port, workers: config.workers });
+      supervisor.ready(`${config.workers} workers listening on port ${config.port}`);
     };
     for (let number = 0; number < config.workers; number++) {
       const worker: Worker = {
@@ -266,9 +272,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
     }
     runtime.onSignal("SIGTERM", stop);
     runtime.onSignal("SIGINT", stop);
-    runtime.onSignal("SIGHUP", () => {
-      for (const worker of workers) worker.link?.send({ kind: "reload" });
-    });
+    runtime.onSignal("SIGHUP", () => void operated.reload());
     runtime.onUncaught((thrown) => log.error("uncaught fault", { problem: messageOf(thrown) }));
   });
 }

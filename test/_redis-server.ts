@@ -1,6 +1,6 @@
 /** A real redis-server of a test's own: no disk, a port nobody else has. Both runtimes start it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import net from "node:net";
+import { freePort } from "./_free-port.ts";
 
 export interface RedisServer {
   readonly port: number;
@@ -20,14 +20,6 @@ const started = new Set<ChildProcess>();
 export function killEveryRedis(): void {
   for (const child of started) child.kill("SIGKILL");
   started.clear();
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function begin(port: number, args: readonly string[]): Promise<ChildProcess> {

@@ -10,7 +10,7 @@ export function testUnless(
   missing: string | null,
   name: string,
   body: () => void | Promise<void>,
-  timeout = 20_000,
+  timeout = 120_000,
 ): void {
   if (missing === null) {
     test(name, body, timeout);
@@ -30,7 +30,7 @@ export function tool(program: string): string | null {
 /** A Python that can import the module, or why there is none. */
 export function pythonWith(module: string): { python: string; missing: null } | { python: null; missing: string } {
   for (const python of ["python3", "/usr/bin/python3"]) {
-    if (spawnSync(python, ["-c", `import ${module}`], { timeout: 10_000 }).status === 0)
+    if (spawnSync(python, ["-c", `import ${module}`], { timeout: 60_000 }).status === 0)
       return { python, missing: null };
   }
   return { python: null, missing: `no python3 with ${module}` };

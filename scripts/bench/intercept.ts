@@ -8,24 +8,12 @@
  * evidence, answers screened. The peers do not look inside what they decrypt.
  */
 import type { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { certificates } from "./certificates.ts";
-import { ROOT, SALLYPORT_ENV } from "./peers.ts";
-import {
-  cpuMicros,
-  end,
-  endAll,
-  freePort,
-  output,
-  removeAtEnd,
-  residentMb,
-  start,
-  untilReady,
-  which,
-} from "./process.ts";
+import { ROOT, SALLYPORT_ENV, squidConfig } from "./peers.ts";
+import { cpuMicros, end, freePort, output, residentMb, runFolder, start, untilReady, which } from "./process.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -36,11 +24,7 @@ const { values: options } = parseArgs({
 });
 
 const ROUNDS = Number(options.rounds);
-const base = mkdtempSync(join(tmpdir(), "sallyport-intercept-"));
-chmodSync(base, 0o755);
-removeAtEnd(base);
-process.on("exit", endAll);
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+const base = runFolder("intercept");
 setTimeout(() => process.exit(1), 20 * 60_000).unref();
 
 const LOAD = join(base, "load");
@@ -88,29 +72,16 @@ const squid: Peer = {
     const certgen = "/usr/lib/squid/security_file_certgen";
     output([certgen, "-c", "-s", join(folder, "ssl_db"), "-M", "4MB"]);
     output(["chown", "-R", "proxy", folder]);
-    const config = `http_port 127.0.0.1:${port} ssl-bump generate-host-certificates=on dynamic_cert_mem_cache_size=4MB tls-cert=${join(base, "ca.pem")}
-sslcrtd_program ${certgen} -s ${join(folder, "ssl_db")} -M 4MB
+    const listening = `127.0.0.1:${port} ssl-bump generate-host-certificates=on dynamic_cert_mem_cache_size=4MB tls-cert=${join(base, "ca.pem")}`;
+    const config = squidConfig(
+      listening,
+      `sslcrtd_program ${certgen} -s ${join(folder, "ssl_db")} -M 4MB
 sslcrtd_children 1 startup=1 idle=1
 tls_outgoing_options cafile=${join(base, "up.crt")}
 ssl_bump bump all
-workers 1
-cache deny all
-cache_mem 0 MB
-access_log none
-cache_log /dev/null
-cache_store_log none
-pid_filename none
-coredump_dir /tmp
-visible_hostname bench
-shutdown_lifetime 0 seconds
-max_filedescriptors 16384
-pinger_enable off
-via off
-forwarded_for delete
 acl CONNECT method CONNECT
-http_access allow localhost
-http_access deny all
-`;
+`,
+    );
     const path = join(folder, "squid.conf");
     writeFileSync(path, config);
     return { command: ["squid", "-N", "-f", path], env: {} };

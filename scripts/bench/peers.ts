@@ -140,17 +140,9 @@ const nginxStream = nginx(
   true,
 );
 
-const squid: Peer = {
-  name: "squid",
-  label: "squid",
-  http: "absolute",
-  tunnel: "connect",
-  missing: () => needs("squid", "squid"),
-  version: () => (output(["squid", "-v"]).split("\n")[0] ?? "").replace("Squid Cache: Version", "Squid"),
-  launch: (folder, port, upstream) => {
-    // Squid drops root for its own user, which must be able to reach the folder.
-    output(["chmod", "755", folder]);
-    const config = `http_port 127.0.0.1:${port}
+/** `listening`: what follows http_port. `more`: lines in front of who may use it. */
+export function squidConfig(listening: string, more = ""): string {
+  return `http_port ${listening}
 workers 1
 cache deny all
 cache_mem 0 MB
@@ -165,9 +157,22 @@ max_filedescriptors 16384
 pinger_enable off
 via off
 forwarded_for delete
-http_access allow localhost
+${more}http_access allow localhost
 http_access deny all
 `;
+}
+
+const squid: Peer = {
+  name: "squid",
+  label: "squid",
+  http: "absolute",
+  tunnel: "connect",
+  missing: () => needs("squid", "squid"),
+  version: () => (output(["squid", "-v"]).split("\n")[0] ?? "").replace("Squid Cache: Version", "Squid"),
+  launch: (folder, port, upstream) => {
+    // Squid drops root for its own user, which must be able to reach the folder.
+    output(["chmod", "755", folder]);
+    const config = squidConfig(`127.0.0.1:${port}`);
     return {
       command: ["squid", "-N", "-f", write(folder, "squid.conf", config)],
       env: {},

@@ -1,15 +1,30 @@
 /** Starting, watching and ending the measured processes. Nothing outlives `endAll`, whatever way the bench ends. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const CLOCK_TICKS_PER_SECOND = 100;
 
 const children = new Set<ChildProcess>();
 const folders = new Set<string>();
 
-export function removeAtEnd(folder: string): void {
+function removeAtEnd(folder: string): void {
   folders.add(folder);
+}
+
+/**
+ * A folder for this run, which peers that drop root can reach. From here on the run leaves nothing behind: neither it nor
+ * a child, however it ends.
+ */
+export function runFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `sallyport-${name}-`));
+  chmodSync(folder, 0o755);
+  removeAtEnd(folder);
+  process.on("exit", endAll);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+  return folder;
 }
 
 /** With `log`, the standard error goes to that file: a pipe would make this process pay for reading it. */
@@ -41,7 +56,7 @@ export async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-export function endAll(): void {
+function endAll(): void {
   for (const child of children) signalGroup(child, "SIGKILL");
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }

@@ -8,20 +8,15 @@
  * nothing. What counts is whether memory still grows in the second half, and whether the gauges are zero in the end.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { certificates } from "./certificates.ts";
 import { ROOT, SALLYPORT_ENV } from "./peers.ts";
-import { end, endAll, freePort, output, removeAtEnd, residentMb, start, untilReady } from "./process.ts";
+import { end, freePort, output, residentMb, runFolder, start, untilReady } from "./process.ts";
 
 const { values: options } = parseArgs({ options: { minutes: { type: "string", default: "30" } } });
-const base = mkdtempSync(join(tmpdir(), "sallyport-soak-"));
-chmodSync(base, 0o755);
-removeAtEnd(base);
-process.on("exit", endAll);
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+const base = runFolder("soak");
 
 const LOAD = join(base, "load");
 const NAME = "localhost";

@@ -45,6 +45,9 @@ export const AFTERWORD = `## What it does not catch
 - **Text that quotes an attack** word for word (an article, a lesson, a translation task, a test file) is found like the attack
   itself: a gateway cannot tell quoting from planting. A rule of policy for that host or path is the way out.
 - **Exploit samples** in security work (\`onerror=alert(1)\`, \`/dev/tcp/\`) are found as vectors 713 and 707.
+- **Pictures** in prompts (base64 of a megabyte is a million characters of chance). Of 1,500 generated PNG files of 200 KB (noise, every third with flat
+  parts) two were vetoed for a key and 616 changed where personal and health data is sanitised, nearly all by \`icd-10\`; now none is
+  ([dlp.md](dlp.md#pictures)). Lines of wrapped base64 (a mail's attachment, 76 characters each) are too short for that rule and as they were.
 - Long texts in which very different requests follow each other, and documentation that gives orders to its reader line after
   line, come nearest to the threshold of vector 712; it is of medium severity for that reason.
 

@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
-import { placeIn, placeOfSettings, textOf } from "./_ca-place.ts";
+import { placeIn, placeOfSettings, replaceFile, textOf } from "./_ca-place.ts";
 import { bundleOf, systemRoots } from "./_roots.ts";
 
 const BUNDLE: CommandSpec = {
@@ -53,20 +53,11 @@ export async function bundle(runtime: Runtime, args: readonly string[]): Promise
     runtime.stdout(text);
     return EXIT.ok;
   }
-  const problem = await replace(runtime, out, text);
-  if (problem !== null) say(`cannot write ${quote(out, 512)}: ${problem}`);
-  return problem === null ? EXIT.ok : EXIT.failed;
-}
-
-/** A client that reads meanwhile finds the old file or the new one, never a part. */
-async function replace(runtime: Runtime, path: string, text: string): Promise<string | null> {
-  const fresh = `${path}.${runtime.randomHex(4)}.new`;
   try {
-    await runtime.writeNew(fresh, text, 0o644);
-    runtime.rename(fresh, path);
-    return null;
+    await replaceFile(runtime, out, { data: text, mode: 0o644 });
+    return EXIT.ok;
   } catch (thrown) {
-    await runtime.remove(fresh).catch(() => {});
-    return messageOf(thrown);
+    say(`cannot write ${quote(out, 512)}: ${messageOf(thrown)}`);
+    return EXIT.failed;
   }
 }

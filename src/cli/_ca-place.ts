@@ -37,3 +37,19 @@ export async function textOf(
     return { problem: whyUnreadable(thrown) };
   }
 }
+
+/** A client that reads meanwhile finds the old file or the new one, never a part. Rejects when it cannot be written; then nothing is left of it. */
+export async function replaceFile(
+  runtime: Runtime,
+  path: string,
+  { data, mode }: { readonly data: string | Uint8Array; readonly mode: number },
+): Promise<void> {
+  const fresh = `${path}.${runtime.randomHex(4)}.new`;
+  try {
+    await runtime.writeNew(fresh, data, mode);
+    runtime.rename(fresh, path);
+  } catch (thrown) {
+    await runtime.remove(fresh).catch(() => {});
+    throw thrown;
+  }
+}

@@ -3,10 +3,8 @@ import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Finding } from "./_doctor-needs.ts";
-
-const CAP_NET_ADMIN = 12n;
-const YEAR_2025 = 1_735_689_600_000;
-const YEAR_2100 = 4_102_444_800_000;
+import { textOf } from "./_proc.ts";
+import { sandboxAbility } from "./_sandbox-ability.ts";
 
 export async function names(runtime: Runtime): Promise<Finding> {
   const about = "names";
@@ -18,17 +16,10 @@ export async function names(runtime: Runtime): Promise<Finding> {
   }
 }
 
-async function procFile(runtime: Runtime, path: string): Promise<string> {
-  return runtime.readFile(path).then(
-    (bytes) => new TextDecoder().decode(bytes),
-    () => "",
-  );
-}
-
 /** A proxied request holds two descriptors. */
 export async function descriptors(runtime: Runtime, config: Config | null): Promise<Finding> {
   const about = "descriptors";
-  const limit = /^Max open files +([0-9]+|unlimited)/m.exec(await procFile(runtime, "/proc/self/limits"))?.[1];
+  const limit = /^Max open files +([0-9]+|unlimited)/m.exec(await textOf(runtime, "/proc/self/limits"))?.[1];
   if (limit === undefined) return { state: "note", about, detail: "this host does not tell the limit" };
   const wanted = 2 * (config?.maxConnections ?? 16_384) + 64;
   if (limit === "unlimited" || Number(limit) >= wanted) return { state: "ok", about, detail: `limit ${limit}` };
@@ -36,26 +27,17 @@ export async function descriptors(runtime: Runtime, config: Config | null): Prom
   return { state: "warn", about, detail };
 }
 
-export async function redirect(runtime: Runtime): Promise<Finding> {
-  const about = "redirect";
-  const tools: string[] = [];
-  const directories = new Set([...(runtime.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"]);
-  for (const tool of ["iptables", "nft"]) {
-    const places = [...directories].filter((directory) => directory.startsWith("/"));
-    const found = await Promise.all(places.map((place) => runtime.stat(`${place}/${tool}`).catch(() => null)));
-    if (found.some((info) => info !== null && !info.directory)) tools.push(tool);
+/** `run` does without, so it is never more than a note. */
+export async function sandbox(runtime: Runtime): Promise<Finding> {
+  const about = "exec sandbox";
+  try {
+    const ability = await sandboxAbility(runtime, false);
+    if (!("what" in ability)) return { state: "ok", about, detail: "exec --sandbox can confine a command here" };
+    const detail = `exec --sandbox would refuse, and run nothing: ${ability.what}: ${ability.fix}`;
+    return { state: "note", about, detail };
+  } catch (thrown) {
+    return { state: "note", about, detail: `whether exec --sandbox can work cannot be tried: ${messageOf(thrown)}` };
   }
-  const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(await procFile(runtime, "/proc/self/status"))?.[1];
-  const able = capabilities !== undefined && ((BigInt(`0x${capabilities}`) >> CAP_NET_ADMIN) & 1n) === 1n;
-  const has = `${tools.length === 0 ? "no iptables or nft" : tools.join(" and ")}, CAP_NET_ADMIN ${able ? "held" : "not held"}`;
-  return { state: "note", about, detail: `not in this version: clients that ignore the proxy are not caught (${has})` };
-}
-
-export function clock(runtime: Runtime): Finding {
-  const now = runtime.now();
-  const sane = now > YEAR_2025 && now < YEAR_2100;
-  const detail = `${new Date(now).toISOString()}${sane ? "" : ": certificates would carry a wrong time"}`;
-  return { state: sane ? "ok" : "warn", about: "clock", detail };
 }
 
 export function proxyVariables(runtime: Runtime): Finding[] {

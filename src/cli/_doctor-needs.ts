@@ -19,6 +19,8 @@ export interface Finding {
   readonly state: "ok" | "note" | "warn" | "fail";
   readonly about: string;
   readonly detail: string;
+  /** What to do about it, where that is not said already. */
+  readonly fix?: string;
 }
 
 export function configuration(loaded: Loaded): Finding[] {
@@ -60,9 +62,6 @@ async function listener(runtime: Runtime, about: string, host: string, port: num
 
 export async function signingKey(runtime: Runtime, config: Config): Promise<Finding[]> {
   const about = "signing key";
-  const files = ["EVE_PROXY_SIGNING_KEY", "EVE_PROXY_SIGNING_KEY_FILE", "JWT_SECRET_KEY_FILE"]
-    .map((name) => runtime.env[name])
-    .filter((path) => path !== undefined);
   const findings: Finding[] = [];
   if (config.hmacKey === null && config.signingKey === null) {
     const path = developmentKeyPath(config.auditPath);
@@ -74,12 +73,6 @@ export async function signingKey(runtime: Runtime, config: Config): Promise<Find
     } catch (thrown) {
       findings.push({ state: "fail", about, detail: messageOf(thrown) });
     }
-  }
-  for (const path of files) {
-    const info = await runtime.stat(path).catch(() => null);
-    if (info === null || (info.mode & 0o077) === 0) continue;
-    const mode = (info.mode & 0o777).toString(8).padStart(4, "0");
-    findings.push({ state: "warn", about, detail: `"${path}" has mode ${mode}: others than its owner can use it` });
   }
   return findings;
 }
@@ -126,7 +119,7 @@ async function auditLog(runtime: Runtime, path: string): Promise<Finding> {
 }
 
 /** The directory, or the closest one above it that exists. */
-async function nearestDirectory(runtime: Runtime, path: string): Promise<string> {
+export async function nearestDirectory(runtime: Runtime, path: string): Promise<string> {
   for (let at = path; ; ) {
     if (at === "" || at === ".") return ".";
     if ((await runtime.stat(at)) !== null) return at;

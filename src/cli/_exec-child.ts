@@ -1,5 +1,6 @@
 /** Runs a program to its end: signals are passed on to it, and its end is told as a shell would. */
 import type { Child, Runtime } from "../runtime/contract.ts";
+import { ownTerminal } from "./_exec-terminal.ts";
 
 /** As of a shell (POSIX, 2.8.2). */
 const NOT_EXECUTABLE = 126;
@@ -22,14 +23,26 @@ export interface Running {
   kill(graceMs: number): void;
 }
 
-type Command = readonly [string, ...string[]];
+export type CommandLine = readonly [string, ...string[]];
 
 const SIGNALS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
 type Signal = (typeof SIGNALS)[number];
 const no = Promise.resolve(false);
 
+/**
+ * How a program is to the terminal. `ours`: in our process group, so that keys reach it. `none`: in a session of its own
+ * without a terminal, the standard streams may be one nevertheless; we tell it of keys and of a new size. `elsewhere`: one
+ * that we start does that for another, and we only are not to be stopped before it.
+ */
+export type TerminalUse = "ours" | "none" | "elsewhere";
+
 /** Until it ends signals to this process are the program's. `ended` rejects with Fault `spawn_failed`. */
-export function runChild(runtime: Runtime, command: Command, env: Readonly<Record<string, string>>): Running {
+export function runChild(
+  runtime: Runtime,
+  command: CommandLine,
+  env: Readonly<Record<string, string>>,
+  terminal: TerminalUse = "ours",
+): Running {
   let child: Child | null = null;
   let over = false;
   const waiting: Signal[] = [];
@@ -42,6 +55,14 @@ export function runChild(runtime: Runtime, command: Command, env: Readonly<Recor
     pass("SIGTERM");
     setTimeout(() => (over ? undefined : child?.signal("SIGKILL")), graceMs);
   };
+  // As the terminal would have told it: the whole group, which has the number of its leader.
+  const tell = (name: Signal | "SIGWINCH"): void => {
+    if (over || child === null) return;
+    const script = 'kill -s "$1" -- "-$2"';
+    void runtime
+      .spawn(["sh", "-c", script, "sh", name.slice(3), String(child.pid)], { PATH: runtime.env.PATH ?? "" })
+      .catch(() => {});
+  };
   const run = async (): Promise<Ran> => {
     const ignored = await ignoredFromStart(runtime);
     for (const name of SIGNALS) {
@@ -49,12 +70,20 @@ export function runChild(runtime: Runtime, command: Command, env: Readonly<Recor
       // A terminal sends its keys' to the whole process group: passed on, the program would get them twice, and many take
       // the second as an order to drop everything.
       const key = name === "SIGINT" || name === "SIGQUIT";
+      if (key && terminal === "none") {
+        runtime.onSignal(name, () => (child === null ? pass(name) : tell(name)));
+        continue;
+      }
       runtime.onSignal(
         name,
         () => void (key ? inForeground(runtime) : no).then((told) => (told ? undefined : pass(name))),
       );
     }
-    const started = await runtime.spawn(ignoring(ignored, command), env);
+    // Nobody could stop it with us, and stopped we could not carry what it sends.
+    if (terminal !== "ours") runtime.onSignal("SIGTSTP", () => {});
+    if (terminal === "none") runtime.onSignal("SIGWINCH", () => tell("SIGWINCH"));
+    const line: CommandLine = terminal === "none" ? ["setsid", "--wait", ...command] : command;
+    const started = await runtime.spawn(ignoring(ignored, line), env);
     if (started === "not_found") return { code: NOT_FOUND, signal: null, refused: started };
     if (started === "not_executable") return { code: NOT_EXECUTABLE, signal: null, refused: started };
     child = started;
@@ -70,10 +99,7 @@ export function runChild(runtime: Runtime, command: Command, env: Readonly<Recor
 /** Whether this process group is the one its terminal's keys are for. */
 async function inForeground(runtime: Runtime): Promise<boolean> {
   try {
-    const stat = new TextDecoder().decode(await runtime.readFile("/proc/self/stat"));
-    // proc_pid_stat(5): pid (comm) state ppid pgrp session tty_nr tpgid; comm may have anything in it.
-    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return group === foreground;
+    return (await ownTerminal(runtime)).foreground;
   } catch {
     return runtime.stderrIsTerminal || runtime.stdoutIsTerminal;
   }
@@ -91,7 +117,7 @@ async function ignoredFromStart(runtime: Runtime): Promise<readonly Signal[]> {
 }
 
 /** Not every runtime starts a program with what was ignored still ignored; a shell does. */
-function ignoring(signals: readonly Signal[], command: Command): Command {
+function ignoring(signals: readonly Signal[], command: CommandLine): CommandLine {
   if (signals.length === 0) return command;
   const names = signals.map((name) => name.slice(3)).join(" ");
   return ["sh", "-c", `trap '' ${names}; exec "$@"`, "sh", ...command];

@@ -1,4 +1,12 @@
 /** The environment that `exec` gives its command: the way out and whom to trust on it, for every common runtime. */
+import {
+  BUNDLE_VARIABLES,
+  EXTRA_ROOT_VARIABLES,
+  javaOptions,
+  joinedOptions,
+  NO_PROXY_VARIABLES,
+  PROXY_VARIABLES,
+} from "../config/client-variables.ts";
 import { SETTING_NAMES } from "../config/schema.ts";
 
 /** Files that were made for this run. */
@@ -23,27 +31,6 @@ export interface Given {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Each in both cases: curl reads only the lower-case http_proxy, others only upper case. */
-const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY", "GRPC_PROXY"] as const;
-
-const BUNDLES = [
-  "SSL_CERT_FILE",
-  "REQUESTS_CA_BUNDLE",
-  "CURL_CA_BUNDLE",
-  "GIT_SSL_CAINFO",
-  "AWS_CA_BUNDLE",
-  "CARGO_HTTP_CAINFO",
-  "PIP_CERT",
-  "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-  "HTTPLIB2_CA_CERTS",
-  "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
-  "NIX_SSL_CERT_FILE",
-  "HEX_CACERTS_PATH",
-] as const;
-
-/** Those that add to the roots a client has. */
-const EXTRAS = ["NODE_EXTRA_CA_CERTS", "DENO_CERT"] as const;
-
 /** `noProxy`: hosts the command is told to reach without the gateway, comma-separated. */
 export function environmentOf(given: Environment, port: number, files: TrustFiles, noProxy: string): Given {
   const remarks: string[] = [];
@@ -57,7 +44,7 @@ export function environmentOf(given: Environment, port: number, files: TrustFile
     env[name] = value;
   };
   const url = `http://127.0.0.1:${port}`;
-  const replaced = PROXIES.slice(0, 3)
+  const replaced = PROXY_VARIABLES.slice(0, 3)
     .flatMap((name) => [name, name.toLowerCase()])
     .filter((name) => given[name]);
   if (replaced.length > 0 && given.EVE_PROXY_UPSTREAM_PROXY === undefined) {
@@ -69,12 +56,12 @@ export function environmentOf(given: Environment, port: number, files: TrustFile
       "NO_PROXY set before: not used, those hosts go through the gateway too; --no-proxy LIST excepts hosts",
     );
   }
-  for (const name of PROXIES) for (const one of [name, name.toLowerCase()]) set(one, url);
-  for (const name of ["NO_PROXY", "no_proxy"]) set(name, noProxy);
-  for (const name of BUNDLES) set(name, files.bundle);
-  for (const name of EXTRAS) set(name, files.ca);
+  for (const name of PROXY_VARIABLES) for (const one of [name, name.toLowerCase()]) set(one, url);
+  for (const name of NO_PROXY_VARIABLES) set(name, noProxy);
+  for (const name of BUNDLE_VARIABLES) set(name, files.bundle);
+  for (const name of EXTRA_ROOT_VARIABLES) set(name, files.ca);
   set("NODE_USE_ENV_PROXY", "1");
-  set("NODE_OPTIONS", joined(given.NODE_OPTIONS, `--require=${inNodeOptions(files.preload)}`));
+  set("NODE_OPTIONS", joinedOptions(given.NODE_OPTIONS, `--require=${inNodeOptions(files.preload)}`));
   // npm's file of settings is weaker than its variables, whose case does not matter.
   // An empty one it takes for none at all, and obeys its file.
   const npm = { cafile: files.bundle, proxy: url, "https-proxy": url, noproxy: noProxy || "nobody.invalid" };
@@ -83,29 +70,12 @@ export function environmentOf(given: Environment, port: number, files: TrustFile
     for (const known of Object.keys(env)) if (known.toLowerCase() === variable) delete env[known];
     set(variable, value);
   }
-  set("JAVA_TOOL_OPTIONS", joined(given.JAVA_TOOL_OPTIONS, javaOptions(port, files.store, noProxy)));
+  set("JAVA_TOOL_OPTIONS", joinedOptions(given.JAVA_TOOL_OPTIONS, javaOptions(port, { store: files.store, noProxy })));
   if (files.wgetrc !== null) set("WGETRC", files.wgetrc);
   return { env, remarks };
-}
-
-function joined(before: string | undefined, more: string): string {
-  return before ? `${before} ${more}` : more;
 }
 
 /** Node splits at blanks outside double quotes, in which a backslash escapes. */
 function inNodeOptions(path: string): string {
   return /[\s"\\]/.test(path) ? `"${path.replace(/["\\]/g, "\\$&")}"` : path;
-}
-
-/** The JVM splits at blanks outside quotes of either kind, and has no escapes. */
-function javaOptions(port: number, store: string, noProxy: string): string {
-  // Java writes a suffix as *.suffix; loopback is not excepted unless asked for.
-  const hosts = noProxy.split(",").flatMap((host) => (host === "" ? [] : [host.replace(/^\./, "*.")]));
-  const options = [
-    ...["http", "https"].flatMap((scheme) => [`-D${scheme}.proxyHost=127.0.0.1`, `-D${scheme}.proxyPort=${port}`]),
-    `-Dhttp.nonProxyHosts=${hosts.join("|")}`,
-    `-Djavax.net.ssl.trustStore=${store}`,
-    "-Djavax.net.ssl.trustStoreType=PKCS12",
-  ];
-  return options.map((option) => (/[\s|]/.test(option) ? `"${option}"` : option)).join(" ");
 }

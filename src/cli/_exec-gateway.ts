@@ -44,6 +44,8 @@ export interface Planned {
   readonly warnings: readonly string[];
   /** Of `verify`: files that hold what the certificates verify with; null: the secret is in the environment only. */
   readonly keyFile: string | null;
+  /** It signs with that file, whose public half is what others are to verify with. */
+  readonly keyPrivate: boolean;
 }
 
 /** Binds nothing. `folder` is where evidence goes. */
@@ -53,7 +55,10 @@ export async function planGateway(runtime: Runtime, folder: string): Promise<Pla
   const own = {
     EVE_PROXY_HOST: "127.0.0.1",
     EVE_PROXY_PORT: "0",
-    EVE_PROXY_CLIENTS: "127.0.0.0/8",
+    // On loopback nobody else arrives; what the kernel redirected comes from the address it would have left by.
+    EVE_PROXY_CLIENTS: ["127.0.0.0/8", ...runtime.localAddresses().filter((address) => !address.includes(":"))].join(
+      ",",
+    ),
     EVE_PROXY_WORKERS: "1",
     EVE_PROXY_AUDIT_PATH: `${folder}/audit.jsonl`,
     EVE_PROXY_LOG_FORMAT: "json",
@@ -72,6 +77,7 @@ export async function planGateway(runtime: Runtime, folder: string): Promise<Pla
     config: { ...config, drainTimeoutMs: Math.min(config.drainTimeoutMs, DRAIN_MS) },
     // Of the key that is made for each run nobody needs to be warned each time.
     warnings: loaded.warnings.filter((warning) => !warning.includes(development)),
+    keyPrivate: config.signingKey !== null,
     keyFile: made
       ? development
       : config.signingKey !== null

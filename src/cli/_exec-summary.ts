@@ -7,6 +7,8 @@ export interface Summary {
   readonly folder: string;
   /** File with the key that certificates verify with; null: the secret is in JWT_SECRET_KEY. */
   readonly keyFile: string | null;
+  /** That file signs: its public half is enough to verify with, and the command may be handed on. */
+  readonly keyPrivate: boolean;
   readonly sandboxed: boolean;
   readonly mode: "enforce" | "shadow";
   /** The exit code. */
@@ -78,9 +80,10 @@ export function summaryJson(summary: Summary): string {
 }
 
 /** As it can be given to a shell. */
-function verifyCommand({ keyFile, folder }: Summary): string {
+function verifyCommand({ keyFile, keyPrivate, folder }: Summary): string {
   // bash, zsh and ksh: the secret is in no argument and in no file.
-  const key = keyFile === null ? '<(printf %s "$JWT_SECRET_KEY")' : shell(keyFile);
+  const secret = '<(printf %s "$JWT_SECRET_KEY")';
+  const key = keyFile === null ? secret : keyPrivate ? `<(sallyport keys jwks ${shell(keyFile)})` : shell(keyFile);
   return `sallyport verify --key-file ${key} ${shell(folder)}`;
 }
 

@@ -10,6 +10,11 @@ const MAX_DESCRIPTORS = 65_536;
 
 /** ` by process 4711 (sallyport)` of whoever listens on the TCP port, else "". */
 export async function portHolder(runtime: Files, port: number): Promise<string> {
+  return said(runtime, await portProcess(runtime, port));
+}
+
+/** Number of the process that listens on the TCP port; null when nobody does, or nobody tells. */
+export async function portProcess(runtime: Files, port: number): Promise<string | null> {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const inodes = new Set<number>();
   for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
@@ -19,7 +24,7 @@ export async function portHolder(runtime: Files, port: number): Promise<string> 
     }
   }
   inodes.delete(0);
-  return inodes.size === 0 ? "" : said(runtime, await withSocket(runtime, inodes));
+  return inodes.size === 0 ? null : withSocket(runtime, inodes);
 }
 
 /** The same of whoever holds the lock of the file. */
@@ -49,7 +54,7 @@ async function withSocket(runtime: Files, inodes: ReadonlySet<number>): Promise<
   return null;
 }
 
-/** Only the short name: a command line can carry secrets. */
+/** ` by process 4711 (sallyport)`: only the short name, as a command line can carry secrets. "" for null. */
 async function said(runtime: Files, pid: string | null): Promise<string> {
   if (pid === null) return "";
   const name = (await procText(runtime, `/proc/${pid}/comm`)).replace(/[^\x21-\x7e]/g, "").slice(0, 32);

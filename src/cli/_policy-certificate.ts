@@ -8,8 +8,8 @@ import type { Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { EXIT } from "./_args.ts";
+import { doneTo, HAS_PLACE, inWords } from "./_policy-happened.ts";
 import { directoryOf, parseJson, readText } from "./_policy-load.ts";
-import { type Words, wordsOf } from "./_policy-words.ts";
 
 export interface CertificateToExplain {
   readonly file: string;
@@ -33,8 +33,6 @@ const MAX_CERTIFICATE = 256 * 1024;
 /** The newest findings; older ones are rotated away or out of reach. */
 const MAX_FINDINGS_BYTES = 64 * 1024 * 1024;
 const MAX_FINDINGS = 50;
-/** Names of rules that stand somewhere in a file; with several files that of the file is before it. */
-const HAS_PLACE = /^(?:rules\.|(?:[^ ]+: )?hosts\.)/;
 const DEFAULT_AUDIT = "data/governance/fail_closed/fail_closed_events.jsonl";
 
 export async function explainCertificate(runtime: Runtime, given: CertificateToExplain): Promise<number> {
@@ -79,8 +77,11 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   } else if (given.program !== null && certificate.rule !== null && HAS_PLACE.test(certificate.rule)) {
     lines.push(`  the policy here (${given.program.version}) has no such rule`);
   }
-  if (findings === null) lines.push(`  findings: there is no ${quote(kept)} here`);
-  else if (findings.length === 0 && certificate.matched_vector !== null) lines.push("  findings: none are kept for it");
+  const elsewhere = "if they are kept elsewhere, as those of sallyport exec are, say --findings FILE";
+  if (findings === null) lines.push(`  findings: there is no ${quote(kept)} here; ${elsewhere}`);
+  else if (findings.length === 0 && certificate.matched_vector !== null) {
+    lines.push(`  findings: none are kept for it in ${quote(kept)}; ${elsewhere}`);
+  }
   for (const each of findings ?? []) {
     lines.push(
       `  found ${each.vector} ${each.name} (${each.severity}) in ${each.where}, bytes ${each.start} to ${each.end}, read as ${each.view}: ${each.reason}`,
@@ -88,35 +89,6 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   }
   runtime.stdout(`${lines.join("\n")}\n`);
   return EXIT.ok;
-}
-
-function doneTo({ verdict, would, mode, request, timestamp }: Certificate): string {
-  const said: Readonly<Record<string, string>> = {
-    allow: "let through",
-    sanitize: "let through redacted",
-    hold: "held for approval",
-    block: "blocked",
-    fail_closed: "refused because the decision failed",
-  };
-  const what =
-    request === null
-      ? "nothing"
-      : `${request.method} ${request.scheme}://${request.host}:${request.port}${request.path}`;
-  const otherwise = would === null ? "" : ` (mode ${mode}; otherwise ${said[would] ?? would})`;
-  return `${what} at ${timestamp} was ${said[verdict] ?? verdict}${otherwise}`;
-}
-
-/** What a vector says, and what can be done; of the policy's own verdicts by the rule that is named, which may not be at hand. */
-function inWords({ matched_vector: vector, rule, request }: Certificate, shown: boolean): Words {
-  const words = wordsOf(vector);
-  if (vector !== "policy_deny" || rule === null || shown) return words;
-  if (HAS_PLACE.test(rule)) {
-    const help = `see ${rule} in the gateway's policy: give that policy here too, and its text is shown; whoever keeps it can add an allow rule or an exception`;
-    return { ...words, help };
-  }
-  const place = request === null ? "this" : `${request.host}:${request.port}`;
-  const closed = rule.startsWith("access.") ? `, and ${rule} is closed` : "";
-  return { ...words, help: `no rule lets ${place} through${closed}: add it to hosts.allow, or an allow rule for it` };
 }
 
 async function textOf(runtime: Runtime, file: string): Promise<string> {

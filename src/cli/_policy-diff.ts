@@ -26,7 +26,8 @@ const SPEC: CommandSpec = {
   ],
   operands: [2, 2],
   notes: `
-Each certificate is asked of both policies; of a folder those of all audit logs in it, rotated files too. A certificate keeps method, place, path, agent, tenant and time, not
+Each certificate of a request or a tunnel is asked of both policies, those of answers and messages of neither; of a
+folder those of all audit logs in it, rotated files too. A certificate keeps method, place, path, agent, tenant and time, not
 headers, query, body or findings: where a rule needs those, what would change is "unknown". What inspection or the
 address guard refused stays refused and is counted apart. Exits 0 whether or not anything changes.`,
 };

@@ -17,8 +17,8 @@ const SPEC: CommandSpec = {
   notes: `
 PATH is a file, a directory, or the name of a starting policy. Errors exit 78: a gateway would not start on such a
 policy. Warnings are rules that decide nothing, hosts that are denied for good, conditions that never hold, findings
-that nothing finds, lists that nobody uses, rules that have expired. A note says what TLS tunnels go past; it changes
-no exit code.`,
+that nothing finds, lists that nobody uses, rules that have expired, hosts that an extended policy lets through anyway.
+A note says what TLS tunnels go past where the gateway has no CA; it changes no exit code.`,
 };
 
 const MAX_CASES_BYTES = 4 * 1024 * 1024;

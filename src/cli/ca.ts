@@ -8,15 +8,17 @@ import { type CommandSpec, columns, EXIT, readArgs, wrong } from "./_args.ts";
 import { bundle } from "./_ca-bundle.ts";
 import { placeIn } from "./_ca-place.ts";
 import { show } from "./_ca-show.ts";
+import { stage } from "./_ca-stage.ts";
 import { runVerb } from "./_verbs.ts";
 
 const GROUP: CommandSpec = {
   name: "ca",
   summary: "make and look at the CA of TLS interception",
-  usage: "init|show|bundle [options]",
+  usage: "init|show|bundle|stage [options]",
   options: [],
   operands: [0, 0],
-  notes: "init makes a CA, show says what one is, bundle prints the roots of this system and ours. Each has --help.",
+  notes:
+    "init makes a CA, show says what one is, bundle prints the roots of this system and ours, stage puts one into a pod. Each has --help.",
 };
 
 const DEFAULT_DAYS = 3650;
@@ -42,7 +44,7 @@ EVE_PROXY_CA_KEY=DIR/ca.key; clients get what "ca bundle" prints.`,
 };
 
 export function runCa(runtime: Runtime, args: readonly string[]): Promise<number> {
-  return runVerb(runtime, { group: GROUP, verbs: { init, show, bundle } }, args);
+  return runVerb(runtime, { group: GROUP, verbs: { init, show, bundle, stage } }, args);
 }
 
 async function init(runtime: Runtime, args: readonly string[]): Promise<number> {

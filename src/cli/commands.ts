@@ -30,6 +30,16 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import("./exec.ts")).runExec,
   },
   {
+    name: "webhook",
+    summary: "the admission webhook that puts the gateway into Kubernetes pods",
+    load: async () => (await import("./webhook.ts")).runWebhook,
+  },
+  {
+    name: "redirect",
+    summary: "the kernel rules that no program on this host gets around",
+    load: async () => (await import("./redirect.ts")).runRedirect,
+  },
+  {
     name: "doctor",
     summary: "say what can be enforced on this host, and what cannot",
     load: async () => (await import("./doctor.ts")).runDoctor,

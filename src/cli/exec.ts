@@ -99,7 +99,8 @@ async function behind(runtime: Runtime, planned: Planned, wanted: Wanted): Promi
     const sandbox = confined
       ? await (await import("./_exec-sandbox.ts")).sandboxed(runtime, command, { scratch, port })
       : null;
-    const running = runChild(runtime, sandbox?.command ?? command, env);
+    if (!parsed.has("quiet")) for (const remark of sandbox?.remarks ?? []) say(remark);
+    const running = runChild(runtime, sandbox?.command ?? command, env, sandbox?.terminal);
     stop = () => {
       sandbox?.sever();
       // The process inside has to outlive the command, or nobody could end it.
@@ -118,6 +119,7 @@ async function behind(runtime: Runtime, planned: Planned, wanted: Wanted): Promi
       counted: await countEvidence(runtime, folder),
       folder,
       keyFile: planned.keyFile,
+      keyPrivate: planned.keyPrivate,
       sandboxed: confined,
       mode: config.mode,
       code,

@@ -101,6 +101,8 @@ export interface Config {
   readonly orgId: string;
   readonly failClosed: boolean;
   readonly connectPassthrough: boolean;
+  /** Connections the kernel redirected here are told from those made to the gateway. */
+  readonly transparent: boolean;
   /** What a refusal over HTTP/2 ends. */
   readonly h2Sever: "stream" | "connection";
   readonly governance: GovernanceConfig | null;

@@ -159,17 +159,27 @@ export const listenAnywhere: Kind<{ readonly host: string; readonly port: number
   },
 };
 
-/** The items between commas; blank ones are none. */
+/** Of more items that are wrong the others are counted. */
+const MAX_REFUSED = 8;
+
+/** The items between commas; blank ones are none. Whoever mends one that is wrong hears of the others too. */
 export function list<T>(value: string, read: (item: string) => T | Refused): readonly T[] | Refused {
   const items: T[] = [];
+  const wrong = new Set<string>();
+  const hints = new Set<string>();
   for (const piece of value.split(",")) {
     const item = piece.trim();
     if (item === "") continue;
     const found = read(item);
-    if (isRefused(found)) return found;
-    items.push(found);
+    if (isRefused(found)) {
+      wrong.add(found.refused);
+      hints.add(found.hint);
+    } else items.push(found);
   }
-  return items;
+  if (wrong.size === 0) return items;
+  const more = wrong.size - MAX_REFUSED;
+  const shown = [...wrong].slice(0, MAX_REFUSED).join(", ");
+  return refuse(`${shown}${more > 0 ? ` and ${more} more` : ""}`, [...hints].slice(0, MAX_REFUSED).join("; "));
 }
 
 export const cidrs: Kind<readonly Cidr[]> = {

@@ -1,5 +1,6 @@
 import { Fault, messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { modeText, othersCan } from "../words/file-mode.ts";
 import { quote } from "../words/quote.ts";
 import { whyUnreadable } from "../words/unreadable.ts";
 import { type Interception, readInterception } from "./_interception.ts";
@@ -31,7 +32,7 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
   await readPlaneKeys(runtime, settings, problems);
   const interception = await readInterception(runtime, settings, problems);
   let hmacKey = settings.JWT_SECRET_KEY ?? null;
-  const warnings = [...remarks(settings), ...interception.warnings];
+  const warnings = [...remarks(settings), ...interception.warnings, ...(await openKeys(runtime))];
   const dev = settings.EVE_PROXY_DEV && settings.JWT_SECRET_KEY === undefined && !settings.EVE_PROXY_SIGNING_KEY;
   if (dev && problems.length === 0) {
     const path = developmentKeyPath(settings.EVE_PROXY_AUDIT_PATH);
@@ -54,6 +55,20 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
   }
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, config: assemble(settings, { ...files, ...interception }, hmacKey), warnings };
+}
+
+/** Files of the signing key that others than their owner can use: who reads one can sign what never happened. */
+async function openKeys({ env, stat }: Pick<Runtime, "env" | "stat">): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const name of ["EVE_PROXY_SIGNING_KEY", "EVE_PROXY_SIGNING_KEY_FILE", "JWT_SECRET_KEY_FILE"]) {
+    const path = env[name];
+    const info = path === undefined ? null : await stat(path).catch(() => null);
+    if (path === undefined || info === null || !othersCan(info.mode)) continue;
+    warnings.push(
+      `others than its owner can use the signing key ${quote(path, 512)}: mode ${modeText(info.mode)}, chmod 600 it`,
+    );
+  }
+  return warnings;
 }
 
 /** The settings' texts, with those of `…_FILE` read in. */
@@ -146,6 +161,7 @@ function assemble(from: Settings, files: Files & Interception, hmacKey: string |
     orgId: from.EVE_PROXY_ORG_ID,
     failClosed: from.EVE_PROXY_FAIL_CLOSED,
     connectPassthrough: from.EVE_PROXY_CONNECT_PASSTHROUGH,
+    transparent: from.EVE_PROXY_TRANSPARENT,
     h2Sever: from.EVE_PROXY_H2_SEVER,
     governance: url === undefined ? null : { url, ...plane },
     redis: from.EVE_PROXY_REDIS_URL === undefined ? null : { url: from.EVE_PROXY_REDIS_URL, ca: files.redisCa },

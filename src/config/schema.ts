@@ -67,6 +67,11 @@ const listening = {
     cidrs,
     "Addresses that may use the proxy; others get health only. Unset: loopback, own and private addresses.",
   ),
+  EVE_PROXY_TRANSPARENT: setting(
+    flag,
+    "1",
+    "1 asks the kernel (Linux) whether a connection was redirected here, and serves what was as if it had not been. 0: every connection was made to the gateway; needed where an address of its own is translated on the way to it.",
+  ),
   EVE_PROXY_WORKERS: setting(count(1, 256), "1", "Processes that share the port, each with its own audit chain."),
   EVE_PROXY_MAX_CONNECTIONS: setting(count(1, 1_000_000), "16384", "Client connections held at once by one process."),
   EVE_PROXY_H2_SEVER: setting(
@@ -181,6 +186,19 @@ const plane = {
   ),
 };
 
+/** Of `sallyport webhook`; `sallyport run` passes over them. */
+const webhook = {
+  EVE_PROXY_WEBHOOK_LISTEN: setting(
+    listenAnywhere,
+    "0.0.0.0:9443",
+    "Address and port the webhook listens on; port 0 picks a free one.",
+  ),
+  EVE_PROXY_WEBHOOK_TLS_CERT: optional(path, "PEM file of the webhook's certificate chain; needed, and followed."),
+  EVE_PROXY_WEBHOOK_TLS_KEY: optional(path, "PEM file of the key of that certificate.", "alias"),
+  EVE_PROXY_WEBHOOK_INJECTION: optional(path, "YAML file of what is put into pods; needed, and followed."),
+  EVE_PROXY_WEBHOOK_RELOAD: setting(seconds, "10", "How often the webhook looks whether these files have changed."),
+};
+
 const evidence = {
   EVE_PROXY_SIGNING_KEY: optional(path, "PEM or JWK file of the signing key, Ed25519 or P-256.", "alias"),
   JWT_SECRET_KEY: optional(
@@ -217,7 +235,11 @@ const upstreams = {
     "600",
     "Wait for the first byte of an answer; models think. Begins anew whenever more of a large request body has gone out.",
   ),
-  EVE_PROXY_IDLE_TIMEOUT: setting(seconds, "300", "Silence after which an event stream, WebSocket or tunnel is ended."),
+  EVE_PROXY_IDLE_TIMEOUT: setting(
+    seconds,
+    "300",
+    "Silence after which an event stream, WebSocket, gRPC call or tunnel is ended, and how long a client may take nothing of an answer.",
+  ),
   EVE_PROXY_UPSTREAM_CA: optional(path, "PEM file of extra roots an upstream's certificate may chain to."),
   EVE_PROXY_UPSTREAM_PROXY: optional(
     proxyUrl,
@@ -255,7 +277,7 @@ const limits = {
   EVE_PROXY_MAX_HELD: setting(
     bytes(0, 64 * GIB),
     "268435456",
-    "Bytes of all bodies held for inspection together; one client address gets at most eight times what is still free.",
+    "Bytes held together: bodies, messages of WebSocket and gRPC both ways, and what waits for clients of HTTP/2; one client address gets at most eight times what is still free. As much again of what HTTP/2 upstreams have sent and clients do not take.",
   ),
   EVE_PROXY_MAX_HEADER_BYTES: setting(bytes(1024, 1_048_576), "65536", "Largest message head, start line included."),
   EVE_PROXY_MAX_HEADERS: setting(count(8, 10_000), "128", "Most header fields of a message."),
@@ -293,6 +315,7 @@ export const environment = {
   ...listening,
   ...decisions,
   ...plane,
+  ...webhook,
   ...evidence,
   ...upstreams,
   ...interception,
@@ -305,6 +328,7 @@ export const SECTIONS: Readonly<Record<string, readonly SettingName[]>> = {
   Listening: names(listening),
   Decisions: names(decisions),
   "Governance plane (`sallyport governance`)": names(plane),
+  "Injection webhook (`sallyport webhook`)": names(webhook),
   Evidence: names(evidence),
   Upstreams: names(upstreams),
   "TLS interception": names(interception),

@@ -66,7 +66,7 @@ function importing(kind: KeyKind, hash: string): EcKeyImportParams | RsaHashedIm
 }
 
 /** What a private key signs with: SHA-384 goes with P-384, SHA-256 with the others. */
-export function hashOf(kind: KeyKind): "SHA-256" | "SHA-384" {
+function hashOf(kind: KeyKind): "SHA-256" | "SHA-384" {
   return kind.type === "EC" && kind.curve === "P-384" ? "SHA-384" : "SHA-256";
 }
 

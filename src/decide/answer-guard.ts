@@ -6,13 +6,25 @@ import type { Engine, Ruled } from "../engine/engine.ts";
 import { allow, block, type Decision, failClosed, type Mode } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
 import { headerValue } from "../model/headers.ts";
-import type { AnsweredHead, AnswerGuard, ScreenStep } from "../model/screen.ts";
-import type { Runtime, StreamDecoder } from "../runtime/contract.ts";
-import { contentCodings, isVeto, mostDecoded } from "./decode.ts";
+import type { AnswerGuard, ScreenedHead, ScreenStep } from "../model/screen.ts";
+import type { ContentCoding, Runtime, StreamDecoder } from "../runtime/contract.ts";
+import { bodyCodings, isVeto, mostDecoded } from "./decode.ts";
 
 /** Coded bytes that are decoded at a time, and the most that may come out of them. */
 const CODED_STEP = 4096;
 const MOST_A_STEP = 8 * 1024 * 1024;
+/**
+ * Coded bytes that may wait for what comes of them to leave: the most that a message may have. More are made of what decodes
+ * to nothing (empty blocks of DEFLATE and brotli, frames of zstd to be skipped), which never ends a message.
+ */
+const MOST_WAITING = 8 * 1024 * 1024;
+/** Ends that are remembered apart. Behind them the newest stands for those before it, and what they have leaves later. */
+const MOST_ENDS = 1024;
+
+interface End {
+  coded: number;
+  decoded: number;
+}
 
 export interface Guarding {
   readonly runtime: Pick<Runtime, "decoder">;
@@ -20,23 +32,28 @@ export interface Guarding {
   readonly mode: Mode;
 }
 
+const NO_CODINGS: readonly ContentCoding[] = [];
+const NO_DECODERS: readonly StreamDecoder[] = [];
+
 /** Null: nothing is looked for in this answer. */
 export function answerGuard(
   { runtime, engine, mode }: Guarding,
   place: Destination,
-  { status, headers, length }: AnsweredHead,
+  head: ScreenedHead,
 ): AnswerGuard | null {
-  const contentType = headerValue(headers, "content-type");
+  const { status, contentLength: length } = head;
+  const plain = head.plainJson === true;
+  const contentType = plain ? "application/json" : headerValue(head.headers, "content-type");
   const screen = engine.screen(place, { status, contentType, length, softened: mode === "shadow" });
   if (screen === null) return null;
-  const codings = contentCodings(headers);
   const { policyVersion } = engine;
+  const codings = plain ? NO_CODINGS : bodyCodings(head.headers);
   if (isVeto(codings)) {
     const veto = screen.unreadable("response_undecodable", codings.reason);
     // Nobody minds what is in it.
     return veto === null ? null : new Guard(screen, [], { mode, policyVersion });
   }
-  const decoders = [...codings].reverse().map((coding) => runtime.decoder(coding));
+  const decoders = codings.length === 0 ? NO_DECODERS : [...codings].reverse().map((coding) => runtime.decoder(coding));
   return new Guard(screen, decoders, { mode, policyVersion });
 }
 
@@ -55,7 +72,9 @@ class Guard implements AnswerGuard {
   #decoded = 0;
   #leftCoded = 0;
   #leftDecoded = 0;
-  #ends: { readonly coded: number; readonly decoded: number }[] = [];
+  #ends: End[] = [];
+  /** So many coded bytes may have left. */
+  #free = 0;
   /** It cannot be decoded, and nobody minds. */
   #blind = false;
 
@@ -68,6 +87,10 @@ class Guard implements AnswerGuard {
 
   get holdWhole(): boolean {
     return this.#screen.holdWhole;
+  }
+
+  get watchesOnly(): boolean {
+    return this.#decoders.length === 0 && this.#screen.watchesOnly;
   }
 
   get atHead(): Decision | null {
@@ -96,6 +119,10 @@ class Guard implements AnswerGuard {
     if (would === null) return allow(reason, detail);
     const { mode } = this.#said;
     return allow(reason, { ...detail, pillar, vector, would: "block", mode: mode === "enforce" ? "shadow" : mode });
+  }
+
+  get kept(): number {
+    return this.#screen.kept;
   }
 
   ending(veto: Decision, certificateId: string): Uint8Array | null {
@@ -147,7 +174,7 @@ class Guard implements AnswerGuard {
       if (this.#veto !== null) break;
       const isBomb = this.#coded % CODED_STEP === 0 && this.#decoded > mostDecoded(this.#coded);
       if (failed !== null || isBomb) this.#unreadable(failed === "decode_failed" ? "undecodable" : "bomb");
-      else this.#ends.push({ coded: this.#coded, decoded: this.#decoded });
+      else this.#reached();
     }
     if (this.#blind) this.#coded = all;
     return { release: this.#veto === null ? this.#left() : 0, veto: this.#veto, more: false };
@@ -196,19 +223,27 @@ class Guard implements AnswerGuard {
     else this.#veto = this.#decision(veto);
   }
 
-  /** Coded bytes leave when all that came out of them has left the screen. */
-  #left(): number {
-    let to = this.#leftCoded;
-    if (this.#blind) to = this.#coded;
-    else {
-      let n = 0;
-      for (; n < this.#ends.length; n++) {
-        const { coded, decoded } = this.#ends[n] as { coded: number; decoded: number };
-        if (decoded > this.#leftDecoded) break;
-        to = coded;
-      }
-      if (n > 0) this.#ends.splice(0, n);
+  /** A step was decoded. Coded bytes leave when all that came out of them has left the screen. */
+  #reached(): void {
+    const ends = this.#ends;
+    const last = ends.at(-1);
+    if (last !== undefined && (last.decoded === this.#decoded || ends.length >= MOST_ENDS)) {
+      last.coded = this.#coded;
+      last.decoded = this.#decoded;
+    } else ends.push({ coded: this.#coded, decoded: this.#decoded });
+    let n = 0;
+    for (; n < ends.length; n++) {
+      const { coded, decoded } = ends[n] as End;
+      if (decoded > this.#leftDecoded) break;
+      this.#free = coded;
     }
+    if (n > 0) ends.splice(0, n);
+    if (this.#coded % CODED_STEP === 0 && this.#coded - this.#free > MOST_WAITING)
+      this.#veto = this.#decision("exhausted");
+  }
+
+  #left(): number {
+    const to = this.#blind ? this.#coded : this.#free;
     const release = to - this.#leftCoded;
     this.#leftCoded = to;
     return release;

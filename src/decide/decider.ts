@@ -4,7 +4,7 @@ import { Fault, type FaultCode } from "../errors.ts";
 import type { Carried } from "../limits/settlement.ts";
 import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
-import type { AnsweredHead, AnswerGuard } from "../model/screen.ts";
+import type { AnswerGuard, ScreenedHead } from "../model/screen.ts";
 import type { UsageTap } from "./limits-tap.ts";
 import { PlaneStatus } from "./plane-fault.ts";
 
@@ -20,7 +20,12 @@ export interface Decider {
   /** What somebody else's limits have reserved for this egress, whatever became of the decision; once. Absent: never anything. */
   lent?(egress: Egress): Lent | null;
   /** For the answer to this egress. Null, or absent: nothing in it is looked at. */
-  screen?(egress: Egress, head: AnsweredHead): AnswerGuard | null;
+  screen?(egress: Egress, head: ScreenedHead): AnswerGuard | null;
+  /**
+   * True while this process itself reads for a decision that is still owed: time that runs out then is inspection that was
+   * not finished, which is never a pass. Absent: it never does.
+   */
+  reading?(egress: Egress): boolean;
   /** This egress was permitted, by everything after the decision too, and its evidence is written: it leaves. Must not wait. */
   left?(egress: Egress): void;
 }
@@ -57,8 +62,12 @@ export function layered(
 }
 
 /** What a layer leaves to the decider below it. */
-export function passedOn(inner: Decider): Pick<Decider, "reload" | "opaque"> {
-  return { reload: () => inner.reload(), opaque: (host, port) => inner.opaque(host, port) };
+export function passedOn(inner: Decider): Pick<Decider, "reload" | "opaque" | "reading"> {
+  return {
+    reload: () => inner.reload(),
+    opaque: (host, port) => inner.opaque(host, port),
+    reading: (egress) => inner.reading?.(egress) ?? false,
+  };
 }
 
 /** What softens a decision, and the time it has. */
@@ -72,7 +81,7 @@ export function runningMode(config: Pick<Config, "failClosed" | "mode">): Mode {
 /**
  * Wraps a decider so that a crash, a timeout or garbage becomes a fail_closed decision, and applies the two modes that
  * soften: shadow (verdicts and faults of the decision) and fail-open (its faults only). `decide` never throws and
- * never rejects.
+ * never rejects. Its time may be over just before the inspection's own: both mean the same.
  */
 export function guarded(inner: Decider, config: Softened): Decider {
   const mode = runningMode(config);
@@ -95,15 +104,15 @@ export function guarded(inner: Decider, config: Softened): Decider {
         return finish(faultDecision(thrown));
       }
       if (!(answer instanceof Promise)) return finish(answer);
-      return race(answer, config.enforceTimeoutMs).then(finish);
+      return race(answer, config.enforceTimeoutMs, () => timedOut(inner, egress)).then(finish);
     },
   };
 }
 
 /** Resolves with the answer, or with the fail_closed decision for its failure or its absence in time. */
-function race(answer: Promise<Decision>, timeoutMs: number): Promise<unknown> {
+function race(answer: Promise<Decision>, timeoutMs: number, late: () => Decision): Promise<unknown> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(failClosed("the decision timed out", "decision_timeout")), timeoutMs);
+    const timer = setTimeout(() => resolve(late()), timeoutMs);
     answer.then(
       (decision) => {
         clearTimeout(timer);
@@ -115,6 +124,16 @@ function race(answer: Promise<Decision>, timeoutMs: number): Promise<unknown> {
       },
     );
   });
+}
+
+function timedOut(inner: Decider, egress: Egress): Decision {
+  if (inner.reading?.(egress) !== true) return failClosed("the decision timed out", "decision_timeout");
+  return exhausted(inner.policyVersion);
+}
+
+/** Never a pass, with EVE_PROXY_FAIL_CLOSED=0 neither: what was asked about was not read to its end. */
+export function exhausted(policyVersion: string | null): Decision {
+  return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
 }
 
 /** What a client is told of a fault of the plane: which kind it was, and a status; never where the plane is, nor what to mend. */

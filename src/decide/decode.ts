@@ -27,8 +27,8 @@ const NONE: readonly ContentCoding[] = [];
 const ENCODING = /^content[^a-z0-9]encoding$/i;
 const TYPE = /^content[^a-z0-9]type$/i;
 
-/** As `contentCodings`, of a request that is held whole: messages inside it are unpacked where gRPC is relayed as such only. */
-export function requestCodings(headers: HeaderList): Codings {
+/** As `contentCodings`, of a body that is read as a whole: messages inside it are unpacked where gRPC is relayed as such only. */
+export function bodyCodings(headers: HeaderList): Codings {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
     if ((name.length === 13 || name.length === 24) && MESSAGE_CODINGS.has(name.toLowerCase())) {

@@ -95,6 +95,7 @@ export function degradable(plane: Decider, engine: Decider, options: DegradedOpt
     get policyVersion() {
       return plane.policyVersion;
     },
+    reading: (egress) => (plane.reading?.(egress) ?? false) || (engine.reading?.(egress) ?? false),
     forget: () => allowed.clear(),
     decide(egress, held) {
       let answer: Decision | Promise<Decision>;

@@ -1,64 +1,70 @@
 /** The embedded engine: the whole request as a question, ruled on in this process. Synchronous unless it has to decode or slice. */
 import type { Config } from "../config/config.ts";
-import { SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
+import { AT_ONCE, type Budget, type Inspection, Share, SliceSize, type Turn } from "../detect/inspect.ts";
 import { prepareJudge } from "../detect/judge.ts";
 import { prepareLikenesses } from "../detect/look-alikes.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import type { Ruling } from "../engine/ruling.ts";
-import { type Decision, failClosed } from "../model/decision.ts";
+import type { Decision } from "../model/decision.ts";
 import type { Destination, Egress, HeldBody } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
 import type { Fingerprint } from "./credential-fields.ts";
-import type { Decider } from "./decider.ts";
-import { bodyDecoder, decodedCap, isVeto, requestCodings } from "./decode.ts";
+import { type Decider, exhausted } from "./decider.ts";
+import { bodyCodings, bodyDecoder, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
-import { inspectHidden } from "./hidden-text.ts";
+import { hiddenTexts, inspectHidden, inspectHiddenInSteps } from "./hidden-text.ts";
 import { inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import type { Policy } from "./policy.ts";
 import { decisionOf } from "./ruling.ts";
 
 type Settings = Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld" | "orgId">;
 
+/** Of a turn, while tables are made. */
+const PREPARING_MS = 1;
 const NO_LAYERS: readonly Uint8Array[] = [];
+
+export interface EmbeddedDecider extends Decider {
+  /** Makes the tables that the first body would have to wait for, behind what else is done: some tens of milliseconds, and 13 MB. */
+  prepare(): void;
+}
 
 export function embeddedDecider(
   runtime: Pick<Runtime, "decode" | "monotonic" | "now">,
   config: Settings,
   policy: Policy,
   fingerprint: Fingerprint,
-): Decider {
+): EmbeddedDecider {
   const decode = bodyDecoder(runtime, config);
   const clock = () => runtime.monotonic();
   const work = WORK_PER_BYTE * decodedCap(config.maxBody);
-  // No time is ever over it, so none is asked for.
-  const unhurried = { deadline: Number.POSITIVE_INFINITY, clock: () => 0, work };
+  /** Of what is ruled on in one go: work is bounded, so no time is asked for. */
+  const share = new Share();
+  const atOnce: Budget = { deadline: Number.POSITIVE_INFINITY, clock: () => 0, work, share };
   const asking = { org: config.orgId, fingerprint, now: () => runtime.now() };
   const memos = new WeakMap<Destination, HeadMemo>();
-  /** Of the last long body: those up to it are ruled on in one go. */
-  let size = new SliceSize();
   /** Most requests of a deployment are let go by the same rule as the one before. */
   let lastRuling: Ruling | null = null;
   let lastDecision: Decision | null = null;
+  const reading = new WeakSet<Egress>();
   let prepared = false;
 
-  /** From the first body on: a gateway that only idles needs no tables, and starts without waiting for them. */
+  /** From the first body on, or when it is asked for: a gateway that only idles needs no tables, and starts without them. */
   function prepare(): void {
+    if (prepared) return;
     prepared = true;
     const works = [policy.engine.prepare(), prepareLikenesses(), prepareJudge()];
     const step = (): void => {
-      while (works[0]?.next().done === true) works.shift();
+      const until = clock() + PREPARING_MS;
+      while (works.length > 0 && clock() < until) if (works[0]?.next().done === true) works.shift();
       if (works.length > 0) setTimeout(step, 0);
     };
     setTimeout(step, 0);
   }
 
   function conclude(ruled: Ruled, { engine, memo, egress, held }: Case): Decision {
-    if (ruled === "exhausted") {
-      const { policyVersion } = engine;
-      return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
-    }
+    if (ruled === "exhausted") return exhausted(engine.policyVersion);
     if (ruled.verdict === "allow" && ruled.findings.length === 0) {
       if (egress.wordy || engine.readsShort || !memo.knowsPath(egress.path, engine)) memo.quiet(egress, engine);
       if (ruled === lastRuling && lastDecision !== null) return lastDecision;
@@ -86,24 +92,25 @@ export function embeddedDecider(
     const trailers = held === null ? null : held.trailers;
     const fresh = wordy ? memo.unread(egress, engine) : NO_FIELDS;
     const url = !memo.knowsPath(path, engine);
-    if (url || fresh.raw.length > 0 || trailers !== null) {
-      const found = inspectHidden(fresh.raw, url ? path : "", trailers);
-      const veto = found === null || found === "exhausted" ? found : engine.vetoed(found);
-      if (veto !== null) return conclude(veto, about);
-    }
+    const unread = url || fresh.raw.length > 0 || trailers !== null;
+    const hidden = unread ? hiddenTexts(fresh.raw, url ? path : "", trailers) : NO_TEXTS;
     const question = new EgressQuestion(asking, egress, held, body, memo);
     const asked = { question, unread: { url, headers: fresh.fields }, layers };
     const long = wordy && fresh.raw.length > 0 && isLong(egress.headers, path);
-    if (!long && Engine.isShort(asked, size.bytes))
-      return conclude(engine.rule({ ...asked, budget: unhurried }), about);
-    return inSteps(asked, engine).then((ruled) => conclude(ruled, about));
+    if (!long && Engine.isShort(asked, AT_ONCE)) {
+      share.renew();
+      const veto = hidden.length === 0 ? null : vetoOf(inspectHidden(hidden, atOnce), engine);
+      const ruled = veto ?? engine.rule({ ...asked, budget: atOnce });
+      if (!share.spent) return conclude(ruled, about);
+    }
+    return inSteps(asked, hidden, engine).then((ruled) => conclude(ruled, about));
   }
 
-  async function inSteps(asked: Omit<Asked, "budget">, engine: Engine): Promise<Ruled> {
+  async function inSteps(asked: Omit<Asked, "budget">, hidden: readonly string[], engine: Engine): Promise<Ruled> {
     // Each body begins with small slices: code that is quick for text is not compiled yet for what is none.
-    size = new SliceSize();
+    const size = new SliceSize();
     const budget = { deadline: clock() + config.enforceTimeoutMs, clock, work };
-    return inTurns(engine.ruleInSteps({ ...asked, budget }, size), size, clock);
+    return inTurns(steps({ ...asked, budget }, hidden, { engine, size }), size, clock);
   }
 
   /**
@@ -121,24 +128,46 @@ export function embeddedDecider(
     get policyVersion() {
       return policy.version;
     },
+    prepare,
     reload: () => policy.reload(),
     opaque: (host, port) => policy.opaque(host, port),
+    reading: (egress) => reading.has(egress),
     decide(egress, held) {
-      const { engine } = policy;
-      const about = { engine, memo: memoOf(egress.destination), egress, held };
-      if (held === null) return rule(null, NO_LAYERS, about);
-      const { bytes } = held;
-      if (bytes.length > 0) {
-        if (!prepared) prepare();
-        if (egress.coded) {
-          const codings = requestCodings(egress.headers);
-          if (isVeto(codings)) return { ...codings, policyVersion: engine.policyVersion };
-          if (codings.length > 0) return ruleCoded(bytes, codings, about);
-        }
-      }
-      return rule(bytes, NO_LAYERS, about);
+      const answer = decide(egress, held);
+      if (!(answer instanceof Promise)) return answer;
+      reading.add(egress);
+      return answer.finally(() => reading.delete(egress));
     },
   };
+
+  function decide(egress: Egress, held: HeldBody | null): Decision | Promise<Decision> {
+    const { engine } = policy;
+    const about = { engine, memo: memoOf(egress.destination), egress, held };
+    if (held === null) return rule(null, NO_LAYERS, about);
+    const { bytes } = held;
+    if (bytes.length > 0) {
+      prepare();
+      if (egress.coded) {
+        const codings = bodyCodings(egress.headers);
+        if (isVeto(codings)) return { ...codings, policyVersion: engine.policyVersion };
+        if (codings.length > 0) return ruleCoded(bytes, codings, about);
+      }
+    }
+    return rule(bytes, NO_LAYERS, about);
+  }
+}
+
+function* steps(
+  asked: Asked,
+  hidden: readonly string[],
+  { engine, size }: { readonly engine: Engine; readonly size: SliceSize },
+): Generator<Turn, Ruled> {
+  const found = yield* inspectHiddenInSteps(hidden, asked.budget);
+  return vetoOf(found, engine) ?? (yield* engine.ruleInSteps(asked, size));
+}
+
+function vetoOf(found: Inspection, engine: Engine): Ruled | null {
+  return found === null || found === "exhausted" ? found : engine.vetoed(found);
 }
 
 /** One egress, with what rules on it. */
@@ -151,10 +180,11 @@ interface Case {
 }
 
 const NO_FIELDS = { fields: [], raw: [] } as const;
+const NO_TEXTS: readonly string[] = [];
 
 /** A head larger than any but a few. */
 function isLong(headers: HeaderList, path: string): boolean {
   let length = path.length;
   for (let i = 1; i < headers.length; i += 2) length += (headers[i] as string).length;
-  return length > WHOLE_BYTES;
+  return length > AT_ONCE;
 }

@@ -10,7 +10,7 @@ import { settleSchema } from "./outcome-schema.ts";
 const said = z.string().refine((given) => given.isWellFormed());
 
 /** A credential as the plane sees it. The fingerprint is keyed: it can be compared, not reversed or looked up. */
-export const credentialSchema = z.strictObject({
+const credentialSchema = z.strictObject({
   /** How it was given: bearer, basic, aws4, cookie, api_key, jwt, token. */
   kind: said,
   /** Who issued it, by its looks, or null. */
@@ -100,7 +100,7 @@ export type DecisionAnswer = z.infer<typeof decisionAnswerSchema>;
 
 const verdict = z.enum(["allow", "deny", "sanitize", "approval_needed"]);
 
-export const findingSchema = z.strictObject({
+const findingSchema = z.strictObject({
   pillar: z.string().max(32),
   vector: z.string().max(128),
   name: z.string().max(128),

@@ -3,20 +3,20 @@ import type { Config, GovernanceConfig } from "../config/config.ts";
 import { attestationProblem } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
 import { paramsHash } from "../crypto/params-hash.ts";
-import { INSPECTORS, SliceSize } from "../detect/inspect.ts";
+import { INSPECTORS, type Inspection, Share, SliceSize } from "../detect/inspect.ts";
 import { prepareIssuers } from "../dlp/issuer-within.ts";
 import { Fault, messageOf } from "../errors.ts";
-import { type Decision, failClosed, permits } from "../model/decision.ts";
+import { type Decision, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { Question } from "../model/question.ts";
 import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
 import { fingerprints, mayTellIssuers } from "./credential-fields.ts";
-import type { Decider } from "./decider.ts";
-import { bodyDecoder, decodedCap, isVeto, mostDecoded, requestCodings } from "./decode.ts";
+import { type Decider, exhausted } from "./decider.ts";
+import { bodyCodings, bodyDecoder, decodedCap, isVeto, mostDecoded } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
-import { inspectHidden } from "./hidden-text.ts";
+import { hiddenTexts, inspectHidden, inspectHiddenInSteps } from "./hidden-text.ts";
 import { inspectInTurns, inTurns, WORK_PER_BYTE } from "./inspect-in-turns.ts";
 import { KeyRing } from "./key-ring.ts";
 import { NOT_SENT } from "./limits-reservation.ts";
@@ -109,6 +109,8 @@ export function planeDecider(
     decode: runtime.decode,
     lost: (outcomes) => events.lost?.(outcomes),
   });
+  /** Of what is read of a head in one go. */
+  const share = new Share();
   let inFlight = 0;
   let policyVersion: string | null = null;
   const troubles = new Troubles({
@@ -128,6 +130,23 @@ export function planeDecider(
       const code = tooLarge ? "governance_malformed" : "governance_unreachable";
       throw new Fault(code, `the governance plane failed: ${messageOf(thrown)}`, { cause: thrown });
     }
+  }
+
+  function vetoHidden(found: Inspection, egress: Egress, held: HeldBody | null): Decision | null {
+    if (found === "exhausted") return exhausted(policyVersion);
+    const veto = found === null ? null : policy.engine.vetoed(found);
+    return veto === null ? null : unasked(decisionOf(veto, { egress, held, attestationHash: null }));
+  }
+
+  /** Throws Fault `governance_breaker_open` without waiting, unless what the head hides had to be waited for. */
+  function asked(egress: Egress, body: HeldBody | null): Decision | Promise<Decision> {
+    const codings = body === null ? [] : bodyCodings(egress.headers);
+    if (isVeto(codings)) return unasked(codings);
+    if (inFlight >= MAX_IN_FLIGHT) {
+      throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
+    }
+    if (!circuit.admit()) throw new Fault("governance_breaker_open", "the governance plane is down");
+    return consult(egress, body, codings);
   }
 
   /** A veto that needed no plane, said to be of the policy that was last heard of. */
@@ -279,24 +298,18 @@ export function planeDecider(
     decide(egress, body) {
       const judged = policy.judge(egress.destination);
       if (judged !== null && typeof judged !== "string") return judged;
-      const found = inspectHidden(egress.headers, egress.path, body === null ? null : body.trailers);
-      if (found === "exhausted") return exhausted(policyVersion);
-      const veto = found === null ? null : policy.engine.vetoed(found);
-      if (veto !== null) return unasked(decisionOf(veto, { egress, held: body, attestationHash: null }));
-      const codings = body === null ? [] : requestCodings(egress.headers);
-      if (isVeto(codings)) return unasked(codings);
-      if (inFlight >= MAX_IN_FLIGHT) {
-        throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
-      }
-      if (!circuit.admit()) throw new Fault("governance_breaker_open", "the governance plane is down");
-      return consult(egress, body, codings);
+      const hidden = hiddenTexts(egress.headers, egress.path, body === null ? null : body.trailers);
+      if (hidden.length === 0) return asked(egress, body);
+      share.renew();
+      const work = WORK_PER_BYTE * decodedCap(config.maxBody);
+      const found = inspectHidden(hidden, { deadline: Number.POSITIVE_INFINITY, clock, work, share });
+      if (!share.spent) return vetoHidden(found, egress, body) ?? asked(egress, body);
+      const budget = { deadline: clock() + config.enforceTimeoutMs, clock, work };
+      return inTurns(inspectHiddenInSteps(hidden, budget), new SliceSize(), clock).then(
+        (inSteps) => vetoHidden(inSteps, egress, body) ?? asked(egress, body),
+      );
     },
   };
-}
-
-/** Never a pass, with EVE_PROXY_FAIL_CLOSED=0 neither: whoever it was did not read the question to its end. */
-function exhausted(policyVersion: string | null): Decision {
-  return failClosed("the inspection ran out of its budget", "inspection_exhausted", { policyVersion });
 }
 
 /** The body of a question, as it was told. */

@@ -1,4 +1,11 @@
-import { type Budget, type Inspection, type Inspector, inspectSlices, type SliceSize } from "../detect/inspect.ts";
+import {
+  type Budget,
+  type Inspection,
+  type Inspector,
+  inspectSlices,
+  type SliceSize,
+  type Turn,
+} from "../detect/inspect.ts";
 
 /** An event loop is handed back after this long. */
 export const TURN_MS = 1.5;
@@ -16,17 +23,28 @@ export function inspectInTurns(
   return inTurns(inspectSlices(bytes, inspectors, budget, size), size, budget.clock);
 }
 
-/** Drives steps to their end and hands the loop back in between. `clock`: monotonic ms. */
-export async function inTurns<T>(steps: Generator<void, T>, size: SliceSize, clock: () => number): Promise<T> {
-  for (let turn = clock(), from = turn; ; ) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    const now = clock();
-    size.took(now - from);
-    from = now;
-    if (now - turn < TURN_MS) continue;
-    await nextTurn();
-    turn = from = clock();
+/** Drives steps to their end and hands the loop back in between, until what they wait for is there. `clock`: monotonic ms. */
+export async function inTurns<T>(steps: Generator<Turn, T>, size: SliceSize, clock: () => number): Promise<T> {
+  try {
+    for (let turn = clock(), from = turn; ; ) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      if (step.value instanceof Promise) {
+        await step.value;
+        turn = from = clock();
+        continue;
+      }
+      const now = clock();
+      size.took(now - from);
+      from = now;
+      if (now - turn < TURN_MS) continue;
+      await nextTurn();
+      turn = from = clock();
+    }
+  } catch (thrown) {
+    // Whatever they hold is given back.
+    steps.throw(thrown);
+    throw thrown;
   }
 }
 

@@ -1,5 +1,6 @@
 /** A decider that is loaded while the gateway serves already. */
 import type { Decision } from "../model/decision.ts";
+import type { Egress } from "../model/egress.ts";
 import { type Decider, guarded, type Softened } from "./decider.ts";
 import type { OpenedDecider } from "./open.ts";
 
@@ -25,6 +26,7 @@ export function lateDecider(open: () => Promise<OpenedDecider>, config: Softened
   let opened: OpenedDecider | null = null;
   let opening: Promise<OpenedDecider> | null = null;
   let closed = false;
+  const unread = new WeakSet<Egress>();
 
   function load(): Promise<OpenedDecider> {
     opening ??= inSteps().then((decider) => {
@@ -49,7 +51,12 @@ export function lateDecider(open: () => Promise<OpenedDecider>, config: Softened
       policyVersion: null,
       reload: async () => (await load()).reload(),
       opaque: () => false,
-      decide: (egress, held): Promise<Decision> => load().then((decider) => decider.decide(egress, held)),
+      // Beside it there is no plane that could be late: a body that waits until time is up is one that nobody read.
+      reading: (egress) => unread.has(egress),
+      decide(egress, held): Promise<Decision> {
+        if (held !== null) unread.add(egress);
+        return load().then((decider) => decider.decide(egress, held));
+      },
     },
     config,
   );
@@ -70,7 +77,11 @@ export function lateDecider(open: () => Promise<OpenedDecider>, config: Softened
     get planeTrouble() {
       return opened?.planeTrouble ?? null;
     },
-    prepare: () => void load().catch(() => {}),
+    prepare() {
+      load()
+        .then((decider) => decider.prepare())
+        .catch(() => {});
+    },
     decide: (egress, held) => (opened ?? waiting).decide(egress, held),
     reload: () => (opened ?? waiting).reload(),
     opaque: (host, port) => (opened ?? waiting).opaque(host, port),

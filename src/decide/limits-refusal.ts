@@ -9,7 +9,7 @@ import { block, type Decision, failClosed } from "../model/decision.ts";
 
 const MAX_RETRY_S = 86_400;
 
-export function ruleOf(limit: { readonly id: string }): string {
+function ruleOf(limit: { readonly id: string }): string {
   return `limit: ${limit.id}`;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { JSON_LIMITS } from "../content/json.ts";
-import type { SliceSize } from "../detect/inspect.ts";
+import type { SliceSize, Turn } from "../detect/inspect.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import { outranks, type Ruling, ruling } from "../engine/ruling.ts";
 import type { Question } from "../model/question.ts";
@@ -14,7 +14,7 @@ import type { OpaProgram } from "./opa-bundle.ts";
 import { fromStrictBase64 } from "./plane-request.ts";
 
 /** A body is given to the policy as a value up to this; evaluation cannot be interrupted, so what it is given is bounded. */
-export const MAX_INPUT_BODY = 256 * 1024;
+const MAX_INPUT_BODY = 256 * 1024;
 
 export interface OpaSettings {
   /** Bytes of a replacement body. */
@@ -39,7 +39,7 @@ export class OpaEngine extends Engine {
     return this.#both(super.rule(asked), asked.question);
   }
 
-  override *ruleInSteps(asked: Asked, size: SliceSize): Generator<void, Ruled> {
+  override *ruleInSteps(asked: Asked, size: SliceSize): Generator<Turn, Ruled> {
     const ruled = yield* super.ruleInSteps(asked, size);
     yield;
     return this.#both(ruled, asked.question);

@@ -1,6 +1,7 @@
 /** All that decides, put around each other as a configuration asks for it. */
 import type { Config, GovernanceConfig } from "../config/config.ts";
 import type { CacheTerms } from "../policy/cache-terms.ts";
+import { pastTunnels } from "../policy/lint-tunnels.ts";
 import { onlyWatched } from "../policy/watching.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { answerGuard } from "./answer-guard.ts";
@@ -80,6 +81,10 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
     // Beside a plane the policy's inspection is not run at all.
     const remarked = plane !== null ? leftToPlane(policy.engineOnly()) : program === null ? null : onlyWatched(program);
     if (remarked !== null) events.warn(remarked);
+    // Where tunnels that nobody reads are closed, nothing goes past in one.
+    const unread = config.interceptCa === null && config.connectPassthrough && plane === null;
+    const missed = unread && program !== null ? pastTunnels(program) : null;
+    if (missed !== null) events.warn(missed);
   };
   remark();
   const clock = runtime.monotonic;
@@ -162,7 +167,10 @@ export async function openNow(runtime: Runtime, config: Config, events: Decision
         known = now;
       });
     },
-    prepare() {},
+    prepare() {
+      // Who intercepts means to read; who only may waits for the first body, and stays small until then.
+      if (config.interceptCa !== null && plane === null) engine.prepare();
+    },
     lent: (egress) => plane?.lent(egress) ?? null,
     left: (egress) => steps.left(egress),
     async close() {

@@ -74,7 +74,7 @@ function validated(bytes: Uint8Array): DecisionAnswer {
 
 const strict = new TextDecoder("utf-8", { fatal: true });
 
-export function malformed(detail: string): Fault {
+function malformed(detail: string): Fault {
   return new Fault("governance_malformed", `the governance plane's answer is malformed: ${detail}`);
 }
 

@@ -17,8 +17,7 @@ export function describe(egress: Egress, question: Question, id: string): Omit<D
     caller: question.caller,
     agent: { id: question.agent, parent: question.parentAgent },
     parent: egress.parent,
-    // Of what comes down no plane is asked.
-    phase: question.phase === "response" ? "message" : question.phase,
+    phase: question.phase,
     door: question.door,
     method: question.method,
     scheme: question.scheme,

@@ -25,6 +25,7 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider & 
   const state = new SequenceState();
   /** What is to be remembered of an egress if it leaves. */
   const steps = new WeakMap<Egress, () => void>();
+  const reading = new WeakSet<Egress>();
 
   function follow(decision: Decision, egress: Egress, held: HeldBody | null): Decision | Promise<Decision> {
     // What does not leave is no step, and a veto is not made milder.
@@ -49,7 +50,11 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider & 
       return concluded;
     };
     const long = held !== null && held.bytes.length > SHORT_BYTES && sequences.some(({ readsBody }) => readsBody);
-    return long ? prepared(facts, clock).then(conclude) : conclude();
+    if (!long) return conclude();
+    reading.add(egress);
+    return prepared(facts, clock)
+      .then(conclude)
+      .finally(() => reading.delete(egress));
   }
 
   const layer = layered(inner, { looks: () => policy.sequences.length > 0, follow });
@@ -59,6 +64,7 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider & 
     get policyVersion() {
       return layer.policyVersion;
     },
+    reading: (egress) => reading.has(egress) || (layer.reading?.(egress) ?? false),
     left: (egress) => steps.get(egress)?.(),
   };
 }

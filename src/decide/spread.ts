@@ -40,8 +40,9 @@ export function spreadWatched(inner: Decider, policy: Pick<Policy, "engine">): D
 }
 
 /** Compressed bytes have no letters of their own. A type alone, which `coded` is true of too, hides none. */
-function hasLetters({ coded, headers }: Egress): boolean {
-  if (!coded) return true;
-  const codings = contentCodings(headers);
+function hasLetters(egress: Egress): boolean {
+  // The fields are asked for behind this only: of most requests they never become strings.
+  if (!egress.coded) return true;
+  const codings = contentCodings(egress.headers);
   return Array.isArray(codings) && codings.length === 0;
 }

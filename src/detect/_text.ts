@@ -26,6 +26,16 @@ export function isText(bytes: Uint8Array, from: number, to: number): boolean {
   return ascii > 0 || to - from > 18;
 }
 
+/** Whether four bytes, in one number, may all stand in a text. */
+export function areOfText(four: number): boolean {
+  const no =
+    (NEVER[four >>> 24] as number) |
+    (NEVER[(four >>> 16) & 0xff] as number) |
+    (NEVER[(four >>> 8) & 0xff] as number) |
+    (NEVER[four & 0xff] as number);
+  return no === 0;
+}
+
 /** Where text ends: the first byte that no text has. */
 export function textEnd(bytes: Uint8Array, from: number, to: number): number {
   let i = from;

@@ -49,6 +49,16 @@ function marksIn(text: Uint8Array): number {
   const { length } = text;
   let count = 0;
   for (let i = 0; i < length; i++) {
+    // Four a turn where none is a mark.
+    while (i + 4 < length) {
+      const four =
+        (BESIDE[text[i] as number] as number) |
+        (BESIDE[text[i + 1] as number] as number) |
+        (BESIDE[text[i + 2] as number] as number) |
+        (BESIDE[text[i + 3] as number] as number);
+      if (four >= 2) break;
+      i += 4;
+    }
     const now = BESIDE[text[i] as number] as number;
     if (now < 2) continue;
     const before = BESIDE[i > 0 ? (text[i - 1] as number) : 0] as number;

@@ -1,5 +1,5 @@
 /** Text in base 85: Ascii85, Z85, and the alphabet of RFC 1924, which Python and git write; and uuencoded lines. */
-import { DIGITS, isText, LOWER, textEnd, UPPER, valuesOf } from "./_text.ts";
+import { areOfText, DIGITS, isText, LOWER, textEnd, UPPER, valuesOf } from "./_text.ts";
 import type { Draft } from "./draft.ts";
 
 const LEAST_RUN = 20;
@@ -14,6 +14,8 @@ const TILDE = 0x7e;
 const OPENS = new Uint8Array(256);
 for (const mark of [0x22, 0x27, 0x60, 0x3a, 0x3d, 0x28, 0x2c, 0x3c]) OPENS[mark] = 1;
 const MAX_OPENINGS = 4;
+/** Three groups of five: less comes to nothing. */
+const LEAST_DIGITS = 15;
 
 const BASE = 85;
 /** Values of the first two characters → 1 when what they stand for can be the beginning of a text. */
@@ -62,7 +64,8 @@ function undoRun(text: Uint8Array, start: number, draft: Draft): number {
     if (at > start && OPENS[text[at - 1] as number] === 0) continue;
     openings += 1;
     const from = text[at] === 0x3c && text[at + 1] === TILDE ? at + 2 : at;
-    for (const alphabet of ALPHABETS) {
+    for (let n = 0; n < ALPHABETS.length; n++) {
+      const alphabet = ALPHABETS[n] as Uint8Array;
       if (!begins(text, from, alphabet) || !decode(text, from, alphabet)) continue;
       draft.undo(from, behind, "base85");
       draft.putAll(out.subarray(0, written));
@@ -73,12 +76,22 @@ function undoRun(text: Uint8Array, start: number, draft: Draft): number {
   return at;
 }
 
-/** Told from two characters, which most words do not pass. */
+/** Told from two characters, which most words do not pass, and then from the group they begin: four bytes of a text. */
 function begins(text: Uint8Array, from: number, values: Uint8Array): boolean {
-  const first = values[text[from] as number] as number;
-  const second = values[text[from + 1] ?? 0] as number;
-  if (first === 255) return (text[from] as number) <= SPACE;
-  return second === 255 || BEGINS[first * BASE + second] === 1;
+  // Nothing so near to the end comes to as much as counts.
+  if (from + LEAST_DIGITS > text.length) return false;
+  const a = values[text[from] as number] as number;
+  const b = values[text[from + 1] as number] as number;
+  if (a === 255) return (text[from] as number) <= SPACE;
+  if (b === 255) return true;
+  if (BEGINS[a * BASE + b] === 0) return false;
+  const c = values[text[from + 2] as number] as number;
+  const d = values[text[from + 3] as number] as number;
+  const e = values[text[from + 4] as number] as number;
+  if ((c | d | e) === 255) return true;
+  const group = (((a * BASE + b) * BASE + c) * BASE + d) * BASE + e;
+  if (group > 0xffffffff) return false;
+  return areOfText(group | 0);
 }
 
 /** Until what comes out is no text. */

@@ -1,6 +1,6 @@
 /** Rotated, mirrored and reversed letters: found by how unlike language they are, undone as is most like it. */
 import type { Draft } from "./draft.ts";
-import { BLOCK, backwardLikeness, LETTER_INDEX, likeness, oddBlocks } from "./language.ts";
+import { BLOCK, LETTER_INDEX, likeness, likenessOfPieces, oddBlocks } from "./language.ts";
 import { MAX_LETTERS_INPUT, putLetters } from "./letters.ts";
 
 /** Letters of a region that are weighed. */
@@ -42,8 +42,12 @@ const tried = new Uint8Array(SAMPLE);
 const scores = new Float64Array(KEYS);
 const PIECE = 8;
 const PIECES = Math.ceil(SAMPLE / PIECE);
-/** How like language the pieces of the sample are as they stand. */
+/** How like language the pieces of the sample are as they stand, and from the last letter to the first. */
 const plainly = new Float64Array(PIECES);
+const plainlyBack = new Float64Array(PIECES);
+/** The same once a key has turned them. */
+const turnedOnly = new Float64Array(PIECES);
+const turnedBack = new Float64Array(PIECES);
 
 /** What the last look found to be backwards, as letters from and to and a key; none of it is looked for twice. */
 const MAX_TURNED = MAX_LETTERS_INPUT / BLOCK / (GAP + 1) + 2;
@@ -134,13 +138,17 @@ function undoRegion(text: Uint8Array, from: number, to: number, { draft, whole, 
     for (let other = 1; other < KEYS; other++) if ((scores[other] as number) > (scores[key] as number)) key = other;
     if ((scores[key] as number) < least) break;
     scores[key] = -1e9;
-    if (!compared) weighPlainly(size);
+    if (!compared) likenessOfPieces(sample, size, PIECE, { forward: plainly, back: plainlyBack });
     compared = true;
-    for (let i = 0; i < size; i++) tried[i] = 0x61 + turned((sample[i] as number) - 0x61, key);
+    if (key !== 0) {
+      for (let i = 0; i < size; i++) tried[i] = 0x61 + turned((sample[i] as number) - 0x61, key);
+      likenessOfPieces(tried, size, PIECE, { forward: turnedOnly, back: turnedBack });
+    }
     for (const back of [false, true]) {
       if (key === 0 && !back) continue;
       // Two disguises at once are believed less easily.
-      const gain = gainOf(size, back) * (back && key !== 0 ? 0.7 : 1);
+      const gain =
+        key === 0 ? gainOf(size, plainlyBack) : back ? gainOf(size, turnedBack) * 0.7 : gainOf(size, turnedOnly);
       if (gain < LEAST_GAIN) continue;
       if (gain <= most) continue;
       most = gain;
@@ -173,22 +181,18 @@ function putRegion(text: Uint8Array, { from, to, key, backwards, inPlace }: Regi
 
 const LEAST_GAIN = 56;
 
-function weighPlainly(size: number): void {
-  for (let at = 0; at < size; at += PIECE) plainly[at / PIECE] = likeness(sample, at, Math.min(size, at + PIECE));
-}
-
-/** By how much the pieces of the sample that a key makes more like language are so; 0 when that is not like language at all. */
-function gainOf(size: number, back: boolean): number {
+/** By how much the pieces of the sample that are more like language once they are `undone` are so; 0 when that is not like language at all. */
+function gainOf(size: number, undone: Float64Array): number {
   let gain = 0;
   let like = 0;
   let letters = 0;
   for (let at = 0; at < size; at += PIECE) {
     const end = Math.min(size, at + PIECE);
     const plain = plainly[at / PIECE] as number;
-    const undone = back ? backwardLikeness(tried, at, end) : likeness(tried, at, end);
-    if (undone <= plain) continue;
-    gain += (undone - plain) * (end - at);
-    like += undone * (end - at);
+    const made = undone[at / PIECE] as number;
+    if (made <= plain) continue;
+    gain += (made - plain) * (end - at);
+    like += made * (end - at);
     letters += end - at;
   }
   return letters < LEAST || gain < GAIN * letters || like < LIKE_LANGUAGE * letters ? 0 : gain;

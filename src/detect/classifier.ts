@@ -154,7 +154,25 @@ function lookUp(map: Int32Array, letters: Uint8Array, from: number, at: number, 
     last = (last << 8) | (letters[i] as number);
   }
   let count = 0;
-  for (let i = at; i < end; i++) {
+  let i = at;
+  for (; i + 1 < end; i += 2) {
+    const letter = letters[i] as number;
+    const next = letters[i + 1] as number;
+    // The four letters up to this one and the three before them, and the same of the one behind it.
+    const four = (last << 8) | letter;
+    const before = (earlier << 8) | (last >>> 24);
+    const number = Math.imul(four, LAST) ^ Math.imul(before << 8, EARLIER);
+    last = (four << 8) | next;
+    earlier = (before << 8) | (four >>> 24);
+    const behind = Math.imul(last, LAST) ^ Math.imul(earlier << 8, EARLIER);
+    mayBe[count] = number;
+    lastAt[count] = i;
+    count += ((map[number >>> WORD] as number) >>> (number >>> BIT)) & 1;
+    mayBe[count] = behind;
+    lastAt[count] = i + 1;
+    count += ((map[behind >>> WORD] as number) >>> (behind >>> BIT)) & 1;
+  }
+  for (; i < end; i++) {
     earlier = (earlier << 8) | (last >>> 24);
     last = (last << 8) | (letters[i] as number);
     const number = Math.imul(last, LAST) ^ Math.imul(earlier << 8, EARLIER);

@@ -13,6 +13,9 @@ export class Draft {
   count = 0;
   /** True: there was more than a draft takes. */
   full = false;
+  /** Packs that were opened for it, and the bytes they came to. */
+  packs = 0;
+  unpacked = 0;
   /** What was undone, in the order it was met. */
   readonly kinds: string[] = [];
   #spans = 0;
@@ -29,6 +32,7 @@ export class Draft {
     this.#spans = 0;
     this.count = 0;
     this.full = false;
+    this.packs = this.unpacked = 0;
     // To set a length costs more than all the rest, and hardly a view undoes anything.
     if (this.kinds.length > 0) this.kinds.length = 0;
   }

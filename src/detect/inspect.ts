@@ -2,9 +2,11 @@
 import type { Finding } from "../model/finding.ts";
 import type { Budget } from "./effort.ts";
 import { MAX_INSPECTED, MIN_LETTERS } from "./letters.ts";
-import { type Inspection, inspectBytes, isJson } from "./pillar128.ts";
+import { type Inspection, inspectBytes, inspectInSteps, isJson, type Turn } from "./pillar128.ts";
+import { Lease } from "./rooms.ts";
 
-export type { Budget, Inspection };
+export { Share } from "./effort.ts";
+export type { Budget, Inspection, Turn };
 
 /**
  * Looks at one slice of a decoded body, or at one text of a head: a path, a query, the value of a field or trailer. Pure,
@@ -15,27 +17,36 @@ export interface Inspector {
   /** Bytes: in less it finds nothing. Above `SHORT_VALUE`, or what is passed over as short would be hidden from it. */
   readonly shortest: number;
   inspect(slice: Uint8Array, cutJson: boolean, budget?: Budget): Inspection;
+  /** The same in steps of a millisecond or two. Absent: a slice takes no longer. */
+  inSteps?(slice: Uint8Array, cutJson: boolean, budget: Budget): Generator<Turn, Inspection>;
 }
 
-export const INSPECTORS: readonly Inspector[] = [{ name: "pillar128", shortest: MIN_LETTERS, inspect: inspectBytes }];
+export const INSPECTORS: readonly Inspector[] = [
+  { name: "pillar128", shortest: MIN_LETTERS, inspect: inspectBytes, inSteps: inspectInSteps },
+];
 
 const SLICE = MAX_INSPECTED;
 /** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
 export const OVERLAP = 8 * 1024;
 
-/** No body above this is inspected in one go. */
+/** No text above this is inspected in one go. */
 export const WHOLE_BYTES = SLICE;
 
 const LEAST_SLICE = 2 * OVERLAP;
+/**
+ * Longer bodies are ruled on in steps, by whoever has an event loop to hand back; shorter ones are begun in one go, and
+ * begun again in steps when they cost more than their `Share`.
+ */
+export const AT_ONCE = LEAST_SLICE;
 /** Of twice as much it would still not be slow. What a slice repeats is half of the smallest, so it matters that they grow. */
 const QUICK_MS = 1.4;
 const SLOW_MS = 3;
 
-/** How much to inspect at a time: little while the code is not compiled yet or the machine is slow, or a slice would hold the loop. */
+/** How much to inspect at a time: little while the code is not compiled yet or the machine is slow, or a pass over a slice would hold the loop. */
 export class SliceSize {
   bytes = LEAST_SLICE;
 
-  /** A slice of this size took so long. */
+  /** A step, which is a pass over a slice of this size or some such, took so long. */
   took(ms: number): void {
     if (ms < QUICK_MS) this.bytes = Math.min(2 * this.bytes, SLICE);
     else if (ms > SLOW_MS) this.bytes = Math.max(this.bytes / 2, LEAST_SLICE);
@@ -52,13 +63,30 @@ export function inspectWhole(bytes: Uint8Array, inspectors: readonly Inspector[]
   return null;
 }
 
-/** Yields after every slice, so that whoever drives it can let others run. `size` is asked before each of them. */
+/**
+ * Yields within every slice and behind it, so that whoever drives it can let others run, and what is to be awaited where it
+ * waits for a room. `size` is asked before each slice.
+ */
 export function* inspectSlices(
   bytes: Uint8Array,
   inspectors: readonly Inspector[],
   budget: Budget,
   size: { readonly bytes: number } = { bytes: SLICE },
-): Generator<void, Inspection> {
+): Generator<Turn, Inspection> {
+  const lease = new Lease();
+  try {
+    return yield* slicesOf(bytes, inspectors, { ...budget, lease }, size);
+  } finally {
+    lease.end();
+  }
+}
+
+function* slicesOf(
+  bytes: Uint8Array,
+  inspectors: readonly Inspector[],
+  budget: Budget,
+  size: { readonly bytes: number },
+): Generator<Turn, Inspection> {
   const json = isJson(bytes);
   let left = budget.work;
   for (let at = 0; ; ) {
@@ -67,7 +95,11 @@ export function* inspectSlices(
     for (const inspector of inspectors) {
       left -= slice.length;
       if (left < 0 || budget.clock() > budget.deadline) return "exhausted";
-      const found = inspector.inspect(slice, json && at > 0, budget);
+      const cut = json && at > 0;
+      const found =
+        inspector.inSteps === undefined
+          ? inspector.inspect(slice, cut, budget)
+          : yield* inspector.inSteps(slice, cut, budget);
       if (found !== null) return moved(found, at);
     }
     if (end >= bytes.length) return null;

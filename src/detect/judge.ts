@@ -8,11 +8,23 @@ import { type AttackVector, LEARNED, VECTORS } from "./vectors.ts";
 
 /** The worst thing a reading says, or null: stock phrases, then punctuation, then likeness. */
 export function judge(reading: Reading): Match | null {
-  const { letters, count, text, learned } = reading;
+  return phraseIn(reading) ?? markupIn(reading) ?? likenessIn(reading);
+}
+
+/** The looks that a judgement is made of, in their order: each is a pass over the reading. */
+export const LOOKS: readonly ((reading: Reading) => Match | null)[] = [phraseIn, markupIn, likenessIn];
+
+function phraseIn({ letters, count }: Reading): Match | null {
   const phrase = findPhrase(letters, 0, count);
-  if (phrase !== null) return matchOf(phrase.vector, phrase, false);
+  return phrase === null ? null : matchOf(phrase.vector, phrase, false);
+}
+
+function markupIn({ text }: Reading): Match | null {
   const markup = findMarkup(text, 0, text.length);
-  if (markup !== null) return matchOf(markup.vector, markup, true);
+  return markup === null ? null : matchOf(markup.vector, markup, true);
+}
+
+function likenessIn({ letters, count, learned }: Reading): Match | null {
   const like = learned && looksForAll() ? findLearned(letters, 0, count) : null;
   return like === null ? null : matchOf(LEARNED, like, false);
 }

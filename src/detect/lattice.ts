@@ -3,18 +3,14 @@
  * again. A view is only made when something cheap says that there is something to undo.
  */
 import { asAssembly, assembled } from "./assembly.ts";
-import { undoBase85, undoUu } from "./base85.ts";
-import { undoBraille } from "./braille.ts";
-import { mayBeCipher, undoCiphers } from "./ciphers.ts";
-import { undoMorse, undoSpelling } from "./code-words.ts";
-import { Draft } from "./draft.ts";
-import type { Effort } from "./effort.ts";
-import { undoFormats } from "./formats.ts";
-import { undoHidden, undoTurned } from "./hidden.ts";
+import { mayBeCipher } from "./ciphers.ts";
+import type { Draft } from "./draft.ts";
+import { type Effort, TURN_BYTES } from "./effort.ts";
 import { BACKWARDS, EVERY_OTHER, FIRST_LETTERS, hintsIn, LAST_LETTERS, lastHint, SLICES, WITHOUT } from "./hints.ts";
-import { judge } from "./judge.ts";
+import { judge, LOOKS } from "./judge.ts";
 import { LETTER_INDEX } from "./language.ts";
-import { beginLeet, mayMeanMore, undoLeet } from "./leet.ts";
+import { CIPHER, LEET, MIN_QUOTES, PLAN, PUZZLE, type View } from "./lattice-plan.ts";
+import { type Level, MAX_DEPTH, type Room, shared } from "./lattice-room.ts";
 import {
   ASCII_ROOM,
   asciiOf,
@@ -24,7 +20,6 @@ import {
   putLetters,
   readLetters,
 } from "./letters.ts";
-import { undoNumbers } from "./numbers.ts";
 import {
   hasSlice,
   MAX_PUZZLE,
@@ -34,28 +29,10 @@ import {
   undoInitials,
   undoReversed,
 } from "./puzzles.ts";
-import type { Match } from "./reading.ts";
-import { undoRot47 } from "./rot47.ts";
-import { undoRuns } from "./runs.ts";
-import {
-  COLONS,
-  ESCAPES,
-  FORMATS,
-  inBlocks,
-  LEET as MIXED,
-  MORSE,
-  NUMBERS,
-  type Regional,
-  signalsOf,
-} from "./signals.ts";
-import { undoMarkup } from "./turned-markup.ts";
-import { undoEscapes } from "./unescape.ts";
+import type { Match, Reading } from "./reading.ts";
+import { COLONS, signalsOf } from "./signals.ts";
 import { LEARNED } from "./vectors.ts";
 
-/** Disguises over each other that are undone. */
-export const MAX_DEPTH = 4;
-/** An assembled phrase needs two literals at the least. */
-const MIN_QUOTES = 4;
 /** So many lines may begin with the letters of a phrase. */
 const MIN_LINES = 12;
 /** In a puzzle of more bytes no second disguise is looked for. */
@@ -71,113 +48,103 @@ export interface Sighting {
 }
 
 type Seen = Sighting | "exhausted" | null;
-
-class Level {
-  readonly draft = new Draft();
-  readonly ascii = new Uint8Array(MAX_LETTERS_INPUT + ASCII_ROOM);
-  /** What signals tell of each block of it. */
-  readonly blocks = new Uint8Array(MAX_LETTERS_INPUT / 128 + 2);
-}
-
-const levels = Array.from({ length: MAX_DEPTH + 1 }, () => new Level());
+type Steps = Generator<void, Seen>;
 
 /** How far the way to a reading has come. */
 interface Path {
   readonly effort: Effort;
+  readonly levels: readonly Level[];
   readonly depth: number;
   readonly done: number;
   /** True: nothing is looked for below the next reading. */
   readonly last?: boolean;
 }
 
-/** Disguises that are undone once on the way to a reading. */
-const LEET = 1;
-const CIPHER = 2;
-const PUZZLE = 4;
-
-/** A view fills a draft with what it undoes; most leave it empty. `blocks`: what signals tell of the text. */
-type View = (text: Uint8Array, draft: Draft, blocks: Uint8Array) => void;
-
-function regional(bit: number, view: Regional): View {
-  const where = { bit, view };
-  return (text, draft, blocks) => inBlocks(text, draft, blocks, where);
-}
-
-const forNumbers = regional(NUMBERS, undoNumbers);
-const forMorse = regional(MORSE, undoMorse);
-const forRot47 = regional(MIXED, undoRot47);
-const forEscapes = regional(ESCAPES, undoEscapes);
-const forMixed = regional(MIXED, undoLeet);
-
-const forCiphers: View = (text, draft) => undoCiphers(text, draft, false);
-const forWordsTurned: View = (text, draft) => undoCiphers(text, draft, true);
 const forLines: View = (text, draft) => undoInitials(text, draft, "lines");
 const forWords: View = (text, draft) => undoInitials(text, draft, "words");
 const forWordEnds: View = (text, draft) => undoInitials(text, draft, "word ends");
 const forReversed: View = (text, draft) => undoReversed(text, draft, "text");
 const forWordsReversed: View = (text, draft) => undoReversed(text, draft, "words");
 const forPieces: View = (text, draft) => undoReversed(text, draft, "pieces");
-const forLeet: View = (text, draft, blocks) => {
-  beginLeet(true);
-  forMixed(text, draft, blocks);
-};
-const forPlainLeet: View = (text, draft, blocks) => {
-  beginLeet(false);
-  forMixed(text, draft, blocks);
-};
 
-/** UTF-8 of at most `MAX_INSPECTED` bytes. `depth` disguises were undone to come to it; `done` are those that are no use twice. */
-export function explore(text: Uint8Array, effort: Effort, depth = 0, done = 0): Seen {
+/**
+ * UTF-8 of at most `MAX_INSPECTED` bytes. Yields only where `effort` stops, and nobody else uses the room until it is over.
+ * Goes on only where `effort` is stepped: otherwise what is kept of the text is not its own.
+ */
+export function exploring(text: Uint8Array, effort: Effort, { levels }: Room): Steps {
+  return below(text, { effort, levels, depth: 0, done: 0 });
+}
+
+/** `depth` disguises were undone to come to the text; `done` are those that are no use twice. */
+function* below(text: Uint8Array, path: Path): Steps {
   if (text.length < MIN_LETTERS) return null;
-  const level = levels[depth] as Level;
+  const { effort, depth, done } = path;
+  const { length } = text;
+  const level = path.levels[depth] as Level;
+  if (effort.due(length)) yield;
   const read = readLetters(text);
-  const { count } = read;
+  const { count, invisible, turned } = read;
+  const quotes = read.quotes + read.doubles;
   const ascii = read.foreign ? level.ascii.subarray(0, asciiOf(text, level.ascii)) : text;
-  if (read.masked) return exploreMasked(text, ascii, effort, depth);
-  // Whatever is read once a puzzle is solved was put together from parts.
-  const match = judge({ letters: read.letters, count, text: ascii, learned: (done & PUZZLE) === 0 });
-  if (match !== null) return placed(match, text, ascii);
+  if (read.masked) return yield* exploreMasked(text, ascii, path);
   // Before anything else is read: letters are only kept until then.
-  const cipher = mayBeCipher(read.letters, count);
-  const hints = hintsIn(read.letters, count);
+  const letters = effort.stepped ? level.keep(read.letters, count) : read.letters;
+  // Whatever is read once a puzzle is solved was put together from parts.
+  const reading = { letters, count, text: ascii, learned: (done & PUZZLE) === 0 };
+  if (!effort.stepped && effort.due(LOOKS.length * count)) yield;
+  const match = effort.stepped ? yield* judged(reading, effort) : judge(reading);
+  if (match !== null) return placed(match, text, ascii);
+  if (effort.due(length)) yield;
+  const cipher = mayBeCipher(letters, count);
+  const hints = hintsIn(letters, count);
   const hintAt = lastHint();
-  const { invisible, turned } = read;
-  if (read.quotes + read.doubles >= MIN_QUOTES) {
+  if (quotes >= MIN_QUOTES) {
+    if (effort.due(length)) yield;
     const found = assembled(ascii);
     if (found === "exhausted") return found;
-    if (found !== null) return { match: found, view: "assembly", start: 0, end: text.length };
+    if (found !== null) return { match: found, view: "assembly", start: 0, end: length };
   }
   if (depth === MAX_DEPTH) return null;
   const signals = signalsOf(ascii, level.blocks);
-  const child = (view: View, source: Uint8Array): Seen => undone(view, source, text, { effort, depth, done });
-  return (
-    (invisible >= MIN_QUOTES ? child(undoHidden, text) : null) ??
-    (turned > 0 ? child(undoBraille, text) : null) ??
-    (turned >= MIN_QUOTES ? child(undoTurned, text) : null) ??
-    (signals & ESCAPES ? child(forEscapes, ascii) : null) ??
-    child(undoRuns, ascii) ??
-    child(undoBase85, ascii) ??
-    child(undoUu, ascii) ??
-    (signals & NUMBERS ? child(forNumbers, ascii) : null) ??
-    (signals & MORSE ? child(forMorse, ascii) : null) ??
-    child(undoSpelling, ascii) ??
-    (signals & MIXED ? child(forRot47, ascii) : null) ??
-    (signals & MIXED && (done & LEET) === 0 ? leet(ascii, text, { effort, depth, done: done | LEET }) : null) ??
-    (done & CIPHER ? null : undone(undoMarkup, ascii, text, { effort, depth, done: done | CIPHER | LEET })) ??
-    (signals & FORMATS ? child(undoFormats, ascii) : null) ??
-    (cipher && (done & CIPHER) === 0 ? deciphered(ascii, text, { effort, depth, done: done | CIPHER }) : null) ??
-    (done & PUZZLE
-      ? null
-      : solved(
-          { ascii, text, hints: hints | (signals & COLONS ? SLICES : 0), hintAt },
-          { effort, depth, done: done | PUZZLE },
-        ))
-  );
+  const known = { signals, invisible, turned, cipher };
+  for (const { view, when, whole, marks, again, tried, parts } of PLAN) {
+    if (!when(known, done)) continue;
+    const source = whole ? text : ascii;
+    if (effort.due(length)) yield;
+    let full: boolean;
+    if (parts !== null && effort.stops) {
+      level.draft.open(source);
+      const begun = parts(source, level.draft, 0);
+      full =
+        begun === -1
+          ? !level.draft.empty || level.draft.full
+          : yield* filledInParts(parts, source, level, { effort, begun });
+    } else full = filled(view, source, level);
+    const more = again !== null && tried(level.draft);
+    const seen = full ? yield* undone(source, text, { ...path, done: done | marks }) : null;
+    if (seen !== null) return seen;
+    if (!more) continue;
+    if (effort.due(length)) yield;
+    const second = filled(again, source, level) ? yield* undone(source, text, { ...path, done: done | marks }) : null;
+    if (second !== null) return second;
+  }
+  const asked = hints | (signals & COLONS ? SLICES : 0);
+  if ((done & PUZZLE) !== 0 || (asked === 0 && linesIn(ascii) < MIN_LINES)) return null;
+  return yield* solved({ ascii, text, hints: asked, hintAt }, { ...path, done: done | PUZZLE });
+}
+
+function* judged(reading: Reading, effort: Effort): Generator<void, Match | null> {
+  for (const look of LOOKS) {
+    if (effort.due(reading.count)) yield;
+    const match = look(reading);
+    if (match !== null) return match;
+  }
+  return null;
 }
 
 /** Bytes that are mostly no text: nothing but their ASCII letters and marks, as they stand. At most `MAX_INSPECTED`. */
 export function exploreLetters(bytes: Uint8Array): Sighting | null {
-  const { ascii: letters } = levels[0] as Level;
+  const { ascii: letters } = shared.levels[0] as Level;
   const count = putLetters(bytes, 0, bytes.length, letters, 0);
   const match = judge({ letters, count, text: bytes, learned: true });
   if (match === null) return null;
@@ -188,7 +155,7 @@ export function exploreLetters(bytes: Uint8Array): Sighting | null {
 /** A text as it stands, with nothing undone but escapes and look-alikes of letters. At most `MAX_INSPECTED`. */
 export function explorePlain(text: Uint8Array): Sighting | null {
   if (text.length < MIN_LETTERS) return null;
-  const { ascii: room } = levels[0] as Level;
+  const { ascii: room } = shared.levels[0] as Level;
   const { letters, count, foreign, masked } = readLetters(text);
   const ascii = foreign || masked ? room.subarray(0, asciiOf(text, room)) : text;
   const match = judge({ letters, count, text: ascii, learned: false });
@@ -202,42 +169,35 @@ function placeOf(bytes: Uint8Array, letter: number): number {
   return bytes.length;
 }
 
-function leet(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {
-  const seen = undone(forLeet, ascii, text, path);
-  return seen === null && mayMeanMore() ? undone(forPlainLeet, ascii, text, path) : seen;
-}
-
-function deciphered(ascii: Uint8Array, text: Uint8Array, path: Path): Seen {
-  const seen = undone(forCiphers, ascii, text, path);
-  if (seen !== null) return seen;
-  // What reads backwards may be words turned round, each in its place.
-  const backwards = (levels[path.depth] as Level).draft.kinds.some((kind) => kind.startsWith("reversed"));
-  return backwards ? undone(forWordsTurned, ascii, text, path) : null;
-}
-
 /** What a text says itself, or its lines, of how to read it: once a path, or each reading would say it again. */
-function solved({ ascii, text, hints, hintAt }: Puzzle, path: Path): Seen {
+function* solved({ ascii, text, hints, hintAt }: Puzzle, path: Path): Steps {
   const lines = linesIn(ascii) >= MIN_LINES;
-  if (hints === 0 && !lines) return null;
   const from = Math.max(0, Math.min(ascii.length - MAX_PUZZLE, Math.floor(hintAt * ascii.length) - MAX_PUZZLE / 2));
   const part = ascii.subarray(from, from + MAX_PUZZLE);
-  const child = (view: View): Seen => moved(undone(view, part, part, path), from, text, ascii);
   // What is turned round or thinned out looks like a cipher, and is none.
   const plain = { ...path, done: path.done | CIPHER | LEET, last: part.length > SMALL_PUZZLE };
-  const turned = (view: View): Seen => moved(undone(view, part, part, plain), from, text, ascii);
   const sliced = (hints & SLICES) !== 0 && hasSlice(part);
   const backwards = (hints & BACKWARDS) !== 0 || sliced;
   const reversed = backwards && mayBeReversed(part);
-  return (
-    (hints & WITHOUT ? child(undoFillers) : null) ??
-    (reversed ? turned(forReversed) : null) ??
-    (backwards ? turned(forWordsReversed) : null) ??
-    (reversed ? turned(forPieces) : null) ??
-    ((hints & EVERY_OTHER) !== 0 || sliced ? turned(undoEveryOther) : null) ??
-    (hints & FIRST_LETTERS ? turned(forWords) : null) ??
-    (hints & LAST_LETTERS ? turned(forWordEnds) : null) ??
-    (lines ? undone(forLines, ascii, text, plain) : null)
-  );
+  const level = path.levels[path.depth] as Level;
+  for (const [view, asked] of [
+    [undoFillers, (hints & WITHOUT) !== 0],
+    [forReversed, reversed],
+    [forWordsReversed, backwards],
+    [forPieces, reversed],
+    [undoEveryOther, (hints & EVERY_OTHER) !== 0 || sliced],
+    [forWords, (hints & FIRST_LETTERS) !== 0],
+    [forWordEnds, (hints & LAST_LETTERS) !== 0],
+  ] as const) {
+    if (!asked) continue;
+    if (path.effort.due(part.length)) yield;
+    if (!filled(view, part, level)) continue;
+    const seen = yield* undone(part, part, view === undoFillers ? path : plain);
+    if (seen !== null) return moved(seen, from, text, ascii);
+  }
+  if (!lines) return null;
+  if (path.effort.due(ascii.length)) yield;
+  return filled(forLines, ascii, level) ? yield* undone(ascii, text, plain) : null;
 }
 
 interface Puzzle {
@@ -263,24 +223,41 @@ function moved(seen: Seen, by: number, text: Uint8Array, ascii: Uint8Array): See
 }
 
 /** Backslashes or percent signs in disguise: the text is read again once they are plain. */
-function exploreMasked(text: Uint8Array, ascii: Uint8Array, effort: Effort, depth: number): Seen {
+function* exploreMasked(text: Uint8Array, ascii: Uint8Array, path: Path): Steps {
+  const { effort, levels, depth } = path;
   if (!effort.spend(ascii.length)) return "exhausted";
-  const seen = explore(ascii.slice(0, MAX_LETTERS_INPUT), effort, depth);
+  const seen = yield* below(ascii.slice(0, MAX_LETTERS_INPUT), { effort, levels, depth, done: 0 });
   if (seen === null || seen === "exhausted") return seen;
   const room = (levels[depth] as Level).ascii;
   return { ...seen, start: asciiOrigin(text, room, seen.start) - 1, end: asciiOrigin(text, room, seen.end - 1) };
 }
 
-function undone(view: View, source: Uint8Array, text: Uint8Array, { effort, depth, done, last }: Path): Seen {
-  const { draft, ascii, blocks } = levels[depth] as Level;
+/** False: there is nothing to undo in it. */
+function filled(view: View, source: Uint8Array, { draft, blocks }: Level): boolean {
   draft.open(source);
   view(source, draft, blocks);
-  if (draft.empty) return draft.full ? "exhausted" : null;
+  return !draft.empty || draft.full;
+}
+
+function* filledInParts(
+  parts: (text: Uint8Array, draft: Draft, from: number) => number,
+  source: Uint8Array,
+  { draft }: Level,
+  { effort, begun }: { readonly effort: Effort; readonly begun: number },
+): Generator<void, boolean> {
+  for (let at = begun; at !== -1; at = parts(source, draft, at)) if (effort.due(TURN_BYTES)) yield;
+  return !draft.empty || draft.full;
+}
+
+/** What was undone of `source`, which is `text` or its ASCII, is read as that itself was. */
+function* undone(source: Uint8Array, text: Uint8Array, { effort, levels, depth, done, last }: Path): Steps {
+  const { draft, ascii } = levels[depth] as Level;
+  if (draft.empty) return "exhausted";
   draft.close();
   // Puzzles are parts of a text, solved once on the way to a reading: they can never come to more than some times the text.
   if (!(last ? effort.inTime() : effort.spend(draft.count))) return "exhausted";
   const kinds = draft.kinds.join(", ");
-  const seen = explore(draft.text, effort, last ? MAX_DEPTH : depth + 1, done);
+  const seen = yield* below(draft.text, { effort, levels, depth: last ? MAX_DEPTH : depth + 1, done });
   if (seen === null) return draft.full ? "exhausted" : null;
   if (seen === "exhausted") return seen;
   let start = draft.origin(seen.start, false);

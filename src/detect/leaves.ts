@@ -83,26 +83,35 @@ export function readLeaves(source: Uint8Array, cut: boolean, out: Uint8Array, li
       count = 0;
     }
   }
-  for (let open = source.indexOf(QUOTE, from); open !== -1; ) {
+  /** The next backslash: a string that ends before it is as it stands. */
+  let slash = nextSlash(source, from);
+  for (let open = nextQuote(source, from); open !== -1; ) {
     const start = count;
-    count = unescaped(source, open + 1, source.length, out, count, out.length);
-    const close = stopped;
+    if (slash < open) slash = nextSlash(source, open);
+    let close = nextQuote(source, open + 1);
+    const plain = close !== -1 && close < slash;
+    if (!plain) {
+      count = unescaped(source, open + 1, source.length, out, count, out.length);
+      close = stopped;
+    }
     const length = close - open - 1;
-    if (nextMark(source, close + 1) === 0x3a && length <= LONG_KEY && !spaced(out, start, count)) {
+    const key = length <= LONG_KEY && nextMark(source, close + 1) === 0x3a;
+    if (key && !(plain ? spaced(source, open + 1, close) : spaced(out, start, count))) {
       labelled = isLabel(source, open + 1, close);
       count = start;
     } else {
-      if (labelled && length <= LONG_LABEL && !spaced(out, start, count)) {
+      if (labelled && length <= LONG_LABEL && !(plain ? spaced(source, open + 1, close) : spaced(out, start, count))) {
         count = start;
       } else if (length > 0) {
-        if (count >= limit) return unescaped(source, open + 1, close, out, start, limit);
+        if ((plain ? start + length : count) >= limit) return unescaped(source, open + 1, close, out, start, limit);
+        if (plain) count = copied(source, open + 1, close, out, start);
         const first = out[start];
         if (first === 0x7b || first === 0x5b) note(start, count);
         out[count++] = NEWLINE;
       }
       labelled = false;
     }
-    open = close >= source.length ? -1 : source.indexOf(QUOTE, close + 1);
+    open = close >= source.length ? -1 : nextQuote(source, close + 1);
   }
   stopped = source.length;
   return count;
@@ -112,6 +121,30 @@ export function readLeaves(source: Uint8Array, cut: boolean, out: Uint8Array, li
 export function leafOrigin(source: Uint8Array, cut: boolean, out: Uint8Array, at: number): number {
   readLeaves(source, cut, out, at + 1);
   return Math.max(0, Math.min(stopped, source.length) - 1);
+}
+
+/** Most are near, and to ask the runtime costs as much as some ten bytes here. */
+const NEAR = 16;
+
+function nextQuote(source: Uint8Array, from: number): number {
+  const near = Math.min(source.length, from + NEAR);
+  for (let i = from; i < near; i++) if (source[i] === QUOTE) return i;
+  return source.indexOf(QUOTE, near);
+}
+
+function nextSlash(source: Uint8Array, from: number): number {
+  const at = source.indexOf(BACKSLASH, from);
+  return at === -1 ? source.length : at;
+}
+
+/** Of so many bytes a copy by the runtime costs less than one here. */
+const LONG_COPY = 48;
+
+/** Copies a string as it stands; returns where it ends. */
+function copied(source: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
+  if (to - from >= LONG_COPY) out.set(source.subarray(from, to), at);
+  else for (let i = from, n = at; i < to; i++) out[n++] = source[i] as number;
+  return at + to - from;
 }
 
 function nextMark(source: Uint8Array, from: number): number {
@@ -139,7 +172,29 @@ function isLabel(source: Uint8Array, from: number, to: number): boolean {
 function unescaped(source: Uint8Array, from: number, to: number, out: Uint8Array, at: number, limit: number): number {
   let count = at;
   let i = from;
+  const last = Math.min(to, source.length) - 4;
   while (i < to && count < limit) {
+    while (i <= last && count + 4 <= limit) {
+      const a = source[i] as number;
+      const b = source[i + 1] as number;
+      const c = source[i + 2] as number;
+      const d = source[i + 3] as number;
+      if (
+        ((STRING_END[a] as number) |
+          (STRING_END[b] as number) |
+          (STRING_END[c] as number) |
+          (STRING_END[d] as number)) !==
+        0
+      )
+        break;
+      out[count] = a;
+      out[count + 1] = b;
+      out[count + 2] = c;
+      out[count + 3] = d;
+      count += 4;
+      i += 4;
+    }
+    if (i >= to || count >= limit) break;
     const byte = source[i] as number;
     out[count++] = byte;
     i += 1;

@@ -38,10 +38,18 @@ const drawn = DRAWN.map(([marks, letter]) => ({
   letter: letter.charCodeAt(0),
 }));
 const DRAWS = new Uint8Array(256);
-for (const { marks } of drawn) DRAWS[marks[0] as number] = 1;
+/** What may stand behind the first of several marks: nearly all that begins a drawing ends here. */
+const DRAWS_ON = new Uint8Array(256);
+for (const { marks } of drawn) {
+  DRAWS[marks[0] as number] = 1;
+  DRAWS_ON[marks[1] as number] = 1;
+}
 
-/** What a character may stand for. */
-const MEANS: Uint8Array[] = Array.from({ length: 256 }, () => new Uint8Array(0));
+/** So many letters may a character stand for. */
+const CHOICES = 3;
+/** What each character may stand for, side by side, 0 behind the last; and the index of the first, or of the character itself. */
+const MEANS = new Uint8Array(256 * CHOICES);
+const FIRST_MEANT = LETTER_INDEX.slice();
 for (const [mark, letters] of Object.entries({
   "0": "o",
   "1": "ilt",
@@ -64,7 +72,8 @@ for (const [mark, letters] of Object.entries({
   "^": "a",
   "&": "a",
 })) {
-  MEANS[mark.charCodeAt(0)] = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  for (let n = 0; n < letters.length; n++) MEANS[mark.charCodeAt(0) * CHOICES + n] = letters.charCodeAt(n);
+  FIRST_MEANT[mark.charCodeAt(0)] = letters.charCodeAt(0) - 0x61;
 }
 
 const DIGIT = 1;
@@ -73,7 +82,7 @@ const LETTER = 4;
 const KIND = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte++) {
   if (LETTER_INDEX[byte] !== NONE) KIND[byte] = LETTER;
-  else if ((MEANS[byte] as Uint8Array).length > 0) KIND[byte] = byte >= 0x30 && byte <= 0x39 ? DIGIT : SIGN;
+  else if (MEANS[byte * CHOICES] !== 0) KIND[byte] = byte >= 0x30 && byte <= 0x39 ? DIGIT : SIGN;
 }
 for (const mark of "\\/_-)]}{[>*=") KIND[mark.charCodeAt(0)] = SIGN;
 
@@ -182,7 +191,7 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
   let before = NONE;
   for (let i = from; i < end && count < out.length - 8; ) {
     const byte = text[i] as number;
-    if (DRAWS[byte] === 1) {
+    if (DRAWS[byte] === 1 && i + 1 < end && DRAWS_ON[text[i + 1] as number] === 1) {
       const found = drawing(text, i, end);
       if (found !== null) {
         out[count++] = found.letter;
@@ -192,13 +201,14 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
       }
     }
     i += 1;
-    const choices = MEANS[byte] as Uint8Array;
-    if (choices.length === 0) {
+    if (MEANS[byte * CHOICES] === 0) {
       out[count++] = byte;
       before = LETTER_INDEX[byte] as number;
       continue;
     }
-    const chosen = choose(choices, before, nextLetter(text, i, end), ENDS[byte] === 1 && lastOfWord(text, i));
+    const next = i < end ? (FIRST_MEANT[text[i] as number] as number) : NONE;
+    // Such a mark at the end of a word is just a mark.
+    const chosen = ENDS[byte] === 1 && lastOfWord(text, i) ? 0 : choose(byte * CHOICES, before, next);
     if (chosen === 0) {
       out[count++] = byte;
       before = NONE;
@@ -218,7 +228,8 @@ function undo(text: Uint8Array, from: number, end: number, draft: Draft): void {
 }
 
 function drawing(text: Uint8Array, at: number, end: number): (typeof drawn)[number] | null {
-  for (const one of drawn) {
+  for (let n = 0; n < drawn.length; n++) {
+    const one = drawn[n] as (typeof drawn)[number];
     const { marks } = one;
     if (at + marks.length > end) continue;
     let i = 0;
@@ -228,25 +239,18 @@ function drawing(text: Uint8Array, at: number, end: number): (typeof drawn)[numb
   return null;
 }
 
-/** Index of the next letter, by the first that a digit means; 26 at the end of a word. */
-function nextLetter(text: Uint8Array, at: number, end: number): number {
-  if (at >= end) return NONE;
-  const byte = text[at] as number;
-  const means = MEANS[byte] as Uint8Array;
-  return means.length > 0 ? (means[0] as number) - 0x61 : (LETTER_INDEX[byte] as number);
-}
-
 function lastOfWord(text: Uint8Array, at: number): boolean {
   return at >= text.length || KIND[text[at] as number] === 0;
 }
 
-/** 0: the mark is just a mark. */
-function choose(choices: Uint8Array, before: number, next: number, mayBeMark: boolean): number {
-  if (mayBeMark) return 0;
-  if (!weighing) return choices[0] as number;
-  let best = choices[0] as number;
+/** Which of the letters from `first` on in `MEANS` fits best between two; indices, 26 at the edge of a word. */
+function choose(first: number, before: number, next: number): number {
+  let best = MEANS[first] as number;
+  if (!weighing) return best;
   let most = -1000;
-  for (const letter of choices) {
+  for (let n = first; n < first + CHOICES; n++) {
+    const letter = MEANS[n] as number;
+    if (letter === 0) break;
     const index = letter - 0x61;
     const score = (FOLLOWS[before * 32 + index] as number) + (FOLLOWS[index * 32 + next] as number);
     if (score > most) {
@@ -254,6 +258,6 @@ function choose(choices: Uint8Array, before: number, next: number, mayBeMark: bo
       best = letter;
     }
   }
-  if (best !== choices[0]) otherwise = true;
+  if (best !== MEANS[first]) otherwise = true;
   return best;
 }

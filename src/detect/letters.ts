@@ -76,12 +76,32 @@ export function readLetters(bytes: Uint8Array, limit = EVERYTHING): Letters {
   let invisible = 0;
   let turned = 0;
   let i = 0;
+  const most = Math.min(length, limit) - 4;
   for (; i < length && count < limit; i++) {
     const found = CLASS[bytes[i] as number] as number;
     // Without a branch: whether a byte is a letter is more than a processor can guess.
     scratch[count] = found;
     count += (found >> 6) & 1;
-    if (found < QUOTE) continue;
+    if (found < QUOTE) {
+      // Four bytes a turn as long as none of them has to be looked at: most are letters and what stands between them.
+      while (i < most && count <= most) {
+        const a = CLASS[bytes[i + 1] as number] as number;
+        const b = CLASS[bytes[i + 2] as number] as number;
+        const c = CLASS[bytes[i + 3] as number] as number;
+        const d = CLASS[bytes[i + 4] as number] as number;
+        if ((a | b | c | d) >= QUOTE) break;
+        scratch[count] = a;
+        count += a >> 6;
+        scratch[count] = b;
+        count += b >> 6;
+        scratch[count] = c;
+        count += c >> 6;
+        scratch[count] = d;
+        count += d >> 6;
+        i += 4;
+      }
+      continue;
+    }
     if (found === QUOTE) {
       quotes += 1;
     } else if (found === DOUBLE_QUOTE) {
@@ -186,6 +206,10 @@ export function textualPart(bytes: Uint8Array): Uint8Array {
   return out.subarray(0, count);
 }
 
+/** 1: `asciiOf` copies it. */
+const STAYS = new Uint8Array(256).fill(1, 0, 0x80);
+STAYS[0x5c] = 0;
+
 /** Room `asciiOf` needs beyond twice its input. */
 export const ASCII_ROOM = 64;
 
@@ -198,6 +222,20 @@ export function asciiOf(bytes: Uint8Array, out: Uint8Array, limit = EVERYTHING):
   let count = 0;
   let i = 0;
   while (i < length && count < limit) {
+    // Four a turn as long as they are copied as they stand.
+    for (const most = Math.min(length - 4, i + limit - count - 4); i <= most; i += 4) {
+      const a = bytes[i] as number;
+      const b = bytes[i + 1] as number;
+      const c = bytes[i + 2] as number;
+      const d = bytes[i + 3] as number;
+      if (((STAYS[a] as number) & (STAYS[b] as number) & (STAYS[c] as number) & (STAYS[d] as number)) === 0) break;
+      out[count] = a;
+      out[count + 1] = b;
+      out[count + 2] = c;
+      out[count + 3] = d;
+      count += 4;
+    }
+    if (i === length || count === limit) break;
     let byte = bytes[i] as number;
     while (byte < 0x80 && byte !== 0x5c) {
       out[count++] = byte;

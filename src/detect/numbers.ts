@@ -9,6 +9,8 @@ const LEAST_DECIMAL = 6;
 const LEAST_POSITIONS = 12;
 const LEAST_HEX = 6;
 const LEAST_BINARY = 4;
+/** Of one number: a byte in bits. */
+const MOST_DIGITS = 8;
 const MAX_GAP = 24;
 const MAX_HEX_GAP = 6;
 const MAX_NUMBERS = 16 * 1024;
@@ -17,6 +19,12 @@ const IS_DIGIT = new Uint8Array(256).fill(1, 0x30, 0x3a);
 /** Neither a letter nor a digit. */
 const IS_MARK = new Uint8Array(256).fill(1, 0, 0x80);
 for (let byte = 0; byte < 0x80; byte++) if (/[0-9A-Za-z]/.test(String.fromCharCode(byte))) IS_MARK[byte] = 0;
+
+/** 1: a number may begin behind it: the x of 0x and \\x, and what is no letter or digit; 2: it may be the first digit of one. */
+const BEGINS = new Uint8Array(256);
+for (let byte = 0; byte < 0x80; byte++) {
+  BEGINS[byte] = (IS_MARK[byte] === 1 || (byte | 0x20) === 0x78 ? 1 : 0) | (HEX[byte] === 255 ? 0 : 2);
+}
 
 const values = new Int32Array(MAX_NUMBERS);
 const out = new Uint8Array(MAX_NUMBERS);
@@ -32,11 +40,12 @@ export function undoNumbers(text: Uint8Array, draft: Draft, from: number, to: nu
   let decimalFrom = 0;
   let hexFrom = 0;
   let i = from;
+  let now = i > 0 ? (BEGINS[text[i - 1] as number] as number) : 1;
   for (; i < to; i++) {
     const byte = text[i] as number;
-    if (HEX[byte] === 255) continue;
-    // The x of 0x and \\x begins a number, and so does what is no letter or digit.
-    if (i > 0 && IS_MARK[text[i - 1] as number] === 0 && ((text[i - 1] as number) | 0x20) !== 0x78) continue;
+    const before = now;
+    now = BEGINS[byte] as number;
+    if ((((before & 1) << 1) & now) === 0) continue;
     let kind: string | null = null;
     if (IS_DIGIT[byte] === 1 && i >= decimalFrom) {
       kind = decimals(text, i);
@@ -56,6 +65,7 @@ export function undoNumbers(text: Uint8Array, draft: Draft, from: number, to: nu
     draft.undo(i, behind, kind);
     draft.putAll(out.subarray(0, written));
     i = behind - 1;
+    now = BEGINS[text[i] as number] as number;
     decimalFrom = hexFrom = behind;
   }
   return i;
@@ -73,10 +83,11 @@ function decimals(text: Uint8Array, from: number): string | null {
   let octal = true;
   let binary = true;
   behind = from + 1;
+  if (from + MOST_DIGITS < length && areDigits(text, from)) return null;
   while (count < MAX_NUMBERS) {
     let digits = 0;
     let value = 0;
-    while (i < length && IS_DIGIT[text[i] as number] === 1 && digits < 9) {
+    while (i < length && IS_DIGIT[text[i] as number] === 1 && digits <= MOST_DIGITS) {
       const digit = (text[i] as number) - 0x30;
       if (digit > 1) binary = false;
       if (digit > 7) octal = false;
@@ -85,7 +96,7 @@ function decimals(text: Uint8Array, from: number): string | null {
       i += 1;
     }
     if (digits !== 8 && digits !== 7) binary = false;
-    if (digits === 0 || digits > 8 || (!binary && value > 255)) break;
+    if (digits === 0 || digits > MOST_DIGITS || (!binary && value > 255)) break;
     values[count++] = value;
     if (value < least) least = value;
     if (value > most) most = value;
@@ -100,11 +111,25 @@ function decimals(text: Uint8Array, from: number): string | null {
       break;
     }
   }
-  return inText(count, { least, most, octal, binary });
+  return count < LEAST_BINARY ? null : inText(count, { least, most, octal, binary });
+}
+
+/** Whether a number has more digits than any in a list: told from its ends first, as most have fewer. */
+function areDigits(text: Uint8Array, from: number): boolean {
+  let i = from + MOST_DIGITS;
+  while (i > from && IS_DIGIT[text[i] as number] === 1) i -= 1;
+  return i === from;
 }
 
 /** Line ends may stand where a space does. */
 function sameGap(text: Uint8Array, first: number, firstLength: number, gap: number, length: number): boolean {
+  const [a, b] = [text[first] as number, text[gap] as number];
+  // Most differ at once, or are one mark.
+  if (a !== b && (a > 0x20 || b > 0x20)) return false;
+  return (firstLength === 1 && length === 1) || sameMarks(text, first, firstLength, gap, length);
+}
+
+function sameMarks(text: Uint8Array, first: number, firstLength: number, gap: number, length: number): boolean {
   let i = 0;
   let j = 0;
   while (i < firstLength && j < length) {

@@ -16,6 +16,8 @@ const LONGEST_STEP = 10;
 const MAX_FILLERS = 6;
 const MAX_TRIES = 8;
 const LONGEST_FILLER = 12;
+/** Of a word that is no quote. */
+const LONGEST_WORD = 3;
 const MIN_INSIDE = 5;
 /** What is quoted is meant: twice is enough. */
 const LEAST_QUOTED = 2;
@@ -45,11 +47,13 @@ const VERBS = [
 ].map((verb) => Uint8Array.from(verb, (letter) => letter.charCodeAt(0)));
 const MARKS = new Uint8Array(256);
 for (const mark of [0x22, 0x27, 0x60, 0x2f]) MARKS[mark] = 1;
-/** The first three characters of a verb, low five bits of each. */
+/** The first three characters of a verb, low five bits of each → one more than its index: no two begin alike. */
 const BEGINS = new Uint8Array(1 << 15);
-for (const verb of VERBS) {
-  BEGINS[(((verb[0] as number) & 31) << 10) | (((verb[1] as number) & 31) << 5) | ((verb[2] as number) & 31)] = 1;
-}
+VERBS.forEach((verb, n) => {
+  const three = (((verb[0] as number) & 31) << 10) | (((verb[1] as number) & 31) << 5) | ((verb[2] as number) & 31);
+  if (BEGINS[three] !== 0) throw new RangeError("two verbs begin alike");
+  BEGINS[three] = n + 1;
+});
 /** Words between the verb and what it is about. */
 const BETWEEN = new Set(
   "all any each every the a an letter letters character characters char chars symbol symbols word words of occurrences occurrence instances instance from text and spaces in it this by with every everything".split(
@@ -74,25 +78,21 @@ function fillersOf(text: Uint8Array): Filler[] {
   const found: Filler[] = [];
   const last = text.length - 2;
   let tries = 0;
-  for (let i = 0; i < last && found.length < MAX_FILLERS && tries < MAX_TRIES; i++) {
-    const first = (((text[i] as number) & 31) << 10) | (((text[i + 1] as number) & 31) << 5);
-    if (BEGINS[first | ((text[i + 2] as number) & 31)] === 0) continue;
-    const verb = verbAt(text, i);
-    if (verb === null) continue;
+  let three = last > 0 ? (((text[0] as number) & 31) << 5) | ((text[1] as number) & 31) : 0;
+  for (let i = 0; i < last; i++) {
+    three = ((three << 5) & 0x7fff) | ((text[i + 2] as number) & 31);
+    const begun = BEGINS[three] as number;
+    if (begun === 0) continue;
+    const verb = VERBS[begun - 1] as Uint8Array;
+    if (!startsWith(text, i, verb)) continue;
     tries += 1;
     const filler = fillerAt(text, i + verb.length);
     if (filler !== null && !found.some((one) => same(one.from, filler.from))) found.push(filler);
+    if (found.length === MAX_FILLERS || tries === MAX_TRIES) break;
     i += verb.length - 1;
+    three = (((text[i + 1] ?? 0) & 31) << 5) | ((text[i + 2] ?? 0) & 31);
   }
   return found;
-}
-
-function verbAt(text: Uint8Array, at: number): Uint8Array | null {
-  for (let n = 0; n < VERBS.length; n++) {
-    const verb = VERBS[n] as Uint8Array;
-    if (startsWith(text, at, verb)) return verb;
-  }
-  return null;
 }
 
 function startsWith(text: Uint8Array, at: number, word: Uint8Array): boolean {
@@ -133,13 +133,22 @@ function standsBetween(text: Uint8Array, filler: Uint8Array, least: number): boo
   const first = filler[0] ?? 0;
   const last = text.length - filler.length;
   let found = 0;
-  for (let at = text.indexOf(first, 1); at !== -1 && at < last; at = text.indexOf(first, at + 1)) {
+  for (let at = nextOf(text, first, 1); at !== -1 && at < last; at = nextOf(text, first, at + 1)) {
     if (IS_TOKEN[text[at - 1] as number] === 0) continue;
     if (IS_TOKEN[text[at + filler.length] as number] === 0 || !startsWith(text, at, filler)) continue;
     found += 1;
     if (found === least) return true;
   }
   return false;
+}
+
+/** Marks of a text are near each other, and to ask the runtime costs as much as some bytes here. */
+const NEAR = 24;
+
+function nextOf(text: Uint8Array, byte: number, from: number): number {
+  const near = Math.min(text.length, from + NEAR);
+  for (let i = from; i < near; i++) if (text[i] === byte) return i;
+  return text.indexOf(byte, near);
 }
 
 /** The first word that may be meant, and what follows "with" or "by". */
@@ -154,15 +163,25 @@ function proseFiller(text: Uint8Array, from: number, end: number): Filler | null
     if (stop === start) return null;
     // Most verbs are about something longer, and that is told without a string.
     const longer = stop - start > LONGEST_BETWEEN;
-    if (longer || !BETWEEN.has(latin1.decode(text.subarray(start, stop)).toLowerCase())) break;
+    if (longer || !BETWEEN.has(latin1.decode(text.subarray(start, stop)).toLowerCase())) {
+      if (stop - start > LONGEST_WORD && isPlain(text, start)) return null;
+      break;
+    }
     start = stop;
   }
   const words = latin1.decode(text.subarray(start, end)).split(/[\s,;]+/, 3);
   const [word = "", then = "", other = ""] = words;
-  if (word === "" || word.length > 3) return null;
+  if (word === "" || word.length > LONGEST_WORD) return null;
   const by = then.toLowerCase();
   const to = by === "with" || by === "by" ? other : "";
   return { from: bytesOf(word), to: bytesOf(to.length > LONGEST_FILLER ? "" : to.replace(/[.]$/, "")) };
+}
+
+/** No character within the longest word is one beyond ASCII, such as a space of another kind. */
+function isPlain(text: Uint8Array, from: number): boolean {
+  let all = 0;
+  for (let i = from; i <= from + LONGEST_WORD; i++) all |= text[i] as number;
+  return all < 0x80;
 }
 
 function bytesOf(text: string): Uint8Array {

@@ -47,40 +47,6 @@ const JOINING = new Set(
   }),
 );
 
-/** Kind of the byte before << 3 | kind → 1 where something happens: a word ends, a mark or a stop stands. */
-const HAPPENS = new Uint8Array(64);
-/** The same → every bit where a word begins. */
-const BEGINS = new Int8Array(64);
-for (const before of [0, WORD, MARK, STOP]) {
-  for (const kind of [0, WORD, MARK, STOP]) {
-    HAPPENS[(before << 3) | kind] = kind > WORD || (before === WORD && kind !== WORD) ? 1 : 0;
-    BEGINS[(before << 3) | kind] = before !== WORD && kind === WORD ? -1 : 0;
-  }
-}
-const placeAt = new Int32Array(MAX_LETTERS_INPUT + 1);
-/** Where the last word before a place begins. */
-const wordAt = new Int32Array(MAX_LETTERS_INPUT + 1);
-
-/** Puts where something happens in `placeAt`; returns how often. No branches: in text little can be guessed from what was before. */
-function placesOf(text: Uint8Array): number {
-  const length = text.length;
-  let count = 0;
-  let before = 0;
-  let word = 0;
-  for (let i = 0; i < length; i++) {
-    const kind = KIND[text[i] as number] as number;
-    const both = before | kind;
-    placeAt[count] = i;
-    wordAt[count] = word;
-    count += HAPPENS[both] as number;
-    word ^= (word ^ i) & (BEGINS[both] as number);
-    before = kind << 3;
-  }
-  placeAt[count] = length;
-  wordAt[count] = word;
-  return count + (HAPPENS[before] as number);
-}
-
 const BUILT = MAX_LETTERS_INPUT + 16;
 
 /** Reads texts one after the other; made once, used again and again. */
@@ -120,22 +86,23 @@ export class Recipe {
   /** Linear; texts do not share names, and no phrase spans two of them. */
   read(text: Uint8Array): void {
     this.#open(text);
-    const places = placesOf(text);
-    const seen = this.#names.seen;
-    /** Behind the last literal that was read over, and behind the last that was taken in its order. */
-    let from = 0;
+    const { length } = text;
+    const names = this.#names;
+    /** Behind the last literal that was taken in its order. */
     let taken = 0;
-    for (let i = 0; i < places && !this.exhausted; i++) {
-      const at = placeAt[i] as number;
-      if (at < from) continue;
-      const code = byteAt(text, at);
-      const kind = KIND[code];
-      const start = wordAt[i] as number;
-      if (start >= from && at > 0 && KIND[text[at - 1] as number] === WORD) {
+    for (let at = 0; at < length && !this.exhausted; at++) {
+      let kind = KIND[text[at] as number] as number;
+      if (kind === WORD) {
+        const start = at;
+        do at += 1;
+        while (at < length && KIND[text[at] as number] === WORD);
+        const code = byteAt(text, at);
+        kind = KIND[code] as number;
         // Nearly every word of nearly every text ends here, before it costs a call.
         const after = code === 0x20 ? byteAt(text, at + 1) : code;
         const mayAssign = after === 0x3d || after === 0x3a || after === 0x69;
-        if (mayAssign || this.#pieces > 0 || seen[glance(text, start, at)] !== 0) this.#word(start, at);
+        if (mayAssign || this.#pieces > 0 || (names.count > 0 && names.seen[glance(text, start, at)] !== 0))
+          this.#word(start, at);
       }
       if (kind === STOP) this.#finish();
       if (kind !== MARK) continue;
@@ -151,7 +118,7 @@ export class Recipe {
       if (this.#isTemplate(at, close)) continue;
       if (nested) this.#appendText(at + 1, close);
       else this.#append(first, this.ordered);
-      from = close + 1;
+      at = close;
     }
     this.#finish();
     if (this.ordered > 0 && this.letters[this.ordered - 1] !== BREAK) this.letters[this.ordered++] = BREAK;

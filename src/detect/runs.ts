@@ -4,7 +4,7 @@
  */
 import { DIGITS, HEX, isText, LOWER, setOf, textEnd, UPPER, valuesOf } from "./_text.ts";
 import type { Draft } from "./draft.ts";
-import { inflated, isBomb } from "./inflate.ts";
+import { inflated, isBomb, packCost } from "./inflate.ts";
 
 const LEAST_RUN = 8;
 const LONG_RUN = 24;
@@ -51,11 +51,21 @@ const out = new Uint8Array(96 * 1024);
 
 /** Undoes every run of ASCII `text` that stands for text. Linear. */
 export function undoRuns(text: Uint8Array, draft: Draft): void {
+  for (let at = 0; at !== -1; ) at = undoSomeRuns(text, draft, at);
+}
+
+/** What packs may cost until others have their turn. */
+const MOST_COST = 1024;
+
+/** Those from `from` on, until what is packed in them has cost enough. Where to go on, with the same draft, or -1. */
+export function undoSomeRuns(text: Uint8Array, draft: Draft, from: number): number {
   const { length } = text;
-  packs = 0;
-  unpackedBytes = 0;
+  packs = draft.packs;
+  unpackedBytes = draft.unpacked;
   cutShort = false;
-  for (let start = 0; start + LEAST_RUN <= length; ) {
+  cost = 0;
+  let start = from;
+  while (start + LEAST_RUN <= length && cost < MOST_COST) {
     // From the back: the first character that is none of a run's lets all before it be passed over unread.
     let i = start + LEAST_RUN - 1;
     while (i >= start && TOKEN[text[i] as number] === 1) i -= 1;
@@ -68,6 +78,9 @@ export function undoRuns(text: Uint8Array, draft: Draft): void {
     start = undoRun(text, start, wrapped(text, start, end), draft);
   }
   if (cutShort) draft.full = true;
+  draft.packs = packs;
+  draft.unpacked = unpackedBytes;
+  return start + LEAST_RUN <= length ? start : -1;
 }
 
 /** The end of a run that goes on over lines of one length. */
@@ -198,6 +211,7 @@ const MAX_UNPACKED = 96 * 1024;
 let packs = 0;
 let unpackedBytes = 0;
 let cutShort = false;
+let cost = 0;
 let written = 0;
 let zipped = false;
 
@@ -285,8 +299,9 @@ function unpacked(): boolean {
     if (packs === MAX_PACKS || unpackedBytes >= MAX_UNPACKED) return false;
     packs += 1;
     const plain = inflated(out.subarray(0, written));
-    if (plain === null) return false;
+    cost += packCost();
     if (isBomb(written)) cutShort = true;
+    if (plain === null) return false;
     written = Math.min(plain.length, MAX_UNPACKED - unpackedBytes);
     unpackedBytes += written;
     out.set(plain.subarray(0, written));

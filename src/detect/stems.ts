@@ -33,9 +33,14 @@ interface Stem {
 }
 
 const SHORTEST_STEM = 5;
-/** Fours that end in a letter of another script have a half of the table for themselves: there are many of them. */
-function slotOf(four: number): number {
-  return (Math.imul(four, LAST) >>> 16) | ((four & 0x80) << 9);
+/**
+ * A word of bits for every hash of a four, in which the bit of the low five bits of the byte before it is set; of a stem that
+ * begins with the four all of them are. Small enough to stay beside the processor. Fours that end in a letter of another
+ * script have a half of it for themselves: there are many of them.
+ */
+const WORDS = 1 << 13;
+function wordOf(four: number): number {
+  return (Math.imul(four, LAST) >>> 20) | ((four & 0x80) << 5);
 }
 
 const latin1 = new TextDecoder("latin1");
@@ -47,7 +52,7 @@ export function asCharacters(bytes: Uint8Array): string {
 
 export class StemIndex {
   /** Of every two neighbouring places one is looked at, so of the last two fours of a stem one is met. */
-  readonly #endings = new Uint8Array(1 << 17);
+  readonly #endings = new Int32Array(WORDS);
   readonly #stems = new Map<number, Stem[]>();
   readonly #fold: number;
   /** What is being searched, as characters; made when a pattern is tried first. */
@@ -71,8 +76,10 @@ export class StemIndex {
     for (const behind of [0, 1]) {
       const at = bytes.length - 1 - behind;
       const four = bytes.subarray(at - 3, at + 1).reduce((code, byte) => (code << 8) | byte, 0);
-      this.#endings[slotOf(four)] = 1;
-      const stem = { bytes, behind, before: bytes[at - 4] ?? -1, rule };
+      const before = bytes[at - 4] ?? -1;
+      const word = wordOf(four);
+      this.#endings[word] = (this.#endings[word] as number) | (before === -1 ? -1 : 1 << (before & 31));
+      const stem = { bytes, behind, before, rule };
       const stems = this.#stems.get(four);
       if (stems === undefined) this.#stems.set(four, [stem]);
       else stems.push(stem);
@@ -146,13 +153,32 @@ function fourUpTo(bytes: Uint8Array, at: number, fold: number): number {
   return four | (fold << 24) | (fold << 16) | (fold << 8) | fold;
 }
 
-/** The next of every second place from `at` on where a stem may end, or -1. Alone, so that it is compiled as the loop it is. */
-function nextEnding(endings: Uint8Array, bytes: Uint8Array, at: number, to: number, fold: number): number {
+/**
+ * The next of every second place from `at` on where a stem may end, or -1. Alone, so that it is compiled as the loop it is;
+ * four places a turn, or the turns would cost as much as what they do.
+ */
+function nextEnding(endings: Int32Array, bytes: Uint8Array, at: number, to: number, fold: number): number {
   const both = (fold << 8) | fold;
   let four = at < 3 ? 0 : ((bytes[at - 3] as number) << 8) | (bytes[at - 2] as number) | both;
-  for (let i = at; i < to; i += 2) {
+  if (at > 3) four |= ((bytes[at - 4] as number) | fold) << 16;
+  let i = at;
+  for (const last = to - 6; i < last; i += 8) {
+    const a = (four << 16) | ((bytes[i - 1] as number) << 8) | (bytes[i] as number) | both;
+    const b = (a << 16) | ((bytes[i + 1] as number) << 8) | (bytes[i + 2] as number) | both;
+    const c = (b << 16) | ((bytes[i + 3] as number) << 8) | (bytes[i + 4] as number) | both;
+    const d = (c << 16) | ((bytes[i + 5] as number) << 8) | (bytes[i + 6] as number) | both;
+    const ends =
+      ((endings[wordOf(a)] as number) >>> (four >>> 16)) |
+      ((endings[wordOf(b)] as number) >>> (a >>> 16)) |
+      ((endings[wordOf(c)] as number) >>> (b >>> 16)) |
+      ((endings[wordOf(d)] as number) >>> (c >>> 16));
+    if ((ends & 1) !== 0) break;
+    four = d;
+  }
+  for (; i < to; i += 2) {
+    const before = four >>> 16;
     four = (four << 16) | ((bytes[i - 1] as number) << 8) | (bytes[i] as number) | both;
-    if (endings[slotOf(four)] !== 0) return i;
+    if ((((endings[wordOf(four)] as number) >>> before) & 1) !== 0) return i;
   }
   return -1;
 }

@@ -24,6 +24,11 @@ const NOTHING = new Uint8Array(0);
 const MIN_RARE = 4;
 const rareWords: string[] = [];
 
+/** A match that says less by itself is one that bytes written in base64 come to now and then. */
+const MIN_BITS = 32;
+/** Of a character of base64. */
+const BITS = 6;
+
 /** A compiled specification. */
 export class Format {
   readonly rule: Rule;
@@ -36,6 +41,8 @@ export class Format {
   readonly least: number;
   /** What has to follow the anchor; null when the part behind it may be empty. */
   readonly next: ByteClass | null;
+  /** It does not match by chance, in however much base64: five letters that have to stand there, or many that may not. */
+  readonly unlikely: boolean;
 
   /**
    * `spec`: literal characters, and `<class min-max>` as in `ghp_<a36>`, `<w20-60>`. What stands before the first literal
@@ -58,6 +65,7 @@ export class Format {
     const behind = this.#parts[first + 1];
     this.next = behind === undefined || behind.min === 0 ? null : behind.of;
     this.least = behind?.min ?? 0;
+    this.unlikely = bitsOf(this.#parts) >= MIN_BITS;
     this.#rare = rareOf(this.#parts, first);
   }
 
@@ -127,6 +135,12 @@ export function beginsToStand(bytes: Uint8Array, at: number, literal: Uint8Array
   if (at > length || at + literal.length <= length) return false;
   for (let i = at; i < length; i++) if (bytes[i] !== literal[i - at]) return false;
   return true;
+}
+
+function bitsOf(parts: readonly Part[]): number {
+  let bits = 0;
+  for (const { of, min } of parts) bits += min * (of === null ? BITS : Math.max(0, BITS - Math.log2(of.size)));
+  return bits;
 }
 
 function rareOf(parts: readonly Part[], anchor: number): Rare | null {

@@ -12,6 +12,8 @@ export interface LetteredIdentifier {
   /** As of an `Identifier`. */
   readonly near: string;
   readonly alone: Confidence | null;
+  /** Nobody writes it in small letters. */
+  readonly capitals?: true;
 }
 
 const yes = (): boolean => true;
@@ -152,6 +154,7 @@ export const LETTERED: readonly LetteredIdentifier[] = [
     check: yes,
     near: "icd|diagnos|dx=",
     alone: null,
+    capitals: true,
   },
   {
     rule: rule("passport", "a passport number"),

@@ -1,5 +1,5 @@
 /** Finds personal data where numbers stand. */
-import { ALNUM, DIGIT, KIND, LETTER, latin1 } from "./bytes.ts";
+import { ALNUM, DIGIT, KIND, LETTER, latin1, SMALL } from "./bytes.ts";
 import { mod97 } from "./checks.ts";
 import { IBAN_LENGTHS, IBAN_RULE } from "./lettered-identifiers.ts";
 import {
@@ -247,7 +247,8 @@ function letteredToken(start: number, end: number, length: number, sink: Sink): 
   let looked = false;
   for (const { recognizer, digitsAt, lettersAt } of candidates) {
     if ((digitMask & digitsAt) !== digitsAt || (digitMask & lettersAt) !== 0) continue;
-    const { rule, shape, check, alone } = recognizer.of;
+    const { rule, shape, check, alone, capitals } = recognizer.of;
+    if (capitals === true && hasSmall) continue;
     if (!looked) {
       const is = isSpoken(start, end, sink);
       sink.near.low = sink.near.high = 0;
@@ -273,16 +274,22 @@ function isSpoken(start: number, end: number, sink: Sink): boolean {
 
 /** Which of the first bytes of `token` are digits, a bit each. */
 let digitMask = 0;
+/** A letter of `token` was a small one. */
+let hasSmall = false;
 
 /** Puts letters and digits from `from` to before `end` behind the first `length` of `token`. Answers how many are there. */
 function gather(bytes: Uint8Array, from: number, end: number, length: number): number {
   let to = length;
-  if (to === 0) digitMask = 0;
+  if (to === 0) {
+    digitMask = 0;
+    hasSmall = false;
+  }
   for (let i = from; i < end && to < token.length; i++) {
     const byte = bytes[i] as number;
     const kind = (KIND[byte] as number) & ALNUM;
     if (kind === 0) continue;
     if (kind === DIGIT) digitMask |= 1 << to;
+    else if (kind === SMALL) hasSmall = true;
     token[to++] = kind === DIGIT ? byte : byte & 0xdf;
   }
   return to;

@@ -4,6 +4,8 @@ export interface ByteClass {
   readonly index: number;
   /** Byte → 1 when it is of the class. */
   readonly has: Uint8Array;
+  /** How many are. */
+  readonly size: number;
 }
 
 /** A letter → the characters it stands for. */
@@ -39,7 +41,8 @@ for (const [name, ranges] of Object.entries(CLASSES)) {
       i += 2;
     } else has[first] = 1;
   }
-  classes.set(name, { index: classes.size, has });
+  const size = has.reduce((sum, one) => sum + one, 0);
+  classes.set(name, { index: classes.size, has, size });
 }
 const COUNT = classes.size;
 

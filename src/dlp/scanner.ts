@@ -108,7 +108,8 @@ export class Scanner {
       const third = sort[bytes[i + 2] as number] as number;
       const told = table[(first << 10) | ((sort[bytes[i + 1] as number] as number) << 5) | third] as number;
       first = third;
-      if (told !== 0) this.#told(told, bytes, i, sink);
+      // Most digits of a long number are within it.
+      if (told !== 0 && (told !== NUMBER || i + 2 >= sink.numbersFrom)) this.#told(told, bytes, i, sink);
     }
     // The last three bytes, when the steps of two ended before them.
     if (to >= length && length >= 3 && (length & 1) === 0) {

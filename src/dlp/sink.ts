@@ -1,3 +1,4 @@
+import { BinaryRuns } from "./binary-runs.ts";
 import { NearWords } from "./near-words.ts";
 import type { Confidence, Hit, Rule } from "./rule.ts";
 import { Runs } from "./runs.ts";
@@ -17,6 +18,8 @@ export class Sink {
   readonly #outer = new Runs();
   readonly #inner = new Runs();
   readonly near = new NearWords();
+  readonly #binary = new BinaryRuns();
+  readonly #innerBinary = new BinaryRuns();
   /** Values under names before this place have been judged. */
   judged = 0;
   /** The end of a web token's first part that has been judged: a second beginning of the same is none. */
@@ -40,6 +43,7 @@ export class Sink {
     this.runs = this.#outer;
     this.runs.reset(bytes);
     this.near.reset(bytes);
+    this.#binary.reset(bytes);
     this.view = "plain";
     this.judged = this.numbersFrom = this.atsFrom = this.escapesFrom = 0;
     this.token = -1;
@@ -56,7 +60,14 @@ export class Sink {
     if (at < this.open) this.open = at;
   }
 
+  /** True for what lies within base64 of something that is no text, with no edge of a word at either side. */
+  inBinary(start: number, end: number): boolean {
+    return (this.nested ? this.#innerBinary : this.#binary).hold(start, end);
+  }
+
+  /** People's data is not told where it lies within base64 that is no text: taken out of a picture it would spoil it. */
   add(rule: Rule, start: number, end: number, confidence: Confidence): void {
+    if ((rule.class === "personal" || rule.class === "health") && this.inBinary(start, end)) return;
     const whole = this.#start !== -1;
     this.hits.push({
       rule,
@@ -79,6 +90,7 @@ export class Sink {
     this.view = view;
     this.runs = this.#inner;
     this.runs.reset(decoded);
+    this.#innerBinary.reset(decoded);
     this.#before = this.judged;
     this.judged = 0;
     this.token = -1;

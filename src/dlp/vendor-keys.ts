@@ -104,6 +104,10 @@ function judge(bytes: Uint8Array, start: number, end: number, { format, mixed, n
   if (payload < end && isPlaceholder(bytes, payload, Math.min(end, payload + MAX_JUDGED))) return;
   if (mixed && !isMixed(bytes, payload, Math.min(end, payload + MAX_JUDGED))) return;
   const proven = check !== null && end - start < 256 && check(latin1(bytes, start, end));
+  if (!proven && !format.unlikely && sink.inBinary(start, end)) {
+    sink.add(format.rule, start, end, "low");
+    return;
+  }
   // A short beginning and a long tail of anything: sure only when a check says so or the beginning is long.
   sink.add(format.rule, start, end, proven || format.anchor.length >= 3 ? "high" : "medium");
 }

@@ -1,23 +1,22 @@
 import { Fault } from "../errors.ts";
-import { block, type Decision, failClosed } from "../model/decision.ts";
+import { block } from "../model/decision.ts";
 import type { ClientStreamSink } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
-import type { Direction, Message, MessageAnswer, MessageGate, MessageVeto } from "../model/message.ts";
+import type { Direction, Message, MessageAnswer, MessageVeto } from "../model/message.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { Fifo } from "../wire/fifo.ts";
 import { type GrpcCoding, type GrpcFault, type GrpcFrame, GrpcReader, grpcFrame } from "../wire/grpc.ts";
+import { OneWay, type WaysOf } from "./_one-way.ts";
 
 /** `bad_coding`: compressed, and the head says that nothing is. */
 export type GrpcTrouble = GrpcFault | "bad_coding";
 
 /** Both directions together, as one of them sees them. */
-export interface GrpcWays {
-  readonly env: { readonly maxMessage: number; readonly decode: Runtime["decode"] };
-  readonly gate: MessageGate;
-  /** So many bytes of `way` were read, and are kept. False: there is no room for them. */
-  kept(way: GrpcOneWay, bytes: number): boolean;
-  /** Hands a whole message on, of which `bytes` were kept. False: `way` waits for its `goOn`. */
-  deliver(way: GrpcOneWay, wire: Uint8Array, bytes: number): boolean;
+export interface GrpcWays extends WaysOf {
+  readonly env: WaysOf["env"] & { readonly decode: Runtime["decode"] };
+  /** So many bytes of `way` were read. */
+  read(way: GrpcOneWay, bytes: number): void;
+  /** Hands a whole message on. False: `way` waits for its `goOn`. */
+  deliver(way: GrpcOneWay, wire: Uint8Array): boolean;
   /** Everything that was said has been delivered. */
   ended(way: GrpcOneWay, trailers: HeaderList | null): void;
   /** `way` has more than it can deal with now, or no longer. */
@@ -25,189 +24,127 @@ export interface GrpcWays {
   vetoed(veto: MessageVeto): void;
   /** What came is no message. It is no veto: nothing was judged. */
   broken(way: GrpcOneWay, trouble: GrpcTrouble): void;
-  crashed(thrown: unknown): void;
 }
 
-/** One direction: message by message, each after its answer and no faster than they are taken. */
-export class GrpcOneWay implements ClientStreamSink {
-  /** Bytes delivered. */
-  bytes = 0;
+export class GrpcOneWay extends OneWay implements ClientStreamSink {
   /** How its messages are compressed, as the head of its stream says. */
   coding: GrpcCoding = null;
-  readonly direction: Direction;
-  readonly #ways: GrpcWays;
+  declare protected readonly ways: GrpcWays;
   readonly #reader: GrpcReader;
-  readonly #chunks = new Fifo<Uint8Array>();
-  #at = 0;
-  #kept = 0;
-  /** A message is being unpacked or judged. */
-  #busy = false;
-  #blocked = false;
-  #holding = false;
-  #ended = false;
+  /** Bytes of the message that is being unpacked or judged. */
+  #whole = 0;
   #trailers: HeaderList | null = null;
-  #over = false;
 
   constructor(ways: GrpcWays, direction: Direction) {
-    this.#ways = ways;
-    this.direction = direction;
+    super(ways, direction);
     this.#reader = new GrpcReader(ways.env.maxMessage);
   }
 
-  data(bytes: Uint8Array): void {
-    if (this.#over) return;
-    this.#chunks.push(bytes);
-    this.#run();
-  }
-
   end(trailers: HeaderList | null): void {
-    this.#ended = true;
     this.#trailers = trailers;
-    this.#run();
+    this.finishing();
+    this.run();
   }
 
   /** What was delivered has been taken. */
   goOn(): void {
-    if (!this.#blocked) return;
-    this.#blocked = false;
-    this.#run();
+    if (this.blocked) this.taken();
   }
 
-  /** Nothing more passes. */
-  stop(): void {
-    this.#over = true;
-    this.#chunks.clear();
+  protected read(chunk: Uint8Array, at: number): number {
+    const count = this.#reader.push(chunk, at);
+    this.ways.read(this, count);
+    return count;
   }
 
-  #run(): void {
-    try {
-      this.#read();
-    } catch (thrown) {
-      this.#ways.crashed(thrown);
-    }
+  protected get size(): number {
+    return this.#reader.size + this.#whole;
   }
 
-  #read(): void {
-    const reader = this.#reader;
-    while (!this.#busy && !this.#blocked && !this.#over) {
-      const chunk = this.#chunks.first;
-      if (chunk === undefined) break;
-      const count = reader.push(chunk, this.#at);
-      this.#at += count;
-      this.#kept += count;
-      if (this.#at === chunk.length) {
-        this.#chunks.shift();
-        this.#at = 0;
-      }
-      const room = this.#ways.kept(this, count);
-      if (reader.fault !== null) this.#broken(reader.fault);
-      else {
-        const frame = reader.take();
-        if (frame !== null) this.#came(frame);
-        else if (!room) this.#refuse(failClosed("no room to hold the message for inspection", "held_exhausted"));
-      }
-    }
-    const waiting = this.#busy || this.#blocked;
-    if (this.#ended && !waiting && !this.#over) this.#finish();
-    if (waiting === this.#holding) return;
-    this.#holding = waiting;
-    this.#ways.flow(this, waiting && !this.#over);
+  protected flow(pause: boolean): void {
+    this.ways.flow(this, pause);
   }
 
-  #finish(): void {
+  protected flush(): void {}
+
+  protected finish(): void {
+    if (this.over) return;
     this.#reader.end();
     if (this.#reader.fault !== null) {
       this.#broken(this.#reader.fault);
       return;
     }
     this.stop();
-    this.#ways.ended(this, this.#trailers);
+    this.ways.ended(this, this.#trailers);
   }
 
-  #came(frame: GrpcFrame): void {
+  protected came(): void {
+    const { fault } = this.#reader;
+    if (fault !== null) {
+      this.#broken(fault);
+      return;
+    }
+    const frame = this.#reader.take();
+    if (frame === null) return;
+    const { coding } = this;
+    this.#whole = frame.wire.length;
     if (!frame.compressed) this.#judge(frame, frame.payload);
-    else if (this.coding === null) this.#broken("bad_coding");
-    else if (this.coding === "unknown") this.#undecodable(frame, "the message is compressed in a way not known here");
-    else this.#await(this.#decoded(frame, this.coding), (then) => then());
+    else if (coding === null) this.#broken("bad_coding");
+    else if (coding === "unknown") this.#undecodable(frame, "the message is compressed in a way not known here");
+    else this.withRoom(() => this.await(this.#decoded(frame, coding), (then) => then()));
   }
 
   /** What is to be done about it, when it is unpacked. */
-  async #decoded({ payload, ...frame }: GrpcFrame, coding: "gzip" | "deflate"): Promise<() => void> {
-    const whole = { ...frame, payload };
+  async #decoded(frame: GrpcFrame, coding: "gzip" | "deflate"): Promise<() => void> {
+    const { decode, maxMessage } = this.ways.env;
     try {
-      const bytes = await this.#ways.env.decode(coding, payload, this.#ways.env.maxMessage);
-      return () => this.#judge(whole, bytes);
+      const bytes = await decode(coding, frame.payload, maxMessage);
+      return () => {
+        this.#whole += bytes.length;
+        this.#judge(frame, bytes);
+      };
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       if (thrown.code === "decode_too_large") return () => this.#broken("too_large");
-      if (thrown.code === "decode_failed") return () => this.#undecodable(whole, "the message cannot be decompressed");
+      if (thrown.code === "decode_failed") return () => this.#undecodable(frame, "the message cannot be decompressed");
       throw thrown;
     }
   }
 
   /** Never a pass where somebody looks. */
   #undecodable(frame: GrpcFrame, reason: string): void {
-    if (this.#ways.gate.looksAt(this.direction)) this.#refuse(block(reason, "body_undecodable"));
+    if (this.ways.gate.looksAt(this.direction)) this.refuse(block(reason, "body_undecodable"));
     else this.#judge(frame, frame.payload);
   }
 
   #judge(frame: GrpcFrame, bytes: Uint8Array): void {
     const message: Message = { direction: this.direction, protocol: "grpc", text: false, control: false, bytes };
-    const answer = this.#ways.gate.judge(message);
-    if (answer instanceof Promise) this.#await(answer, (said) => this.#answered(frame, said));
-    else this.#answered(frame, answer);
+    this.await(this.ways.gate.judge(message), (answer) => this.#answered(frame, answer));
   }
 
   #answered(frame: GrpcFrame, answer: MessageAnswer): void {
     if (answer.kind === "veto") {
-      this.#vetoed(answer);
+      this.vetoed(answer);
       return;
     }
     const wire = answer.kind === "pass" ? frame.wire : grpcFrame(answer.bytes);
-    const kept = this.#kept;
-    this.#kept = 0;
+    this.#whole = 0;
     this.bytes += wire.length;
-    if (!this.#ways.deliver(this, wire, kept)) this.#blocked = true;
+    // What waits for a client counts at the door already.
+    if (!this.ways.deliver(this, wire)) this.block(this.direction === "up" ? wire.length : 0);
   }
 
   #broken(trouble: GrpcTrouble): void {
-    if (trouble !== "too_large") {
-      this.stop();
-      this.#ways.broken(this, trouble);
+    if (trouble === "too_large") {
+      this.tooLarge();
       return;
     }
-    this.#told(this.#ways.gate.tooLarge(this.direction));
-  }
-
-  #refuse(decision: Decision): void {
-    this.#told(this.#ways.gate.refuse(this.direction, decision));
-  }
-
-  #told(veto: MessageVeto | Promise<MessageVeto>): void {
-    if (veto instanceof Promise) this.#await(veto, (said) => this.#vetoed(said));
-    else this.#vetoed(veto);
-  }
-
-  #vetoed(veto: MessageVeto): void {
     this.stop();
-    this.#ways.vetoed(veto);
+    this.ways.broken(this, trouble);
   }
 
-  #await<T>(answer: Promise<T>, then: (said: T) => void): void {
-    this.#busy = true;
-    answer.then(
-      (said) => {
-        if (this.#over) return;
-        this.#busy = false;
-        try {
-          then(said);
-        } catch (thrown) {
-          this.#ways.crashed(thrown);
-          return;
-        }
-        this.#run();
-      },
-      (thrown) => this.#ways.crashed(thrown),
-    );
+  protected vetoed(veto: MessageVeto): void {
+    this.stop();
+    this.ways.vetoed(veto);
   }
 }

@@ -1,6 +1,5 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
-import type { Direction, Message, MessageAnswer, MessageGate, MessageVeto } from "../model/message.ts";
-import { Fifo } from "../wire/fifo.ts";
+import type { Direction, Message, MessageAnswer, MessageVeto } from "../model/message.ts";
 import { JOIN_LIMIT, OutBuffer } from "../wire/out-buffer.ts";
 import { isUtf8, Utf8 } from "../wire/utf8.ts";
 import {
@@ -14,69 +13,51 @@ import {
   type WebSocketFault,
   writeFrame,
 } from "../wire/websocket.ts";
+import { OneWay, type WaysOf, type Why } from "./_one-way.ts";
 
 /** Both directions together, as one of them sees them. */
-export interface MessagesOf {
-  readonly env: { afterTurn(run: () => void): void; readonly maxMessage: number };
-  readonly gate: MessageGate;
+export interface MessagesOf extends WaysOf {
   readonly stopped: boolean;
   moved(): void;
   /** A close frame has passed. */
   said(): void;
-  vetoed(veto: MessageVeto, code?: number): void;
+  vetoed(veto: MessageVeto, code: number): void;
   broken(way: MessagesOneWay, fault: WebSocketFault): void;
   closed(error: Error | null, way: MessagesOneWay): void;
-  crashed(thrown: unknown): void;
 }
 
 /** Unpacked bytes between two turns of the event loop. */
 const SLICE = 128 * 1024;
 const TOO_LARGE = 1009;
+/** Codes of a close. */
+const CODES: Readonly<Record<Why, number>> = { vetoed: 1008, too_large: TOO_LARGE, no_room: 1013 };
 const NOTHING = new Uint8Array(0);
 /** Frames up to here leave together; copying longer ones costs more than a write of their own. */
 const SMALL = 8 * 1024;
 /** Filled and sent within one `#run`, which never calls another: all connections share it. */
 const outgoing = new OutBuffer();
 
-/**
- * One direction: what `from` says goes to `to` message by message, each after its answer and no faster than `to` takes it. While
- * something is awaited `from` is not read, so what is held is one message, what one read brought behind it, and what `to` has not
- * taken yet.
- */
-export class MessagesOneWay implements ConnHandler {
-  /** Handed to `to`. */
-  bytes = 0;
+/** What `from` says goes to `to`. */
+export class MessagesOneWay extends OneWay implements ConnHandler {
   /** A close frame has passed: nothing may follow it. */
   closed = false;
   readonly from: Conn;
   readonly to: Conn;
   /** The other direction. */
   peer: MessagesOneWay = this;
-  readonly #relay: MessagesOf;
-  readonly #direction: Direction;
+  declare protected readonly ways: MessagesOf;
   readonly #reader: MessageReader;
   readonly #inflater: MessageInflater | null;
   readonly #takeover: boolean;
   readonly #utf8 = new Utf8();
-  /** Came while something was awaited; read up to `#at` of the first. */
-  readonly #chunks = new Fifo<Uint8Array>();
-  #at = 0;
-  /** A message is being unpacked or judged. */
-  #busy = false;
-  /** `to` takes nothing until it has drained. */
-  #blocked = false;
-  #paused = false;
-  /** FIN has come behind `#chunks`. */
-  #ended = false;
-  /** Nothing of it is passed any more. */
-  #over = false;
+  /** Bytes of the message that is being unpacked or judged, as it came and unpacked. */
+  #whole = 0;
   /** The reader's window lacks what was replaced, so nothing that refers to it can be passed as it came. */
   #diverged = false;
 
   constructor(relay: MessagesOf, direction: Direction, deflate: Deflate | null, from: Conn, to: Conn) {
+    super(relay, direction);
     const { maxMessage } = relay.env;
-    this.#relay = relay;
-    this.#direction = direction;
     this.from = from;
     this.to = to;
     this.#reader = new MessageReader({ masked: direction === "up", deflate: deflate !== null, maxMessage });
@@ -86,91 +67,71 @@ export class MessagesOneWay implements ConnHandler {
 
   /** Lets `from` be heard, unless what it had said before is awaited. */
   begin(): void {
-    if (!this.#paused) this.from.resume();
+    if (!this.paused) this.from.resume();
   }
 
-  /** Nothing more passes; `from` is heard to its end. */
-  stop(): void {
-    this.#over = true;
-    this.#chunks.clear();
-    this.#at = 0;
-    this.#flow(false);
-  }
-
-  data(bytes: Uint8Array): void {
-    this.#relay.moved();
-    if (this.#over) return;
-    this.#chunks.push(bytes);
-    this.#run();
+  override data(bytes: Uint8Array): void {
+    this.ways.moved();
+    super.data(bytes);
   }
 
   end(): void {
-    this.#ended = true;
-    this.#run();
+    this.finishing();
+    this.run();
   }
 
   /** `from` can be written again: the other direction goes on. */
   drain(): void {
-    this.#relay.moved();
-    this.peer.#blocked = false;
-    this.peer.#run();
+    this.ways.moved();
+    this.peer.taken();
   }
 
   close(error: Error | null): void {
     // Nobody is there any more to be passed anything.
     this.peer.stop();
     if (error !== null) this.stop();
-    this.#ended = true;
-    this.#run();
-    this.#relay.closed(error, this);
+    this.end();
+    this.ways.closed(error, this);
   }
 
-  /** `first`, then everything that can be read; what passes leaves in as few writes as may be. */
-  #run(first: (() => void) | null = null): void {
+  /** What passes leaves in as few writes as may be. */
+  protected override run(first: (() => void) | null = null): void {
     outgoing.clear();
-    try {
-      first?.();
-      this.#read();
-    } catch (thrown) {
-      outgoing.clear();
-      this.#relay.crashed(thrown);
-    }
+    super.run(first);
+    // Not sent, when that was a crash.
+    outgoing.clear();
   }
 
-  #read(): void {
-    const reader = this.#reader;
-    while (!this.#busy && !this.#blocked && !this.#over) {
-      const chunk = this.#chunks.first;
-      if (chunk === undefined) break;
-      this.#at += reader.push(chunk, this.#at);
-      if (this.#at === chunk.length) {
-        this.#chunks.shift();
-        this.#at = 0;
-      }
-      if (reader.fault !== null) this.#broken(reader.fault);
-      else {
-        const held = reader.take();
-        if (held !== null) this.#came(held);
-      }
-    }
-    this.#flush();
-    const waiting = this.#busy || this.#blocked;
-    this.#flow(waiting && !this.#over);
-    // Only behind everything that was said before it. What was not whole by then is nobody's.
-    if (this.#ended && !waiting) {
-      this.#over = true;
-      if (!this.#relay.stopped) this.to.end();
-    }
+  protected read(chunk: Uint8Array, at: number): number {
+    return this.#reader.push(chunk, at);
   }
 
-  #flow(pause: boolean): void {
-    if (pause === this.#paused) return;
-    this.#paused = pause;
+  protected came(): void {
+    const { fault } = this.#reader;
+    if (fault !== null) {
+      this.#broken(fault);
+      return;
+    }
+    const held = this.#reader.take();
+    if (held !== null) this.#came(held);
+  }
+
+  protected get size(): number {
+    return this.#reader.size + this.#whole + (this.#inflater?.size ?? 0);
+  }
+
+  protected flow(pause: boolean): void {
     if (pause) this.from.pause();
     else this.from.resume();
   }
 
+  protected finish(): void {
+    this.silence();
+    if (!this.ways.stopped) this.to.end();
+  }
+
   #came(held: Held): void {
+    this.#whole = held.payload.length;
     if (held.compressed && this.#inflater !== null) {
       this.#inflater.start(held.payload);
       this.#utf8.reset();
@@ -196,40 +157,22 @@ export class MessagesOneWay implements ConnHandler {
     if (state === "malformed") this.#broken({ close: 1007, code: "bad_deflate" });
     else if (!text) this.#broken({ close: 1007, code: "bad_text" });
     else if (state === "done") this.#judge(held, inflater.take());
-    else {
-      this.#busy = true;
-      this.#relay.env.afterTurn(() => this.#later(() => this.#inflate(inflater, held, output.length)));
-    }
+    else this.nextTurn(() => this.#inflate(inflater, held, output.length));
   }
 
   #judge(held: Held, bytes: Uint8Array): void {
     const control = isControl(held.opcode);
     const text = held.opcode === TEXT || held.opcode === CLOSE;
-    const message: Message = { direction: this.#direction, protocol: "websocket", text, control, bytes };
-    const answer = this.#relay.gate.judge(message);
-    if (answer instanceof Promise) this.#await(answer, (said) => this.#answered(held, bytes, said));
-    else this.#answered(held, bytes, answer);
-  }
-
-  #await<T>(answer: Promise<T>, then: (said: T) => void): void {
-    this.#busy = true;
-    answer.then(
-      (said) => this.#later(() => then(said)),
-      (thrown) => this.#relay.crashed(thrown),
-    );
-  }
-
-  /** In a later turn: everything may be over by now. */
-  #later(then: () => void): void {
-    if (this.#over) return;
-    this.#busy = false;
-    this.#run(then);
+    const message: Message = { direction: this.direction, protocol: "websocket", text, control, bytes };
+    if (bytes.buffer !== held.payload.buffer) this.#whole += bytes.length;
+    this.await(this.ways.gate.judge(message), (answer) => this.#answered(held, bytes, answer));
   }
 
   #answered(held: Held, bytes: Uint8Array, answer: MessageAnswer): void {
+    this.#whole = 0;
     if (answer.kind === "pass") this.#pass(held, bytes);
     else if (answer.kind === "replace") this.#replace(held, answer.bytes);
-    else this.#vetoed(answer);
+    else this.vetoed(answer, "vetoed");
   }
 
   #pass(held: Held, bytes: Uint8Array): void {
@@ -251,51 +194,44 @@ export class MessagesOneWay implements ConnHandler {
   }
 
   #frame(opcode: number, payload: Uint8Array): Uint8Array {
-    return writeFrame(opcode, payload, this.#direction === "up");
+    return writeFrame(opcode, payload, this.direction === "up");
   }
 
   #close(): void {
     this.closed = true;
     // What is said behind it is no part of the protocol and was not looked at.
-    this.#over = true;
-    this.#chunks.clear();
-    this.#at = 0;
-    this.#relay.said();
+    this.silence();
+    this.ways.said();
   }
 
   #send(bytes: Uint8Array): void {
     this.bytes += bytes.length;
-    if (bytes.length <= SMALL && !this.#blocked) {
+    if (bytes.length <= SMALL && !this.blocked) {
       outgoing.append(bytes);
-      if (outgoing.length > JOIN_LIMIT) this.#flush();
+      if (outgoing.length > JOIN_LIMIT) this.flush();
       return;
     }
-    this.#flush();
-    this.#relay.moved();
-    if (!this.to.write(bytes)) this.#blocked = true;
+    this.flush();
+    this.ways.moved();
+    if (!this.to.write(bytes)) this.block(bytes.length);
   }
 
-  #flush(): void {
+  protected flush(): void {
     if (outgoing.length === 0) return;
-    this.#relay.moved();
-    if (!this.to.send(outgoing.bytes, outgoing.length)) this.#blocked = true;
+    this.ways.moved();
+    if (!this.to.send(outgoing.bytes, outgoing.length)) this.block(outgoing.length);
     outgoing.clear();
   }
 
-  #vetoed(veto: MessageVeto, code?: number): void {
+  protected vetoed(veto: MessageVeto, why: Why): void {
     // What passed before it comes before what is said of it.
-    this.#flush();
-    this.#relay.vetoed(veto, code);
+    this.flush();
+    this.ways.vetoed(veto, CODES[why]);
   }
 
   #broken(fault: WebSocketFault): void {
-    this.#flush();
-    if (fault.close !== TOO_LARGE) {
-      this.#relay.broken(this, fault);
-      return;
-    }
-    const veto = this.#relay.gate.tooLarge(this.#direction);
-    if (veto instanceof Promise) this.#await(veto, (said) => this.#vetoed(said, TOO_LARGE));
-    else this.#vetoed(veto, TOO_LARGE);
+    this.flush();
+    if (fault.close === TOO_LARGE) this.tooLarge();
+    else this.ways.broken(this, fault);
   }
 }

@@ -18,6 +18,8 @@ export interface DialEnv {
   readonly runtime: Runtime;
   readonly timeoutMs: number;
   readonly tls: TlsFor;
+  /** Told of each connection before a byte is sent on it. */
+  dialled?(conn: Conn): void;
 }
 
 /**
@@ -159,6 +161,7 @@ class DialRace {
       return;
     }
     this.#finish();
+    this.#env.dialled?.(dialled.conn);
     dialled.parked.attach(dialled.conn);
     this.#resolve(dialled);
   }

@@ -1,18 +1,18 @@
-import { Fault, type FaultCode } from "../errors.ts";
+import type { FaultCode } from "../errors.ts";
 import type { Certified } from "../model/certificate.ts";
 import type { Decision, Verdict } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Feeder, Responder } from "../model/exchange.ts";
-import type { Fields, HeaderList } from "../model/headers.ts";
+import { type Fields, type HeaderList, without } from "../model/headers.ts";
 import type { Permit } from "../model/permit.ts";
+import type { MessageRoom } from "../model/room.ts";
 import type { Within } from "../model/within.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { agreement } from "../wire/websocket.ts";
 import { badGateway } from "./answers.ts";
-import type { Cancel } from "./dial.ts";
 import { CRASHED, type Ended, type Settle, type Settled, type Tap } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
-import { Reach, type ReachEnv } from "./reach.ts";
+import { type Outbound, Reach, type ReachEnv } from "./reach.ts";
 import type { Route } from "./route.ts";
 import { type ScreenedAnswer, type Screening, screened } from "./screened.ts";
 import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
@@ -35,7 +35,7 @@ export interface Carried extends Settled {
   readonly within: Within;
 }
 
-const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
+const TRAILER = new Set(["trailer"]);
 
 /** Sends the decided request and streams the answer back. Ends through `env.settle`, exactly once; never throws. */
 export function forward(env: ForwardEnv, carried: Carried): void {
@@ -47,27 +47,25 @@ export function forward(env: ForwardEnv, carried: Carried): void {
   }
 }
 
-class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
+class Forwarding implements Outbound, UpstreamUse, Live, Feeder, Screening {
   readonly egress: Egress;
   place = -1;
   readonly #env: ForwardEnv;
   readonly #carried: Carried;
-  /** Set by a dial under way: gives it up. */
-  run: (() => void) | null = null;
   readonly #reach: Reach;
   readonly #tap: Tap | null;
   #upstream: Upstream | null = null;
-  #reused = false;
-  /** A connection was found closed before anything was written. */
-  #wasted = false;
   #interim = false;
   #over = false;
   #settled = false;
   #status: number | null = null;
   #bytesDown = 0;
+  /** Of the payload, by an upstream that is not wanted any more. */
+  #unsent = 0;
   #gapMs: number;
   #switching: AnswerHead | null = null;
   #address: string | null = null;
+  #protocol: Upstream["protocol"] = "http";
   #screened: ScreenedAnswer | null = null;
   /** What was decided of the answer; null when nobody looked. */
   #verdict: Verdict | null = null;
@@ -81,7 +79,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     this.#tap = carried.reservation?.tap ?? null;
     this.egress = carried.exchange.egress;
     this.#gapMs = env.gapMs;
-    this.#reach = new Reach(env, carried.permit, carried.exchange.protocol);
+    this.#reach = new Reach(env, carried.permit, carried.exchange.protocol, this);
   }
 
   start(): void {
@@ -91,38 +89,24 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     }
     this.#env.live.add(this);
     this.#carried.exchange.responder.feeder = this;
-    const ready = this.#reach.ready();
-    // Also a connection that never carried a request may have been ended by the upstream while it waited.
-    this.#reused = ready !== null;
-    if (ready !== null) this.#send(ready);
-    else this.#dial();
+    this.#reach.go();
   }
 
-  #dial(): void {
-    const dialling = this.#reach.open(this).then(
-      (upstream) => {
-        if (this.#over) upstream.release(true);
-        else this.#send(upstream);
-      },
-      (fault) => {
-        if (!(fault instanceof Fault)) throw fault;
-        this.#badGateway(fault.code, fault.message);
-      },
-    );
-    dialling.catch((thrown) => this.crashed(thrown));
+  // ── what the way there says ──
+
+  get over(): boolean {
+    return this.#over;
   }
 
-  #send(upstream: Upstream): void {
+  send(upstream: Upstream): boolean {
     this.#upstream = upstream;
     this.#address = upstream.address;
-    if (upstream.begin(this, this.#sent(), this.#env.firstByteMs)) return;
-    // Not a byte was written, so any method may go on a fresh connection; once, or a server that hangs up at once is
-    // dialled for ever.
-    const again = !this.#wasted;
-    this.#wasted = true;
-    this.#reused = false;
-    if (again) this.#dial();
-    else this.#badGateway("upstream_closed", "connection closed before the request");
+    this.#protocol = upstream.protocol;
+    return upstream.begin(this, this.#sent(), this.#env.firstByteMs);
+  }
+
+  unreachable(code: FaultCode, detail: string): void {
+    this.#badGateway(code, detail);
   }
 
   /** Only plain requests are the proxy's to answer. */
@@ -161,11 +145,13 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     if (head.eventStream) this.#gapMs = this.#env.idleMs;
     const { certificate, exchange, within } = this.#carried;
     const { responder } = exchange;
-    const { status, headers, contentLength: length } = head;
-    const guard = head.bodyless ? null : within.screen({ status, headers, length });
+    const guard = head.bodyless ? null : within.screen(head);
     const fields = passed(head, responder);
-    if (guard === null) responder.head(status, head.reason, fields, length, certificate);
-    else this.#screened = screened({ owner: this, guard, within, responder, head, fields, certificate });
+    if (guard === null) responder.head(head.status, head.reason, fields, head.contentLength, certificate);
+    else {
+      const room = (): MessageRoom => this.#env.room(this.egress);
+      this.#screened = screened({ owner: this, guard, within, responder, head, fields, certificate, room });
+    }
   }
 
   body(bytes: Uint8Array): void {
@@ -179,7 +165,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
 
   end(trailers: HeaderList | null): void {
     if (this.#switching !== null) return;
-    const passedOn = trailers === null ? null : endToEnd(trailers, [], "response");
+    const passedOn = trailers === null ? null : endToEnd(trailers, [], "trailers");
     if (this.#screened !== null) this.#screened.end(passedOn);
     else this.#carried.exchange.responder.end(passedOn);
   }
@@ -207,8 +193,13 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     if (this.#upstream === null) this.#through();
   }
 
+  watched(decision: Decision): void {
+    this.#carried.within.watched(decision);
+  }
+
   stopped(decision: Decision): void {
     this.#verdict = decision.verdict;
+    this.#unsent = this.#upstream?.unsent ?? this.#unsent;
     this.#upstream?.abandon();
     this.#upstream = null;
   }
@@ -219,6 +210,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   }
 
   turn(): void {
+    this.#screened?.came();
     const upstream = this.#upstream;
     if (upstream === null) {
       this.#carried.exchange.responder.flush();
@@ -232,6 +224,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
       // The client is the slow one now; it gets as long as any stream that stands still.
       upstream.deadline = this.#env.deadlines.now + this.#env.idleMs;
     }
+    this.#screened?.left(upstream.whole);
   }
 
   uploaded(): void {
@@ -265,6 +258,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     }
     // The last of the answer is still looked at; the connection has nothing to do with that any more, and is read again.
     this.#upstream = null;
+    this.#unsent = upstream.unsent;
     upstream.goOn();
     upstream.release(false);
   }
@@ -275,16 +269,13 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   }
 
   failed(code: FaultCode, detail: string, untouched: boolean): void {
+    // What is whole of an answer that is not goes before the end of it.
+    this.#screened?.came();
+    // A veto is told in its own words.
+    if (this.#over || this.#screened?.over) return;
     const answered = this.#upstream?.answered ?? false;
     const { exchange } = this.#carried;
-    // What the upstream says it did not look at may go again, whatever its method; once, as what found a closed connection.
-    const again = untouched ? !this.#wasted : this.#reused && IDEMPOTENT.has(exchange.egress.method);
-    if (again && !answered && code !== "upstream_timeout") {
-      this.#wasted ||= untouched;
-      this.#reused = false;
-      this.#dial();
-      return;
-    }
+    if (this.#reach.again(exchange.egress.method, { code, untouched, answered })) return;
     if (exchange.responder.started) {
       this.#finish(code, true);
       exchange.responder.sever();
@@ -329,7 +320,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   /** A defect of ours, wherever it stood: nobody may be left waiting for what will not come. */
   crashed(thrown: unknown): void {
     this.#env.crashed(thrown);
-    this.run?.();
+    this.#reach.giveUp();
     this.#upstream?.abandon();
     this.#carried.exchange.responder.sever();
     this.#finish(CRASHED, true);
@@ -344,7 +335,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     if (this.#over) return;
     this.#finish("client_gone", true);
     this.#screened?.close();
-    this.run?.();
+    this.#reach.giveUp();
     this.#upstream?.abandon();
   }
 
@@ -352,7 +343,7 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     if (this.#over) return;
     this.#finish(reason, true);
     this.#screened?.close();
-    this.run?.();
+    this.#reach.giveUp();
     this.#upstream?.abandon();
     this.#carried.exchange.responder.sever();
   }
@@ -364,11 +355,11 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
     this.#settle({
       status: this.#status,
       answered,
-      bytesUp: this.#carried.payload?.length ?? 0,
+      bytesUp: (this.#carried.payload?.length ?? 0) - (this.#upstream?.unsent ?? this.#unsent),
       bytesDown: this.#bytesDown,
       address: this.#address,
       severed,
-      protocol: this.#status === null ? null : "http",
+      protocol: this.#status === null ? null : this.#protocol,
       error,
       answer: this.#verdict,
     });
@@ -381,7 +372,8 @@ class Forwarding implements UpstreamUse, Live, Feeder, Cancel, Screening {
   }
 }
 
-/** The end-to-end fields of an answer. */
-function passed({ fields }: AnswerHead, { lines }: Responder): Fields {
+/** The end-to-end fields of an answer; to whom no trailers can be sent, none are announced (RFC 9110 section 6.6.2). */
+function passed({ fields }: AnswerHead, { lines, modern }: Responder): Fields {
+  if (!modern) return without(fields.list, TRAILER);
   return (lines ? fields.block : null) ?? fields.list;
 }

@@ -1,22 +1,21 @@
 /** gRPC: a request that was allowed by its head, carried both ways message by message. */
-import { Fault, type FaultCode } from "../errors.ts";
+import type { FaultCode } from "../errors.ts";
 import type { Decision, Verdict } from "../model/decision.ts";
 import type { Egress } from "../model/egress.ts";
 import type { ClientStream, Feeder } from "../model/exchange.ts";
-import { type HeaderList, headerValue } from "../model/headers.ts";
+import { type HeaderList, headerValue, without } from "../model/headers.ts";
 import type { MessageGate, MessageVeto } from "../model/message.ts";
 import type { Runtime } from "../runtime/contract.ts";
-import { GrpcStatus, grpcCoding, isGrpcType } from "../wire/grpc.ts";
+import { GrpcStatus, grpcCoding, isGrpcType, MESSAGE_CODINGS } from "../wire/grpc.ts";
 import { ErrorCode } from "../wire/h2.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { GrpcOneWay, type GrpcTrouble, type GrpcWays } from "./_grpc-one-way.ts";
 import { badGateway, GRPC_HEAD, grpcEnd, grpcRefusal } from "./answers.ts";
-import type { Cancel } from "./dial.ts";
 import { CRASHED, type Tap } from "./ended.ts";
 import type { Carried, ForwardEnv } from "./forward.ts";
 import { H2Upstream } from "./h2-upstream.ts";
 import type { Live, SeverReason } from "./live.ts";
-import { Reach } from "./reach.ts";
+import { type Outbound, Reach } from "./reach.ts";
 import type { AnswerHead, Upstream, UpstreamUse } from "./upstream.ts";
 
 export interface GrpcEnv extends ForwardEnv {
@@ -37,14 +36,14 @@ export function relayGrpc(env: GrpcEnv, carried: Carried, stream: ClientStream):
 /** Said anew: fields of one connection, and of a body whose length nobody knows. */
 const NOT_PASSED = new Set(["te", "content-length"]);
 const OF_A_BODY = new Set(["content-length", "content-encoding"]);
+const OF_NO_BODY = new Set([...OF_A_BODY, "trailer"]);
 const NONE: readonly string[] = [];
 
-class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
+class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
   readonly egress: Egress;
   readonly env: GrpcEnv;
   readonly gate: MessageGate;
   place = -1;
-  run: (() => void) | null = null;
   readonly #carried: Carried;
   readonly #stream: ClientStream;
   readonly #reach: Reach;
@@ -54,8 +53,6 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
   #upstream: H2Upstream | null = null;
   #address: string | null = null;
   #status: number | null = null;
-  /** A connection was found closed before anything was written. */
-  #wasted = false;
   #started = false;
   /** Something is being certified of which the client is told next. */
   #refusing = false;
@@ -69,7 +66,7 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
     this.#tap = carried.reservation?.tap ?? null;
     this.egress = carried.exchange.egress;
     this.gate = carried.within.messages();
-    this.#reach = new Reach(env, carried.permit, carried.exchange.protocol);
+    this.#reach = new Reach(env, carried.permit, carried.exchange.protocol, this);
     this.#up = new GrpcOneWay(this, "up");
     this.#down = new GrpcOneWay(this, "down");
     this.#up.coding = grpcCoding(this.egress.headers);
@@ -83,45 +80,33 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
     }
     this.env.live.add(this);
     responder.feeder = this;
-    const ready = this.#reach.ready();
-    if (ready !== null) this.#send(ready);
-    else this.#dial();
+    this.#reach.go();
   }
 
-  #dial(): void {
-    const dialling = this.#reach.open(this).then(
-      (upstream) => {
-        if (this.#over) upstream.release(true);
-        else this.#send(upstream);
-      },
-      (fault) => {
-        if (!(fault instanceof Fault)) throw fault;
-        this.#badGateway(fault.code, fault.message);
-      },
-    );
-    dialling.catch((thrown) => this.crashed(thrown));
+  // ── what the way there says ──
+
+  get over(): boolean {
+    return this.#over;
   }
 
-  #send(upstream: Upstream): void {
+  send(upstream: Upstream): boolean {
     if (!(upstream instanceof H2Upstream)) {
       upstream.release(true);
       this.#badGateway("upstream_malformed", "the upstream does not speak HTTP/2, which gRPC needs");
-      return;
+      return true;
     }
     this.#address = upstream.address;
     const fields = [...without(this.egress.headers, NOT_PASSED), "te", "trailers"];
     const sent = { egress: this.egress, fields, body: null, empty: false, proxied: null, streamed: true };
-    if (!upstream.begin(this, sent, this.env.firstByteMs)) {
-      const again = !this.#wasted;
-      this.#wasted = true;
-      if (again) this.#dial();
-      else this.#badGateway("upstream_closed", "connection closed before the request");
-      return;
-    }
+    if (!upstream.begin(this, sent, this.env.firstByteMs)) return false;
     this.#upstream = upstream;
-    if (this.#started) return;
     this.#started = true;
     this.#stream.start(this.#up);
+    return true;
+  }
+
+  unreachable(code: FaultCode, detail: string): void {
+    this.#badGateway(code, detail);
   }
 
   // ── what the client says ──
@@ -142,11 +127,12 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
 
   head(head: AnswerHead): void {
     const { certificate, exchange, within } = this.#carried;
-    const { status, headers, contentLength: length } = head;
+    const { status, headers, contentLength } = head;
     this.#status = status;
     this.#moved();
     this.#tap?.head(headers);
-    const guard = within.screen({ status, headers, length });
+    // Its messages are unpacked one by one.
+    const guard = within.screen({ status, headers: without(headers, MESSAGE_CODINGS), contentLength });
     const veto = guard?.atHead ?? null;
     if (veto === null && guard !== null && guard.allowed.would !== null) within.watched(guard.allowed);
     guard?.close();
@@ -157,7 +143,7 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
     const fields = head.fields.list;
     if (status !== 200 || !isGrpcType(headerValue(headers, "content-type"))) {
       // Every client of gRPC knows what a status of HTTP means; nobody here knows how to read the body.
-      this.#headOnly(status, without(fields, OF_A_BODY));
+      this.#headOnly(status, without(fields, OF_NO_BODY));
     } else if (head.bodyless) this.#headOnly(status, fields);
     else {
       this.#down.coding = grpcCoding(headers);
@@ -177,7 +163,7 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
   }
 
   end(trailers: HeaderList | null): void {
-    if (!this.#told) this.#down.end(trailers === null ? null : endToEnd(trailers, NONE, "response"));
+    if (!this.#told) this.#down.end(trailers === null ? null : endToEnd(trailers, NONE, "trailers"));
   }
 
   turn(): void {
@@ -210,18 +196,15 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
 
   // ── what the two directions say ──
 
-  kept(way: GrpcOneWay, bytes: number): boolean {
-    if (way === this.#down) return true;
+  read(way: GrpcOneWay, bytes: number): void {
+    if (way === this.#down) return;
     this.#moved();
-    return this.#stream.keep(bytes);
+    this.#stream.read(bytes);
   }
 
-  deliver(way: GrpcOneWay, wire: Uint8Array, bytes: number): boolean {
+  deliver(way: GrpcOneWay, wire: Uint8Array): boolean {
     this.#moved();
-    if (way === this.#up) {
-      this.#stream.leave(bytes);
-      return this.#upstream?.write(wire) ?? true;
-    }
+    if (way === this.#up) return this.#upstream?.write(wire) ?? true;
     this.#carried.exchange.responder.body(wire);
     return this.#carried.exchange.responder.flush();
   }
@@ -242,11 +225,9 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
     }
   }
 
-  vetoed(veto: MessageVeto): void {
+  vetoed({ decision, certificate }: MessageVeto): void {
     if (this.#over) return;
-    const { refusal, reason, vector } = veto;
-    if (refusal === undefined) this.#say(vector, grpcEnd(GrpcStatus.PERMISSION_DENIED, reason));
-    else this.#say(vector, grpcRefusal(refusal.decision, refusal.certificate));
+    this.#say(decision.vector ?? "policy_deny", grpcRefusal(decision, certificate));
   }
 
   broken(way: GrpcOneWay, trouble: GrpcTrouble): void {
@@ -317,7 +298,7 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
 
   /** Nothing more is wanted of the upstream. */
   #leave(): void {
-    this.run?.();
+    this.#reach.giveUp();
     this.#upstream?.abandon();
     this.#upstream = null;
     this.#up.stop();
@@ -340,6 +321,8 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
   #finish(error: string | null, severed: boolean, answered = this.#status): void {
     if (this.#over) return;
     this.#over = true;
+    this.#up.stop();
+    this.#down.stop();
     this.env.live.delete(this);
     this.env.settle(this.#carried, {
       status: this.#status,
@@ -354,12 +337,4 @@ class GrpcRelay implements UpstreamUse, Live, Feeder, Cancel, GrpcWays {
       transcript: this.gate.transcript(),
     });
   }
-}
-
-function without(fields: HeaderList, names: ReadonlySet<string>): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    if (!names.has((fields[i] as string).toLowerCase())) kept.push(fields[i] as string, fields[i + 1] as string);
-  }
-  return kept;
 }

@@ -6,7 +6,7 @@ import type { Deadlined } from "../model/deadlines.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import { H2_LIMITS, H2Client, type H2ClientSink, type H2Fault, type H2ResponseHead } from "../wire/h2.ts";
-import { H2Pump, type Pumped } from "../wire/h2-pump.ts";
+import { H2_AT_ONCE, H2Pump, type Pumped } from "../wire/h2-pump.ts";
 import type { WireFault } from "../wire/http1.ts";
 import type { Dialled } from "./dial.ts";
 import { Answer, type H2Upstream } from "./h2-upstream.ts";
@@ -16,7 +16,17 @@ import type { UpstreamEnv } from "./upstream-conn.ts";
 /** How long an upstream may take to send its SETTINGS, which is the first thing it has to say. */
 const SETTINGS_MS = 10_000;
 
+/**
+ * A connection is shared by clients that have nothing to do with each other, so its window must not be what a stream waits
+ * for: it is as large as all the windows of its streams together (their number bounds those with bytes unread, too), and a
+ * reader that stands still closes its own stream's window and nobody else's. Opening another connection instead when much is
+ * unread would leave those to starve who are on the first already. What this lets stand here is bounded by `Unread`, over all
+ * connections.
+ */
+const SHARED_WINDOWS = { connectionWindow: H2_LIMITS.maxStreams * H2_LIMITS.streamWindow };
+
 export class H2Session implements ConnHandler, Deadlined, Pumped {
+  readonly atOnce = H2_AT_ONCE;
   deadline: number;
   readonly conn: Conn;
   readonly address: string;
@@ -41,7 +51,7 @@ export class H2Session implements ConnHandler, Deadlined, Pumped {
     this.told = new Promise((resolve) => {
       this.#tell = resolve;
     });
-    this.engine = new H2Client({ ...H2_LIMITS, ...env.limits }, this.#streams);
+    this.engine = new H2Client({ ...H2_LIMITS, ...SHARED_WINDOWS, ...env.limits }, this.#streams);
     this.#pump = new H2Pump(this.engine, this.conn, this);
     env.deadlines.add(this);
     dialled.parked.handOver(dialled.conn, this);
@@ -161,7 +171,15 @@ export class H2Session implements ConnHandler, Deadlined, Pumped {
   }
 
   pumped(): void {
-    if (this.engine.fault !== null) this.conn.end();
+    const { engine, conn } = this;
+    if (engine.fault !== null) conn.end();
+    else if (engine.unsent > H2_LIMITS.maxUnsent) {
+      // It does not read. Not from inside of whoever wrote the last of it.
+      this.afterTurn(() => {
+        engine.giveUp();
+        conn.reset();
+      });
+    }
   }
 
   #say(): void {

@@ -6,6 +6,7 @@ import type { HeaderList } from "../model/headers.ts";
 import { ErrorCode, type H2ResponseHead } from "../wire/h2.ts";
 import { endToEnd } from "../wire/http1.ts";
 import type { H2Session } from "./h2-session.ts";
+import type { Standing, Unread } from "./unread.ts";
 import type { AnswerHead, Sent, Upstream, UpstreamUse } from "./upstream.ts";
 
 const NONE: readonly string[] = [];
@@ -42,24 +43,37 @@ export class Answer implements AnswerHead {
   }
 }
 
-export class H2Upstream implements Upstream, Deadlined {
+export class H2Upstream implements Upstream, Deadlined, Standing {
   deadline = Number.POSITIVE_INFINITY;
+  readonly protocol = "h2";
   answered = false;
   use: UpstreamUse | null = null;
   /** The code the upstream reset the stream with; -1: it did not. */
   resetBy = -1;
-  /** Our message is whole. */
-  #said = true;
+  /** Of the body, when the stream was reset. */
+  #unsent = 0;
   readonly #session: H2Session;
   #id = 0;
   #promised = true;
   #held = false;
-  #unconsumed = 0;
+  /** Come, and its window not opened again. Counted in `Unread`. */
+  unconsumed = 0;
+  client = "";
+  /** The answer was whole while it was held: its end is told when what came before it has been taken. */
+  #ended: { readonly trailers: HeaderList | null } | null = null;
 
   /** Keeps a place on the connection until it begins, or is released. */
   constructor(session: H2Session) {
     this.#session = session;
     session.promise();
+  }
+
+  get whole(): boolean {
+    return this.#ended !== null;
+  }
+
+  get unsent(): number {
+    return this.#unsent + this.#session.engine.queuedOf(this.#id);
   }
 
   get address(): string {
@@ -71,11 +85,11 @@ export class H2Upstream implements Upstream, Deadlined {
     if (!this.#session.open) return false;
     const { deadlines } = this.#session.env;
     this.use = use;
+    this.client = sent.egress.principal.address;
     this.deadline = deadlines.now + firstByteMs;
     this.#id = this.#session.begin(this, sent);
     if (this.#id === 0) this.use = null;
     else deadlines.add(this);
-    this.#said = sent.streamed !== true;
     return this.#id !== 0;
   }
 
@@ -88,7 +102,6 @@ export class H2Upstream implements Upstream, Deadlined {
 
   /** A streamed request is whole. */
   finish(): void {
-    this.#said = true;
     this.#session.engine.data(this.#id, NOTHING, true);
     this.#session.soon();
   }
@@ -99,16 +112,31 @@ export class H2Upstream implements Upstream, Deadlined {
   }
 
   body(bytes: Uint8Array): void {
-    this.#unconsumed += bytes.length;
+    this.unconsumed += bytes.length;
+    this.#unread.take(this, bytes.length);
     this.use?.body(bytes);
   }
 
+  /** Else whoever asks for many short answers and reads none would have them all kept, and counted by nobody. */
   end(trailers: HeaderList | null): void {
+    if (!this.#held) {
+      this.#conclude(trailers);
+      return;
+    }
+    this.#ended = { trailers };
+    // How the connection fares is nothing to it any more.
+    this.#session.forget(this.#id);
+  }
+
+  #conclude(trailers: HeaderList | null): void {
     const { use } = this;
     use?.end(trailers);
     if (this.use === null) return;
-    // Nobody will read the rest of the request.
-    if (!this.#said) this.#session.engine.reset(this.#id, ErrorCode.NO_ERROR);
+    // Nobody will read the rest of the request (RFC 9113 section 8.1). It would wait for windows that may never open.
+    if (this.#session.engine.speaking(this.#id)) {
+      this.#reset(ErrorCode.NO_ERROR);
+      this.#session.soon();
+    }
     this.#over();
     use?.completed(null);
   }
@@ -119,26 +147,44 @@ export class H2Upstream implements Upstream, Deadlined {
   }
 
   hold(): void {
+    if (this.#held || this.use === null) return;
     this.#held = true;
+    this.#unread.stand(this);
   }
 
   goOn(): void {
     if (!this.#held) return;
     this.#held = false;
+    this.#unread.leave(this);
     this.#consume();
     this.#session.soon();
+    // Whoever lets go of it is in the middle of something.
+    if (this.#ended !== null) this.#session.afterTurn(this.#later);
+  }
+
+  readonly #later = (): void => {
+    const ended = this.#ended;
+    if (this.#held || ended === null || this.use === null) return;
+    this.#ended = null;
+    this.#conclude(ended.trailers);
+  };
+
+  get #unread(): Unread {
+    return this.#session.env.pool.unread;
   }
 
   #consume(): void {
-    const count = this.#unconsumed;
-    this.#unconsumed = 0;
-    if (count > 0) this.#session.engine.consumed(this.#id, count);
+    const count = this.unconsumed;
+    if (count === 0) return;
+    this.unconsumed = 0;
+    this.#unread.give(this, count);
+    this.#session.engine.consumed(this.#id, count);
   }
 
   abandon(): void {
     if (this.use === null) return;
     this.#over();
-    this.#session.engine.reset(this.#id, ErrorCode.CANCEL);
+    this.#reset(ErrorCode.CANCEL);
     this.#session.soon();
   }
 
@@ -151,9 +197,15 @@ export class H2Upstream implements Upstream, Deadlined {
 
   expired(): void {
     const detail = this.answered ? "answer stalled" : "no answer in time";
-    this.#session.engine.reset(this.#id, ErrorCode.CANCEL);
+    this.#reset(ErrorCode.CANCEL);
     this.#session.soon();
     this.fail("upstream_timeout", detail, false);
+  }
+
+  tooSlow(): void {
+    this.#reset(ErrorCode.CANCEL);
+    this.#session.soon();
+    this.fail("client_stalled", "the answer is not taken, and there is no room to keep it", false);
   }
 
   /** Others share the connection. */
@@ -171,8 +223,15 @@ export class H2Upstream implements Upstream, Deadlined {
     throw new Fault("unsupported", "a stream of HTTP/2 cannot leave HTTP");
   }
 
+  #reset(code: number): void {
+    this.#unsent += this.#session.engine.queuedOf(this.#id);
+    this.#session.engine.reset(this.#id, code);
+  }
+
   #over(): void {
     this.use = null;
+    this.#held = false;
+    this.#unread.leave(this);
     this.#consume();
     this.deadline = Number.POSITIVE_INFINITY;
     this.#session.env.deadlines.remove(this);

@@ -6,6 +6,8 @@ export type SeverReason = "revoked" | "killed" | "drained";
 /** Something that is still carrying bytes under a permit. */
 export interface Live {
   readonly egress: Egress;
+  /** It is carried unseen because policy calls its place opaque, and only as long as it does. */
+  readonly opaque?: boolean;
   /** Its place in the LiveSet, which alone writes it; -1 while it is in none. */
   place: number;
   /** Cuts it: its permit no longer holds. The reason is the outcome's error. */

@@ -17,8 +17,8 @@ export interface TunnelVeto {
   readonly reason: string;
 }
 
-/** What is served inside of a tunnel. */
-export interface Inside {
+/** HTTP that is served inside of a tunnel. */
+export interface InnerHttp {
   /** The tunnel's, with the scheme inside. */
   readonly destination: Destination;
   /** `certificate_id` of the tunnel. */
@@ -30,7 +30,7 @@ export interface TunnelEnv extends GrpcEnv {
   /** Null: TLS is passed through. */
   readonly interceptor: Interceptor | null;
   /** Serves HTTP requests from inside the tunnel, each decided by itself. Takes the client's connection over. */
-  serveInside(taken: Pick<Taken, "conn" | "done">, parked: Parked, inside: Inside): void;
+  serveInside(taken: Pick<Taken, "conn" | "done">, parked: Parked, inside: InnerHttp): void;
 }
 
 export interface TunnelCarried extends Settled {

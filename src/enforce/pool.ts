@@ -2,17 +2,34 @@ import type { Deadlines } from "../model/deadlines.ts";
 import type { Scheme } from "../model/egress.ts";
 import type { Permit } from "../model/permit.ts";
 import type { H2Session } from "./h2-session.ts";
+import { Unread } from "./unread.ts";
 import type { UpstreamConn } from "./upstream-conn.ts";
 
 /**
  * What must be equal for a connection to serve another permit: scheme, host, port, TLS identity (the host, as it is the
  * name verified) and the vetted set, so that a name which now resolves elsewhere never rides an old connection.
  */
-export function poolKey(permit: Permit, scheme: Scheme = permit.destination.scheme): string {
-  const { host, port } = permit.destination;
-  const { addresses } = permit;
-  return `${scheme} ${host} ${port} ${addresses.length === 1 ? addresses[0] : addresses.join(",")}`;
+export function poolKey({ destination, addresses }: Permit, scheme: Scheme = destination.scheme): string {
+  const { host, port } = destination;
+  const last = lastKey;
+  // Most often the permit before this one led to the same place, and a key that was looked up is one whose hash is known.
+  if (
+    last.host === host &&
+    last.port === port &&
+    last.scheme === scheme &&
+    (last.addresses === addresses || isSame(last.addresses, addresses))
+  )
+    return last.key;
+  const key = `${scheme} ${host} ${port} ${addresses.join(",")}`;
+  lastKey = { scheme, host, port, addresses, key };
+  return key;
 }
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((address, i) => address === others[i]);
+}
+
+let lastKey = { scheme: "", host: "", port: 0, addresses: [] as readonly string[], key: "" };
 
 /** What is open at a place, for whoever only wants to know. */
 export interface Standing {
@@ -23,6 +40,15 @@ export interface Standing {
   readonly plain: boolean;
   /** It was offered HTTP/2 and chose the other. */
   readonly plainOnly: boolean;
+}
+
+export interface PoolLimits {
+  /** Connections of HTTP/1.1 that idle. */
+  readonly limit: number;
+  /** Milliseconds a connection may stand without an exchange. */
+  readonly idleMs: number;
+  /** Bytes of answers over HTTP/2 that may wait for their readers. */
+  readonly maxUnread: number;
 }
 
 /** Keys kept although nothing idles under them. */
@@ -42,12 +68,15 @@ export class Pool {
   readonly #limit: number;
   /** Milliseconds a connection may stand without an exchange. */
   readonly idleMs: number;
+  /** Of all connections of HTTP/2. */
+  readonly unread: Unread;
   #count = 0;
 
-  constructor(deadlines: Deadlines, limit: number, idleMs: number) {
+  constructor(deadlines: Deadlines, { limit, idleMs, maxUnread }: PoolLimits) {
     this.#deadlines = deadlines;
     this.#limit = limit;
     this.idleMs = idleMs;
+    this.unread = new Unread(maxUnread);
   }
 
   /** Connections that idle. */

@@ -1,5 +1,5 @@
-/** How an exchange gets what carries it: something that is open already, or a dial. */
-import { Fault } from "../errors.ts";
+/** How an exchange gets what carries it: something that is open already, or a dial; and when it gets another. */
+import { Fault, type FaultCode } from "../errors.ts";
 import type { Exchange } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import { type Alpn, type Cancel, type Dialled, HTTP1, HTTP2 } from "./dial.ts";
@@ -14,20 +14,100 @@ export interface ReachEnv extends UpstreamEnv {
   readonly route: Route;
 }
 
-/** Where an exchange goes, and what it may speak there. */
-export class Reach {
+/** An exchange on its way to an upstream. */
+export interface Outbound {
+  /** It is wanted no more, and is told nothing. */
+  readonly over: boolean;
+  /** Sends its request there. False: nothing could be written any more, and nothing will be told of it. */
+  send(upstream: Upstream): boolean;
+  /** There is no way there, and no more is tried. */
+  unreachable(code: FaultCode, detail: string): void;
+  /** A defect of ours on the way. */
+  crashed(thrown: unknown): void;
+}
+
+/** How an exchange failed on what carried it. */
+export interface Failure {
+  readonly code: FaultCode;
+  /** The upstream says that it did nothing about it. */
+  readonly untouched: boolean;
+  /** A byte of an answer has come. */
+  readonly answered: boolean;
+}
+
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
+
+/** Where an exchange goes, what it may speak there, and how often it may try. */
+export class Reach implements Cancel {
+  /** Set by a dial under way. */
+  run: (() => void) | null = null;
   readonly #env: ReachEnv;
   readonly #permit: Permit;
+  readonly #outbound: Outbound;
   readonly #key: string;
   /** The client multiplexes, so its upstream may. */
   readonly #multiplexed: boolean;
+  /** What carries it may have been ended by the upstream while it waited, also where it never carried anything. */
+  #reused = false;
+  /** It has been tried anew already because nothing was done about it, which is so whatever its method. */
+  #wasted = false;
 
-  constructor(env: ReachEnv, permit: Permit, protocol: Exchange["protocol"]) {
+  constructor(env: ReachEnv, permit: Permit, protocol: Exchange["protocol"], outbound: Outbound) {
     this.#env = env;
     this.#permit = permit;
+    this.#outbound = outbound;
     this.#key = poolKey(permit);
     // A proxy in the way reads plain requests, and is spoken to in HTTP/1.1.
     this.#multiplexed = protocol === "h2" && (permit.destination.scheme === "https" || env.route.proxied === null);
+  }
+
+  /** On what is open already, or a dial. */
+  go(): void {
+    const ready = this.#ready();
+    this.#reused = ready !== null;
+    if (ready !== null) this.#send(ready);
+    else this.#open();
+  }
+
+  /** What failed may go once more, whole, and does. False: it may not, and the failure is the exchange's. */
+  again(method: string, { code, untouched, answered }: Failure): boolean {
+    // What the upstream says it did not look at may go again, whatever its method; once, as what found a closed connection.
+    const may = untouched ? !this.#wasted : this.#reused && IDEMPOTENT.has(method);
+    if (!may || answered || code === "upstream_timeout") return false;
+    this.#wasted ||= untouched;
+    this.#open();
+    return true;
+  }
+
+  /** Gives up a dial under way. */
+  giveUp(): void {
+    this.run?.();
+  }
+
+  #open(): void {
+    const outbound = this.#outbound;
+    this.#reused = false;
+    const dialling = (this.#multiplexed ? this.#shared() : this.#dial(HTTP1)).then(
+      (upstream) => {
+        if (outbound.over) upstream.release(true);
+        else this.#send(upstream);
+      },
+      (fault) => {
+        if (!(fault instanceof Fault)) throw fault;
+        outbound.unreachable(fault.code, fault.message);
+      },
+    );
+    dialling.catch((thrown) => outbound.crashed(thrown));
+  }
+
+  #send(upstream: Upstream): void {
+    if (this.#outbound.send(upstream)) return;
+    // Not a byte was written, so any method may go on a fresh connection; once, or a server that hangs up at once is
+    // dialled for ever.
+    const first = !this.#wasted;
+    this.#wasted = true;
+    if (first) this.#open();
+    else this.#outbound.unreachable("upstream_closed", "connection closed before the request");
   }
 
   /** HTTP/2 without TLS: the client knew that it is spoken. */
@@ -35,8 +115,7 @@ export class Reach {
     return this.#multiplexed && this.#permit.destination.scheme === "http";
   }
 
-  /** What is open already. */
-  ready(): Upstream | null {
+  #ready(): Upstream | null {
     const { pool } = this.#env;
     const session = this.#multiplexed ? pool.session(this.#key) : null;
     if (session !== null) return new H2Upstream(session);
@@ -44,25 +123,21 @@ export class Reach {
   }
 
   /** Rejects with the Fault of a dial; with anything else for a defect. */
-  open(cancel: Cancel): Promise<Upstream> {
-    return this.#multiplexed ? this.#shared(cancel) : this.#dial(cancel, HTTP1);
-  }
-
-  async #dial(cancel: Cancel, alpn: Alpn): Promise<Upstream> {
-    const dialled = await this.#env.route.dial(this.#permit, cancel, alpn);
+  async #dial(alpn: Alpn): Promise<Upstream> {
+    const dialled = await this.#env.route.dial(this.#permit, this, alpn);
     const session = takeUp(this.#env, dialled, this.#key, this.#clear);
     return session instanceof H2Session ? new H2Upstream(session) : session;
   }
 
   /** One dial at a time for all who want a place on a connection, so nobody who leaves gives it up. */
-  async #shared(cancel: Cancel): Promise<Upstream> {
+  async #shared(): Promise<Upstream> {
     const { pool, route } = this.#env;
     for (;;) {
       const session = pool.session(this.#key);
       if (session !== null) return new H2Upstream(session);
       const untold = pool.untold(this.#key);
       if (untold !== null) {
-        await unless(cancel, untold.told);
+        await unless(this, untold.told);
         continue;
       }
       const mine: Upstream[] = [];
@@ -73,9 +148,9 @@ export class Reach {
         mine.push(upstream);
         return null;
       });
-      const made = await unless(cancel, sharing);
+      const made = await unless(this, sharing);
       // It speaks HTTP/1.1, and then it is the first one's.
-      if (made === null) return mine[0] ?? this.#dial(cancel, HTTP2);
+      if (made === null) return mine[0] ?? this.#dial(HTTP2);
       // Others may have been quicker; one that takes nobody would be dialled for ever.
       if (!made.open && !made.busy && !made.untold)
         throw new Fault("upstream_closed", "the upstream takes no requests on its connection");

@@ -56,7 +56,7 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   const taken = exchange.responder.takeover(200, "Connection Established", [], "", carried.certificate);
   opening.taken = taken;
   if (carried.opaque && dialled !== null) {
-    pass(env, opening, taken, dialled, "opaque");
+    pass(env, opening, taken, dialled, OPAQUE);
     return;
   }
   const sniffer = new Sniffer(taken, env.deadlines);
@@ -100,6 +100,9 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   opening.settle({ status: 200, answered: 200, address, severed, error });
 }
 
+/** Outcome's protocol of a tunnel that nobody looked into. */
+const OPAQUE = "opaque";
+
 /** Who reads the TLS of this tunnel; null: nobody does. */
 function readsFor({ interceptor }: TunnelEnv, { destination }: Permit, opaque: boolean): Interceptor | null {
   return opaque || interceptor === null || interceptor.excepted(destination.host) !== null ? null : interceptor;
@@ -110,7 +113,8 @@ function pass(env: TunnelEnv, opening: Opening, taken: Taken, dialled: Dialled, 
   const { sniffer } = opening;
   const near =
     sniffer === null ? { ...taken, parked: null } : { ...taken, leftover: null, ended: false, parked: sniffer };
-  relay(env, opening.egress, near, { ...dialled, leftover: null, ended: false }, (end) =>
+  const passed = { egress: opening.egress, opaque: protocol === OPAQUE };
+  relay(env, passed, near, { ...dialled, leftover: null, ended: false }, (end) =>
     opening.settle({ ...end, status: 200, answered: 200, protocol }),
   );
 }

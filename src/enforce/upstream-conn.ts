@@ -26,6 +26,8 @@ const outgoing = new OutBuffer();
 /** One connection to an upstream that speaks HTTP/1.1: one exchange at a time, never two. */
 export class UpstreamConn implements Upstream, ConnHandler, Deadlined {
   deadline = Number.POSITIVE_INFINITY;
+  readonly protocol = "http";
+  readonly whole = false;
   readonly conn: Conn;
   readonly address: string;
   readonly key: string;
@@ -33,6 +35,7 @@ export class UpstreamConn implements Upstream, ConnHandler, Deadlined {
   #writing = false;
   /** What of a body has not been handed over yet. */
   #rest: Uint8Array | null = null;
+  #unsent = 0;
   #closed = false;
   /** The request has a body that its server may ignore, and take for the next request. */
   #mute = false;
@@ -65,9 +68,14 @@ export class UpstreamConn implements Upstream, ConnHandler, Deadlined {
     return this.#parser.started && this.#parser.fault?.code !== "no_answer";
   }
 
+  get unsent(): number {
+    return this.#rest?.length ?? this.#unsent;
+  }
+
   begin(use: UpstreamUse, sent: Sent, firstByteMs: number): boolean {
     if (!this.alive) return false;
     this.#delivery.use = use;
+    this.#unsent = 0;
     const { egress, fields, body } = sent;
     this.#mute = body !== null && !mayHaveBody(egress.method);
     this.#parser.start(egress.method);
@@ -110,8 +118,14 @@ export class UpstreamConn implements Upstream, ConnHandler, Deadlined {
 
   abandon(): void {
     this.#delivery.use = null;
-    this.#rest = null;
+    this.#drop();
     this.conn.destroy();
+  }
+
+  /** What of a body was not handed over never will be. */
+  #drop(): void {
+    if (this.#rest !== null) this.#unsent = this.#rest.length;
+    this.#rest = null;
   }
 
   detach(): Conn {
@@ -173,14 +187,14 @@ export class UpstreamConn implements Upstream, ConnHandler, Deadlined {
     this.deadline = Number.POSITIVE_INFINITY;
     // Still writing: it answered before it had the whole request. More bytes: out of turn. Neither is used again.
     if (leftover !== null || this.#writing || this.#rest !== null || this.#closed) this.#delivery.reusable = false;
-    this.#rest = null;
+    this.#drop();
     use.completed(leftover);
   }
 
   #fail(code: FaultCode, detail: string): void {
     const use = this.#delivery.use;
     this.#delivery.use = null;
-    this.#rest = null;
+    this.#drop();
     this.conn.destroy();
     use?.failed(code, detail, false);
   }

@@ -35,6 +35,8 @@ export interface AnswerHead {
   readonly bodyless: boolean;
   /** Content-Type says text/event-stream. */
   readonly eventStream: boolean;
+  /** As a ScreenedHead says it. Absent: false. */
+  readonly plainJson?: boolean;
   readonly upgrade: string | null;
 }
 
@@ -58,8 +60,14 @@ export interface UpstreamUse {
 /** Carries one exchange at a time. */
 export interface Upstream {
   readonly address: string;
+  /** What is spoken, as outcomes call it. */
+  readonly protocol: "http" | "h2";
   /** Monotonic ms at which the exchange fails with `upstream_timeout`. */
   deadline: number;
+  /** The answer has come to its end, which is told after `goOn` only. */
+  readonly whole: boolean;
+  /** Bytes of the current request's body, or of the last one's, that were not handed on to be sent. */
+  readonly unsent: number;
   /** A byte of the current answer has arrived. */
   readonly answered: boolean;
   /**

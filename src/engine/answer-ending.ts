@@ -1,7 +1,7 @@
 /** How an answer ends that is vetoed in its middle, in the words of its own protocol. */
 import type { AnswerKind } from "./answer-kind.ts";
 
-export interface Ended {
+export interface AnswerRefusal {
   /** BLOCK or FAIL_CLOSED. */
   readonly status: string;
   readonly reason: string;
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
  * `between` false: what has left ends within a message, so that line is ended first, and what there was of it is broken.
  * The member `error` is what clients of models show (OpenAI's keeps nothing else); the others are those of a refusal.
  */
-export function answerEnding(kind: AnswerKind, between: boolean, ended: Ended): Uint8Array | null {
+export function answerEnding(kind: AnswerKind, between: boolean, ended: AnswerRefusal): Uint8Array | null {
   const { status, reason, pillar, vector, certificate_id } = ended;
   const error = { type: "vetoed", code: vector, message: reason, certificate_id };
   const data = JSON.stringify({ status, reason, pillar, vector, certificate_id, error });

@@ -4,7 +4,7 @@
 export type AnswerKind = "events" | "lines" | "amazon" | "raw" | "perhaps";
 
 /** What an answer says of itself before its body. */
-export interface AnswerHead {
+export interface AnswerMetadata {
   readonly status: number;
   /** The Content-Type field, or null. */
   readonly contentType: string | null;

@@ -10,6 +10,8 @@ export interface AnswerReading {
   end(): Generator<void, Ruled | null>;
   /** Bytes from the answer's beginning that may leave. */
   readonly free: number;
+  /** Bytes of a message that is not whole, and what else is kept beyond what every answer takes. */
+  readonly kept: number;
   /** What may leave ends where something whole does. */
   readonly between: boolean;
 }

@@ -4,8 +4,8 @@
  */
 import { typeAllowed } from "../policy/responses.ts";
 import {
-  type AnswerHead,
   type AnswerKind,
+  type AnswerMetadata,
   kindOfAnswer,
   looksBinary,
   mediaTypeOf,
@@ -31,7 +31,7 @@ export interface ScreenStep {
 
 export interface ScreenOptions {
   readonly profile: AnswerProfile;
-  readonly head: AnswerHead;
+  readonly head: AnswerMetadata;
   /** Where the answer comes from: normalised. */
   readonly host: string;
 }
@@ -82,9 +82,19 @@ export class AnswerScreen {
     return this.#reading?.between ?? false;
   }
 
+  /** Bytes that are kept beyond what every answer takes: of a message that is not whole, of many texts side by side. */
+  get kept(): number {
+    return this.#reading?.kept ?? 0;
+  }
+
   /** What the answer comes to when nothing of it was a veto: an allow that says what would have been. */
   get ruling(): Ruling {
     return this.#tally.ruling;
+  }
+
+  /** Whatever is found, nothing of the answer is held back for it: neither what it says nor its size ends it. */
+  get watchesOnly(): boolean {
+    return this.#isFree && this.#profile.terms.maxBytes === null && this.#veto === null;
   }
 
   /** For who finds that an answer cannot be read at all, such as codings that cannot be undone; null: nobody minds. */
@@ -142,7 +152,7 @@ export class AnswerScreen {
     return this.#profile.acting.size > 0 || this.#profile.holds;
   }
 
-  #judgeHead({ length }: AnswerHead, type: string): Ruled | null {
+  #judgeHead({ length }: AnswerMetadata, type: string): Ruled | null {
     const { terms } = this.#profile;
     if (length !== 0 && !typeAllowed(terms, type)) {
       const named = type === "" ? "no media type" : `the media type ${type}`;

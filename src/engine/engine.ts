@@ -8,18 +8,25 @@
 import { calledInternalUrls } from "../content/called-urls.ts";
 import { type Facts, factsOf } from "../content/facts.ts";
 import { finish } from "../content/finish.ts";
-import { type Budget, INSPECTORS, inspectSlices, inspectWhole, SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
+import {
+  type Budget,
+  INSPECTORS,
+  inspectSlices,
+  inspectWhole,
+  SliceSize,
+  type Turn,
+  WHOLE_BYTES,
+} from "../detect/inspect.ts";
 import type { Inspection } from "../detect/pillar128.ts";
 import type { DlpFinding, Left } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Question } from "../model/question.ts";
 import type { Program } from "../policy/program.ts";
-import type { AnswerHead } from "./answer-kind.ts";
+import type { AnswerMetadata } from "./answer-kind.ts";
 import { AnswerProfiles } from "./answer-profile.ts";
 import { AnswerScreen } from "./answer-screen.ts";
-import { answered } from "./answered.ts";
-import { kindOf, mayCallTools, namesTools } from "./body-kind.ts";
-import { headTexts, readField, type Unread } from "./head.ts";
+import { holdsCall, kindOf, mayCallTools, mayHoldCall, namesTools } from "./body-kind.ts";
+import { headTexts, readField, readFieldInSteps, type Unread } from "./head.ts";
 import { inspectInside, mayHoldMore, onlyInside } from "./inside.ts";
 import { OPAQUE } from "./opaque.ts";
 import { type Profile, profileOf } from "./profile.ts";
@@ -54,7 +61,7 @@ export class Engine {
   }
 
   /** For the answer of one place. Null: nothing is looked for in it, nor is there any limit. */
-  screen(place: Pick<Question, "host" | "port" | "literal">, head: AnswerHead): AnswerScreen | null {
+  screen(place: Pick<Question, "host" | "port" | "literal">, head: AnswerMetadata): AnswerScreen | null {
     this.#answers ??= new AnswerProfiles(this.program);
     const profile = this.#answers.of(place, head.softened === true);
     const { allow, deny, maxBytes } = profile.terms;
@@ -79,14 +86,13 @@ export class Engine {
     return body === null || (body.length <= Math.min(most, WHOLE_BYTES) && !mayHoldMore(question, body));
   }
 
-  /** In one go; for what `isShort`. */
+  /** In one go; for what `isShort`. "exhausted" with the budget's share spent: `ruleInSteps` is to begin again. */
   rule(asked: Asked): Ruled {
     const { question, budget, unread } = asked;
-    if (question.phase === "response") return finish(answered(this, asked));
     const tally = new Tally();
     if (this.#profile.detects) {
       for (const text of headTexts(question, unread)) {
-        const veto = this.#attacked(readField(text.text, INSPECTORS), text.where, tally);
+        const veto = this.#attacked(readField(text.text, INSPECTORS, budget), text.where, tally);
         if (veto !== null) return veto;
       }
       const { body } = question;
@@ -107,7 +113,8 @@ export class Engine {
     if (dlp.scanHead(question, unread).length > 0) return null;
     if (body !== null && body.length > 0) {
       const kind = kindOf(question, body);
-      if (!dlp.isQuiet(body, { kind, host, budget }) || (kind === "json" && namesTools(body))) return null;
+      if (!dlp.isQuiet(body, { kind, host, budget }) || (kind === "json" && namesTools(body) && holdsCall(body)))
+        return null;
     }
     if (this.program === null) return UNRULED;
     const facts = factsOf(question);
@@ -118,14 +125,14 @@ export class Engine {
     }
   }
 
-  /** For a question of any length: yields after a millisecond or so of work. `size` is asked before every slice. */
-  *ruleInSteps(asked: Asked, size: SliceSize): Generator<void, Ruled> {
+  /** For a question of any length: yields after a millisecond or so of work, or what is to be awaited. `size` is asked before every slice. */
+  *ruleInSteps(asked: Asked, size: SliceSize): Generator<Turn, Ruled> {
     const { question, budget, unread, layers } = asked;
-    if (question.phase === "response") return yield* answered(this, asked);
     const tally = new Tally();
     if (this.#profile.detects) {
       for (const text of headTexts(question, unread)) {
-        const veto = this.#attacked(readField(text.text, INSPECTORS), text.where, tally);
+        const found = yield* readFieldInSteps(text.text, INSPECTORS, budget);
+        const veto = this.#attacked(found, text.where, tally);
         if (veto !== null) return veto;
         yield;
       }
@@ -141,10 +148,11 @@ export class Engine {
   }
 
   /** Texts that stand in the body in another form: an attack in one ends it, data found in them is added to `inside`. */
-  *#inside(asked: Asked, { tally, inside }: Inside, size: SliceSize): Generator<void, Ruled | null> {
+  *#inside(asked: Asked, { tally, inside }: InnerFindings, size: SliceSize): Generator<Turn, Ruled | null> {
     const { detects, dlp } = this.#profile;
     for (const found of inspectInside(asked, { attacks: detects, dlp, size })) {
       if (found === null) yield;
+      else if (found instanceof Promise) yield found;
       else if (found === "exhausted") return found;
       else if (found === "bomb") return this.#bomb(tally);
       else if ("class" in found) {
@@ -210,7 +218,7 @@ export class Engine {
       );
     }
     const { program } = this;
-    const tools = bytes !== null && kind === "json" && (yield* mayCallTools(bytes));
+    const tools = bytes !== null && kind === "json" && (yield* mayCallTools(bytes)) && (yield* mayHoldCall(bytes));
     const quiet = tally.findings.length === 0 && !tools;
     if (quiet && program === null) return UNRULED;
     const facts = factsOf(question);
@@ -313,7 +321,7 @@ export class Engine {
     )) {
       if (found === null) yield;
       else if (found === "exhausted") return found;
-      else if (found !== "bomb" && "class" in found && wanted(found)) return "structure";
+      else if (found !== "bomb" && !(found instanceof Promise) && "class" in found && wanted(found)) return "structure";
     }
     return null;
   }
@@ -355,7 +363,7 @@ const NONE: readonly DlpFinding[] = [];
 /** Findings of data in texts inside, of which more say nothing more. */
 const MAX_INSIDE = 2000;
 
-interface Inside {
+interface InnerFindings {
   readonly tally: Tally;
   readonly inside: DlpFinding[];
 }

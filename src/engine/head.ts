@@ -1,5 +1,13 @@
 /** What of a question's head is text that a model may come to read: path, query, field values, and trailers. */
-import { type Inspection, type Inspector, OVERLAP, WHOLE_BYTES } from "../detect/inspect.ts";
+import {
+  type Budget,
+  type Inspection,
+  type Inspector,
+  inspectSlices,
+  OVERLAP,
+  type Turn,
+  WHOLE_BYTES,
+} from "../detect/inspect.ts";
 import type { Unread } from "../dlp/dlp.ts";
 import { SHORT_VALUE } from "../model/egress.ts";
 import type { Field, Question } from "../model/question.ts";
@@ -43,13 +51,24 @@ function add(texts: HeadText[], text: string, where: string): void {
 }
 
 /** Text by text: no phrase spans two of them. Of at most `WHOLE_BYTES` chars, each of them a byte. */
-export function readField(text: string, inspectors: readonly Inspector[]): Inspection {
+export function readField(text: string, inspectors: readonly Inspector[], budget: Budget): Inspection {
   const { length } = text;
   for (let i = 0; i < length; i++) scratch[i] = text.charCodeAt(i);
   const bytes = scratch.subarray(0, length);
   for (const inspector of inspectors) {
-    const found = inspector.inspect(bytes, false);
+    const found = inspector.inspect(bytes, false, budget);
     if (found !== null) return found;
   }
   return null;
+}
+
+/** The same in steps. */
+export function readFieldInSteps(
+  text: string,
+  inspectors: readonly Inspector[],
+  budget: Budget,
+): Generator<Turn, Inspection> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return inspectSlices(bytes, inspectors, budget);
 }

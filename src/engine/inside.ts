@@ -1,7 +1,7 @@
 /** What is found in texts that stand in a body in another form than its own. */
 import { type Inner, innerTexts, mayHoldTexts } from "../content/inner-texts.ts";
 import { looksProtobuf, protobufTexts } from "../content/protobuf-texts.ts";
-import { INSPECTORS, inspectSlices, type SliceSize } from "../detect/inspect.ts";
+import { INSPECTORS, inspectSlices, type SliceSize, type Turn } from "../detect/inspect.ts";
 import type { Dlp, DlpFinding } from "../dlp/dlp.ts";
 import type { Finding } from "../model/finding.ts";
 import { kindOf } from "./body-kind.ts";
@@ -18,14 +18,14 @@ interface How {
   readonly size: SliceSize;
 }
 
-/** Attacks, what could not be read, and data (which has a `class`), in the order of the body; null: let others run. */
+/** Attacks, what could not be read, and data (which has a `class`), in the order of the body; null: let others run; a promise: let them run until then. */
 export function* inspectInside(
   {
     question,
     budget,
   }: { readonly question: Pick<Asked["question"], "body" | "headers" | "host">; readonly budget: Asked["budget"] },
   { attacks, dlp, size }: How,
-): Generator<Finding | DlpFinding | "bomb" | "exhausted" | null, void> {
+): Generator<Finding | DlpFinding | "bomb" | "exhausted" | Promise<void> | null, void> {
   const { body, host } = question;
   if (body === null || body.length === 0) return;
   for (const inner of texts(question, body)) {
@@ -104,10 +104,16 @@ export function onlyInside(inside: readonly DlpFinding[], found: readonly DlpFin
   });
 }
 
-function* turns<T>(steps: Generator<void, T>): Generator<null, T> {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    yield null;
+function* turns<T>(steps: Generator<Turn, T>): Generator<Promise<void> | null, T> {
+  try {
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      yield step.value instanceof Promise ? step.value : null;
+    }
+  } catch (thrown) {
+    // Whatever they hold is given back.
+    steps.throw(thrown);
+    throw thrown;
   }
 }

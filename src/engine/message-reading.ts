@@ -16,6 +16,10 @@ import { MOST_GROWTH, RunningText } from "./running-text.ts";
 
 /** Texts that are written side by side: of more the one that has waited longest is taken to be complete. */
 const MAX_TEXTS = 64;
+/** The windows of so many are a cost of every answer. */
+const FEW_TEXTS = 8;
+/** Bytes, about, for one message that waits, besides its own. */
+const COST_OF_WAITING = 256;
 /** Messages that wait for one text. Of more the text is taken to be complete. */
 const MAX_WAITING = 64 * 1024;
 /** Values that stood in a place the last time, so that the same are not read again. */
@@ -33,6 +37,7 @@ interface Cutter {
   take(bytes: Uint8Array): number;
   end(): void;
   readonly whole: number;
+  readonly kept: number;
 }
 
 interface Waiting {
@@ -81,6 +86,12 @@ export class MessageReading implements AnswerReading, PieceSink {
 
   get between(): boolean {
     return true;
+  }
+
+  get kept(): number {
+    let texts = 0;
+    if (this.#texts.size > FEW_TEXTS) for (const { size } of this.#texts.values()) texts += size;
+    return this.#cutter.kept + this.#waiting.length * COST_OF_WAITING + texts;
   }
 
   *take(bytes: Uint8Array): Generator<void, Ruled | null> {

@@ -9,6 +9,7 @@ export class RawReading implements AnswerReading {
   readonly #text: RunningText;
   #next = FIRST_GROWTH;
   free = 0;
+  readonly kept = 0;
   readonly between = false;
 
   constructor({ profile, tally, host }: Reader) {

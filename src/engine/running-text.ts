@@ -60,6 +60,11 @@ export class RunningText {
     return this.#base + this.#used;
   }
 
+  /** Bytes of memory. */
+  get size(): number {
+    return this.#bytes.length;
+  }
+
   get grown(): number {
     return this.#grown;
   }

@@ -14,11 +14,11 @@ export interface Assigned {
   readonly chain: ChainLink | null;
 }
 
-/** A certificate but for its signature. */
+/** A certificate but for its signature. Its bytes, and its text until somebody asked for it, are gone with the next `seal`. */
 export interface Sealed {
-  /** The signed bytes: RFC 8785 canonical JSON of everything but `signature`. */
+  /** What is signed: RFC 8785 canonical JSON of everything but `signature`. */
   readonly text: string;
-  /** The same in UTF-8, in memory that the next `seal` uses again. */
+  /** The same in UTF-8. */
   readonly bytes: Uint8Array;
   /** True when `text` is printable ASCII, so that it can stand in a header as it is. */
   readonly ascii: boolean;
@@ -31,8 +31,11 @@ export interface Sealed {
  * MAX_CERTIFICATE_BYTES.
  */
 export function seal(draft: CertificateDraft, assigned: Assigned): Sealed {
+  const frame = framed(draft, assigned);
+  const length = frame.ascii ? lay(pieces(frame, draft, assigned)) : -1;
+  if (length >= 0 && length + SIGNATURE_ROOM <= MAX_CERTIFICATE_BYTES) return new Laid(scratch.subarray(0, length));
   for (let shrink = 1; ; shrink *= 2) {
-    const text = serialize(draft, assigned, shrink);
+    const text = joined(pieces(shrink === 1 ? frame : frameOf(draft, assigned, shrink), draft, assigned));
     const { written } = encoder.encodeInto(text, scratch);
     // Only ASCII takes one byte a UTF-16 unit. Of control characters JSON leaves only DEL as it is.
     const ascii = written === text.length && !text.includes("\x7f");
@@ -55,13 +58,41 @@ const encoder = new TextEncoder();
 /** Room for three bytes of each unit of a text that is not bounded yet. */
 const scratch = new Uint8Array(64 * 1024);
 
+const decoder = new TextDecoder();
+
+/** Printable ASCII that lies in the scratch: most are signed and sent as bytes, and never a text. */
+class Laid implements Sealed {
+  readonly bytes: Uint8Array;
+  readonly ascii = true;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get text(): string {
+    return decoder.decode(this.bytes);
+  }
+}
+
+/** A text that stands in one certificate after the other, and its bytes. */
+interface Standing {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+}
+
+function standing(text: string): Standing {
+  return { text, bytes: encoder.encode(text) };
+}
+
 /** The members that one certificate after the other has in common, as the texts around those that it has not. */
 interface Frame {
   readonly draft: CertificateDraft;
   readonly assigned: Assigned;
-  readonly before: string;
-  readonly between: string;
-  readonly behind: string;
+  readonly before: Standing;
+  readonly between: Standing;
+  readonly behind: Standing;
+  /** All three are printable. */
+  readonly ascii: boolean;
 }
 
 let lastFrame: Frame | null = null;
@@ -93,40 +124,93 @@ function fits({ draft: a, assigned: x }: Frame, b: CertificateDraft, y: Assigned
 
 function frameOf(draft: CertificateDraft, assigned: Assigned, shrink: number): Frame {
   const { recovered } = draft;
-  return {
-    draft,
-    assigned,
-    before:
-      `{"addresses":${addressesJson(draft.addresses, shrink)},"agent":${textJson(bounded(draft.agent, 128 / shrink))},` +
-      `"algorithm":"${assigned.algorithm}",` +
-      `"attestation_hash":${textJson(bounded(draft.attestation_hash, 128 / shrink))},` +
-      `"caller":${textJson(bounded(draft.caller, 128 / shrink))},"certificate_id":"`,
-    between: `,"kid":${textJson(bounded(assigned.kid, 128))},"latency_ms":`,
-    behind:
-      `,"matched_pillar":${textJson(bounded(draft.matched_pillar, 32))},` +
-      `"matched_vector":${textJson(bounded(draft.matched_vector, 128 / shrink))},"mode":"${draft.mode}",` +
-      `"org_id":${textJson(bounded(assigned.orgId, 128 / shrink))},"parent":${word(draft.parent)},` +
-      `"phase":"${draft.phase}","policy_version":${textJson(bounded(draft.policy_version, 128 / shrink))},` +
-      `"reason":${textJson(bounded(draft.reason, 256 / shrink))},` +
-      (recovered === null || recovered === undefined ? "" : `"recovered":${canonicalize(recovered)},`) +
-      `"request":${requestJson(draft.request, shrink)},"rule":${textJson(bounded(draft.rule, 128 / shrink))},"timestamp":"`,
-  };
+  const before =
+    `{"addresses":${addressesJson(draft.addresses, shrink)},"agent":${textJson(bounded(draft.agent, 128 / shrink))},` +
+    `"algorithm":"${assigned.algorithm}",` +
+    `"attestation_hash":${textJson(bounded(draft.attestation_hash, 128 / shrink))},` +
+    `"caller":${textJson(bounded(draft.caller, 128 / shrink))},"certificate_id":"`;
+  const between = `,"kid":${textJson(bounded(assigned.kid, 128))},"latency_ms":`;
+  const behind =
+    `,"matched_pillar":${textJson(bounded(draft.matched_pillar, 32))},` +
+    `"matched_vector":${textJson(bounded(draft.matched_vector, 128 / shrink))},"mode":"${draft.mode}",` +
+    `"org_id":${textJson(bounded(assigned.orgId, 128 / shrink))},"parent":${word(draft.parent)},` +
+    `"phase":"${draft.phase}","policy_version":${textJson(bounded(draft.policy_version, 128 / shrink))},` +
+    `"reason":${textJson(bounded(draft.reason, 256 / shrink))},` +
+    (recovered === null || recovered === undefined ? "" : `"recovered":${canonicalize(recovered)},`) +
+    `"request":${requestJson(draft.request, shrink)},"rule":${textJson(bounded(draft.rule, 128 / shrink))},"timestamp":"`;
+  const ascii = isPrintable(before) && isPrintable(between) && isPrintable(behind);
+  return { draft, assigned, before: standing(before), between: standing(between), behind: standing(behind), ascii };
 }
 
-function serialize(draft: CertificateDraft, assigned: Assigned, shrink: number): string {
-  let frame = lastFrame;
-  if (frame === null || shrink > 1 || !fits(frame, draft, assigned)) {
-    frame = frameOf(draft, assigned, shrink);
-    if (shrink === 1) lastFrame = frame;
-  }
+function framed(draft: CertificateDraft, assigned: Assigned): Frame {
+  if (lastFrame === null || !fits(lastFrame, draft, assigned)) lastFrame = frameOf(draft, assigned, 1);
+  return lastFrame;
+}
+
+type Piece = Standing | string;
+
+/** The members in their order. */
+function pieces({ before, between, behind }: Frame, draft: CertificateDraft, assigned: Assigned): readonly Piece[] {
   const { chain } = assigned;
-  const { before, between, behind } = frame;
-  const link =
-    chain === null
-      ? "null"
-      : `{"id":"${chain.id}","outcomes":"${chain.outcomes}","prev":"${chain.prev}","seq":${chain.seq}}`;
-  const content = draft.content_hash === null ? "null" : `"${draft.content_hash}"`;
-  return `${before}${assigned.id}","chain":${link},"content_bytes":${draft.content_bytes},"content_hash":${content},"forwarded_hash":${word(draft.forwarded_hash)}${between}${Math.round(draft.latency_ms * 1000) / 1000}${behind}${assigned.timestamp}","v":1,"verdict":"${draft.verdict}","would":${word(draft.would)}}`;
+  return [
+    before,
+    assigned.id,
+    chain === null ? '","chain":null,"content_bytes":' : '","chain":{"id":"',
+    ...(chain === null
+      ? NO_PIECES
+      : [
+          chain.id,
+          '","outcomes":"',
+          chain.outcomes,
+          '","prev":"',
+          chain.prev,
+          `","seq":${chain.seq}},"content_bytes":`,
+        ]),
+    `${draft.content_bytes},"content_hash":`,
+    word(draft.content_hash),
+    ',"forwarded_hash":',
+    word(draft.forwarded_hash),
+    between,
+    String(Math.round(draft.latency_ms * 1000) / 1000),
+    behind,
+    assigned.timestamp,
+    '","v":1,"verdict":"',
+    draft.verdict,
+    '","would":',
+    word(draft.would),
+    "}",
+  ];
+}
+
+const NO_PIECES: readonly string[] = [];
+
+function joined(all: readonly Piece[]): string {
+  let text = "";
+  for (const piece of all) text += typeof piece === "string" ? piece : piece.text;
+  return text;
+}
+
+/** Into the scratch: how many bytes, or -1 where something is not printable ASCII. What does not fit is counted all the same. */
+function lay(all: readonly Piece[]): number {
+  let at = 0;
+  for (const piece of all) {
+    if (typeof piece === "string") {
+      for (let i = 0; i < piece.length; i++, at++) {
+        const code = piece.charCodeAt(i);
+        if (code < 0x20 || code > 0x7e) return -1;
+        scratch[at] = code;
+      }
+    } else {
+      if (at + piece.bytes.length > scratch.length) return -1;
+      scratch.set(piece.bytes, at);
+      at += piece.bytes.length;
+    }
+  }
+  return at;
+}
+
+function isPrintable(text: string): boolean {
+  return !/[^\x20-\x7e]/.test(text);
 }
 
 /** Of a text that is ours: hexadecimal digits, letters and marks that need no escape. */

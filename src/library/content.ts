@@ -1,7 +1,16 @@
 /** What is inspected: any value as bytes, their hash, and Pillar 128 over them without holding the event loop. */
 import { portableDigest } from "../crypto/digest.ts";
-import { inspectInTurns, WORK_PER_BYTE } from "../decide/inspect-in-turns.ts";
-import { INSPECTORS, type Inspection, inspectWhole, SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
+import { inTurns, WORK_PER_BYTE } from "../decide/inspect-in-turns.ts";
+import {
+  AT_ONCE,
+  INSPECTORS,
+  type Inspection,
+  inspectSlices,
+  inspectWhole,
+  Share,
+  SliceSize,
+  WHOLE_BYTES,
+} from "../detect/inspect.ts";
 
 /** Above this the hash is left to Web Crypto, which is slower to start and works off the thread. */
 const SYNC_HASH_BYTES = 16 * 1024;
@@ -52,6 +61,13 @@ export async function sha256(bytes: Uint8Array): Promise<string> {
 export async function inspectContent(bytes: Uint8Array, deadline: number): Promise<Inspection> {
   const clock = () => performance.now();
   const budget = { deadline, clock, work: WORK_PER_BYTE * bytes.length * INSPECTORS.length };
-  if (bytes.length <= WHOLE_BYTES) return inspectWhole(bytes, INSPECTORS, budget);
-  return inspectInTurns(bytes, INSPECTORS, budget, new SliceSize());
+  if (bytes.length <= AT_ONCE) {
+    const share = new Share();
+    const found = inspectWhole(bytes, INSPECTORS, { ...budget, share });
+    if (!share.spent) return found;
+  }
+  const size = new SliceSize();
+  // What is one slice at the most stays one, however slow the machine is.
+  const slices = bytes.length <= WHOLE_BYTES ? undefined : size;
+  return inTurns(inspectSlices(bytes, INSPECTORS, budget, slices), size, clock);
 }

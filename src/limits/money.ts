@@ -4,7 +4,7 @@
  */
 
 /** About nine thousand million units of a currency. */
-export const MAX_MICROS = Number.MAX_SAFE_INTEGER;
+const MAX_MICROS = Number.MAX_SAFE_INTEGER;
 
 /** Digits behind the point where they are not two (ISO 4217). */
 const EXPONENTS: Readonly<Record<string, number>> = Object.fromEntries([
@@ -31,7 +31,7 @@ const EXPONENTS: Readonly<Record<string, number>> = Object.fromEntries([
 ]);
 
 /** Digits a currency has behind its point. */
-export function currencyExponent(currency: string): number {
+function currencyExponent(currency: string): number {
   return Object.hasOwn(EXPONENTS, currency) ? (EXPONENTS[currency] as number) : 2;
 }
 

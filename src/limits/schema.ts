@@ -8,7 +8,7 @@ import { scaled } from "./money.ts";
 import { durationSeconds, type Period, parsePeriod } from "./period.ts";
 
 /** What a counter is kept apart by. */
-export const DIMENSIONS = ["tenant", "agent", "parent", "host", "model"] as const;
+const DIMENSIONS = ["tenant", "agent", "parent", "host", "model"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
 /** What is counted in periods, and settled. */

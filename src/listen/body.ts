@@ -3,6 +3,7 @@ import type { HeldBody } from "../model/egress.ts";
 import type { Held } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { Hasher } from "../runtime/contract.ts";
+import { Pieces } from "../wire/pieces.ts";
 import type { Door } from "./door.ts";
 import type { HeldShare } from "./held.ts";
 
@@ -13,11 +14,11 @@ import type { HeldShare } from "./held.ts";
 export class BodyHolder {
   readonly #door: Pick<Door, "runtime" | "config">;
   readonly #share: HeldShare;
-  #chunks: Uint8Array[] = [];
+  readonly #pieces = new Pieces();
   #length = 0;
   #taken = 0;
   #hasher: Hasher | null = null;
-  /** The next byte to hash, or to put into `#whole` once there is one. */
+  /** The next byte to hash: part, and offset in it. */
   #at = 0;
   #offset = 0;
   #whole: Uint8Array | null = null;
@@ -79,12 +80,14 @@ export class BodyHolder {
     }
     this.#taken += bytes.length;
     this.#share.take(bytes.length);
-    this.#chunks.push(bytes);
+    this.#pieces.push(bytes);
+    if (this.awaited) this.#pieces.stay();
     this.#work();
   }
 
   end(trailers: HeaderList | null): void {
     this.complete = true;
+    this.#pieces.close();
     this.#trailers = trailers;
     this.#work();
   }
@@ -94,6 +97,7 @@ export class BodyHolder {
     this.#maxBytes = maxBytes;
     if (this.#length > maxBytes) return { kind: "too_large" };
     if (this.#ready) return this.#body();
+    this.#pieces.stay();
     return new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -112,7 +116,8 @@ export class BodyHolder {
   }
 
   release(): void {
-    this.#chunks = [];
+    this.#pieces.clear();
+    this.#whole = null;
     const taken = this.#taken;
     this.#taken = 0;
     this.#share.give(taken);
@@ -120,11 +125,11 @@ export class BodyHolder {
 
   /** A body in one piece is hashed when it is asked for: it is no more than one read. */
   get #ready(): boolean {
-    return this.complete && this.#chunks.length <= 1;
+    return this.complete && (this.#whole === null ? this.#pieces.count <= 1 : this.#filled === this.#length);
   }
 
   #body(): Held {
-    const bytes = this.#chunks[0] ?? new Uint8Array(0);
+    const bytes = this.#whole ?? this.#pieces.first ?? new Uint8Array(0);
     const sha256 = this.#hasher === null ? this.#door.runtime.sha256(bytes) : this.#hasher.hex();
     const body: HeldBody = { bytes, sha256, trailers: this.#trailers };
     return { kind: "body", body };
@@ -147,34 +152,37 @@ export class BodyHolder {
 
   /** False when there is nothing to do before more bytes come. */
   #step(): boolean {
-    if (this.#chunks.length <= 1) return false;
-    const chunk = this.#chunks[this.#at];
-    if (chunk === undefined) return this.complete && this.#turnOver();
-    const piece = chunk.subarray(this.#offset, this.#offset + TURN_BYTES - this.#spent);
-    if (this.#whole === null) {
-      this.#hasher ??= this.#door.runtime.hasher();
-      this.#hasher.update(piece);
-    } else {
-      this.#whole.set(piece, this.#filled);
-      this.#filled += piece.length;
+    return this.#whole === null ? this.#hash() : this.#gather(this.#whole);
+  }
+
+  #hash(): boolean {
+    if (this.#pieces.count <= 1) return false;
+    const part = this.#pieces.part(this.#at);
+    if (part === undefined) {
+      if (this.complete) this.#whole = new Uint8Array(this.#length);
+      return this.complete;
     }
+    const piece = part.subarray(this.#offset, this.#offset + TURN_BYTES - this.#spent);
+    this.#hasher ??= this.#door.runtime.hasher();
+    this.#hasher.update(piece);
     this.#spent += piece.length;
     this.#offset += piece.length;
-    if (this.#offset === chunk.length) {
+    if (this.#offset === part.length) {
       this.#at += 1;
       this.#offset = 0;
     }
     return true;
   }
 
-  /** Everything is hashed, or everything is put together. */
-  #turnOver(): boolean {
-    this.#at = 0;
-    if (this.#whole === null) {
-      this.#whole = new Uint8Array(this.#length);
-      return true;
-    }
-    this.#chunks = [this.#whole];
-    return false;
+  /** What has been put together is let go of piece by piece. */
+  #gather(whole: Uint8Array): boolean {
+    const { first, at } = this.#pieces;
+    if (first === undefined) return false;
+    const piece = first.subarray(at, at + TURN_BYTES - this.#spent);
+    whole.set(piece, this.#filled);
+    this.#pieces.skip(piece.length);
+    this.#filled += piece.length;
+    this.#spent += piece.length;
+    return true;
   }
 }

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { Conn } from "../model/conn.ts";
+import type { Conn, Original } from "../model/conn.ts";
 import type { Deadlines } from "../model/deadlines.ts";
 import type { Destination } from "../model/egress.ts";
 import type { Exchange, Responder } from "../model/exchange.ts";
@@ -7,6 +7,7 @@ import type { Runtime } from "../runtime/contract.ts";
 import type { H2Limits } from "../wire/h2.ts";
 import type { LineMemo, WireLimits } from "../wire/http1.ts";
 import type { HeldBudget } from "./held.ts";
+import type { Redirected } from "./redirected.ts";
 
 /** Something a door answered (or dropped) itself: nothing was decided, so there is no certificate. */
 export interface Notice {
@@ -25,7 +26,18 @@ export interface TunnelInside {
   readonly protocol: Exchange["protocol"];
 }
 
-/** A connection that speaks HTTP with us. */
+/** How a connection came to be served, other than by being made to the gateway. `done` is called once, when the socket is gone. */
+export interface Arrival {
+  /** It is the inside of a tunnel. */
+  readonly inside?: TunnelInside;
+  /** The kernel redirected it here. */
+  readonly redirected?: Redirected;
+  /** Over the limit of connections: it is served health only. */
+  readonly crowded?: boolean;
+  readonly done: () => void;
+}
+
+/** A connection that is not yet, or not any more, somebody else's. */
 export interface Served {
   readonly conn: Conn;
   /** A request is under way. */
@@ -51,5 +63,11 @@ export interface Door {
   /** Answers a request made to the gateway itself. */
   local(method: string, path: string, responder: Responder, conn: Conn): void;
   mayUse(address: string): boolean;
+  /** Policy lets a redirected connection to this address carry anything. */
+  opaque(address: string, port: number): boolean;
+  /** It is one the gateway has dialled itself. */
+  loops(conn: Conn, original: Original): boolean;
+  /** Destinations of redirected requests by what they said. */
+  readonly redirections: WeakMap<Destination, Destination>;
   notice(notice: Notice): void;
 }

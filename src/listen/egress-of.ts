@@ -4,8 +4,19 @@ import type { FieldBlock, HeaderList } from "../model/headers.ts";
 import { formatAuthority } from "../wire/authority.ts";
 import type { RequestHead } from "../wire/http1.ts";
 import type { TunnelInside } from "./door.ts";
+import type { Redirected } from "./redirected.ts";
 
-/** The egress a request head asks for. Inside a tunnel the destination is the tunnel's, whatever the request says. */
+/** Who a request came from, and what its connection says of where it goes. */
+interface Came {
+  readonly conn: Pick<Conn, "remoteAddress" | "remotePort">;
+  readonly inside: TunnelInside | null;
+  readonly redirected: Redirected | null;
+}
+
+/**
+ * The egress a request head asks for. Inside a tunnel the destination is the tunnel's, whatever the request says; on a redirected
+ * connection a request in origin-form goes where its Host says. Asked as a proxy, the gateway is one on any connection.
+ */
 export class HttpEgress implements Egress {
   readonly door: Door;
   readonly phase: "request" | "tunnel";
@@ -17,7 +28,7 @@ export class HttpEgress implements Egress {
   readonly parent: string | null;
   readonly #head: RequestHead;
 
-  constructor(head: RequestHead, conn: Conn, inside: TunnelInside | null) {
+  constructor(head: RequestHead, { conn, inside, redirected }: Came) {
     this.#head = head;
     const { agent, parentAgent } = head;
     this.principal = { address: conn.remoteAddress, port: conn.remotePort, agent, parentAgent };
@@ -31,13 +42,21 @@ export class HttpEgress implements Egress {
       this.parent = inside.parent;
       return;
     }
+    this.parent = null;
+    if (redirected !== null && head.form === "origin") {
+      this.door = "transparent";
+      this.phase = "request";
+      this.caller = "sidecar.transparent.egress";
+      this.destination = redirected.destination(head.to);
+      this.conflict = redirected.conflict(head.to, null);
+      return;
+    }
     const connect = head.form === "authority";
     this.door = connect ? "connect" : "forward";
     this.phase = connect ? "tunnel" : "request";
     this.caller = connect ? "sidecar.connect.egress" : "sidecar.forward_proxy.egress";
     this.destination = head.to.destination;
     this.conflict = null;
-    this.parent = null;
   }
 
   get method(): string {

@@ -1,7 +1,9 @@
 import type { Config } from "../config/config.ts";
-import type { Conn, ConnHandler } from "../model/conn.ts";
+import type { Conn, ConnHandler, Original } from "../model/conn.ts";
 import type { Deadlines } from "../model/deadlines.ts";
+import type { Destination, Egress } from "../model/egress.ts";
 import type { Exchange, Responder, Taken } from "../model/exchange.ts";
+import type { MessageRoom } from "../model/room.ts";
 import type { Listener, Runtime } from "../runtime/contract.ts";
 import { H2_LIMITS } from "../wire/h2.ts";
 import { LineMemo, type WireLimits } from "../wire/http1.ts";
@@ -10,7 +12,9 @@ import { clientCheck } from "./clients.ts";
 import type { Door, Notice, Served, TunnelInside } from "./door.ts";
 import { H2Conn } from "./h2-conn.ts";
 import { HeldBudget } from "./held.ts";
+import { Room } from "./room.ts";
 import { ServerConn } from "./server-conn.ts";
+import { TransparentConn } from "./transparent.ts";
 
 export interface ForwardDoorParts {
   readonly runtime: Runtime;
@@ -20,6 +24,8 @@ export interface ForwardDoorParts {
   handle(exchange: Exchange): void;
   local(method: string, path: string, responder: Responder, conn: Conn): void;
   notice(notice: Notice): void;
+  opaque(address: string, port: number): boolean;
+  loops(conn: Conn, original: Original): boolean;
 }
 
 /** Connections beyond the limit that are served health only: a full gateway must not look dead. */
@@ -30,7 +36,7 @@ export interface Gathered {
   handOver(conn: Conn, owner: ConnHandler): void;
 }
 
-/** The proxy port: absolute-form requests, CONNECT, and requests to the gateway itself. */
+/** The proxy port: absolute-form requests, CONNECT, requests to the gateway itself, and whatever the kernel redirects here. */
 export class ForwardDoor implements Door {
   readonly runtime: Runtime;
   readonly config: Config;
@@ -40,6 +46,9 @@ export class ForwardDoor implements Door {
   readonly lines = new LineMemo();
   readonly budget: HeldBudget;
   readonly connections = new Set<Served>();
+  readonly redirections = new WeakMap<Destination, Destination>();
+  readonly opaque: (address: string, port: number) => boolean;
+  readonly loops: (conn: Conn, original: Original) => boolean;
   readonly mayUse: (address: string) => boolean;
   readonly handle: (exchange: Exchange) => void;
   readonly local: (method: string, path: string, responder: Responder, conn: Conn) => void;
@@ -60,35 +69,54 @@ export class ForwardDoor implements Door {
     this.handle = parts.handle;
     this.local = parts.local;
     this.notice = parts.notice;
+    this.opaque = parts.opaque;
+    this.loops = parts.loops;
     this.budget = new HeldBudget(parts.config.maxHeld, parts.config.maxBody);
     this.mayUse = clientCheck(parts.config.clients, parts.runtime.localAddresses());
   }
 
-  /** Binds; rejects with Fault listen_failed. `reusePort` only when several processes share the port on purpose. */
-  async listen(reusePort: boolean): Promise<Listener> {
-    const { host, port } = this.config;
-    const binding = this.runtime.listen({ host, port, reusePort }, (conn) => this.#accept(conn));
-    this.#listener = await boundBy("EVE_PROXY_HOST and EVE_PROXY_PORT", binding);
+  /**
+   * Binds, or listens on the descriptor that was handed over; rejects with Fault listen_failed. `reusePort` only when several
+   * processes share the port on purpose.
+   */
+  async listen(reusePort: boolean, fd: number | null = null): Promise<Listener> {
+    const { host, port, transparent: redirected } = this.config;
+    const options = { host, port, reusePort, redirected, ...(fd !== null && { fd }) };
+    const binding = this.runtime.listen(options, (conn, from) => this.#accept(conn, from));
+    this.#listener = await boundBy(fd === null ? "EVE_PROXY_HOST and EVE_PROXY_PORT" : "LISTEN_FDS", binding);
     return this.#listener;
   }
 
-  #accept(conn: Conn): void {
+  #accept(conn: Conn, original: Original | null): void {
     const crowded = this.open >= this.config.maxConnections;
-    if (this.open >= this.config.maxConnections + HEALTH_RESERVE) {
-      this.notice({ status: 0, code: "too_many_connections", peer: conn.remoteAddress });
-      conn.handler = IGNORE;
-      conn.reset();
-      return;
-    }
-    this.open++;
-    new ServerConn(conn, this, null, this.#closed, crowded);
+    if (this.open >= this.config.maxConnections + HEALTH_RESERVE || (crowded && original !== null))
+      this.#turnAway(conn, "too_many_connections");
+    else if (original === null) {
+      this.open++;
+      new ServerConn(conn, this, { crowded, done: this.#closed });
+    } else if (this.mayUse(conn.remoteAddress)) {
+      this.open++;
+      new TransparentConn(conn, this, original, this.#closed);
+    } else this.#turnAway(conn, "client_not_allowed");
+  }
+
+  /** Nothing was asked yet, so nothing is answered. */
+  #turnAway(conn: Conn, code: string): void {
+    this.notice({ status: 0, code, peer: conn.remoteAddress });
+    conn.handler = IGNORE;
+    conn.reset();
   }
 
   /** HTTP inside a tunnel: the same care as at the door, for the tunnel's destination only. */
   serveInside({ conn, done }: Pick<Taken, "conn" | "done">, gathered: Gathered, inside: TunnelInside): void {
-    const served =
-      inside.protocol === "h2" ? new H2Conn(conn, this, inside, done) : new ServerConn(conn, this, inside, done);
+    const arrival = { inside, done };
+    const served = inside.protocol === "h2" ? new H2Conn(conn, this, arrival) : new ServerConn(conn, this, arrival);
     gathered.handOver(conn, served);
+  }
+
+  /** For what a stream of messages holds in one direction. */
+  room({ principal }: Egress): MessageRoom {
+    return new Room(this, principal.address);
   }
 
   /** Stops accepting and lets idle connections go; busy ones end with their answer. */

@@ -1,12 +1,13 @@
 import type { Certified } from "../model/certificate.ts";
 import type { ClientStream, ClientStreamSink } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
+import { Pieces } from "../wire/pieces.ts";
 import type { H2Conn } from "./h2-conn.ts";
 import type { H2Responder } from "./h2-responder.ts";
 
 /**
- * The body of a request that is heard as it comes. Until somebody hears it, it waits within its window; from then on the window
- * opens again for what was read, and what is kept of it counts as held.
+ * The body of a request that is heard as it comes. Until somebody hears it, it waits within its window and counts as held; from
+ * then on the window opens again for what was read.
  */
 export class H2ClientStream implements ClientStream {
   ended = false;
@@ -14,11 +15,10 @@ export class H2ClientStream implements ClientStream {
   readonly #id: number;
   readonly #responder: H2Responder;
   #sink: ClientStreamSink | null = null;
-  #waiting: Uint8Array[] = [];
+  readonly #waiting = new Pieces();
   #trailers: HeaderList | null = null;
   /** Told to the sink, and no window opened for it yet. */
   #unread = 0;
-  #kept = 0;
   #over = false;
 
   constructor(owner: H2Conn, id: number, responder: H2Responder) {
@@ -30,24 +30,20 @@ export class H2ClientStream implements ClientStream {
   start(sink: ClientStreamSink): void {
     this.#sink = sink;
     const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const bytes of waiting) sink.data(bytes);
+    for (let bytes = waiting.first; bytes !== undefined; bytes = waiting.first) {
+      waiting.skip(bytes.length);
+      this.#owner.share.give(bytes.length);
+      sink.data(bytes);
+    }
     if (this.ended) sink.end(this.#trailers);
   }
 
-  keep(bytes: number): boolean {
-    const { share } = this.#owner;
-    this.#read(bytes);
-    if (this.#over) return true;
-    this.#kept += bytes;
-    share.take(bytes);
-    return !share.full;
-  }
-
-  leave(bytes: number): void {
-    const count = Math.min(bytes, this.#kept);
-    this.#kept -= count;
-    this.#owner.share.give(count);
+  read(bytes: number): void {
+    const count = Math.min(bytes, this.#unread);
+    if (count === 0) return;
+    this.#unread -= count;
+    this.#owner.engine.consumed(this.#id, count);
+    this.#owner.soon();
   }
 
   headOnly(status: number, fields: HeaderList, certificate: Certified | null, sever = false): void {
@@ -66,9 +62,12 @@ export class H2ClientStream implements ClientStream {
     this.#unread += bytes.length;
     // Nobody wants it any more.
     if (this.#over || this.#responder.abandoned || (this.#sink === null && this.#responder.started)) {
-      this.#read(bytes.length);
-    } else if (this.#sink === null) this.#waiting.push(bytes);
-    else this.#sink.data(bytes);
+      this.read(bytes.length);
+    } else if (this.#sink === null) {
+      this.#waiting.push(bytes);
+      this.#waiting.stay();
+      this.#owner.share.take(bytes.length);
+    } else this.#sink.data(bytes);
   }
 
   end(trailers: HeaderList | null): void {
@@ -77,26 +76,13 @@ export class H2ClientStream implements ClientStream {
     if (!this.#over) this.#sink?.end(trailers);
   }
 
-  /** Nothing of it is kept any more, whoever forgot to say so. What still comes is read and dropped. */
-  release(): void {
-    this.leave(this.#kept);
-    this.over();
-  }
-
-  /** The stream is gone, or what it still says is nobody's. */
+  /** The stream is gone, or what it still says is nobody's: what comes is read and dropped. */
   over(): void {
     this.#over = true;
     this.#sink = null;
-    this.#waiting = [];
-    this.leave(this.#kept);
-    this.#read(this.#unread);
-  }
-
-  #read(bytes: number): void {
-    const count = Math.min(bytes, this.#unread);
-    if (count === 0) return;
-    this.#unread -= count;
-    this.#owner.engine.consumed(this.#id, count);
-    this.#owner.soon();
+    const held = this.#waiting.length;
+    this.#waiting.clear();
+    this.#owner.share.give(held);
+    this.read(this.#unread);
   }
 }

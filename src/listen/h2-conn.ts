@@ -1,36 +1,49 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
 import { ErrorCode, H2Server } from "../wire/h2.ts";
-import { H2Pump, type Pumped } from "../wire/h2-pump.ts";
-import type { Door, Served, TunnelInside } from "./door.ts";
+import { H2_AT_ONCE, H2Pump, type Pumped } from "../wire/h2-pump.ts";
+import type { Arrival, Door, Served, TunnelInside } from "./door.ts";
 import { H2Streams } from "./h2-streams.ts";
-import type { HeldShare } from "./held.ts";
+import type { HeldShare, Standing } from "./held.ts";
+import type { Redirected } from "./redirected.ts";
 
 /** How long a client may take to read what ends its connection before it is cut. */
 const LINGER_MS = 300;
+/**
+ * Times `maxUnsent`, bodies that wait for a client: more comes together only where each of very many streams has had its first
+ * read, which nobody could stop.
+ */
+const MOST_QUEUED = 8;
+/** Bytes of bodies that wait on a connection, below which it does not stand in the way of others of its address. */
+const MOST_BESIDE = 256 * 1024;
 
 /**
- * One client connection speaking HTTP/2 inside a tunnel: its streams are decided and answered each by itself, as many at
+ * One client connection speaking HTTP/2 inside a tunnel, or redirected here: its streams are decided and answered each by itself, as many at
  * once as the client opens.
  */
-export class H2Conn implements ConnHandler, Deadlined, Pumped, Served {
+export class H2Conn implements ConnHandler, Deadlined, Pumped, Served, Standing {
+  readonly atOnce = H2_AT_ONCE;
   deadline: number;
   readonly conn: Conn;
   readonly door: Door;
-  readonly inside: TunnelInside;
+  readonly inside: TunnelInside | null;
+  readonly redirected: Redirected | null;
   readonly share: HeldShare;
   readonly engine: H2Server;
   readonly #streams: H2Streams;
   readonly #done: () => void;
   readonly #pump: H2Pump;
+  /** Bytes that wait for the client and are counted as held. */
+  #charged = 0;
+  #givenUp = false;
   #peerEnded = false;
   #state: "open" | "closing" | "closed" = "open";
 
-  /** `done` is called once, when the socket is gone. */
-  constructor(conn: Conn, door: Door, inside: TunnelInside, done: () => void) {
+  constructor(conn: Conn, door: Door, { inside, redirected, done }: Arrival) {
     this.conn = conn;
     this.door = door;
-    this.inside = inside;
+    this.inside = inside ?? null;
+    this.redirected = redirected ?? null;
     this.#done = done;
     this.share = door.budget.open(conn.remoteAddress);
     this.#streams = new H2Streams(this);
@@ -51,6 +64,7 @@ export class H2Conn implements ConnHandler, Deadlined, Pumped, Served {
 
   data(bytes: Uint8Array): void {
     if (this.#state !== "open") return;
+    this.#streams.read();
     this.#pump.read(bytes, this.door.deadlines.now);
     this.flush();
   }
@@ -75,6 +89,8 @@ export class H2Conn implements ConnHandler, Deadlined, Pumped, Served {
     this.door.deadlines.remove(this);
     this.door.connections.delete(this);
     this.#streams.leave();
+    this.share.standing.delete(this);
+    this.#charge(0);
     this.share.close();
     this.#done();
   }
@@ -120,8 +136,45 @@ export class H2Conn implements ConnHandler, Deadlined, Pumped, Served {
 
   pumped(blocked: boolean): void {
     if (blocked) this.deadline = this.#stall;
-    if (this.engine.fault !== null) this.#close();
+    this.#weigh();
+    const { fault } = this.engine;
+    // Whoever asks for more than it takes is not waited for.
+    if (fault?.code === ErrorCode.ENHANCE_YOUR_CALM && this.#pump.stuck) this.conn.reset();
+    else if (fault !== null) this.#close();
     else if (this.#state === "open" && this.#streams.size === 0) this.#rest();
+  }
+
+  /** Counts what waits for the client, and ends the connection when that is too much. */
+  #weigh(): void {
+    const { engine, share, door } = this;
+    const { unsent, queued } = engine;
+    if (this.#givenUp) return;
+    this.#charge(unsent + queued);
+    if (queued > MOST_BESIDE) share.standing.add(this);
+    else share.standing.delete(this);
+    share.relieve();
+    const { maxUnsent } = door.h2Limits;
+    const most = share.full ? maxUnsent : maxUnsent * MOST_QUEUED;
+    if (unsent > maxUnsent || queued > most) this.giveWay();
+  }
+
+  giveWay(): void {
+    if (this.#givenUp) return;
+    this.#givenUp = true;
+    this.share.standing.delete(this);
+    this.#charge(0);
+    // Not from inside of whoever wrote the last of it.
+    this.afterTurn(() => {
+      this.engine.giveUp();
+      this.flush();
+    });
+  }
+
+  #charge(bytes: number): void {
+    const more = bytes - this.#charged;
+    this.#charged = bytes;
+    if (more > 0) this.share.take(more);
+    else this.share.give(-more);
   }
 
   /** Cuts a stream in the middle, so that nobody takes the part for the whole. */

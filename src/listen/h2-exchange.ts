@@ -1,4 +1,3 @@
-import type { Deadlined } from "../model/deadlines.ts";
 import type { Destination, Door, Egress, Principal } from "../model/egress.ts";
 import type { Exchange, Held } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
@@ -7,19 +6,18 @@ import { isGrpcType, MESSAGE_CODINGS } from "../wire/grpc.ts";
 import type { H2RequestHead } from "../wire/h2.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { BodyHolder } from "./body.ts";
-import type { TunnelInside } from "./door.ts";
+import { type BodySource, BodyWait } from "./body-wait.ts";
 import { H2ClientStream } from "./h2-client-stream.ts";
 import type { H2Conn } from "./h2-conn.ts";
 import { H2Responder } from "./h2-responder.ts";
-import { HELD_WAIT_MS, type HeldShare, type HeldWaiter } from "./held.ts";
 
 const NONE: readonly string[] = [];
 
-/** The egress a stream asks for; its destination is the tunnel's, whatever it says. */
-export class H2Egress implements Egress {
-  readonly door: Door = "tunnel";
+/** The egress a stream asks for. Inside a tunnel its destination is the tunnel's, whatever it says. */
+class H2Egress implements Egress {
+  readonly door: Door;
   readonly phase = "request";
-  readonly caller = "sidecar.tunnel.egress";
+  readonly caller: string;
   readonly method: string;
   readonly destination: Destination;
   readonly target: string;
@@ -31,21 +29,24 @@ export class H2Egress implements Egress {
   readonly upgrade = null;
   readonly conflict: string | null;
   readonly principal: Principal;
-  readonly parent: string;
+  readonly parent: string | null;
 
-  constructor(head: H2RequestHead, { remoteAddress, remotePort }: H2Conn["conn"], inside: TunnelInside) {
+  constructor(head: H2RequestHead, { conn: { remoteAddress, remotePort }, inside, redirected }: H2Conn) {
     const { method, path, agent, parentAgent } = head;
     this.method = method;
     this.target = path;
     this.path = path;
-    this.destination = inside.destination;
     this.headers = endToEnd(head.headers, NONE, "request");
     // Messages inside a body may be compressed each by itself, whatever its type says.
     this.coded = head.coded || hasMessageCoding(head.headers);
     this.wordy = head.wordy;
-    this.conflict = conflictOf(head, inside.destination);
     this.principal = { address: remoteAddress, port: remotePort, agent, parentAgent };
-    this.parent = inside.parent;
+    this.door = inside === null ? "transparent" : "tunnel";
+    this.caller = `sidecar.${this.door}.egress`;
+    this.parent = inside?.parent ?? null;
+    this.destination = inside?.destination ?? redirected?.destination(head) ?? head.destination;
+    this.conflict =
+      inside === null ? (redirected?.conflict(head, head.scheme) ?? null) : conflictOf(head, inside.destination);
   }
 }
 
@@ -67,8 +68,7 @@ function conflictOf({ host, port, scheme }: H2RequestHead, tunnel: Destination):
 }
 
 /** One stream, as the pipeline sees it. */
-export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
-  deadline = Number.POSITIVE_INFINITY;
+export class H2Exchange implements Exchange, BodySource {
   readonly egress: Egress;
   readonly protocol = "h2";
   readonly declaredLength: number;
@@ -79,19 +79,18 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
   waitedMs = 0;
   readonly #owner: H2Conn;
   readonly #body: BodyHolder | null;
+  #wait: BodyWait | null = null;
   readonly #expectContinue: boolean;
   /** Bytes that arrived and may not be followed by as many yet. */
   #unconsumed = 0;
-  #wantsRoom = false;
-  #watched = false;
 
   constructor(owner: H2Conn, stream: number, head: H2RequestHead, ended: boolean) {
-    const { door, share, conn, inside } = owner;
+    const { door, share } = owner;
     this.#owner = owner;
     this.id = stream;
     this.startedAt = door.runtime.monotonic();
     this.declaredLength = head.contentLength;
-    this.egress = new H2Egress(head, conn, inside);
+    this.egress = new H2Egress(head, owner);
     // Of several types any one may be what the server goes by, and not every server asks for POST.
     const streamed = saysGrpc(head.headers);
     this.responder = new H2Responder(owner, stream, head.method, ended);
@@ -100,37 +99,28 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     this.#expectContinue = head.expectContinue;
   }
 
-  get share(): HeldShare {
-    return this.#owner.share;
-  }
-
   hold(maxBytes: number): Held | Promise<Held> {
     const body = this.#body;
     if (body === null) return { kind: "none" };
     const held = body.hold(maxBytes);
     if (!(held instanceof Promise)) return held;
-    const { door, engine } = this.#owner;
+    const { door, engine, share } = this.#owner;
     if (this.#expectContinue && body.length === 0) engine.inform(this.id, 100);
-    body.begin(door.deadlines.now);
-    this.deadline = body.due(door.deadlines.now);
-    this.#watched = true;
-    door.deadlines.add(this);
-    this.#moved(body);
-    return this.#timed(held);
+    this.#wait = new BodyWait(door, share, body, this);
+    this.#wait.begin();
+    return this.#timed(this.#wait, held);
   }
 
-  async #timed(waiting: Promise<Held>): Promise<Held> {
-    const { runtime } = this.#owner.door;
-    const from = runtime.monotonic();
-    const held = await waiting;
-    this.#unwatch();
-    this.waitedMs = runtime.monotonic() - from;
+  async #timed(wait: BodyWait, waiting: Promise<Held>): Promise<Held> {
+    const { held, ms } = await wait.until(waiting);
+    this.waitedMs = ms;
+    if (held.kind !== "body") this.#consume();
     return held;
   }
 
   release(): void {
     this.#body?.release();
-    this.stream?.release();
+    this.stream?.over();
   }
 
   // ── the stream ──
@@ -145,7 +135,9 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     if (body === null || body.complete || !this.#wanted) this.#consume();
     else {
       body.add(bytes);
-      this.#moved(body);
+      // Before it is asked for it stays within its window; when nobody waits any more it is dropped.
+      if (this.#wait !== null && !body.awaited) this.#consume();
+      else this.#wait?.moved();
     }
   }
 
@@ -157,21 +149,22 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
   end(trailers: HeaderList | null): void {
     const passed = trailers === null ? null : endToEnd(trailers, NONE, "request");
     this.#body?.end(passed);
+    this.#consume();
     this.stream?.end(passed);
     this.responder.heardAll();
   }
 
-  #moved(body: BodyHolder): void {
-    if (body.complete || this.#wantsRoom) return;
-    const { door } = this.#owner;
-    if (body.awaited && this.share.full) {
-      this.#wantsRoom = true;
-      this.deadline = door.deadlines.now + HELD_WAIT_MS;
-      door.budget.wait(this);
-      return;
-    }
-    if (body.awaited) this.deadline = body.due(door.deadlines.now);
+  // ── the body ──
+
+  /** The window opens for nothing that was not consumed. */
+  holdBody(): void {}
+
+  readBody(): void {
     this.#consume();
+  }
+
+  bodyLate(): void {
+    this.refuse(408, "body_timeout", "request body took too long");
   }
 
   #consume(): void {
@@ -180,27 +173,6 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     this.#unconsumed = 0;
     this.#owner.engine.consumed(this.id, count);
     this.#owner.soon();
-  }
-
-  roomAgain(): void {
-    const body = this.#body;
-    if (!this.#wantsRoom || body === null) return;
-    this.#wantsRoom = false;
-    const { now } = this.#owner.door.deadlines;
-    body.excuse(now - (this.deadline - HELD_WAIT_MS));
-    this.deadline = body.due(now);
-    this.#consume();
-  }
-
-  noRoom(): void {
-    this.#leaveBudget();
-    this.#body?.settle({ kind: "exhausted" });
-  }
-
-  expired(): void {
-    this.deadline = Number.POSITIVE_INFINITY;
-    if (this.#wantsRoom) this.noRoom();
-    else this.refuse(408, "body_timeout", "request body took too long");
   }
 
   /** The request has been read to its end. */
@@ -215,8 +187,7 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
 
   /** Both messages are through, or the stream was cut by us. */
   over(): void {
-    this.#unwatch();
-    this.#leaveBudget();
+    this.#wait?.leave();
     this.#body?.settle({ kind: "gone" });
     this.stream?.over();
     this.responder.over();
@@ -240,16 +211,5 @@ export class H2Exchange implements Exchange, Deadlined, HeldWaiter {
     }
     // Somebody may still be deciding: this is the answer all the same.
     this.responder.supersede(status, `${detail}\n`);
-  }
-
-  #leaveBudget(): void {
-    if (this.#wantsRoom) this.#owner.door.budget.leave(this);
-    this.#wantsRoom = false;
-  }
-
-  #unwatch(): void {
-    if (this.#watched) this.#owner.door.deadlines.remove(this);
-    this.#watched = false;
-    this.deadline = Number.POSITIVE_INFINITY;
   }
 }

@@ -5,11 +5,16 @@ import type { H2Conn } from "./h2-conn.ts";
 import { H2Exchange } from "./h2-exchange.ts";
 
 const encoder = new TextEncoder();
+/** Requests of one connection handed on at once: a read may bring hundreds, and each is decided. */
+const AT_ONCE = 16;
 
 /** The streams of a connection, as they are read. A class of its own: its methods would clash with the socket's. */
 export class H2Streams implements H2ServerSink {
   readonly #owner: H2Conn;
   readonly #exchanges = new Map<number, H2Exchange>();
+  /** To be handed on in later turns, in their order. */
+  #later: H2Exchange[] = [];
+  #handed = 0;
 
   constructor(owner: H2Conn) {
     this.#owner = owner;
@@ -26,9 +31,39 @@ export class H2Streams implements H2ServerSink {
     this.#owner.moved();
     if (head.form === "authority" || head.path === "*")
       exchange.refuse(400, "target_form", "request target form not served here");
-    else if (door.mayUse(conn.remoteAddress)) door.handle(exchange);
+    else if (door.mayUse(conn.remoteAddress)) this.#hand(exchange);
     else exchange.refuse(403, "client_not_allowed", "this client may not use the gateway");
   }
+
+  /** A read begins. */
+  read(): void {
+    this.#handed = 0;
+  }
+
+  #hand(exchange: H2Exchange): void {
+    if (this.#later.length > 0) this.#later.push(exchange);
+    else if (this.#handed < AT_ONCE) {
+      this.#handed++;
+      this.#owner.door.handle(exchange);
+    } else {
+      this.#later.push(exchange);
+      this.#owner.afterTurn(this.#goOn);
+    }
+  }
+
+  readonly #goOn = (): void => {
+    const due = this.#later;
+    let at = 0;
+    for (let handed = 0; at < due.length && handed < AT_ONCE; at++) {
+      const exchange = due[at] as H2Exchange;
+      // Its client may have left it meanwhile.
+      if (this.#exchanges.get(exchange.id) !== exchange) continue;
+      handed++;
+      this.#owner.door.handle(exchange);
+    }
+    this.#later = due.slice(at);
+    if (this.#later.length > 0) this.#owner.afterTurn(this.#goOn);
+  };
 
   malformed(stream: number, { status, code, detail }: WireFault): void {
     const { engine, door, conn } = this.#owner;

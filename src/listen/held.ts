@@ -12,10 +12,7 @@ export interface HeldWaiter {
  */
 const OF_FREE = 8;
 
-/** How long a body may wait for room among the held bytes. */
-export const HELD_WAIT_MS = 2_000;
-
-/** Bounds the request bodies held in memory over all connections together (EVE_PROXY_MAX_HELD). */
+/** Bounds what is held in memory over all connections together (EVE_PROXY_MAX_HELD): bodies, messages, answers that are not taken. */
 export class HeldBudget {
   used = 0;
   readonly limit: number;
@@ -74,10 +71,18 @@ export class HeldBudget {
   }
 }
 
+/** A connection with much that waits for its client. */
+export interface Standing {
+  /** Ends, and gives back at once what it holds. */
+  giveWay(): void;
+}
+
 /** What the connections of one client address hold together. */
 export class HeldShare {
   used = 0;
   connections = 0;
+  /** In the order in which they came to stand. */
+  readonly standing = new Set<Standing>();
   readonly address: string;
   readonly #budget: HeldBudget;
 
@@ -90,6 +95,14 @@ export class HeldShare {
   get full(): boolean {
     const { used, limit, allowance } = this.#budget;
     return used > limit || (this.used > allowance && this.used > OF_FREE * (limit - used));
+  }
+
+  /** What waits for clients cannot be refused any more: while the address has too much, who stands longest ends. */
+  relieve(): void {
+    for (const who of this.standing) {
+      if (!this.full || this.used <= this.#budget.allowance) return;
+      who.giveWay();
+    }
   }
 
   take(bytes: number): void {

@@ -1,14 +1,15 @@
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
-import type { Held, Taken } from "../model/exchange.ts";
+import type { Taken } from "../model/exchange.ts";
 import { concat } from "../wire/concat.ts";
 import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.ts";
 import { Outbox } from "./_outbox.ts";
 import { refusal } from "./_refusal.ts";
-import type { BodyHolder } from "./body.ts";
-import type { Door, Served, TunnelInside } from "./door.ts";
-import { HELD_WAIT_MS, type HeldShare, type HeldWaiter } from "./held.ts";
+import type { BodySource, BodyWait } from "./body-wait.ts";
+import type { Arrival, Door, Served, TunnelInside } from "./door.ts";
+import type { HeldShare } from "./held.ts";
 import { Intake } from "./intake.ts";
+import type { Redirected } from "./redirected.ts";
 import { ServerExchange } from "./server-exchange.ts";
 
 /** Bytes of the next pipelined requests kept while one is being answered; beyond it the socket is not read. */
@@ -24,11 +25,12 @@ type State = "idle" | "head" | "busy" | "closing" | "taken" | "closed";
  * One client connection speaking HTTP/1.1: requests are read, handed on and answered strictly one after the other, so
  * every pipelined request gets a decision of its own and nothing is read twice.
  */
-export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
+export class ServerConn implements ConnHandler, Deadlined, BodySource, Served {
   deadline: number;
   readonly conn: Conn;
   readonly door: Door;
   readonly inside: TunnelInside | null;
+  readonly redirected: Redirected | null;
   readonly share: HeldShare;
   /** What goes to the client; one for all its exchanges, as they follow one another. */
   readonly out = new Outbox();
@@ -40,19 +42,18 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
   #pumping = false;
   #paused = false;
   #peerEnded = false;
-  #wantsRoom = false;
   /** The client has not yet taken what was written: nothing more is read for it until it has. */
   #stuck = false;
   readonly #done: () => void;
   readonly #crowded: boolean;
 
-  /** `done` is called once, when the socket is gone and was not handed over. */
-  constructor(conn: Conn, door: Door, inside: TunnelInside | null, done: () => void, crowded = false) {
+  constructor(conn: Conn, door: Door, { inside, redirected, crowded, done }: Arrival) {
     this.conn = conn;
     this.door = door;
-    this.inside = inside;
+    this.inside = inside ?? null;
+    this.redirected = redirected ?? null;
     this.#done = done;
-    this.#crowded = crowded;
+    this.#crowded = crowded === true;
     this.share = door.budget.open(conn.remoteAddress);
     this.#intake = new Intake(door, this.share);
     this.#parser = new RequestParser(door.wireLimits, this.#intake, door.lines);
@@ -121,9 +122,6 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
         this.#malformed({ status: 408, code: "head_timeout", detail: "request head took too long" });
         return;
       case "busy":
-        if (this.#wantsRoom) this.noRoom();
-        else if (this.#intake.holder !== null && !this.#intake.holder.complete)
-          this.#malformed({ status: 408, code: "body_timeout", detail: "request body took too long" });
         return;
       default:
         // Closing keeps what the kernel holds on its way, and answers whoever still writes with a reset.
@@ -182,7 +180,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
     this.deadline = Number.POSITIVE_INFINITY;
     const exchange = new ServerExchange(this, head, this.#intake.holder);
     this.#exchange = exchange;
-    if (head.form === "origin" && this.inside === null) {
+    if (head.form === "origin" && this.inside === null && this.redirected === null) {
       this.door.local(exchange.egress.method, head.path, exchange.responder, this.conn);
       return;
     }
@@ -204,58 +202,29 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
   #bodyMoved(): void {
     const body = this.#intake.holder;
     if (body === null || body.complete) return;
-    if (!body.awaited) {
-      this.#pause();
-    } else if (this.share.full) {
-      if (this.#wantsRoom) return;
-      this.#wantsRoom = true;
-      this.#pause();
-      this.deadline = this.door.deadlines.now + HELD_WAIT_MS;
-      this.door.budget.wait(this);
-    } else {
-      this.deadline = body.due(this.door.deadlines.now);
-      if (body.sated) this.#breathe(body);
-    }
+    if (body.awaited) this.#exchange?.wait?.moved();
+    else this.#pause();
   }
 
-  /** A socket that is read on fills whole turns of the loop: the rest of what is there comes in the next one. */
-  #breathe(body: BodyHolder): void {
+  // ── the body ──
+
+  holdBody(): void {
     this.#pause();
-    this.door.runtime.afterTurn(() => {
-      if (this.#intake.holder === body && body.awaited && !this.#wantsRoom) this.#resume();
-    });
   }
 
-  roomAgain(): void {
-    const body = this.#intake.holder;
-    if (!this.#wantsRoom || body === null) return;
-    this.#wantsRoom = false;
-    const { now } = this.door.deadlines;
-    body.excuse(now - (this.deadline - HELD_WAIT_MS));
-    this.deadline = body.due(now);
+  readBody(): void {
     this.#resume();
   }
 
-  noRoom(): void {
-    this.#leaveBudget();
-    this.#intake.holder?.settle({ kind: "exhausted" });
+  bodyLate(): void {
+    this.#malformed({ status: 408, code: "body_timeout", detail: "request body took too long" });
   }
 
-  /** Called by the exchange: starts to wait for the body. */
-  hold(maxBytes: number): Held | Promise<Held> {
-    const body = this.#intake.holder;
-    if (body === null) return { kind: "none" };
-    const held = body.hold(maxBytes);
-    if (!(held instanceof Promise)) this.deadline = Number.POSITIVE_INFINITY;
-    else {
-      if (this.#intake.request?.expectContinue && body.length === 0) this.conn.write(CONTINUE);
-      body.begin(this.door.deadlines.now);
-      this.deadline = body.due(this.door.deadlines.now);
-      this.#resume();
-      if (this.#peerEnded) this.#vanish();
-      else this.#bodyMoved();
-    }
-    return held;
+  /** Called by the exchange, which begins to wait for the body. */
+  awaits(wait: BodyWait): void {
+    if (this.#intake.request?.expectContinue && this.#intake.holder?.length === 0) this.conn.write(CONTINUE);
+    wait.begin();
+    if (this.#peerEnded) this.#vanish();
   }
 
   release(): void {
@@ -283,7 +252,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
     if (this.#stuck || this.#pumping) return;
     if (this.#rest !== null) this.#pump(this.#rest);
     if (this.#peerEnded && (this.#is("idle") || this.#is("head")) && !this.#stuck) this.#closeSoon();
-    else if (!this.#stuck && !this.#wantsRoom && (this.#rest?.length ?? 0) <= PIPELINE_BYTES) this.#resume();
+    else if (!this.#stuck && (this.#rest?.length ?? 0) <= PIPELINE_BYTES) this.#resume();
   }
 
   #reset(): void {
@@ -303,7 +272,7 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
   #closeSoon(): void {
     if (this.#state === "closed") return;
     this.#state = "closing";
-    this.#leaveBudget();
+    this.#exchange?.wait?.leave();
     this.#rest = null;
     this.conn.end();
     // Reading on (and dropping) is what lets the answer arrive: unread input turns a close into a reset.
@@ -370,13 +339,8 @@ export class ServerConn implements ConnHandler, Deadlined, HeldWaiter, Served {
     this.conn.resume();
   }
 
-  #leaveBudget(): void {
-    if (this.#wantsRoom) this.door.budget.leave(this);
-    this.#wantsRoom = false;
-  }
-
   #leave(): void {
-    this.#leaveBudget();
+    this.#exchange?.wait?.leave();
     this.share.close();
     this.door.deadlines.remove(this);
     this.door.connections.delete(this);

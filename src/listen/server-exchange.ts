@@ -2,6 +2,7 @@ import type { Egress } from "../model/egress.ts";
 import type { Exchange, Held } from "../model/exchange.ts";
 import type { RequestHead } from "../wire/http1.ts";
 import type { BodyHolder } from "./body.ts";
+import { BodyWait } from "./body-wait.ts";
 import { HttpEgress } from "./egress-of.ts";
 import { Http1Responder } from "./responder.ts";
 import type { ServerConn } from "./server-conn.ts";
@@ -15,6 +16,8 @@ export class ServerExchange implements Exchange {
   readonly responder: Http1Responder;
   readonly stream = null;
   waitedMs = 0;
+  /** For its body, since that was asked for. */
+  wait: BodyWait | null = null;
   readonly #owner: ServerConn;
   /** Its own, whatever the connection holds by the time it is released. */
   readonly #body: BodyHolder | null;
@@ -24,21 +27,26 @@ export class ServerExchange implements Exchange {
     this.#body = body;
     this.startedAt = owner.door.runtime.monotonic();
     this.declaredLength = head.contentLength;
-    this.egress = new HttpEgress(head, owner.conn, owner.inside);
+    this.egress = new HttpEgress(head, owner);
     this.responder = new Http1Responder(owner, head, body);
   }
 
   hold(maxBytes: number): Held | Promise<Held> {
-    const held = this.#owner.hold(maxBytes);
-    return held instanceof Promise ? this.#timed(held) : held;
+    const body = this.#body;
+    if (body === null) return { kind: "none" };
+    const held = body.hold(maxBytes);
+    if (!(held instanceof Promise)) return held;
+    const { door, share } = this.#owner;
+    const wait = new BodyWait(door, share, body, this.#owner);
+    this.wait = wait;
+    const timed = this.#timed(wait, held);
+    this.#owner.awaits(wait);
+    return timed;
   }
 
-  async #timed(waiting: Promise<Held>): Promise<Held> {
-    const from = this.#owner.door.runtime.monotonic();
-    const held = await waiting;
-    // Not when the door has answered meanwhile: then the deadline is that of the severing.
-    if (this.#owner.busy) this.#owner.deadline = Number.POSITIVE_INFINITY;
-    this.waitedMs = this.#owner.door.runtime.monotonic() - from;
+  async #timed(wait: BodyWait, waiting: Promise<Held>): Promise<Held> {
+    const { held, ms } = await wait.until(waiting);
+    this.waitedMs = ms;
     return held;
   }
 

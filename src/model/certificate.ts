@@ -109,7 +109,7 @@ export interface Outcome {
   readonly address: string | null;
   readonly duration_ms: number;
   readonly severed: boolean;
-  /** What the exchange turned out to be: "http", "websocket", "tls", "tls+ech", "opaque"; null when nothing was seen. */
+  /** What the exchange turned out to be (docs/certificate.md); null when nothing was seen. */
   readonly protocol: string | null;
   /** A stable code when it did not end well, else null. */
   readonly error: string | null;

@@ -1,5 +1,7 @@
 /** What a connection tells its owner. Calls never overlap and none comes after `close`. */
 export interface ConnHandler {
+  /** Bytes it is told of at a time, at most, where each of them may be dear to read; as many as come when not given. */
+  readonly atOnce?: number;
   /** Bytes from the peer. The array belongs to the receiver: the runtime never writes to it again. */
   data(bytes: Uint8Array): void;
   /** The peer sent FIN; writing still works (half-close). At most once. */
@@ -39,4 +41,10 @@ export interface Conn {
   reset(): void;
   /** Close now, without a RST where possible. */
   destroy(): void;
+}
+
+/** Where a redirected connection was going before the kernel sent it here: canonical text of an address, and a port. */
+export interface Original {
+  readonly address: string;
+  readonly port: number;
 }

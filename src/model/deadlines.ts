@@ -1,3 +1,6 @@
+/** The most that is given back at once: no longer than what is awaited soonest may take. */
+const GIVEN_BACK_MS = 2_000;
+
 /** Something that must happen before a moment, or be ended. */
 export interface Deadlined {
   /** Monotonic ms; Infinity while nothing is awaited. */
@@ -16,6 +19,7 @@ export class Deadlines {
   readonly #clock: () => number;
   readonly #members = new Set<Deadlined>();
   #periodMs = 0;
+  #heldUntil: number | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(clock: () => number) {
@@ -25,7 +29,7 @@ export class Deadlines {
 
   start(periodMs: number): void {
     this.#periodMs = periodMs;
-    this.#timer ??= setInterval(() => this.sweep(), periodMs);
+    this.#timer ??= setInterval(() => this.#tick(), periodMs);
   }
 
   stop(): void {
@@ -43,6 +47,21 @@ export class Deadlines {
 
   get size(): number {
     return this.#members.size;
+  }
+
+  /**
+   * While this process stands still (stopped, or kept from the processor) nobody is read, and that is no silence of theirs:
+   * behind it the time is given back, up to a bound, before anything is ended. What was said meanwhile is read by then, and
+   * who armed from a `now` that was old has their time. Never twice without a sweep between: a slow loop ends things late.
+   */
+  #tick(): void {
+    const now = this.#clock();
+    const stood = now - this.now - 2 * this.#periodMs;
+    this.now = now;
+    if (this.#heldUntil === null && stood > 0) this.#heldUntil = now + Math.min(stood, GIVEN_BACK_MS);
+    if (this.#heldUntil !== null && now < this.#heldUntil) return;
+    this.#heldUntil = null;
+    this.sweep();
   }
 
   /** Ends whatever is overdue. Members may join and leave while it runs. */

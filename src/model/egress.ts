@@ -4,9 +4,9 @@ import type { FieldBlock, HeaderList } from "./headers.ts";
 export const SHORT_VALUE = 15;
 
 /** The way traffic came in. */
-export type Door = "forward" | "connect" | "tunnel" | "library";
+export type Door = "forward" | "connect" | "tunnel" | "transparent" | "library";
 
-/** `tcp` is an opaque tunnel: a CONNECT whose inside is not (yet) known. */
+/** `tcp` is an opaque tunnel: a CONNECT or a redirected connection whose inside is not (yet) known. */
 export type Scheme = "http" | "https" | "tcp";
 
 /**
@@ -45,8 +45,8 @@ export type Phase = "request" | "tunnel" | "message" | "response" | "approval" |
  */
 export interface Egress {
   readonly door: Door;
-  /** `message`: one that goes up in a stream. `response`: what comes down, an answer or a message. */
-  readonly phase: "request" | "tunnel" | "message" | "response";
+  /** `message`: one of a stream. */
+  readonly phase: "request" | "tunnel" | "message";
   readonly caller: string;
   readonly method: string;
   readonly destination: Destination;
@@ -64,7 +64,7 @@ export interface Egress {
   readonly wordy: boolean;
   /** The only upgrade that is ever forwarded, or null. */
   readonly upgrade: "websocket" | null;
-  /** The authority the request names when it is not the one of the tunnel it came through; always a veto. */
+  /** The authority the request names when it is not the one its connection leads to; always a veto. */
   readonly conflict: string | null;
   readonly principal: Principal;
   /** `certificate_id` of the tunnel this request came through, or null. */

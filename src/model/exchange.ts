@@ -81,14 +81,19 @@ export interface ClientStreamSink {
 export interface ClientStream {
   /** What has come and everything that comes. Called at most once; `gone` is told to the responder's feeder. */
   start(sink: ClientStreamSink): void;
-  /** So many bytes were read, and are kept: the client may send as many again. False: there is no room for more of them. */
-  keep(bytes: number): boolean;
-  /** So many bytes that were read are not kept any more. */
-  leave(bytes: number): void;
+  /** So many bytes were read: the client may send as many again. */
+  read(bytes: number): void;
   /** Starts and ends the answer. `sever` as of `Responder.end`. */
   headOnly(status: number, fields: HeaderList, certificate: Certified | null, sever?: boolean): void;
   /** Ends the stream with this error code of HTTP/2. */
   reset(code: number): void;
+}
+
+/** What a door has against a connection besides where it goes. */
+export interface Objection {
+  /** All but `loop` are no objection where policy calls the place opaque. */
+  readonly vector: "loop" | "tunnel_protocol" | "tunnel_silent";
+  readonly reason: string;
 }
 
 /** One request at a door, with the means to read the rest of it and to answer. */
@@ -105,6 +110,7 @@ export interface Exchange {
   readonly responder: Responder;
   /** Not null for a request of gRPC: then `hold` is not called. */
   readonly stream: ClientStream | null;
+  readonly objection?: Objection | null;
   /** Reads the whole body, sending 100 Continue first when it was asked for. Called at most once. */
   hold(maxBytes: number): Held | Promise<Held>;
   /** Ends this exchange's claim on held memory. Idempotent. */

@@ -48,10 +48,15 @@ const BODY_FIELDS = new Set([
 
 /** The fields that are still true when the body is replaced by another one. */
 export function withoutBodyFields(headers: HeaderList): string[] {
+  return without(headers, BODY_FIELDS);
+}
+
+/** `names` in lower case. */
+export function without(headers: HeaderList, names: ReadonlySet<string>): string[] {
   const kept: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (!BODY_FIELDS.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
+    if (!names.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
   }
   return kept;
 }

@@ -18,12 +18,9 @@ export interface Message {
 
 export interface MessageVeto {
   readonly kind: "veto";
-  readonly reason: string;
-  readonly vector: string;
-  /** Null when not even its evidence could be written. */
-  readonly certificateId: string | null;
-  /** What was decided, and its certificate. Absent: nobody could tell more than the above. */
-  readonly refusal?: { readonly decision: Decision; readonly certificate: Certified };
+  readonly decision: Decision;
+  /** It may not have been written yet. */
+  readonly certificate: Certified;
 }
 
 /** `replace` of a text is valid UTF-8 again; of what a control frame carries it means nothing at all. */

@@ -20,8 +20,8 @@ export interface Question {
   /** Who says they ask, and on whose behalf. Stated, not proven. */
   readonly agent: string | null;
   readonly parentAgent: string | null;
-  /** `message`: one that goes up in a stream. `response`: an answer, or a message that comes down. */
-  readonly phase: "request" | "tunnel" | "message" | "response";
+  /** `message`: one that goes up in a stream. */
+  readonly phase: "request" | "tunnel" | "message";
   readonly door: string;
   readonly method: string;
   readonly scheme: "http" | "https" | "tcp";

@@ -2,11 +2,13 @@ import type { Decision } from "./decision.ts";
 import type { HeaderList } from "./headers.ts";
 
 /** An answer as its head tells of it. */
-export interface AnsweredHead {
+export interface ScreenedHead {
   readonly status: number;
   readonly headers: HeaderList;
   /** Content-Length, or -1 when it is not told. */
-  readonly length: number;
+  readonly contentLength: number;
+  /** The fields that say how to read it say `application/json`, and nothing else: none has to be asked. Absent: false. */
+  readonly plainJson?: boolean;
 }
 
 export interface ScreenStep {
@@ -25,6 +27,11 @@ export interface ScreenStep {
 export interface AnswerGuard {
   /** Nothing leaves before the end: a veto can still be an answer of its own. */
   readonly holdWhole: boolean;
+  /**
+   * Nothing that may be found in it ends the answer, so its bytes may leave before they are given. What cannot be looked at
+   * at all is a veto still, behind what has left.
+   */
+  readonly watchesOnly: boolean;
   /** The veto on the head alone, or null. Nothing is given then. */
   readonly atHead: Decision | null;
   /** A promise only for an answer whose codings have to be undone. `bytes` stay as they are while more is to be done. */
@@ -33,6 +40,8 @@ export interface AnswerGuard {
   end(): ScreenStep | Promise<ScreenStep>;
   /** After `end` without a veto: the allow, which says what would have been a veto (`would`) and what was found. */
   readonly allowed: Decision;
+  /** Bytes it keeps itself for now, copied or decoded, of what it was given: the message that is not whole. */
+  readonly kept: number;
   /**
    * After a veto in the middle of an answer: what the client is sent before it is severed; null when its protocol has no
    * end for that. `certificateId`: of the veto.

@@ -11,7 +11,7 @@ const FLUSH_CHARS = 64 * 1024;
 const MAX_WAITING_CHARS = 1024 * 1024;
 const RETRY_MS = 1_000;
 /** Of the file and of the one before it, each. */
-export const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 type Machine = Pick<Runtime, "openAppend" | "makeDirectory" | "stat" | "readTail" | "rename" | "monotonic">;
 

@@ -7,7 +7,16 @@ export type Fields = Readonly<Record<string, string | number | boolean | null>>;
 /** What a decision line says of a decision. */
 export type DecidedRecord = Pick<
   CertificateDraft,
-  "verdict" | "would" | "mode" | "matched_pillar" | "matched_vector" | "rule" | "request" | "latency_ms"
+  | "verdict"
+  | "would"
+  | "mode"
+  | "matched_pillar"
+  | "matched_vector"
+  | "rule"
+  | "request"
+  | "latency_ms"
+  | "phase"
+  | "parent"
 >;
 
 /** What the one line of a request says. */
@@ -198,7 +207,9 @@ function decisionJson(time: string, r: DecisionRecord): string {
   const head = `{"time":"${time}","level":"info","message":"decision","certificate_id":${id},`;
   const tail = `"peer":${quoted(r.peer)},"bytes_up":${r.bytesUp},"bytes_down":${r.bytesDown},"error":${orNull(r.error)}}\n`;
   if (decided === null) return `${head}"verdict":null,"status":${r.status},${tail}`;
-  return `${head}${middleOf(decided)}"status":${r.status},"latency_ms":${Math.round(decided.latency_ms * 1000) / 1000},${tail}`;
+  const { phase, parent } = decided;
+  const place = parent === null ? `"phase":"${phase}","parent":null,` : `"phase":"${phase}","parent":"${parent}",`;
+  return `${head}${place}${middleOf(decided)}"status":${r.status},"latency_ms":${Math.round(decided.latency_ms * 1000) / 1000},${tail}`;
 }
 
 function decisionText(time: string, r: DecisionRecord): string {
@@ -211,6 +222,7 @@ function decisionText(time: string, r: DecisionRecord): string {
       : `${quoted(request.method)} ${quoted(`${host}:${request.port}`)} ${quoted(request.path)}`;
   let line = `${time} info  ${(decided?.verdict ?? "rejected").padEnd(11)} ${r.status ?? "-"} ${what}`;
   if (decided !== null) {
+    if (decided.parent !== null) line += ` ${decided.phase} of ${decided.parent}`;
     if (decided.mode !== "enforce") line += ` mode=${decided.mode}`;
     if (decided.would !== null) line += ` would=${decided.would}`;
     if (decided.matched_vector !== null) line += ` vector=${quoted(decided.matched_vector)}`;

@@ -1,7 +1,7 @@
-/** Rules on questions as the embedded decider does: in one go what is short, the rest in turns, under a deadline and a budget. */
+/** Rules on questions as the embedded decider does: in one go what costs little, the rest in turns, under a deadline and a budget. */
 import { decodedCap } from "../decide/decode.ts";
 import { inTurns, WORK_PER_BYTE } from "../decide/inspect-in-turns.ts";
-import { SliceSize, WHOLE_BYTES } from "../detect/inspect.ts";
+import { AT_ONCE, Share, SliceSize } from "../detect/inspect.ts";
 import { type Asked, Engine, type Ruled } from "../engine/engine.ts";
 import type { Field, Question } from "../model/question.ts";
 
@@ -17,8 +17,7 @@ const NO_LAYERS: readonly Uint8Array[] = [];
 export class Ruler {
   readonly #settings: RulerSettings;
   readonly #work: number;
-  /** Of the last long body: those up to it are ruled on in one go. */
-  #size = new SliceSize();
+  readonly #share = new Share();
 
   constructor(settings: RulerSettings) {
     this.#settings = settings;
@@ -33,11 +32,13 @@ export class Ruler {
       layers: NO_LAYERS,
     };
     const work = this.#work;
-    if (Engine.isShort(asked, this.#size.bytes) && headLength(question) <= WHOLE_BYTES) {
-      return engine.rule({ ...asked, budget: { deadline: Number.POSITIVE_INFINITY, clock, work } });
+    if (Engine.isShort(asked, AT_ONCE) && headLength(question) <= AT_ONCE) {
+      const share = this.#share;
+      share.renew();
+      const ruled = engine.rule({ ...asked, budget: { deadline: Number.POSITIVE_INFINITY, clock, work, share } });
+      if (!share.spent) return ruled;
     }
     const size = new SliceSize();
-    this.#size = size;
     const budget = { deadline: clock() + enforceTimeoutMs, clock, work };
     return inTurns(engine.ruleInSteps({ ...asked, budget }, size), size, clock);
   }

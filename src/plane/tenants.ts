@@ -19,7 +19,7 @@ export interface TenantSpec {
   readonly policyPath: string | null;
 }
 
-export const MAX_TENANTS = 1024;
+const MAX_TENANTS = 1024;
 const MAX_FILE_BYTES = 1024 * 1024;
 
 const hash = z.string().regex(/^sha256-[0-9a-f]{64}$/, 'must be "sha256-" and 64 lower-case hex digits');

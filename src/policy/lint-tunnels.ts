@@ -5,20 +5,25 @@ import type { CompiledRule } from "./rule.ts";
 
 const MAX_NAMED = 4;
 
-/** One sentence; null when a tunnel shows all that the policy asks for. */
+/** One sentence; null when a tunnel shows all that the policy asks for. True of a gateway that has no CA, and of no other. */
 export function pastTunnels(program: Program): string | null {
   const asking = program.rules.filter((rule) => rule.mode === "enforce" && !rule.tunnel && !isPlain(rule));
   // Where none is let through, nothing is missed in one.
   const unseen = letsTunnels(program)
-    ? [...named(asking.filter(forbids)), ...limitsOf(program), ...lists(program)]
+    ? [
+        ...some(named(asking.filter(forbids))),
+        ...some(sequencesOf(program)),
+        ...some(limitsOf(program)),
+        ...sectionsOf(program),
+      ]
     : [];
-  const shut = program.allowByDefault ? [] : named(asking.filter((rule) => !forbids(rule)));
+  const shut = program.allowByDefault ? [] : some(named(asking.filter((rule) => !forbids(rule))));
   const said = [
-    ...(unseen.length > 0 ? [`${some(unseen)} ${unseen.length === 1 ? "does" : "do"} nothing there`] : []),
-    ...(shut.length > 0 ? [`${some(shut)} ${shut.length === 1 ? "lets" : "let"} none through`] : []),
+    ...(unseen.length > 0 ? [`${unseen.join(", ")} ${unseen.length === 1 ? "does" : "do"} nothing there`] : []),
+    ...(shut.length > 0 ? [`${shut.join(", ")} ${shut.length === 1 ? "lets" : "let"} none through`] : []),
   ];
   if (said.length === 0) return null;
-  return `of a TLS tunnel (clients with https_proxy) only host and port are seen: ${said.join(", and ")}; see Tunnels in docs/policy.md, and EVE_PROXY_CONNECT_PASSTHROUGH`;
+  return `without a CA only host and port of a TLS tunnel (clients with https_proxy) are seen: ${said.join(", and ")}; sallyport ca init makes one (docs/interception.md)`;
 }
 
 function letsTunnels({ allowByDefault, allow, rules }: Program): boolean {
@@ -53,13 +58,39 @@ function limitsOf({ files }: Program): string[] {
     .map(({ id }) => `limit ${quote(id)}`);
 }
 
-function lists({ dlp }: Program): string[] {
-  return (["canaries", "patterns", "dictionaries"] as const)
-    .filter((key) => dlp[key] !== undefined && dlp[key].mode !== "off")
-    .map((key) => `dlp.${key}`);
+/** Those with a step that no tunnel can be. */
+function sequencesOf({ sequences }: Program): string[] {
+  return sequences.filter(({ mode, tunnel }) => mode === "enforce" && !tunnel).map(({ name }) => name);
 }
 
-function some(names: readonly string[]): string {
+/** What is said of inspection: it looks at heads, bodies and answers, of which a tunnel shows none. */
+function sectionsOf({ detect, dlp, responses }: Program): string[] {
+  const vectors = Object.values(detect.vectors ?? {}).map((said) => (typeof said === "string" ? said : said.mode));
+  const attacks = [detect.mode ?? "enforce", detect.classifier?.mode ?? "off", ...vectors];
+  const answers = [responses.mode ?? "enforce", ...(responses.hosts ?? []).map(({ mode = "off" }) => mode)];
+  return [
+    ...(isGiven(detect) && attacks.some(isOn) ? ["detect"] : []),
+    ...(["secrets", "personal", "health"] as const)
+      .filter((key) => dlp[key] !== undefined && isOn(dlp[key]))
+      .map((key) => `dlp.${key}`),
+    ...(["canaries", "patterns", "dictionaries"] as const)
+      .filter((key) => dlp[key] !== undefined && isOn(dlp[key].mode))
+      .map((key) => `dlp.${key}`),
+    ...(isGiven(responses) && answers.some(isOn) ? ["responses"] : []),
+  ];
+}
+
+function isGiven(section: object): boolean {
+  return Object.keys(section).length > 0;
+}
+
+function isOn(mode: string | undefined): boolean {
+  return mode !== "off";
+}
+
+/** The first few, and how many more there are. */
+function some(names: readonly string[]): string[] {
   const more = names.length - MAX_NAMED;
-  return `${names.slice(0, MAX_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  if (more <= 0) return [...names];
+  return [...names.slice(0, MAX_NAMED - 1), `${names[MAX_NAMED - 1]} and ${more} more`];
 }

@@ -1,10 +1,11 @@
 /** What is allowed in a policy, and is probably not what was meant. Errors are `compilePolicy`'s to say. */
 import { quote } from "../words/quote.ts";
+import { coveredBy } from "./_covering.ts";
 import type { Conditions, TimeWindow } from "./_schema-when.ts";
 import { listOf } from "./_values.ts";
 import { parseInstant, readHours } from "./_when-other.ts";
-import { parseHostPattern } from "./host-set.ts";
 import { unknownFindings } from "./lint-findings.ts";
+import { inherited } from "./lint-inherited.ts";
 import type { Program } from "./program.ts";
 import type { CompiledRule } from "./rule.ts";
 import { VERDICT_RANK } from "./verdicts.ts";
@@ -19,7 +20,8 @@ export type LintCode =
   | "tunnel"
   | "credential"
   | "unknown"
-  | "pointless";
+  | "pointless"
+  | "inherited";
 
 export interface Warning {
   readonly code: LintCode;
@@ -48,6 +50,7 @@ export function lint(program: Program, now: number): Warning[] {
       }
     }
   }
+  for (const { at, message } of inherited(program)) warnings.push({ code: "inherited", at, message });
   for (const { at, message } of unknownFindings(program.files)) warnings.push({ code: "unknown", at, message });
   for (const rule of program.rules) warnings.push(...lintRule(program, rule, now));
   warnings.push(...shadowed(program));
@@ -218,18 +221,5 @@ function isWords(value: unknown): boolean {
 
 /** The entry of hosts.deny that covers everything a pattern covers, or null. */
 function deniedWhole(program: Program, text: string): string | null {
-  const pattern = parseHostPattern(text);
-  if (typeof pattern === "string" || program.deny.size === 0) return null;
-  const port = pattern.port === 0 ? ANY_PORT : pattern.port;
-  if (pattern.kind === "name") return program.deny.match(pattern.name, port, false);
-  // A name below that nobody has listed: what covers it covers them all.
-  if (pattern.kind === "below" || pattern.kind === "tree") {
-    const below = program.deny.match(`\u0001.${pattern.name}`, port, false);
-    if (pattern.kind === "below" || below === null) return below;
-    return program.deny.match(pattern.name, port, false) === null ? null : below;
-  }
-  return null;
+  return coveredBy(program.deny, text);
 }
-
-/** No pattern has it: only those for every port match. */
-const ANY_PORT = -1;

@@ -48,7 +48,7 @@ export function questionOfCertificate(certificate: Certificate): Question | null
   };
 }
 
-export function askedOfCertificate(question: Question): Asked {
+function askedOfCertificate(question: Question): Asked {
   const facts: Facts = {
     question,
     body: () => factsOf(question).body(),

@@ -20,6 +20,8 @@ export interface Sequence {
   readonly steps: number;
   readonly withinS: number;
   readonly mode: "enforce" | "shadow";
+  /** Every step makes sense of a tunnel. */
+  readonly tunnel: boolean;
   /** Whether a question is this step, from 0; a step that forbids further ones counts also when it is not sure. */
   holds(step: number, asked: Asked): Truth;
 }
@@ -160,6 +162,7 @@ function sequencesOf(files: readonly ParsedPolicy[], { contexts, problems }: Mer
           steps: steps.length,
           withinS: secondsOf(entry.within),
           mode: context.shadow ? "shadow" : (entry.mode ?? "enforce"),
+          tunnel: steps.every(({ all, not }) => [...all, ...(not ?? [])].every((condition) => condition.tunnel)),
           holds: (step, asked) => allHold(steps[step]?.all ?? [], steps[step]?.not ?? null, asked),
         },
       ];

@@ -12,6 +12,9 @@ import { parseInstant } from "./_when-other.ts";
 
 const text = z.string({ error: "must be text: put it in quotes" });
 
+/** Of what rules are asked. */
+const PHASES = ["request", "tunnel", "message"] as const;
+
 export const requestSchema = strict(
   {
     url: text,
@@ -25,7 +28,8 @@ export const requestSchema = strict(
     tenant: text.optional(),
     caller: text.optional(),
     door: text.optional(),
-    phase: z.enum(["request", "tunnel"], { error: "must be request or tunnel" }).optional(),
+    /** A message is one that goes up in the stream that the rest describes. What comes down is asked of no rule. */
+    phase: z.enum(PHASES, { error: "must be request, tunnel or message" }).optional(),
     upgrade: z.literal("websocket", { error: "must be websocket" }).optional(),
     at: text.optional(),
   },
@@ -66,6 +70,8 @@ export function questionOf(request: SpokenRequest, now: number): Question | stri
   const tunnel = request.phase === "tunnel" || request.method === "CONNECT";
   if (authority === null || (parts === null && !tunnel)) return `${JSON.stringify(request.url)} is not an http(s) URL`;
   const [, given = "", place = "", path = "", query = ""] = authority;
+  // A message has the head of its stream: of a WebSocket, that of the handshake.
+  const handshake = request.phase === "message" && request.upgrade === "websocket";
   const scheme = tunnel ? "tcp" : given.toLowerCase() === "http" ? "http" : "https";
   const split = /^(.*?)(?::([0-9]{1,5}))?$/.exec(place.startsWith("[") ? place.replace(/:(?=[^\]]*\])/g, "\0") : place);
   const named = normalizeHost((split?.[1] ?? "").replaceAll("\0", ":"));
@@ -84,9 +90,9 @@ export function questionOf(request: SpokenRequest, now: number): Question | stri
     caller: request.caller ?? "sidecar.forward_proxy.egress",
     agent: request.agent ?? null,
     parentAgent: request.parent ?? null,
-    phase: tunnel ? "tunnel" : "request",
+    phase: tunnel ? "tunnel" : (request.phase ?? "request"),
     door: request.door ?? (tunnel ? "connect" : "forward"),
-    method: tunnel ? "CONNECT" : (request.method ?? (body === undefined ? "GET" : "POST")),
+    method: tunnel ? "CONNECT" : (request.method ?? (body === undefined || handshake ? "GET" : "POST")),
     scheme,
     host: named.host,
     port: split?.[2] === undefined ? (scheme === "http" ? 80 : 443) : Number(split[2]),
@@ -144,7 +150,7 @@ const questionSchema = z.strictObject({
   caller: z.string().default("sidecar.forward_proxy.egress"),
   agent: z.string().nullable().default(null),
   parentAgent: z.string().nullable().default(null),
-  phase: z.enum(["request", "tunnel"]).default("request"),
+  phase: z.enum(PHASES).default("request"),
   door: z.string().default("forward"),
   method: z.string(),
   scheme: z.enum(["http", "https", "tcp"]).default("https"),

@@ -8,8 +8,12 @@
  */
 import { Buffer } from "node:buffer";
 import { Fault, messageOf } from "../errors.ts";
+import { loadGetSockOpt, loadSystemCall } from "./_bun-libc.ts";
 import { canonicalAddress, deaf, KEEPALIVE_DELAY_MS } from "./_conn.ts";
-import type { Conn, ConnHandler, Dialing, Listener, ListenOptions } from "./contract.ts";
+import { Inflow, type Source, turns } from "./_inflow.ts";
+import { takeInherited } from "./_inherited.ts";
+import { originalOf } from "./_original.ts";
+import type { Accept, Conn, ConnHandler, Dialing, Listener, ListenOptions } from "./contract.ts";
 
 /** Unsent bytes up to here do not stop the writer: stopping and going on again for every partial write costs throughput. */
 const HIGH_WATER = 256 * 1024;
@@ -20,10 +24,11 @@ type NativeSocket = Bun.Socket<NativeConn | null> & {
   resume(): void;
   setNoDelay(on: boolean): boolean;
   setKeepAlive(on: boolean, delayMs: number): boolean;
+  readonly fd: number;
 };
 type Latin1Buffer = Buffer & { latin1Write(text: string, offset: number): number };
 
-class NativeConn implements Conn {
+class NativeConn implements Conn, Source {
   handler: ConnHandler;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -38,7 +43,12 @@ class NativeConn implements Conn {
   #ending = false;
   #gone = false;
   #peerEnded = false;
+  #endTold = false;
   #waiting = false;
+  readonly #inflow: Inflow = new Inflow(this, turns);
+  /** The socket is gone, and what had come from it before is still handed on. */
+  #dead = false;
+  #error: Error | null = null;
 
   constructor(socket: NativeSocket, handler: ConnHandler) {
     this.#socket = socket;
@@ -52,19 +62,50 @@ class NativeConn implements Conn {
   }
 
   received(bytes: Uint8Array): void {
-    if (!this.#gone) this.handler.data(bytes);
+    if (!this.#gone) this.#inflow.received(bytes);
   }
 
   ended(): void {
     if (this.#gone || this.#peerEnded) return;
     this.#peerEnded = true;
-    this.handler.end();
+    if (!this.#inflow.waiting) this.#tellEnd();
   }
 
   /** Told by the kernel. A FIN that completes an orderly close is not told apart from it. */
   closedByPeer(error: Error | null): void {
     if (error === null) this.ended();
-    this.closedBy(error);
+    // A reset may take back what nobody wants to hear now anyway.
+    if (this.#gone || !this.#inflow.waiting || (error !== null && this.#inflow.held)) {
+      this.closedBy(error);
+      return;
+    }
+    this.#dead = true;
+    this.#error = error;
+    this.#pending = [];
+  }
+
+  stopReading(): void {
+    if (!this.#gone && !this.#dead) this.#socket.pause();
+  }
+
+  readAgain(): void {
+    if (!this.#gone && !this.#dead) this.#socket.resume();
+  }
+
+  emptied(): void {
+    if (this.#gone) return;
+    if (this.#peerEnded) this.#tellEnd();
+    if (this.#dead) this.closedBy(this.#error);
+  }
+
+  broke(cause: unknown): void {
+    thrown(this.#socket, cause instanceof Error ? cause : new Error(messageOf(cause)));
+  }
+
+  #tellEnd(): void {
+    if (this.#endTold) return;
+    this.#endTold = true;
+    this.handler.end();
   }
 
   drained(): void {
@@ -89,15 +130,16 @@ class NativeConn implements Conn {
     if (this.#gone) return;
     this.#gone = true;
     this.#pending = [];
+    this.#inflow.drop();
     queueMicrotask(() => this.handler.close(error));
   }
 
   get closed(): boolean {
-    return this.#gone;
+    return this.#gone || this.#dead;
   }
 
   write(bytes: string | Uint8Array): boolean {
-    if (this.#ending || this.#gone) return true;
+    if (this.#ending || this.closed) return true;
     if (typeof bytes !== "string") return this.#send(bytes);
     const out = Buffer.allocUnsafe(bytes.length) as Latin1Buffer;
     out.latin1Write(bytes, 0);
@@ -105,7 +147,7 @@ class NativeConn implements Conn {
   }
 
   send(bytes: Uint8Array, length: number): boolean {
-    if (this.#ending || this.#gone || length === 0) return true;
+    if (this.#ending || this.closed || length === 0) return true;
     if (this.#pending.length > 0) return this.#keep(bytes.slice(0, length));
     const taken = this.#socket.write(bytes, 0, length);
     return taken >= length || taken < 0 ? true : this.#keep(bytes.slice(taken, length));
@@ -130,15 +172,15 @@ class NativeConn implements Conn {
   }
 
   pause(): void {
-    if (!this.#gone) this.#socket.pause();
+    if (!this.#gone) this.#inflow.pause();
   }
 
   resume(): void {
-    if (!this.#gone) this.#socket.resume();
+    if (!this.#gone) this.#inflow.resume();
   }
 
   end(): void {
-    if (this.#ending || this.#gone) return;
+    if (this.#ending || this.closed) return;
     this.#ending = true;
     if (this.#pending.length === 0) this.#socket.shutdown();
   }
@@ -177,31 +219,33 @@ const events = {
   error: thrown,
 } as const;
 
-export async function listenNative(options: ListenOptions, accept: (conn: Conn) => void): Promise<Listener> {
-  const { host, port, reusePort } = options;
+export async function listenNative(options: ListenOptions, accept: Accept): Promise<Listener> {
+  const { host, port, reusePort, redirected, fd } = options;
+  const get = redirected === true && process.platform === "linux" ? loadGetSockOpt() : null;
   const open = (socket: NativeSocket): void => {
     const conn = new NativeConn(socket, deaf);
     socket.data = conn;
-    accept(conn);
+    accept(conn, get === null ? null : originalOf(get, socket.fd, conn));
   };
+  // Of a socket that was handed over Bun tells neither address nor port.
+  const inherited = fd === undefined ? null : takeInherited({ arch: process.arch, systemCall: loadSystemCall() }, fd);
   const request = {
-    hostname: host,
-    port,
+    ...(inherited === null ? { hostname: host, port } : { fd }),
     allowHalfOpen: true,
-    ...(reusePort === true ? { reusePort: true } : { exclusive: true }),
+    ...(reusePort === true && inherited === null ? { reusePort: true } : { exclusive: true }),
     socket: { ...events, open },
   };
   try {
     const server = Bun.listen(request as unknown as Bun.TCPSocketListenOptions<NativeConn | null>);
     return {
-      address: canonicalAddress(server.hostname),
-      port: server.port,
+      address: inherited?.address ?? canonicalAddress(server.hostname),
+      port: inherited?.port ?? server.port,
       async close() {
         server.stop(false);
       },
     };
   } catch (error) {
-    const what = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const what = inherited === null ? `${host.includes(":") ? `[${host}]` : host}:${port}` : `descriptor ${fd}`;
     const code = (error as NodeJS.ErrnoException).code ?? messageOf(error);
     throw new Fault("listen_failed", `cannot listen on ${what}: ${code}`, { cause: error });
   }

@@ -18,7 +18,7 @@ interface Pass {
   readonly used: number;
 }
 
-export function codingFailed(coding: ContentCoding, detail: string, cause?: unknown): Fault {
+function codingFailed(coding: ContentCoding, detail: string, cause?: unknown): Fault {
   return new Fault("decode_failed", `${coding} body ${detail}`, { cause });
 }
 

@@ -3,22 +3,41 @@ import { chmodSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { Fault, messageOf } from "../errors.ts";
 import { canonicalAddress, deaf, KEEPALIVE_DELAY_MS, type OwnedSocket, SocketConn } from "./_conn.ts";
-import type { Conn, Listener, ListenOptions } from "./contract.ts";
+import { type GetSockOpt, originalOf } from "./_original.ts";
+import type { Accept, Conn, Listener, ListenOptions, Original } from "./contract.ts";
 
 const BACKLOG = 4096;
 
-function adopt(server: net.Server, accept: (conn: Conn) => void): void {
+/** Reads an option of a socket of node:net; each runtime has its own way to the descriptor below. */
+export type SocketAsks = (socket: net.Socket) => { readonly get: GetSockOpt; readonly fd: number; done(): void };
+
+let askSocket: (() => SocketAsks) | null = null;
+/** `load` throws Fault `unsupported` where it cannot be done. */
+export function setSocketAsks(load: () => SocketAsks): void {
+  askSocket = load;
+}
+
+function adopt(server: net.Server, asks: SocketAsks | null, accept: Accept): void {
   server.on("connection", (socket: OwnedSocket) => {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_DELAY_MS);
     const conn = new SocketConn(socket, deaf, null);
     try {
-      accept(conn);
+      accept(conn, asks === null ? null : asked(asks, socket, conn));
     } catch (error) {
       socket.destroy();
       throw error;
     }
   });
+}
+
+function asked(asks: SocketAsks, socket: net.Socket, conn: Conn): Original | null {
+  const { get, fd, done } = asks(socket);
+  try {
+    return originalOf(get, fd, conn);
+  } finally {
+    done();
+  }
 }
 
 export function listening(server: net.Server, start: () => void, what: string): Promise<void> {
@@ -50,12 +69,16 @@ export function closing(server: net.Server): () => Promise<void> {
   };
 }
 
-export async function listen(options: ListenOptions, accept: (conn: Conn) => void): Promise<Listener> {
+export async function listen(options: ListenOptions, accept: Accept): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true });
-  adopt(server, accept);
-  const what = `${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}`;
-  const request: net.ListenOptions = { host: options.host, port: options.port, backlog: BACKLOG };
-  if (options.reusePort === true) request.reusePort = true;
+  const asks = options.redirected === true && process.platform === "linux" ? (askSocket?.() ?? null) : null;
+  adopt(server, asks, accept);
+  const { fd, host, port } = options;
+  const what = fd === undefined ? `${host.includes(":") ? `[${host}]` : host}:${port}` : `descriptor ${fd}`;
+  const request: net.ListenOptions & { fd?: number } = { backlog: BACKLOG };
+  if (fd === undefined) Object.assign(request, { host, port });
+  else request.fd = fd;
+  if (options.reusePort === true && fd === undefined) request.reusePort = true;
   else request.exclusive = true;
   await listening(server, () => server.listen(request), what);
   const bound = server.address() as net.AddressInfo;
@@ -64,7 +87,7 @@ export async function listen(options: ListenOptions, accept: (conn: Conn) => voi
 
 export async function listenUnix(path: string, accept: (conn: Conn) => void): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true });
-  adopt(server, accept);
+  adopt(server, null, (conn) => accept(conn));
   // bind(2) happens inside listen(), so the file is 0600 from its first moment and never open to others.
   const mask = process.umask(0o177);
   const bound = listening(

@@ -111,7 +111,9 @@ class SecureConn implements Conn {
   }
 
   relieved(): void {
-    if (!this.#waiting || this.#wire.full || this.#socket.writableLength > 0) return;
+    if (!this.#waiting || this.#wire.full) return;
+    // Without the need for it the stream tells of no drain: on its account nobody may be left waiting.
+    if (this.#socket.writableLength > 0 && this.#socket.writableNeedDrain) return;
     this.#waiting = false;
     if (this.#heard) this.handler.drain();
   }

@@ -5,14 +5,13 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import http from "node:http";
-import type net from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import tls from "node:tls";
 import { Fault, messageOf } from "../errors.ts";
 import { canonicalAddress } from "./_conn.ts";
 import { joined } from "./_decode.ts";
 import { closing, listening } from "./_listen.ts";
-import type { Listener, ServeHandler, ServeOptions } from "./contract.ts";
+import type { Served, ServeHandler, ServeOptions } from "./contract.ts";
 
 const SMALL_BODY = 64 * 1024;
 const MAX_CONNECTIONS = 256;
@@ -34,7 +33,7 @@ interface Desk {
   held: number;
 }
 
-export async function serve(options: ServeOptions, handler: ServeHandler): Promise<Listener> {
+export async function serve(options: ServeOptions, handler: ServeHandler): Promise<Served> {
   const { host, port } = options;
   const { maxBody = SMALL_BODY, maxBodies = Number.POSITIVE_INFINITY, maxConnections = MAX_CONNECTIONS } = options;
   const keepAliveTimeout = options.idleMs ?? IDLE_MS;
@@ -63,17 +62,17 @@ export async function serve(options: ServeOptions, handler: ServeHandler): Promi
   const what = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   await listening(front, () => front.listen({ host, port, exclusive: true }), what);
   const bound = front.address() as AddressInfo;
-  return { address: canonicalAddress(bound.address), port: bound.port, close: closing(front) };
+  const secure: Served["secure"] = (identity) => {
+    if (options.tls === undefined || !(front instanceof tls.Server)) {
+      throw new Fault("listen_failed", "cannot serve TLS: this surface is served without it");
+    }
+    front.setSecureContext(contextOf({ ...options.tls, ...identity }));
+  };
+  return { address: canonicalAddress(bound.address), port: bound.port, close: closing(front), secure };
 }
 
-/** node:https says nothing of a client's certificate on Bun; a TLS server in front of a plain one does on both. */
-function secured(
-  server: http.Server,
-  { cert, key, clientCa }: NonNullable<ServeOptions["tls"]>,
-  desk: Desk,
-): net.Server {
-  const asked = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-  const secure = { cert, key, ...asked, minVersion: "TLSv1.2", handshakeTimeout: 5_000 } as const;
+/** Throws Fault `listen_failed`. */
+function contextOf({ cert, key, clientCa }: NonNullable<ServeOptions["tls"]>) {
   try {
     // One of the runtimes begins to listen whatever it was given.
     if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new TypeError("the key is another's");
@@ -81,6 +80,14 @@ function secured(
   } catch (cause) {
     throw new Fault("listen_failed", `cannot serve TLS: ${messageOf(cause)}`, { cause });
   }
+  return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }), minVersion: "TLSv1.2" } as const;
+}
+
+/** node:https says nothing of a client's certificate on Bun; a TLS server in front of a plain one does on both. */
+function secured(server: http.Server, given: NonNullable<ServeOptions["tls"]>, desk: Desk): tls.Server {
+  const { clientCa } = given;
+  const asked = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+  const secure = { ...contextOf(given), ...asked, handshakeTimeout: 5_000 } as const;
   const front = tls.createServer(secure, (socket) => {
     const name = clientCa === undefined ? undefined : socket.getPeerCertificate()?.subject?.CN;
     if (typeof name === "string") desk.names.set(socket, name);

@@ -15,7 +15,7 @@ import { secureClient, secureServer } from "./_secure.ts";
 import { serve } from "./_serve.ts";
 import { ZlibDecoder } from "./_stream-decode.ts";
 import { publicRoots } from "./_trust.ts";
-import type { ContentCoding, FileInfo, NotStarted, ResolvedAddress, Runtime } from "./contract.ts";
+import type { ContentCoding, FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
 export type Own =
@@ -28,7 +28,10 @@ export type Own =
   | "openAppend"
   | "spawnSelf"
   | "ownCommand"
-  | "spawn";
+  | "sendDatagram"
+  | "spawn"
+  | "systemCall"
+  | "capture";
 
 const READ_CHUNK = 256 * 1024;
 const BROKEN_PIPE_STATUS = 141;
@@ -89,11 +92,20 @@ function resolve(name: string): Promise<readonly ResolvedAddress[]> {
   });
 }
 
+/** What it says of descriptors is meant for this process alone (sd_listen_fds(3)), so children are not told. */
+function environment(): Runtime["env"] {
+  const env = Object.freeze({ ...process.env });
+  for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) {
+    if (env[name] !== undefined) delete process.env[name];
+  }
+  return env;
+}
+
 export const shared: Omit<Runtime, Own> = {
   platform: process.platform,
   arch: process.arch,
   pid: process.pid,
-  env: Object.freeze({ ...process.env }),
+  env: environment(),
 
   stdout(data) {
     try {
@@ -105,7 +117,7 @@ export const shared: Omit<Runtime, Own> = {
   },
   stderr(text) {
     try {
-      writeAll(2, Buffer.from(text));
+      writeAll(2, encodeOnce(text));
     } catch {
       // Nowhere left to say so.
     }
@@ -321,15 +333,6 @@ export function hmacOver(sha256: OneShot): Runtime["hmacSha256"] {
       return sha256.hex(outer);
     };
   };
-}
-
-/** What a failed start means: a refusal where the program is to blame, else the Fault. */
-export function notStarted(program: string, error: unknown): NotStarted {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT" || code === "ENOTDIR") return "not_found";
-  // EACCES also of a directory; ENOEXEC of a file that is neither a program nor a script with a first line.
-  if (code === "EACCES" || code === "EPERM" || code === "ENOEXEC") return "not_executable";
-  throw new Fault("spawn_failed", `cannot start "${program}": ${code ?? messageOf(error)}`, { cause: error });
 }
 
 export function lockHeld(file: string): Fault {

@@ -1,11 +1,13 @@
 /** The Bun adapter. */
-import { dlopen } from "bun:ffi";
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
-import { Fault, messageOf } from "../errors.ts";
+import { Fault } from "../errors.ts";
 import { dialNative, listenNative } from "./_bun-conn.ts";
+import { loadDatagramCalls, loadFlock, loadSystemCall } from "./_bun-libc.ts";
+import { capture, notStarted } from "./_capture.ts";
 import { setLatin1Write } from "./_conn.ts";
-import { appendFile, hmacOver, lockHeld, notStarted, shared } from "./_shared.ts";
+import { type DatagramCalls, sendDatagram } from "./_datagram.ts";
+import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
 import type { Child, Runtime } from "./contract.ts";
 
 const LOCK_EX = 2;
@@ -15,27 +17,7 @@ setLatin1Write((into, text) => {
   (into as Buffer & { latin1Write(text: string, offset: number): number }).latin1Write(text, 0);
 });
 
-type Flock = (fd: number, operation: number) => number;
-let flock: Flock | null = null;
-
-/** Neither Bun nor node:fs has flock(2); libc's name differs with the C library. */
-function loadFlock(): Flock {
-  if (flock !== null) return flock;
-  const names =
-    process.platform === "darwin"
-      ? ["libSystem.B.dylib"]
-      : ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "libc.so"];
-  let problem: unknown = null;
-  for (const name of names) {
-    try {
-      flock = dlopen(name, { flock: { args: ["i32", "i32"], returns: "i32" } }).symbols.flock as Flock;
-      return flock;
-    } catch (error) {
-      problem = error;
-    }
-  }
-  throw new Fault("unsupported", `cannot lock files: flock is out of reach: ${messageOf(problem)}`, { cause: problem });
-}
+let calls: DatagramCalls | null = null;
 
 /** Overwritten by each hash that is not wanted as text. */
 const digest = new Uint8Array(32);
@@ -45,6 +27,7 @@ const compiled = Bun.main.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN[\\/]/.test
 
 export const runtime: Runtime = {
   ...shared,
+  capture,
   name: "bun",
   version: Bun.version,
   args: process.argv.slice(2),
@@ -83,6 +66,13 @@ export const runtime: Runtime = {
       close: () => fs.closeSync(fd),
     });
   },
+
+  sendDatagram(path, text) {
+    if (process.platform !== "linux") throw new Fault("unsupported", `cannot send datagrams on ${process.platform}`);
+    calls ??= loadDatagramCalls();
+    sendDatagram(calls, path, text);
+  },
+  systemCall: (number, ...args) => loadSystemCall()(number, ...args),
 
   ownCommand: own,
   spawnSelf(args, env) {

@@ -3,9 +3,9 @@
  * names a runtime. Every comment below is an obligation that test/conformance checks on both, as real processes.
  */
 
-import type { Conn, ConnHandler } from "../model/conn.ts";
+import type { Conn, ConnHandler, Original } from "../model/conn.ts";
 
-export type { Conn, ConnHandler };
+export type { Conn, ConnHandler, Original };
 
 export interface Listener {
   readonly address: string;
@@ -14,13 +14,32 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** A surface that is served. */
+export interface Served extends Listener {
+  /**
+   * New handshakes are shown these; connections that stand keep what they have. Throws Fault `listen_failed` when they do
+   * not go together or nothing is served over TLS, and then what was shown before is shown on.
+   */
+  secure(identity: TlsIdentity): void;
+}
+
 export interface ListenOptions {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
   /** SO_REUSEPORT; never set unless asked: with it another process of the same user could take connections. */
   readonly reusePort?: boolean;
+  /** Asks the kernel of each connection whether it was redirected here (Linux); never asked unless set. */
+  readonly redirected?: boolean;
+  /**
+   * Listens on this descriptor, which a parent opened (Linux), in the place of host and port; `reusePort` counts for nothing.
+   * No child is given it. It is ours from here on: closing the listener closes it, and not what the parent still holds.
+   */
+  readonly fd?: number;
 }
+
+/** `original` is null for a connection that was made to this listener, or where nobody asked. */
+export type Accept = (conn: Conn, original: Original | null) => void;
 
 export interface ServeOptions extends Pick<ListenOptions, "host" | "port"> {
   /** Bytes of one request's body; more is answered 413. Default 64 KiB. */
@@ -219,6 +238,24 @@ export interface Child {
 /** Why a program was not started: there is none of that name, or it may not be executed. */
 export type NotStarted = "not_found" | "not_executable";
 
+export interface CaptureOptions {
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Its standard input, UTF-8. */
+  readonly input: string;
+  /** Of each stream; what is said beyond is read and dropped. */
+  readonly maxBytes: number;
+  /** Then it is killed. */
+  readonly timeoutMs: number;
+}
+
+export interface Captured {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
@@ -237,13 +274,19 @@ export interface Runtime {
   /** The standard input as chunks. */
   stdin(): AsyncIterable<Uint8Array>;
   /** SIGUSR1 is not to be had: Deno opens a debugger on the loopback interface when it comes, whoever else listens. */
-  onSignal(name: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGUSR2", run: () => void): void;
+  onSignal(
+    name: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGUSR2" | "SIGTSTP" | "SIGWINCH",
+    run: () => void,
+  ): void;
   /** Anything thrown that nobody caught; without a handler the process would end. */
   onUncaught(run: (thrown: unknown) => void): void;
   exit(code: number): never;
 
-  /** `accept` must set `conn.handler` before it returns. Rejects with Fault `listen_failed`. */
-  listen(options: ListenOptions, accept: (conn: Conn) => void): Promise<Listener>;
+  /**
+   * `accept` must set `conn.handler` before it returns. Rejects with Fault `listen_failed`, which a descriptor that is not a
+   * listening TCP socket is too, and with `unsupported` when the kernel cannot be asked what `redirected` or `fd` want to know.
+   */
+  listen(options: ListenOptions, accept: Accept): Promise<Listener>;
   /** A Unix-domain listener (mode 0600) for the gateway's own processes. */
   listenUnix(path: string, accept: (conn: Conn) => void): Promise<Listener>;
   /**
@@ -252,7 +295,7 @@ export interface Runtime {
    * 500 without a word of why. A slow head and a slow body are cut within 15 s, an idle connection 10 s after `idleMs`.
    * Rejects with Fault `listen_failed`.
    */
-  serve(options: ServeOptions, handler: ServeHandler): Promise<Listener>;
+  serve(options: ServeOptions, handler: ServeHandler): Promise<Served>;
   /** `handler` gets every event of the connection from its first on; of a dial that fails it hears nothing. */
   dial(target: DialTarget, handler: ConnHandler): Dialing;
   /** TLS 1.2 or newer as the server on `below`. `handler` gets every event of the secured connection from its first on. */
@@ -287,7 +330,7 @@ export interface Runtime {
   /** The last `length` bytes (or fewer). */
   readTail(path: string, length: number): Promise<Uint8Array>;
   /** Creates with `mode`; fails when it exists. */
-  writeNew(path: string, data: string, mode: number): Promise<void>;
+  writeNew(path: string, data: string | Uint8Array, mode: number): Promise<void>;
   stat(path: string): Promise<FileInfo | null>;
   /** Whether something of this name is there, a link that leads nowhere too. Rejects when nobody can tell. */
   hasName(path: string): Promise<boolean>;
@@ -321,6 +364,19 @@ export interface Runtime {
    * ignored in it that was not when we were started. Rejects with Fault `spawn_failed`.
    */
   spawn(command: readonly [string, ...string[]], env: Readonly<Record<string, string>>): Promise<Child | NotStarted>;
+  /** Another program to its end, with what it said. Rejects with Fault `spawn_failed`. */
+  capture(command: readonly [string, ...string[]], options: CaptureOptions): Promise<Captured | NotStarted>;
+  /**
+   * A system call of this thread, as the kernel answers it: a value, or an errno negated. At most six arguments; bytes are
+   * passed as their address. For `redirect check`, which must do as a program would that wants to get out, and for what
+   * only the kernel can tell `doctor`; never on the way of an egress. Throws Fault `unsupported` where there is no C library to ask, or no leave to.
+   */
+  systemCall(number: number, ...args: readonly (number | Uint8Array)[]): number;
+  /**
+   * One datagram to the Unix socket at `path`, or to the abstract one when it begins with "@". Waits for nobody: throws Fault
+   * `notify_failed` when it is not taken at once, `unsupported` where there is no way to send one.
+   */
+  sendDatagram(path: string, text: string): void;
   /** Of a name such as "SIGTERM", on this system; null when it has none of that name. */
   signalNumber(name: string): number | null;
   /** Resident memory of this process, bytes. */

@@ -1,9 +1,17 @@
 /** The Deno adapter. */
 import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
+import type net from "node:net";
+import { Fault } from "../errors.ts";
+import { notStarted } from "./_capture.ts";
 import { setLatin1Write } from "./_conn.ts";
+import { type DatagramCalls, sendDatagram } from "./_datagram.ts";
 import { setTlsRepair } from "./_dial.ts";
-import { appendFile, hmacOver, lockHeld, notStarted, shared } from "./_shared.ts";
+import { takeInherited } from "./_inherited.ts";
+import { type SocketAsks, setSocketAsks } from "./_listen.ts";
+import { type GetSockOpt, libcNames } from "./_original.ts";
+import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
+import { noSystemCalls, outOfReach, SYSTEM_CALL_ARGUMENTS } from "./_system-call.ts";
 import { keepRootsInDefaultStore } from "./_trust.ts";
 import type { Child, Runtime } from "./contract.ts";
 
@@ -16,6 +24,8 @@ setLatin1Write((into, text) => {
 });
 
 keepRootsInDefaultStore();
+
+setSocketAsks(loadSocketAsks);
 
 interface TlsHandle {
   emitEof?: () => void;
@@ -50,6 +60,42 @@ setTlsRepair((socket) => {
   });
 });
 
+interface TcpHandle {
+  fdForIpc?: () => number;
+}
+
+/** Deno 2.9.6 hands out a descriptor of node:net's sockets as a duplicate only, which is ours to close. */
+function loadSocketAsks(): SocketAsks {
+  const { getsockopt, close } = openedLibc(
+    {
+      getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+      close: { parameters: ["i32"], result: "i32" },
+    },
+    (cause) => outOfReach("ask where a redirected connection was going", cause),
+  );
+  return (socket: net.Socket) => {
+    const { _handle: handle } = socket as unknown as { _handle?: TcpHandle };
+    const fd = handle?.fdForIpc?.() ?? -1;
+    return { get: getsockopt as unknown as GetSockOpt, fd, done: () => void (fd < 0 || close(fd)) };
+  };
+}
+
+/** Needs --allow-ffi. `refusal`: what is thrown when libc is found under none of its names, or lacks one of these. */
+function openedLibc<const Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Symbols,
+  refusal: (cause: unknown) => Fault,
+): Deno.DynamicLibrary<Symbols>["symbols"] {
+  let problem: unknown = null;
+  for (const name of libcNames(Deno.build.os, Deno.build.arch)) {
+    try {
+      return Deno.dlopen(name, symbols).symbols;
+    } catch (error) {
+      problem = error;
+    }
+  }
+  throw refusal(problem);
+}
+
 /** The flags this process was started with, so that a child has the same permissions and no more. */
 function ownCommand(): string[] {
   if (Deno.build.standalone) return [];
@@ -68,6 +114,52 @@ function ownCommand(): string[] {
     if (Deno.permissions.querySync({ name }).state === "granted") flags.push(`--allow-${name}`);
   }
   return ["run", ...flags, script];
+}
+
+let calls: DatagramCalls | null = null;
+
+/** Needs --allow-ffi: Deno's own datagrams to Unix sockets are behind --unstable-net. */
+function loadDatagramCalls(): DatagramCalls {
+  const { socket, sendto, close } = openedLibc(
+    {
+      socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+      sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+      close: { parameters: ["i32"], result: "i32" },
+    },
+    (cause) => outOfReach("send datagrams", cause),
+  );
+  return {
+    socket,
+    sendto: (fd, data, flags, address, length) =>
+      Number(sendto(fd, new Uint8Array(data), BigInt(data.length), flags, new Uint8Array(address), length)),
+    close,
+  };
+}
+
+type SystemCall = Runtime["systemCall"];
+let systemCall: SystemCall | null = null;
+
+/** Needs --allow-ffi. */
+function loadSystemCall(): SystemCall {
+  if (Deno.build.os !== "linux") throw noSystemCalls(null);
+  const symbols = openedLibc(
+    {
+      syscall: { parameters: ["i64", ...SYSTEM_CALL_ARGUMENTS], result: "i64" },
+      __errno_location: { parameters: [], result: "pointer" },
+    },
+    noSystemCalls,
+  );
+  const call = symbols.syscall as (...all: bigint[]) => bigint;
+  return (number, ...args) => {
+    const given = SYSTEM_CALL_ARGUMENTS.map((_, at) => {
+      const value = args[at] ?? 0;
+      if (typeof value === "number") return BigInt(value);
+      return Deno.UnsafePointer.value(Deno.UnsafePointer.of(value as Uint8Array<ArrayBuffer>));
+    });
+    const answer = Number(call(BigInt(number), ...given));
+    const errno = symbols.__errno_location();
+    return answer === -1 && errno !== null ? -new Deno.UnsafePointerView(errno).getInt32() : answer;
+  };
 }
 
 export const runtime: Runtime = {
@@ -101,6 +193,22 @@ export const runtime: Runtime = {
     });
   },
 
+  async listen(options, accept) {
+    if (options.fd !== undefined) takeInherited({ arch: shared.arch, systemCall: runtime.systemCall }, options.fd);
+    return shared.listen(options, accept);
+  },
+
+  sendDatagram(path, text) {
+    if (Deno.build.os !== "linux") throw new Fault("unsupported", `cannot send datagrams on ${Deno.build.os}`);
+    calls ??= loadDatagramCalls();
+    sendDatagram(calls, path, text);
+  },
+
+  systemCall(number, ...args) {
+    systemCall ??= loadSystemCall();
+    return systemCall(number, ...args);
+  },
+
   ownCommand: () => [Deno.execPath(), ...ownCommand()],
   spawnSelf(args, env) {
     const command = new Deno.Command(Deno.execPath(), {
@@ -120,7 +228,52 @@ export const runtime: Runtime = {
       return notStarted(program, error);
     }
   },
+  /**
+   * Not by node:child_process: of the pipe of a child Deno 2.9.6 at times reads nothing and tells of no end, in a process
+   * that has done much else (strace shows that it is never polled).
+   */
+  async capture([program, ...args], { env, input, maxBytes, timeoutMs }) {
+    const stdio = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+    let child: Deno.ChildProcess;
+    try {
+      child = new Deno.Command(program, { args, env: { ...env }, clearEnv: true, ...stdio }).spawn();
+    } catch (error) {
+      return notStarted(program, error);
+    }
+    const { exited, signal } = childOf(child);
+    const timer = setTimeout(() => signal("SIGKILL"), timeoutMs);
+    const [{ code }, stdout, stderr] = await Promise.all([
+      exited,
+      beginning(child.stdout, maxBytes),
+      beginning(child.stderr, maxBytes),
+      given(child.stdin, input),
+    ]);
+    clearTimeout(timer);
+    return { code, stdout, stderr };
+  },
 };
+
+/** Read to its end, and kept up to a bound. */
+async function beginning(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let room = maxBytes;
+  for await (const bytes of stream) {
+    if (room > 0) text += decoder.decode(bytes.subarray(0, room), { stream: true });
+    room -= bytes.length;
+  }
+  return text + decoder.decode();
+}
+
+async function given(stream: WritableStream<Uint8Array>, input: string): Promise<void> {
+  const writer = stream.getWriter();
+  try {
+    await writer.write(encoder.encode(input));
+    await writer.close();
+  } catch {
+    // It ended before it had read everything.
+  }
+}
 
 /** node:child_process reports a child that handled a signal and exited as killed by it; Deno.Command tells the truth. */
 function childOf(child: Deno.ChildProcess): Child {

@@ -40,6 +40,11 @@ export class AmazonReader {
     return this.#whole === this.#taken;
   }
 
+  /** Bytes held of what is not whole. */
+  get kept(): number {
+    return this.#held.length;
+  }
+
   /** Takes bytes up to the end of the next message, or all of them. Answers how many it took. */
   take(bytes: Uint8Array): number {
     let at = 0;

@@ -24,6 +24,9 @@ export type HelloResult =
 /** Fatal alert unrecognized_name (RFC 6066 section 3) as a record of its own. */
 export const UNRECOGNIZED_NAME_ALERT: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 112);
 
+/** Fatal alert access_denied (RFC 8446 section 6.2) as a record of its own. */
+export const ACCESS_DENIED_ALERT: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 49);
+
 const MAX_HELLO = 64 * 1024;
 const MAX_RECORD = 16 * 1024;
 /** Bounds re-reading: real clients use one record, those that hide from middleboxes a few dozen. */

@@ -46,6 +46,11 @@ export class GrpcReader {
     return this.#prefixed > 0;
   }
 
+  /** Bytes of memory for what is not whole yet. */
+  get size(): number {
+    return this.#room?.bytes.length ?? this.#prefixed;
+  }
+
   /** How many bytes from `at` on were read: all of them, or up to the end of a message, which is then to be taken. */
   push(bytes: Uint8Array, at: number): number {
     if (this.fault !== null || this.#frame !== null) return 0;

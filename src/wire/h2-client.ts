@@ -21,7 +21,7 @@ export interface H2ClientSink extends H2Sink {
 }
 
 /** What a request says before its fields. Scheme and path are "" for CONNECT. */
-export interface H2Opening {
+interface H2Opening {
   readonly method: string;
   readonly scheme: "http" | "https" | "";
   readonly authority: string;
@@ -55,7 +55,8 @@ export class H2Client extends H2Connection {
     if (this.over || this.#leaving || this.#bound !== -1) return 0;
     const most = this.peer.seen ? this.peer.maxStreams : FIRST_STREAMS;
     const ids = Math.floor((MAX_WINDOW - this.#next) / 2) + 1;
-    return Math.max(0, Math.min(most - this.live, this.limits.maxStreams - this.live, ids));
+    // Whose bytes are not consumed has a part of the connection's window still, though it may be over.
+    return Math.max(0, Math.min(most - this.live, this.limits.maxStreams - this.streams.size, ids));
   }
 
   /** No stream will be opened any more; the connection serves those it has. */

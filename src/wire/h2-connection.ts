@@ -5,6 +5,7 @@ import { PINGS, UPDATES } from "./h2-allowance.ts";
 import {
   DATA,
   END_STREAM,
+  ErrorCode,
   FIRST_WINDOW,
   FRAME_HEAD,
   frameBlock,
@@ -30,6 +31,11 @@ export abstract class H2Connection extends H2Incoming {
     return this.sender.queued;
   }
 
+  /** Bytes of heads and control frames that wait to be sent: nothing stops those but the connection's end. */
+  get unsent(): number {
+    return this.out.length;
+  }
+
   /** Nothing is under way and nothing is left to be sent. */
   get drained(): boolean {
     return this.live === 0 && this.out.length === 0;
@@ -38,6 +44,12 @@ export abstract class H2Connection extends H2Incoming {
   /** Bytes of a stream that wait to be sent. */
   queuedOf(stream: number): number {
     return this.streams.get(stream)?.queued ?? 0;
+  }
+
+  /** Our message has not left to its end: something of it waits, or is not said yet. */
+  speaking(id: number): boolean {
+    const stream = this.streams.get(id);
+    return stream !== undefined && !stream.closed && !stream.localEnded;
   }
 
   /**
@@ -113,6 +125,11 @@ export abstract class H2Connection extends H2Incoming {
     writeNumber(this.out, RST_STREAM, id, code);
     this.touch();
     this.close(stream, RESET_BY_US);
+  }
+
+  /** Ends the connection: the peer does not take what it asked for. */
+  giveUp(): void {
+    this.die(ErrorCode.ENHANCE_YOUR_CALM, "answers_unread", "too much waits for the peer to take it");
   }
 
   protected settings(pairs: readonly number[]): void {

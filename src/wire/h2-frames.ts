@@ -171,7 +171,7 @@ export class FrameReader {
   }
 }
 
-export function read24(bytes: Uint8Array, at: number): number {
+function read24(bytes: Uint8Array, at: number): number {
   return ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
 }
 
@@ -197,7 +197,7 @@ export function writeHead(out: OutBuffer, length: number, type: number, flags: n
   out.length = at + FRAME_HEAD;
 }
 
-export function write32(bytes: Uint8Array, at: number, value: number): void {
+function write32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;
   bytes[at + 2] = value >>> 8;

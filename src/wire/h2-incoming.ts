@@ -19,6 +19,12 @@ import { type H2Fault, H2Wire } from "./h2-wire.ts";
 import type { Block } from "./hpack-decoder.ts";
 import { malformed, type WireFault } from "./http1-head.ts";
 
+/**
+ * A window that is opened by as much ends either with bytes that were sent or with more than a window may be, so it needs no
+ * count: Go's clients open two by 4 KiB for each piece of that size they read, eight times a frame.
+ */
+const FREE_UPDATE = 2048;
+
 export abstract class H2Incoming extends H2Wire {
   protected readonly limits: H2Limits;
   protected readonly streams = new Map<number, Stream>();
@@ -44,7 +50,7 @@ export abstract class H2Incoming extends H2Wire {
     this.#window = limits.connectionWindow;
     this.sender = new Sender(
       { drained: (stream) => sink.writable(stream.id), ended: (stream) => this.sent(stream) },
-      limits.maxQueued,
+      limits,
     );
   }
 
@@ -201,7 +207,9 @@ export abstract class H2Incoming extends H2Wire {
   }
 
   protected readUpdate(id: number, increment: number): void {
-    if (!this.take(UPDATES)) return;
+    const stream = this.streams.get(id);
+    const open = id === 0 || (stream !== undefined && !stream.closed);
+    if ((increment < FREE_UPDATE || !open) && !this.take(UPDATES)) return;
     if (id === 0) {
       this.sender.window += increment;
       if (increment === 0) this.illegal("zero_increment", "a window is opened by nothing");
@@ -210,7 +218,6 @@ export abstract class H2Incoming extends H2Wire {
       } else if (this.sender.ready) this.touch();
       return;
     }
-    const stream = this.streams.get(id);
     if (stream === undefined || stream.closed) {
       if (!this.known(id)) this.illegal("idle_stream", "WINDOW_UPDATE for a stream that was never opened");
     } else if (increment === 0) {
@@ -236,9 +243,14 @@ export abstract class H2Incoming extends H2Wire {
     if (this.sender.ready) this.touch();
   }
 
+  /**
+   * In steps of half a stream's window: what is owed is closed to everybody, so a step as long as the connection's would
+   * leave a stream nothing while others stand still.
+   */
   protected giveBack(bytes: number): void {
     this.#owed += bytes;
-    if (this.#owed * 2 < this.limits.connectionWindow || this.over) return;
+    const { streamWindow, connectionWindow } = this.limits;
+    if (this.#owed * 2 < Math.min(streamWindow, connectionWindow) || this.over) return;
     writeNumber(this.out, WINDOW_UPDATE, 0, this.#owed);
     this.#window += this.#owed;
     this.#owed = 0;

@@ -29,7 +29,7 @@ export const BAD_PSEUDO = 20;
 export const BAD_NAME = 21;
 export const BAD_VALUE = 22;
 export const CONNECTION_FIELD = 23;
-export const MISSPELT = 24;
+const MISSPELT = 24;
 
 const KINDS: ReadonlyMap<string, number> = new Map([
   [":method", METHOD],

@@ -2,6 +2,9 @@ import type { Conn } from "../model/conn.ts";
 import type { H2Connection } from "./h2-connection.ts";
 import { OutBuffer } from "./out-buffer.ts";
 
+/** Bytes read at a time: each frame costs, and the least has nine. */
+export const H2_AT_ONCE = 32 * 1024;
+
 /** Filled and sent at once, so all connections of both roles share it. */
 const outgoing = new OutBuffer();
 /** It is being filled: whoever is told in there that a stream drained may write, and that leaves in the next turn. */

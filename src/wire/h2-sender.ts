@@ -1,5 +1,6 @@
 /** Outgoing DATA: what the windows hold back, and whose turn it is. */
 import { DATA, END_STREAM, FIRST_WINDOW, MAX_FRAME, writeHead } from "./h2-frames.ts";
+import type { H2Limits } from "./h2-sink.ts";
 import type { Stream } from "./h2-streams.ts";
 import type { OutBuffer } from "./out-buffer.ts";
 
@@ -18,24 +19,33 @@ export class Sender {
   /** DATA frames ever written with data in them. */
   frames = 0;
   readonly #owner: SenderOwner;
-  readonly #maxQueued: number;
+  readonly #limits: Pick<H2Limits, "maxQueued" | "maxUnsent">;
   #ring: Stream[] = [];
   #next = 0;
   /** Streams that were dropped while in the ring, more or less: those taken out in turn are not counted off. */
   #stale = 0;
 
-  constructor(owner: SenderOwner, maxQueued: number) {
+  constructor(owner: SenderOwner, limits: Pick<H2Limits, "maxQueued" | "maxUnsent">) {
     this.#owner = owner;
-    this.#maxQueued = maxQueued;
+    this.#limits = limits;
   }
 
-  /** False: the stream has more than its share waiting. */
+  /** What a stream may have waiting. Never nothing, or streams whose windows are closed would stop those that could be sent. */
+  get #share(): number {
+    const { maxQueued, maxUnsent } = this.#limits;
+    return this.queued > maxUnsent ? maxQueued >>> 4 : maxQueued;
+  }
+
+  /**
+   * False: the stream has more than its share waiting, or had and was not told that it drained. That is never taken back in
+   * here: what was on its way when the owner was stopped still comes, and the owner waits to be told.
+   */
   put(stream: Stream, bytes: Uint8Array): boolean {
     stream.queue.push(bytes);
-    stream.queued += bytes.length;
+    stream.queue.stay();
     this.queued += bytes.length;
     this.wake(stream);
-    stream.stalled = stream.queued > this.#maxQueued;
+    if (stream.queued > this.#share) stream.stalled = true;
     return !stream.stalled;
   }
 
@@ -89,7 +99,6 @@ export class Sender {
     this.frames++;
     stream.sendWindow -= size;
     this.window -= size;
-    stream.queued -= size;
     this.queued -= size;
     if (last && stream.ending) {
       stream.localEnded = ends;
@@ -97,27 +106,20 @@ export class Sender {
       return;
     }
     this.wake(stream);
-    if (stream.stalled && stream.queued * 2 <= this.#maxQueued) {
+    if (stream.stalled && stream.queued * 2 <= this.#share) {
       stream.stalled = false;
       this.#owner.drained(stream);
     }
   }
 
-  #take(stream: Stream, out: OutBuffer, size: number): void {
-    const { queue } = stream;
-    let left = size;
-    let done = 0;
-    while (left > 0) {
-      const bytes = queue[done] as Uint8Array;
-      const end = Math.min(bytes.length, stream.queueAt + left);
-      out.append(stream.queueAt === 0 && end === bytes.length ? bytes : bytes.subarray(stream.queueAt, end));
-      left -= end - stream.queueAt;
-      if (end === bytes.length) {
-        done++;
-        stream.queueAt = 0;
-      } else stream.queueAt = end;
+  #take({ queue }: Stream, out: OutBuffer, size: number): void {
+    for (let left = size; left > 0; ) {
+      const bytes = queue.first as Uint8Array;
+      const from = queue.at;
+      const count = Math.min(bytes.length - from, left);
+      out.append(count === bytes.length ? bytes : bytes.subarray(from, from + count));
+      queue.skip(count);
+      left -= count;
     }
-    if (done === queue.length) queue.length = 0;
-    else if (done > 0) queue.splice(0, done);
   }
 }

@@ -1,11 +1,11 @@
 /** SETTINGS (RFC 9113 section 6.5.2): what the peer said, and what we say. */
 import { ErrorCode, FIRST_WINDOW, MAX_WINDOW, read32 } from "./h2-frames.ts";
 
-export const HEADER_TABLE_SIZE = 1;
+const HEADER_TABLE_SIZE = 1;
 export const ENABLE_PUSH = 2;
 export const MAX_CONCURRENT_STREAMS = 3;
 export const INITIAL_WINDOW_SIZE = 4;
-export const MAX_FRAME_SIZE = 5;
+const MAX_FRAME_SIZE = 5;
 export const MAX_HEADER_LIST_SIZE = 6;
 /** RFC 8441. Never offered: an extended CONNECT has `:protocol`, which is a pseudo-header field that is not known. */
 const ENABLE_CONNECT_PROTOCOL = 8;

@@ -4,7 +4,7 @@ import type { H2Fault } from "./h2-wire.ts";
 import type { WireFault, WireLimits } from "./http1-head.ts";
 
 export interface H2Limits extends WireLimits {
-  /** Streams the peer may have open (server). */
+  /** Streams the peer may have open (server); streams open or not consumed (client). */
   readonly maxStreams: number;
   /** Bytes of one stream that may have arrived and not been consumed; 65,535 or more. */
   readonly streamWindow: number;
@@ -12,6 +12,8 @@ export interface H2Limits extends WireLimits {
   readonly connectionWindow: number;
   /** Bytes of one stream that may wait to be sent before `data` answers false. */
   readonly maxQueued: number;
+  /** Bytes of all streams together behind which each is stopped at a sixteenth of that; and of heads and control frames. */
+  readonly maxUnsent: number;
 }
 
 /**
@@ -25,6 +27,7 @@ export const H2_LIMITS: H2Limits = {
   streamWindow: 1024 * 1024,
   connectionWindow: 8 * 1024 * 1024,
   maxQueued: 256 * 1024,
+  maxUnsent: 8 * 1024 * 1024,
 };
 
 /**

@@ -1,5 +1,6 @@
 /** The streams of a connection: what is open, and what is known of those that were. */
 import type { HeaderList } from "../model/headers.ts";
+import { Pieces } from "./pieces.ts";
 
 export class Stream {
   readonly id: number;
@@ -11,10 +12,8 @@ export class Stream {
   owed = 0;
   /** Told to the owner, not yet consumed. */
   unconsumed = 0;
-  /** Data that waits for a window, oldest first; `queueAt` bytes of the first have left. */
-  queue: Uint8Array[] = [];
-  queueAt = 0;
-  queued = 0;
+  /** Data that waits for a window. */
+  readonly queue = new Pieces();
   /** The end follows the queue. */
   ending = false;
   /** They follow the queue and are the end. */
@@ -46,10 +45,13 @@ export class Stream {
     this.receiveWindow = receiveWindow;
   }
 
+  /** Bytes that wait. */
+  get queued(): number {
+    return this.queue.length;
+  }
+
   dropQueue(): void {
-    this.queue = [];
-    this.queueAt = 0;
-    this.queued = 0;
+    this.queue.clear();
     this.ending = false;
     this.trailers = null;
     this.stalled = false;

@@ -1,4 +1,7 @@
-/** Message bodies: by length, chunked, or until the connection closes. Bytes are handed on as views, not copies. */
+/**
+ * Message bodies: by length, chunked, or until the connection closes. Bytes are handed on as views, not copies; but small chunks
+ * that came in one read are put together, since each that is handed on by itself costs far more than its bytes.
+ */
 import { fieldsOf, HeadScanner, malformed, type WireFault, type WireLimits } from "./http1-head.ts";
 
 export interface BodySink {
@@ -17,6 +20,8 @@ const DATA_LF = 7;
 const TRAILERS = 8;
 
 const MAX_SIZE_DIGITS = 15;
+/** A chunk below this is put together with its neighbours. */
+const SMALL = 1024;
 
 /** What is decided or framed by the head must not arrive behind it (RFC 9110 section 6.5.1). */
 const NEVER_TRAILERS: ReadonlySet<string> = new Set([
@@ -34,6 +39,12 @@ export class BodyReader {
   #left = 0;
   #digits = 0;
   #trailers: HeadScanner | null = null;
+  /** Of the read under way, what was not handed on: from here to there, as long as it is one chunk. */
+  #from = 0;
+  #to = 0;
+  /** More than one, put together; empty between two reads. */
+  #block: Uint8Array | null = null;
+  #filled = 0;
 
   constructor(limits: WireLimits, sink: BodySink) {
     this.#limits = limits;
@@ -74,8 +85,10 @@ export class BodyReader {
     let i = offset;
     while (i < chunk.length && this.#state !== NONE && this.fault === null) {
       switch (this.#state) {
-        case LENGTH:
         case DATA:
+          i = this.#takeChunk(chunk, i);
+          break;
+        case LENGTH:
           i = this.#take(chunk, i);
           break;
         case TO_CLOSE:
@@ -90,7 +103,51 @@ export class BodyReader {
           if (this.fault === null) i++;
       }
     }
+    this.#handOn(chunk);
     return i;
+  }
+
+  /** What of a chunk is here. */
+  #takeChunk(chunk: Uint8Array, offset: number): number {
+    const end = Math.min(chunk.length, offset + this.#left);
+    const length = end - offset;
+    this.#left -= length;
+    if (this.#left === 0) this.#state = DATA_CR;
+    if (length >= SMALL) {
+      this.#handOn(chunk);
+      this.#sink.body(length === chunk.length ? chunk : chunk.subarray(offset, end));
+    } else if (this.#to === 0 && this.#filled === 0) {
+      this.#from = offset;
+      this.#to = end;
+    } else this.#gather(chunk, offset, end);
+    return end;
+  }
+
+  #gather(chunk: Uint8Array, offset: number, end: number): void {
+    let block = this.#block;
+    if (block === null) {
+      // All that the read can still bring fits, and what waits before it.
+      block = new Uint8Array(this.#to - this.#from + chunk.length - offset);
+      this.#block = block;
+      this.#filled = copy(chunk, this.#from, this.#to, block, 0);
+      this.#to = 0;
+    }
+    this.#filled = copy(chunk, offset, end, block, this.#filled);
+  }
+
+  #handOn(chunk: Uint8Array): void {
+    const block = this.#block;
+    if (block !== null) {
+      const filled = this.#filled;
+      this.#block = null;
+      this.#filled = 0;
+      // Most of it may be what framing took.
+      this.#sink.body(filled * 2 < block.length ? block.slice(0, filled) : block.subarray(0, filled));
+    } else if (this.#to > 0) {
+      const to = this.#to;
+      this.#to = 0;
+      this.#sink.body(this.#from === 0 && to === chunk.length ? chunk : chunk.subarray(this.#from, to));
+    }
   }
 
   #take(chunk: Uint8Array, offset: number): number {
@@ -98,12 +155,8 @@ export class BodyReader {
     this.#left -= end - offset;
     this.#sink.body(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
     if (this.#left === 0) {
-      if (this.#state === DATA) {
-        this.#state = DATA_CR;
-      } else {
-        this.#state = NONE;
-        this.#sink.end(null);
-      }
+      this.#state = NONE;
+      this.#sink.end(null);
     }
     return end;
   }
@@ -159,9 +212,17 @@ export class BodyReader {
     }
     this.#trailers = null;
     this.#state = NONE;
+    this.#handOn(chunk);
     this.#sink.end(fields.length === 0 ? null : fields);
     return end;
   }
+}
+
+/** Answers where in `to` the copy ends. */
+function copy(bytes: Uint8Array, from: number, end: number, to: Uint8Array, at: number): number {
+  if (end - from > 64) to.set(bytes.subarray(from, end), at);
+  else for (let i = from, into = at; i < end; i++, into++) to[into] = bytes[i] as number;
+  return at + end - from;
 }
 
 function hexDigit(byte: number): number {

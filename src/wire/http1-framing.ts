@@ -19,6 +19,8 @@ export class Framing {
   typeMark = -1;
   /** The fields say how the body is to be read: a coding, or a type that is not plain JSON. */
   coded = false;
+  /** A field says how messages inside the body are coded. */
+  packed = false;
   /** Bytes of the longest end-to-end value. */
   longest = 0;
   /** Lower-case members of Connection and Proxy-Connection. */
@@ -122,12 +124,16 @@ function readField(role: FieldRole, raw: RawHead, mark: number, framing: Framing
     case "content-encoding":
       framing.coded = true;
       return null;
+    case "message-coding":
+      framing.packed = true;
+      return null;
     case "agent":
       framing.agent = joined(framing.agent, raw.value(mark));
       return null;
     case "parent-agent":
       framing.parentAgent = joined(framing.parentAgent, raw.value(mark));
       return null;
+    case "trailer":
     case "hop":
       return null;
   }

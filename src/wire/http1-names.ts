@@ -14,9 +14,12 @@ export type FieldRole =
   | "transfer-encoding"
   /** Ends at this hop, and says nothing about framing. */
   | "hop"
+  /** Announces trailers, so it goes where they go: with answers. Those of a request are decided and dropped. */
+  | "trailer"
   /** Travels on; what it says is asked for often. */
   | "content-type"
   | "content-encoding"
+  | "message-coding"
   | "agent"
   | "parent-agent";
 
@@ -38,7 +41,7 @@ const KNOWN: readonly (readonly Known[] | undefined)[] = byLength([
   ["content-length", "content-length"],
   ["transfer-encoding", "transfer-encoding"],
   ["te", "hop"],
-  ["trailer", "hop"],
+  ["trailer", "trailer"],
   ["keep-alive", "hop"],
   ["http2-settings", "hop"],
   ["proxy-authenticate", "hop"],
@@ -46,6 +49,8 @@ const KNOWN: readonly (readonly Known[] | undefined)[] = byLength([
   ["proxy-authentication-info", "hop"],
   ["content-type", "content-type"],
   ["content-encoding", "content-encoding"],
+  ["grpc-encoding", "message-coding"],
+  ["connect-content-encoding", "message-coding"],
   ["x-agent-id", "agent"],
   ["x-parent-agent-id", "parent-agent"],
 ]);
@@ -55,7 +60,7 @@ function byLength(names: readonly (readonly [string, FieldRole])[]): (Known[] | 
   for (const [name, role] of names) {
     const list = table[name.length] ?? [];
     table[name.length] = list;
-    const frames = role !== "hop" && !travels(role);
+    const frames = role !== "hop" && role !== "trailer" && !travels(role);
     list.push({ name, role, frames, dash: name.indexOf("-") });
   }
   return Array.from(table);
@@ -85,11 +90,20 @@ export function roleOf(name: string): FieldRole | null {
 
 /** Whether a field stays here. Content-Length does too: framing is generated anew both ways. */
 export function endsHere(role: FieldRole, request: boolean): boolean {
-  return role === "host" ? request : !travels(role);
+  return role === "host" || role === "trailer" ? request : !travels(role);
 }
 
 function travels(role: FieldRole): boolean {
-  return role === "content-type" || role === "content-encoding" || role === "agent" || role === "parent-agent";
+  switch (role) {
+    case "content-type":
+    case "content-encoding":
+    case "message-coding":
+    case "agent":
+    case "parent-agent":
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** Of the options in Connection, in lower case, what can name a field: the usual two never do. */

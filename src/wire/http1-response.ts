@@ -26,6 +26,8 @@ export class ResponseHead {
   readonly bodyless: boolean;
   /** Content-Type says text/event-stream. */
   readonly eventStream: boolean;
+  /** Content-Type is `application/json`, nothing behind it, and no field names a coding. False: ask `headers`. */
+  readonly plainJson: boolean;
 
   constructor(raw: RawHead, { status, reason, version }: StatusLine, framing: Framing, method: string) {
     const tunnel = method === "CONNECT" && status >= 200 && status < 300;
@@ -43,12 +45,19 @@ export class ResponseHead {
     this.connection = framing.connection;
     this.bodyless = bodyless;
     this.eventStream = framing.typeMark !== -1 && raw.valueBegins(framing.typeMark, "text/event-stream");
+    this.plainJson =
+      !framing.coded && !framing.packed && framing.typeMark !== -1 && isHyphenated(raw, framing.typeMark);
   }
 
   /** Everything received, flat, order and case kept. */
   get headers(): string[] {
     return this.fields.all;
   }
+}
+
+/** Content-Type spelt with its hyphen: what others may read as the same name says nothing to those who do not. */
+function isHyphenated({ bytes, base, marks }: RawHead, typeMark: number): boolean {
+  return bytes[base + (marks[typeMark] as number) + "content".length] === 0x2d;
 }
 
 /** No body, by the status alone. */

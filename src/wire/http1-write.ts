@@ -14,14 +14,14 @@ const NONE: readonly string[] = [];
 /**
  * The end-to-end fields of a head or trailer section, in their order: hop-by-hop fields, those named in `connection`
  * (lower case), `X-EVE-*`, Expect and Content-Length are gone, because framing is generated anew both ways; of a request
- * Host too.
+ * Host and Trailer too, and of trailers, where neither has a meaning.
  */
 export function endToEnd(
   headers: readonly string[],
   connection: readonly string[],
-  drop: "request" | "response",
+  drop: "request" | "response" | "trailers",
 ): string[] {
-  const request = drop === "request";
+  const request = drop !== "response";
   const named = connection.length === 0 ? NONE : connection.filter(namesField);
   const kept: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {

@@ -33,6 +33,11 @@ export class LineReader {
     return this.#whole === this.#taken;
   }
 
+  /** Bytes held of what is not whole. */
+  get kept(): number {
+    return this.#held.length;
+  }
+
   /** Takes bytes up to the end of the next line, or all of them. Answers how many it took. */
   take(bytes: Uint8Array): number {
     const lf = bytes.indexOf(LF);

@@ -47,6 +47,11 @@ export class MessageInflater {
     return this.#out.subarray(0, this.#length);
   }
 
+  /** Bytes of memory for what comes out of the current message. */
+  get size(): number {
+    return this.#out.length;
+  }
+
   /** The payload of one compressed message, which must not change before it is `done`. */
   start(payload: Uint8Array): void {
     this.#in = payload;

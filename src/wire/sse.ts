@@ -51,6 +51,11 @@ export class SseReader {
     return this.#whole === this.#taken;
   }
 
+  /** Bytes held of what is not whole. */
+  get kept(): number {
+    return this.#line.length + this.#data.length;
+  }
+
   /**
    * Takes bytes up to the end of the next event, or all of them. Answers how many it took: whoever wants every event's end
    * told calls again with the rest.

@@ -8,7 +8,7 @@ export const PING = 9;
 export const PONG = 10;
 
 /** Bytes a control frame may carry. */
-export const MAX_CONTROL = 125;
+const MAX_CONTROL = 125;
 /** Two bytes, eight of length, four of mask. */
 const MAX_HEAD = 14;
 
@@ -22,7 +22,7 @@ export interface WebSocketFault {
 export const TOO_LARGE: WebSocketFault = { close: 1009, code: "message_too_large" };
 export const TOO_MANY: WebSocketFault = { close: 1009, code: "too_many_fragments" };
 
-export function broken(code: string): WebSocketFault {
+function broken(code: string): WebSocketFault {
   return { close: 1002, code };
 }
 

@@ -118,9 +118,9 @@ export class MessageReader {
     this.#head = new FrameHead(options.masked, options.deflate);
   }
 
-  /** Bytes that are held of what is not whole yet. */
+  /** Bytes of memory for what is not whole yet. */
   get size(): number {
-    return this.#length;
+    return this.#buffer.length + this.#heads.length;
   }
 
   take(): Held | null {

@@ -8,7 +8,7 @@ import { testUnless, tool } from "../_skip.ts";
 import { emptyDirectory, sallyport } from "./_program.ts";
 
 /** Several processes a test, on machines that do other things. */
-setDefaultTimeout(20_000);
+setDefaultTimeout(120_000);
 
 const directory = await emptyDirectory();
 afterAll(() => rm(directory, { recursive: true }));
@@ -107,7 +107,7 @@ describe("ca init", () => {
     expect(stdout).toContain("CN=sallyport CA prod-eu");
     expect((await stat(at("deep/er/ca.key"))).mode & 0o777).toBe(0o600);
     expect((await stat(at("deep/er/ca.crt"))).mode & 0o777).toBe(0o644);
-    const doctor = await sallyport(directory, ["doctor", "--json"], {
+    const doctor = await sallyport(directory, ["doctor", "--json", "--quick"], {
       JWT_SECRET_KEY: "0123456789abcdef0123456789abcdef",
       EVE_PROXY_PORT: "0",
       EVE_PROXY_CA_CERT: at("deep/er/ca.crt"),
@@ -295,5 +295,47 @@ describe("ca bundle", () => {
       at("for-bundle/ca.crt"),
     ]);
     expect(verdict.exitCode).toBe(0);
+  });
+});
+
+describe("ca stage", () => {
+  const args = ["stage", "--from", "secret", "--dir", "own", "--trust", "shared"];
+  const modeOf = async (...names: string[]) => (await stat(at(...names))).mode & 0o777;
+
+  test("without its three places is wrong usage; what is no CA with its key is not staged, nor half of it", async () => {
+    expect((await run(args.slice(0, 5))).code).toBe(64);
+    await mkdir(at("own"));
+    await mkdir(at("shared"));
+    await place("elsewhere", soon);
+    await place("secret", { ...made, keyPem: soon.keyPem });
+    expect((await run(args)).code).toBe(1);
+    await rm(at("secret/ca.key"));
+    expect(await run(args)).toMatchObject({ code: 1, stderr: expect.stringContaining("does not exist") });
+    expect([await readdir(at("own")), await readdir(at("shared"))]).toEqual([[], []]);
+  });
+
+  test("makes a key that run takes of one that everybody reads, and what clients trust, twice as well as once", async () => {
+    await place("secret", made, 0o444);
+    await writeFile(at("one.pem"), one);
+    const env = { SSL_CERT_FILE: at("one.pem") };
+    for (const _ of ["when the pod begins", "when its containers are begun again"]) {
+      expect(await run(args, env)).toMatchObject({ code: 0, stdout: "" });
+      expect((await readdir(at("own"))).sort()).toEqual(["ca.crt", "ca.key"]);
+      expect((await readdir(at("shared"))).sort()).toEqual(["bundle.pem", "ca.crt", "trust.p12"]);
+    }
+    expect(await modeOf("own/ca.key")).toBe(0o600);
+    for (const name of ["bundle.pem", "ca.crt", "trust.p12"]) expect(await modeOf("shared", name)).toBe(0o644);
+    const settings = { EVE_PROXY_DEV: "1", EVE_PROXY_CA_CERT: "own/ca.crt", EVE_PROXY_CA_KEY: "own/ca.key" };
+    const shown = await run(["show"], settings);
+    expect(shown.code).toBe(0);
+    const bundle = await readFile(at("shared/bundle.pem"), "utf8");
+    expect(bundle).toContain(one);
+    expect(bundle).toContain(made.certPem.trim());
+    expect(await readFile(at("shared/ca.crt"), "utf8")).not.toContain("PRIVATE");
+  });
+
+  testUnless(tool("openssl"), "its trust store is one that openssl reads", () => {
+    const read = Bun.spawnSync(["openssl", "pkcs12", "-in", at("shared/trust.p12"), "-nokeys", "-passin", "pass:"]);
+    expect(read.stdout.toString().match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
   });
 });

@@ -83,15 +83,16 @@ describe("the policy that is fetched", () => {
     ]);
     expect(good.code).toBe(0);
     expect(await Bun.file(cache).exists()).toBe(false);
-  }, 20_000);
+  }, 120_000);
 
   test("one that does not come in time is said to be slow", async () => {
     const server = silent();
     const { lines, took } = await doctor({ EVE_PROXY_OPA_BUNDLE: `http://127.0.0.1:${server.port}/bundle.tar.gz` });
     server.stop(true);
     expect(lines("policy")).toEqual([expect.stringMatching(/^ {2}warn .*did not come within 2 s/)]);
-    expect(took).toBeLessThan(10_000);
-  }, 20_000);
+    // Behind what it takes where nothing is waited for.
+    expect(took - (await doctor({})).took).toBeLessThan(10_000);
+  }, 120_000);
 });
 
 describe("the plane", () => {
@@ -119,7 +120,7 @@ describe("the plane", () => {
     expect(mute.lines).toEqual([expect.stringMatching(/warn .*cannot be reached: no answer within 2 s/)]);
     // A plane that is down at the start keeps no relay from starting.
     for (const { code } of [wrong, none, path, nobody, mute]) expect(code).toBe(0);
-  }, 30_000);
+  }, 120_000);
 
   test("its keys are asked for too", async () => {
     const env = { EVE_PROXY_GOVERNANCE_URL: plane.url, EVE_PROXY_GOVERNANCE_TOKEN: TOKEN };
@@ -158,9 +159,12 @@ describe("Redis", () => {
       ]);
       expect(mute.lines("redis")).toEqual([expect.stringMatching(/warn .*(?:no answer within 2 s|imeout)/)]);
       expect(tls.lines("redis")).toEqual([expect.stringMatching(/warn .*does it speak TLS\?/)]);
-      for (const { took } of [nobody, mute, tls]) expect(took).toBeLessThan(15_000);
+      // As long as the three take that ask nobody, and a little: no more than that is waited for an answer.
+      const apart = await Promise.all([doctor({}), doctor({}), doctor({})]);
+      const without = Math.max(...apart.map(({ took }) => took));
+      for (const { took } of [nobody, mute, tls]) expect(took - without).toBeLessThan(15_000);
     },
-    30_000,
+    120_000,
   );
 
   testUnless(
@@ -174,6 +178,6 @@ describe("Redis", () => {
       const good = await doctor({ EVE_PROXY_REDIS_URL: open.url });
       expect(good.lines("redis")).toEqual([`  ok    redis          127.0.0.1:${open.port} answers`]);
     },
-    30_000,
+    120_000,
   );
 });

@@ -37,6 +37,7 @@ function summary(counted: Summary["counted"], more: Partial<Summary> = {}): stri
     counted,
     folder: "/e",
     keyFile: "/e/development.key",
+    keyPrivate: false,
     sandboxed: false,
     mode: "enforce",
     code: 0,
@@ -133,5 +134,7 @@ describe("countEvidence", () => {
     put("audit.jsonl", [certificate("a.test")]);
     const text = summary(await countEvidence(runtime, folder), { folder: "/it's $(x)", keyFile: "/a b" });
     expect(text).toContain("verify it: sallyport verify --key-file '/a b' '/it'\\''s $(x)'\n");
+    const signed = summary(await countEvidence(runtime, folder), { keyFile: "/k/my key.pem", keyPrivate: true });
+    expect(signed).toContain("verify it: sallyport verify --key-file <(sallyport keys jwks '/k/my key.pem') /e\n");
   });
 });

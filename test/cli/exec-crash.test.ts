@@ -42,7 +42,7 @@ testUnless(
     expect(() => process.kill(pid, 0)).toThrow("ESRCH");
     rmSync(folder, { recursive: true });
   },
-  30_000,
+  120_000,
 );
 
 test("a fault nobody caught ends the command, says so, and is an exit code of its own", async () => {
@@ -74,4 +74,4 @@ test("a fault nobody caught ends the command, says so, and is an exit code of it
   expect(readFileSync(join(folder, "e/gateway.log"), "utf8")).toContain("uncaught fault");
   expect(readdirSync(folder)).toContain("e");
   rmSync(folder, { recursive: true });
-}, 30_000);
+}, 120_000);

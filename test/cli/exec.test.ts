@@ -13,7 +13,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const exec = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
   sallyport(folder, ["exec", ...args], { HOME: folder, ...env });
-const LIMIT = 30_000;
+const LIMIT = 120_000;
 
 describe("usage", () => {
   const WRONG: readonly (readonly [readonly string[], string])[] = [

@@ -185,7 +185,7 @@ describe("doctor", () => {
     expect((await sallyport(own, ["doctor"], env)).stdout).not.toContain("NOT run");
     const { stdout } = await sallyport(own, ["doctor"], planed);
     expect(stdout).toMatch(/^ {2}warn {2}policy .*NOT run: rules\.no-posts, dlp; write them into the plane's policy$/m);
-  });
+  }, 120_000);
 
   test("exits 1 for a port that something else holds", async () => {
     const other = Bun.listen({
@@ -230,7 +230,7 @@ describe("doctor", () => {
     expect(after.stdout).toMatch(/run would start\n$/);
     expect(after.code).toBe(0);
     await rm(own, { recursive: true });
-  }, 20_000);
+  }, 120_000);
 
   test("finds an admin port that is taken, and an outcome log that cannot be written", async () => {
     const own = await emptyDirectory();

@@ -10,7 +10,7 @@ afterAll(() => rm(directory, { recursive: true }));
 const policy = (...args: string[]) => sallyport(directory, ["policy", ...args]);
 
 // Some start the program several times, on a machine that may have other work.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const POLICY = `version: 1
 default: deny
@@ -132,7 +132,7 @@ describe("lint, of what it is not for", () => {
     const { code, stdout, stderr } = await policy("lint", "--strict", "good");
     expect([code, stdout]).toEqual([0, ""]);
     expect(stderr).toMatch(
-      /^sallyport policy lint: note: of a TLS tunnel .*: rules\.no-uploads does nothing there, and rules\.search lets none through; .*\n.*0 errors, 0 warnings, 2 rules/,
+      /^sallyport policy lint: note: without a CA .* TLS tunnel .*: rules\.no-uploads does nothing there, and rules\.search lets none through; .*\n.*0 errors, 0 warnings, 2 rules/,
     );
     expect(JSON.parse((await policy("lint", "--json", "good")).stdout).notes).toHaveLength(1);
     expect((await policy("lint", "llm-only")).stderr).not.toContain("note");
@@ -422,11 +422,47 @@ describe("explain --certificate", () => {
     expect(attack.indexOf("findings below")).toBeLessThan(attack.indexOf("  findings: "));
   });
 
+  test("of what came back it says so, and who speaks of it; of a sanitised request, not what just happened", async () => {
+    const explained = async (given: object) => {
+      await writeFile(join(directory, "c.json"), JSON.stringify(certificate(given)));
+      return (await policy("explain", "--certificate", "c.json")).stdout;
+    };
+    const url = "https://api.openai.com:443/v1/files";
+    const secret = { matched_vector: "dlp_secret", rule: "responses.secret github-personal-token" };
+    const answer = await explained({ ...secret, phase: "response", parent: "cert_ffffffffffffffff" });
+    expect(answer).toContain(`: the answer to POST ${url} at 2026-03-04T12:00:00.000Z was blocked\n`);
+    expect(answer).toContain("an entry of responses.hosts with secrets: shadow lets them in");
+    expect(answer).not.toContain("take it out");
+    expect(await explained({ ...secret, phase: "message" })).toContain(`: a message of the answer to POST ${url} at `);
+    const up = await explained({ matched_vector: "dlp_secret", rule: "dlp.jwt", phase: "message" });
+    expect(up).toContain(`: a message of POST ${url} at `);
+    expect(up).toContain("what to do: take it out");
+    const attack = { matched_pillar: "128", matched_vector: "705", rule: "responses.attacks 705 markdown-image" };
+    const watched = await explained({ ...attack, phase: "response", verdict: "block", would: null });
+    expect(watched).toContain("responses.hosts with attacks: shadow");
+    expect(await explained({ matched_vector: "response_type", rule: "responses", phase: "response" })).toContain(
+      "what to do: see types in responses: of the policy",
+    );
+    const foreign = await explained({ matched_vector: "dlp_secret", rule: "dlp.foreign-credential" });
+    expect(foreign).toContain(
+      "what to do: if that host is one to have it: dlp.allow.names with foreign-credential, and",
+    );
+    const redacted = await explained({ verdict: "sanitize", matched_vector: "dlp_personal", rule: "dlp.iban" });
+    expect(redacted).toContain(" was let through redacted\n");
+    expect(redacted).toContain("what to do: nothing has to be: the rest went on.");
+    expect(redacted).not.toContain("have dlp: sanitize it");
+  });
+
   test("findings that nobody has kept yet are noted, whoever named the file", async () => {
     await writeFile(join(directory, "c.json"), JSON.stringify(certificate({})));
     const { code, stdout } = await policy("explain", "--certificate", "c.json", "--findings", "audit/findings.jsonl");
     expect(code).toBe(0);
-    expect(stdout).toContain('  findings: there is no "audit/findings.jsonl" here\n');
+    expect(stdout).toContain('  findings: there is no "audit/findings.jsonl" here; if they are kept elsewhere');
+    await writeFile(join(directory, "none.jsonl"), "");
+    const none = await policy("explain", "--certificate", "c.json", "--findings", "none.jsonl");
+    expect(none.stdout).toMatch(
+      / {2}findings: none are kept for it in "none\.jsonl"; .* sallyport exec .* --findings FILE\n/,
+    );
     expect(stdout).toContain("  what to do: ");
   });
 

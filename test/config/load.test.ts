@@ -57,6 +57,16 @@ describe("loadConfig refuses", () => {
     ["an empty path", { EVE_PROXY_AUDIT_PATH: "" }, /^EVE_PROXY_AUDIT_PATH is empty/],
     ["an audit path that is a directory", { EVE_PROXY_AUDIT_PATH: directory }, /is a directory/],
     ["an audit path that keeps nothing", { EVE_PROXY_AUDIT_PATH: "/dev/null" }, /device, which keeps no evidence/],
+    [
+      "each of the entries that are wrong",
+      { EVE_PROXY_ALLOW_ADDRESSES: "127.0.0.1/40, ::1/128,foo" },
+      /"127\.0\.0\.1\/40" is not a CIDR, "foo" is not a CIDR — give a list such as/,
+    ],
+    [
+      "a few of many entries that are wrong",
+      { EVE_PROXY_CLIENTS: Array.from({ length: 20 }, (_, i) => `x${i}`).join() },
+      /"x7" is not a CIDR and 12 more — give a list such as [^ ;]*$/,
+    ],
     ["a CIDR with a prefix too long", { EVE_PROXY_CLIENTS: "10.0.0.0/33" }, /"10.0.0.0\/33" is not a CIDR/],
     ["one bad CIDR among good ones", { EVE_PROXY_ALLOW_ADDRESSES: "10.0.0.0/8,localhost" }, /"localhost" is not/],
     ["a blocked URL", { EVE_PROXY_BLOCKED_HOSTS: "https://evil.com/" }, /is not a host/],
@@ -345,6 +355,26 @@ describe("loadConfig", () => {
     const { warnings } = await valid(env);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(expected);
+  });
+
+  test("warns of a signing key, and of a secret's file, that others can use", async () => {
+    const { privatePem } = await generateKey("Ed25519");
+    const EVE_PROXY_SIGNING_KEY = await file("open.pem", privatePem);
+    const JWT_SECRET_KEY_FILE = await file("open.secret", "a-secret-of-more-than-thirty-two-bytes");
+    const said = async (env: Readonly<Record<string, string>>, mode: number) => {
+      await Promise.all(Object.values(env).map((path) => chmod(path, mode)));
+      const loaded = await loadConfig({ ...runtime, env });
+      if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+      return loaded.warnings;
+    };
+    expect(await said({ EVE_PROXY_SIGNING_KEY }, 0o644)).toEqual([
+      `others than its owner can use the signing key "${EVE_PROXY_SIGNING_KEY}": mode 0644, chmod 600 it`,
+    ]);
+    expect(await said({ JWT_SECRET_KEY_FILE }, 0o640)).toEqual([
+      `others than its owner can use the signing key "${JWT_SECRET_KEY_FILE}": mode 0640, chmod 600 it`,
+    ]);
+    expect(await said({ EVE_PROXY_SIGNING_KEY }, 0o600)).toEqual([]);
+    expect(await said({ JWT_SECRET_KEY_FILE }, 0o400)).toEqual([]);
   });
 
   test("says that a signing key wins over the secret", async () => {

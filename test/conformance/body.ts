@@ -3,6 +3,7 @@ import * as ca from "./ca.ts";
 import * as conn from "./conn.ts";
 import * as files from "./files.ts";
 import * as http from "./http.ts";
+import * as inherited from "./inherited.ts";
 import type { Check } from "./kit.ts";
 import * as process from "./process.ts";
 import * as redis from "./redis.ts";
@@ -17,6 +18,7 @@ const { play, ...processChecks } = process;
 export { play };
 export const checks: Readonly<Record<string, Check>> = {
   ...conn,
+  ...inherited,
   ...tls,
   ...secure,
   ...ca,

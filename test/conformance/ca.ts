@@ -1,5 +1,4 @@
 /** Certificates of our own CA, presented by this runtime's TLS server and judged by its client and by openssl. */
-import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import type net from "node:net";
 import { join } from "node:path";
@@ -8,7 +7,7 @@ import { type CaFiles, createCa, loadCa } from "../../src/crypto/ca.ts";
 import { pemOf, readCertificates } from "../../src/crypto/certificate.ts";
 import { type Leaf, leafMinter } from "../../src/crypto/leaf.ts";
 import { LeafCache } from "../../src/crypto/leaf-cache.ts";
-import { authority, type Check, expect, same, scratch } from "./kit.ts";
+import { authority, type Check, expect, openssl, same, scratch } from "./kit.ts";
 
 interface Server {
   readonly port: number;
@@ -114,12 +113,7 @@ export const tlsMintedLeafBelowAnIntermediateIsAcceptedByOpenssl: Check = async 
   for (const host of ["inner.test", "outer.test"]) {
     const client = ["s_client", "-connect", `127.0.0.1:${server.port}`, "-servername", host, "-verify_hostname", host];
     const trust = ["-CAfile", join(folder, "root.pem"), "-no-CApath", "-verify_return_error", "-showcerts"];
-    const child = spawn("openssl", [...client, ...trust], { stdio: ["ignore", "pipe", "ignore"] });
-    let said = "";
-    child.stdout.on("data", (bytes) => {
-      said += bytes;
-    });
-    const code = await new Promise((settle) => child.on("close", settle));
+    const { code, said } = await openssl([...client, ...trust]);
     same(code, 0, `openssl's verdict on ${host}`);
     const sent = readCertificates(said);
     same(sent.length, 2, "certificates sent");

@@ -14,7 +14,7 @@ const BODY = "test/conformance/run.ts";
 const NEEDS_OPENSSL = /^tls|^secure|^https|^httpIgnores|^redisTls/;
 const NEEDS_REDIS = /^redis/;
 const PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"];
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 600_000;
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-conformance-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

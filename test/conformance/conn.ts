@@ -1,7 +1,8 @@
 /** Connections, listeners and dials in the clear. */
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
+import { originalOf } from "../../src/runtime/_original.ts";
 import type { Conn } from "../../src/runtime/contract.ts";
 import { type Check, expect, faultOf, pair, same, scratch, turns, until, Watch, withPeer } from "./kit.ts";
 
@@ -305,7 +306,7 @@ export const connBackPressureBoundsMemoryAndDrains: Check = async (runtime) => {
     seen += bytes.length;
   });
   peer.resume();
-  await until(() => seen === total, "all bytes at the peer", 30_000);
+  await until(() => seen === total, "all bytes at the peer");
   expect(watch.drains > 0, "no drain");
   expect(peak < bound, `${peak} bytes were under way at once`);
   peer.end();
@@ -337,7 +338,7 @@ export const connOneWriteOf64MegabytesArrivesWhole: Check = async (runtime) => {
   serverWatch.onData = (chunk) => hasher.update(chunk);
   client.write(bytes);
   client.end();
-  await until(() => serverWatch.ends === 1, "end", 30_000);
+  await until(() => serverWatch.ends === 1, "end");
   same(serverWatch.received, bytes.length, "length");
   same(hasher.hex(), runtime.sha256(bytes), "content");
   server.end();
@@ -573,4 +574,63 @@ export const dialUnixFailuresAreDialFailed: Check = async (runtime) => {
   writeFileSync(join(dir, "file"), "");
   same(await faultOf(runtime.dial({ path: join(dir, "none") }, new Watch()).conn), "dial_failed", "missing");
   same(await faultOf(runtime.dial({ path: join(dir, "file") }, new Watch()).conn), "dial_failed", "not a socket");
+};
+
+/** What was really redirected is told by the kernel alone, in a network namespace: test/e2e/transparent.test.ts. */
+export const listenKnowsWhatWasMadeToIt: Check = async (runtime) => {
+  for (const host of ["127.0.0.1", "::1"]) {
+    const originals: unknown[] = [];
+    const listener = await runtime.listen({ host, port: 0, redirected: true }, (conn, original) => {
+      conn.handler = new Watch();
+      originals.push(original);
+      conn.end();
+    });
+    const descriptors = () => (existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0);
+    const before = descriptors();
+    for (let i = 0; i < 20; i++) {
+      const peer = net.connect({ host, port: listener.port });
+      await new Promise((resolve) => peer.resume().once("close", resolve));
+    }
+    await until(() => originals.length === 20, "twenty connections");
+    expect(
+      originals.every((original) => original === null),
+      `a connection made to ${host} passes for a redirected one: ${JSON.stringify(originals[0])}`,
+    );
+    await until(() => descriptors() <= before, "the descriptors that were asked are closed");
+    await listener.close();
+  }
+};
+
+export const originalReadsWhatTheKernelFills: Check = async () => {
+  const filled = (family: number, at: string) => (_fd: number, level: number, name: number, value: Uint8Array) => {
+    same(`${level} ${name}`, family === 4 ? "0 80" : "41 80", "option");
+    value.set([0, 0, 0x1f, 0x90]);
+    if (family === 4) value.set(at.split(".").map(Number), 4);
+    else for (let i = 0; i < 8; i++) value.set([0, 0], 8 + i * 2);
+    if (family === 6) {
+      const groups = at.split(":").map((group) => Number.parseInt(group, 16));
+      for (const [i, group] of groups.entries()) value.set([group >> 8, group & 255], 8 + i * 2);
+    }
+    return 0;
+  };
+  const four = originalOf(filled(4, "203.0.113.9"), 3, { localAddress: "127.0.0.1", localPort: 3128 });
+  same(JSON.stringify(four), JSON.stringify({ address: "203.0.113.9", port: 8080 }), "of IPv4");
+  same(originalOf(filled(4, "10.0.0.1"), 3, { localAddress: "10.0.0.1", localPort: 8080 }), null, "of our own place");
+  same(
+    originalOf(() => -1, 3, { localAddress: "10.0.0.1", localPort: 8080 }),
+    null,
+    "where the kernel knows nothing",
+  );
+  const groups = ["0", "1", "db8", "ffff", "a0"];
+  for (let seed = 0; seed < 3000; seed++) {
+    const long = Array.from(
+      { length: 8 },
+      (_, i) => groups[(seed * 7 + i * i * (seed % 11) + (seed >> i)) % 5] as string,
+    );
+    if (seed % 3 === 0) long.fill("0", seed % 7, (seed % 7) + 2);
+    const text = long.join(":");
+    const wanted = new URL(`http://[${text}]/`).hostname.slice(1, -1);
+    const six = originalOf(filled(6, text), 3, { localAddress: "::1", localPort: 3128 });
+    same(six?.address, wanted, `of ${text}`);
+  }
 };

@@ -1,6 +1,6 @@
 /** What the checks share: a handler that polices the calling rules, certificates, peers, and conditions to wait for. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ export async function faultOf(promise: Promise<unknown>): Promise<string> {
 }
 
 /** Waits for a condition; the limit is only there so that a failure has a name. */
-export async function until(condition: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, limitMs = 60_000): Promise<void> {
   const start = performance.now();
   while (!condition()) {
     if (performance.now() - start > limitMs) throw new Error(`never happened: ${what}`);
@@ -149,6 +149,21 @@ export async function withPeer(
   await until(() => accepted !== null, "accept");
   await listener.close();
   return { conn: accepted as unknown as Conn, watch, peer, peerErrors, peerEvents };
+}
+
+/**
+ * Runs openssl with nothing to read, beside what goes on in this process. What it says goes to a file: of a pipe Deno 2.9.6
+ * at times reads nothing, and tells of no end either (in a process that has done much else; strace shows no read).
+ */
+export async function openssl(
+  args: readonly string[],
+): Promise<{ readonly code: number | null; readonly said: string }> {
+  const path = join(scratch(), "said");
+  const file = openSync(path, "w");
+  const child = spawn("openssl", args, { stdio: ["ignore", file, "ignore"] });
+  const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
+  closeSync(file);
+  return { code, said: readFileSync(path, "latin1") };
 }
 
 export function scratch(): string {

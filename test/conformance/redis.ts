@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, killEveryRedis, startRedis } from "../_redis-server.ts";
+import { freePort } from "../_free-port.ts";
+import { killEveryRedis, startRedis } from "../_redis-server.ts";
 import { type Check, expect, faultOf, same, sharedAuthority, until } from "./kit.ts";
 
 function cleanly(check: Check): Check {

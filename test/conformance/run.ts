@@ -2,7 +2,7 @@
 import { runtime } from "#runtime";
 import { checks, play } from "./body.ts";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 async function main(): Promise<void> {
   const [first = "", role = "", ...rest] = runtime.args;

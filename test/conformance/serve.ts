@@ -1,9 +1,9 @@
 /** The HTTP server of the gateway's own surfaces. */
 import net from "node:net";
-import type { Listener, Runtime, ServeHandler } from "../../src/runtime/contract.ts";
-import { authority, type Check, expect, faultOf, type Leaf, same, sharedAuthority, until } from "./kit.ts";
+import type { Runtime, Served, ServeHandler } from "../../src/runtime/contract.ts";
+import { authority, type Check, expect, faultOf, type Leaf, same, sharedAuthority, until, Watch } from "./kit.ts";
 
-function up(runtime: Runtime, handler: ServeHandler): Promise<Listener> {
+function up(runtime: Runtime, handler: ServeHandler): Promise<Served> {
   return runtime.serve({ host: "127.0.0.1", port: 0 }, handler);
 }
 
@@ -111,7 +111,7 @@ export const serveTakesABodyAsLongAsItIsAllowed: Check = async (runtime) => {
   for (const length of [0, 1, 65_536, 65_537, 3_000_000, 3_000_001]) {
     const sent = new Uint8Array(length).map((_, at) => at % 251);
     const url = `http://127.0.0.1:${listener.port}/`;
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     // A refusal may come before all is sent, and the connection end with it.
     const reply = await client.send(url, "POST", {}, sent, 1000, signal).catch(() => null);
     if (length > 3_000_000) {
@@ -164,7 +164,7 @@ export const serveStreamsAnAnswerWhoseLengthIsStated: Check = async (runtime) =>
   });
   const client = runtime.httpClient({ maxSockets: 1 });
   const url = `http://127.0.0.1:${listener.port}/`;
-  const reply = await client.send(url, "GET", {}, null, 1e7, AbortSignal.timeout(10_000));
+  const reply = await client.send(url, "GET", {}, null, 1e7, AbortSignal.timeout(60_000));
   same(reply.body.length, 40 * 65_536, "length");
   same(reply.body.at(-1), 1, "last byte");
   client.close();
@@ -187,8 +187,8 @@ export const serveOverTlsKnowsItsClients: Check = async (runtime) => {
     try {
       const url = `https://127.0.0.1:${listener.port}/`;
       // Twice on one connection: what is known of a client is known of all its requests.
-      await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(10_000));
-      const { body } = await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(10_000));
+      await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(60_000));
+      const { body } = await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(60_000));
       return new TextDecoder().decode(body);
     } finally {
       http.close();
@@ -205,12 +205,58 @@ export const serveOverTlsKnowsItsClients: Check = async (runtime) => {
   const anybody = await runtime.serve(open, (_request, _peer, { clientName }) => new Response(String(clientName)));
   const http = runtime.httpClient({ maxSockets: 1, ca: root.pem });
   const url = `https://127.0.0.1:${anybody.port}/`;
-  const { body } = await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(10_000));
+  const { body } = await http.send(url, "GET", {}, null, 100, AbortSignal.timeout(60_000));
   same(new TextDecoder().decode(body), "null", "nobody's name");
   http.close();
   await anybody.close();
   const broken = runtime.serve({ ...open, tls: { cert: "nonsense", key: "nonsense" } }, () => new Response());
   same(await faultOf(broken), "listen_failed", "a certificate that is none");
+};
+
+export const serveShowsANewCertificateWithoutAnEnd: Check = async (runtime) => {
+  const [first, second] = [authority(), authority()];
+  const [before, after] = [first, second].map((root) => root.issue("served.test", "DNS:served.test"));
+  if (before === undefined || after === undefined) throw new Error("no certificates");
+  const identity = ({ cert, key }: Leaf) => ({ cert, key });
+  const asked: (() => void)[] = [];
+  const listener = await runtime.serve({ host: "127.0.0.1", port: 0, tls: identity(before) }, async () => {
+    await new Promise<void>((resolve) => asked.push(resolve));
+    return new Response("yes");
+  });
+  const open = async (extraRoots: string) => {
+    const watch = new Watch();
+    const tls = { serverName: "served.test", extraRoots };
+    const conn = await runtime.dial({ address: "127.0.0.1", port: listener.port, tls }, watch).conn;
+    return { conn, watch };
+  };
+  const ask = async (extraRoots: string) => {
+    const one = await open(extraRoots);
+    const before = asked.length;
+    one.conn.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(() => asked.length > before, "the request");
+    return { ...one, answered: () => until(() => one.watch.text().endsWith("yes"), "the answer") };
+  };
+  const standing = await ask(first.pem);
+  for (const wrong of [
+    { cert: after.cert, key: before.key },
+    { cert: "nonsense", key: "nonsense" },
+  ]) {
+    same(await faultOf(Promise.resolve().then(() => listener.secure(wrong))), "listen_failed", "no pair");
+  }
+  const still = await ask(first.pem);
+  listener.secure(identity(after));
+  const fresh = await ask(second.pem);
+  same(await faultOf(open(first.pem)), "tls_failed", "who trusts the old one alone");
+  for (const answer of asked) answer();
+  for (const { conn, watch, answered } of [standing, still, fresh]) {
+    await answered();
+    conn.destroy();
+    await watch.closed();
+  }
+  await listener.close();
+  const plain = await up(runtime, echo);
+  same(await faultOf(Promise.resolve().then(() => plain.secure(identity(after)))), "listen_failed", "without TLS");
+  await plain.close();
 };
 
 export const serveHidesWhyAHandlerFailed: Check = async (runtime) => {
@@ -238,7 +284,7 @@ export const serveCutsWhoIsSlowOrIdle: Check = async (runtime) => {
     raw(listener.port, bytes),
   );
   seen.push(raw(listener.port, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"));
-  await until(() => seen.every((each) => each.closed), "the end of every one", 15_000);
+  await until(() => seen.every((each) => each.closed), "the end of every one");
   await listener.close();
 };
 

@@ -4,8 +4,9 @@ import type { Ended } from "../../src/enforce/ended.ts";
 import { LiveSet } from "../../src/enforce/live.ts";
 import { relayMessages } from "../../src/enforce/websocket.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
+import { block } from "../../src/model/decision.ts";
 import type { Egress } from "../../src/model/egress.ts";
-import type { Message, MessageAnswer } from "../../src/model/message.ts";
+import type { Message, MessageAnswer, MessageVeto } from "../../src/model/message.ts";
 import type { Runtime } from "../../src/runtime/contract.ts";
 import { writeFrame } from "../../src/wire/websocket.ts";
 import { type Check, expect, same, turns, until, withPeer } from "./kit.ts";
@@ -52,12 +53,13 @@ async function between(runtime: Runtime, judge: (message: Message) => MessageAns
     crashed: (error: unknown) => void thrown.push(error),
     afterTurn: runtime.afterTurn,
     maxMessage: MAX,
+    room: () => ({ full: false, holds() {}, wait() {}, close() {} }),
   };
   let done = 0;
   const gate = {
     judge,
-    tooLarge: () => ({ kind: "veto", reason: "", vector: "message_too_large", certificateId: null }) as const,
-    refuse: () => ({ kind: "veto", reason: "", vector: "refused", certificateId: null }) as const,
+    tooLarge: () => vetoOf("message_too_large"),
+    refuse: () => vetoOf("refused"),
     looksAt: () => true,
     transcript: () => null,
   };
@@ -135,7 +137,7 @@ export const websocketSlowReaderStopsTheWriter: Check = async (runtime) => {
   }
   expect(judged < count / 2, `${judged} of ${count} were taken for a reader that takes none`);
   far.socket.resume();
-  await until(() => far.bytes === frame.length * count, "everything", 30_000);
+  await until(() => far.bytes === frame.length * count, "everything");
   near.socket.end();
   await until(() => far.ended, "FIN");
   far.socket.end();
@@ -144,7 +146,7 @@ export const websocketSlowReaderStopsTheWriter: Check = async (runtime) => {
 
 export const websocketVetoIsToldToBothAndEnds: Check = async (runtime) => {
   for (const waits of [false, true]) {
-    const veto = { kind: "veto", reason: "", vector: "706", certificateId: "cert_0" } as const;
+    const veto = vetoOf("706");
     const { near, far, over } = await between(runtime, () => (waits ? Promise.resolve(veto) : veto));
     near.socket.write(writeFrame(1, new Uint8Array(100).fill(97), true));
     await until(() => near.ended && far.ended, "FIN on both sides");
@@ -169,3 +171,8 @@ export const websocketWhoeverStaysIsReset: Check = async (runtime) => {
   }, "both cut");
   await over("client_websocket_reserved_bits");
 };
+
+function vetoOf(vector: string): MessageVeto {
+  const certificate = { id: "cert_0", json: "{}", header: "{}", size: 0, copyTo() {} };
+  return { kind: "veto", decision: block("an attack", vector), certificate };
+}

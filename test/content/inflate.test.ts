@@ -96,6 +96,30 @@ describe("what is deflated", () => {
     expect(same).toBeGreaterThan(50);
   });
 
+  test("of one place after another is read by one inflater, and nothing of the one before comes again", () => {
+    const inflater = new Inflater();
+    const first = deflateSync(texts[2] as Uint8Array);
+    inflater.open(first, 0);
+    expect(inflater.step()).toBe("more");
+    // One match of 3 bytes, at a distance of 1, with nothing before it.
+    inflater.open(Uint8Array.of(0b00000011, 0b00000010, 0, 0), 0);
+    expect(inflater.step()).toBe("damaged");
+    expect(inflater.made.length).toBe(0);
+    inflater.open(first, 0);
+    inflater.step();
+    expect(Buffer.compare(inflater.made, (texts[2] as Uint8Array).subarray(0, inflater.made.length))).toBe(0);
+    expect(inflater.made.length).toBe(64 * 1024);
+  });
+
+  test("comes out in no larger parts than were asked for", () => {
+    const inflater = new Inflater();
+    inflater.open(deflateSync(new Uint8Array(1_000_000)), 0);
+    for (const most of [1, 512, 4096]) {
+      inflater.step(most);
+      expect(inflater.made.length).toBe(most);
+    }
+  });
+
   test("into nothing, block after block, hands back after a few of them", () => {
     const blocks = new Uint8Array(5 * 1000);
     for (let at = 0; at < blocks.length; at += 5) blocks.set([0, 0, 0, 0xff, 0xff], at);

@@ -17,7 +17,7 @@ export interface Bench {
 export function bench(): Bench {
   const cwd = mkdtempSync(join(tmpdir(), "sallyport-openssl-"));
   const attempt: Bench["try"] = (...args) => {
-    const { status, stdout, stderr } = spawnSync("openssl", args, { cwd, encoding: "utf8", timeout: 20_000 });
+    const { status, stdout, stderr } = spawnSync("openssl", args, { cwd, encoding: "utf8", timeout: 60_000 });
     return { ok: status === 0, said: `${stdout}${stderr}` };
   };
   return {

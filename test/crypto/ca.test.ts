@@ -83,7 +83,7 @@ withOpenssl("loadCa refuses", () => {
       if (changed === undefined) expect(said).toMatch(/^(certificate_invalid|key_invalid): /);
       else expect(selfIssued(changed)).toBe(false);
     }
-  }, 30_000);
+  }, 120_000);
 
   test("a key of another CA, of another kind, none, two, an encrypted one, and never quotes it", async () => {
     const other = certify(openssl, { name: "other" });

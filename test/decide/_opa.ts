@@ -8,7 +8,7 @@ import { join } from "node:path";
 const OPA = process.env.SALLYPORT_OPA ?? "opa";
 
 /** Where no Go toolchain has made an `opa`, there is none: these tests are left out then, everywhere. */
-export function testWithOpa(name: string, body: () => void | Promise<void>, timeout = 30_000): void {
+export function testWithOpa(name: string, body: () => void | Promise<void>, timeout = 120_000): void {
   if (Bun.which(OPA) !== null) test(name, body, timeout);
   else console.log(`SKIP ${name}: no opa on the PATH (go install github.com/open-policy-agent/opa@v1.22.0)`);
 }

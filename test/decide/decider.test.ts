@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Decider, guarded } from "../../src/decide/decider.ts";
+import { type Decider, guarded, layered } from "../../src/decide/decider.ts";
 import { Fault } from "../../src/errors.ts";
 import { allow, block, type Decision, failClosed } from "../../src/model/decision.ts";
 import { body, egress } from "./_egress.ts";
@@ -76,6 +76,32 @@ describe("guarded, failing open", () => {
     expect(await ask(() => failClosed("no", "inspection_exhausted"), OPEN)).toMatchObject({
       verdict: "fail_closed",
       status: 503,
+    });
+  });
+  test("keeps from leaving what this process was still reading when the time was up", async () => {
+    const inner = (reading: boolean): Decider => ({
+      policyVersion: "v",
+      reload: async () => ({ ok: true, message: "" }),
+      opaque: () => false,
+      decide: () => new Promise(() => {}),
+      reading: () => reading,
+    });
+    const asked = (decider: Decider) => guarded(decider, OPEN).decide(egress(), body("{}"));
+    const looked = { looks: () => true, follow: (decision: Decision) => decision };
+    for (const reader of [
+      inner(true),
+      layered(inner(true), looked),
+      guarded(inner(true), { ...OPEN, enforceTimeoutMs: 60_000 }),
+    ])
+      expect(await asked(reader)).toMatchObject({
+        verdict: "fail_closed",
+        vector: "inspection_exhausted",
+        status: 503,
+      });
+    expect(await asked(inner(false))).toMatchObject({
+      verdict: "allow",
+      would: "fail_closed",
+      vector: "decision_timeout",
     });
   });
   test("marks its allows", async () => {

@@ -1,5 +1,5 @@
 /** The list of what the plane allowed, against a real plane that goes away and comes back. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -19,7 +19,7 @@ const closers: (() => void)[] = [];
 afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const READ = { method: "GET", path: "/v1/items/17?q=a", headers: ["Authorization", "Bearer key-one"] };
 const DOWN = { verdict: "fail_closed", vector: "breaker_open", status: 503 };

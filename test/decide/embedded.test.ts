@@ -82,6 +82,13 @@ function joined(...parts: Uint8Array[]): Uint8Array {
 
 const encoded = (coding: string) => egress({ headers: ["Content-Encoding", coding] });
 
+/** So many letters of words that are never twice the same. */
+function words(length: number): string {
+  let text = "";
+  for (let n = 1; text.length < length; n++) text += `${Math.imul(n, 2654435761).toString(36)} of `;
+  return text;
+}
+
 describe("embeddedDecider vetoes", () => {
   test("what policy denies, with its rule and version", async () => {
     const { decide } = await decider("version: 1\ndefault: allow\nhosts: { deny: ['.denied.test'] }\n");
@@ -398,6 +405,32 @@ describe("openDecider", () => {
       code: "policy_invalid",
     });
   });
+
+  // The guard's time is over when the inspection's is: whichever is told first, the body was not read to its end.
+  for (const policy of [null, "version: 1\ndefault: allow\n"]) {
+    test(`lets nothing leave unread for want of time, failing open too, with ${policy === null ? "no" : "a"} policy`, async () => {
+      const policyPath = policy === null ? null : join(directory, "allow.yaml");
+      if (policyPath !== null) writeFileSync(policyPath, policy ?? "");
+      const long = new TextEncoder().encode(words(4_000_000));
+      const packed = gzipSync(long);
+      for (const enforceTimeoutMs of [1, 4, 8, 16, 25, 40]) {
+        const opened = await openDecider(runtime, config({ policyPath, enforceTimeoutMs, failClosed: false }), EVENTS);
+        for (const [about, bytes] of [
+          [egress(), long],
+          [egress(), long],
+          [encoded("gzip"), packed],
+        ] as const)
+          expect(await opened.decide(about, body(bytes))).toMatchObject({
+            verdict: "fail_closed",
+            vector: "inspection_exhausted",
+            mode: "fail_open",
+            would: null,
+            status: 503,
+          });
+        await opened.close();
+      }
+    }, 120_000);
+  }
 
   test("warns once, with the way out, when there is no policy", async () => {
     const warnings: string[] = [];

@@ -45,6 +45,12 @@ describe("lateDecider", () => {
     expect(await late.decide(egress(), null)).toMatchObject({ verdict: "fail_closed", vector: "decision_timeout" });
   });
 
+  test("a body that nobody has read by then does not leave, failing open neither", async () => {
+    const late = lateDecider(() => new Promise(() => {}), { ...CONFIG, enforceTimeoutMs: 5, failClosed: false });
+    expect(await late.decide(egress(), body("{}"))).toMatchObject({ status: 503, vector: "inspection_exhausted" });
+    expect(await late.decide(egress(), null)).toMatchObject({ would: "fail_closed", vector: "decision_timeout" });
+  });
+
   test("whoever asks early waits, in order, and is answered by what was loaded", async () => {
     const log: string[] = [];
     let opens = 0;
@@ -71,6 +77,14 @@ describe("lateDecider", () => {
     late.forget();
     expect(log.at(-1)).toBe("forgotten");
     expect(await late.reload()).toEqual({ ok: true, message: "reloaded" });
+  });
+
+  test("prepared, it has what was loaded prepare itself", async () => {
+    const log: string[] = [];
+    const late = lateDecider(async () => ({ ...opened(log), prepare: () => void log.push("prepared") }), CONFIG);
+    late.prepare();
+    await late.reload();
+    expect(log).toEqual(["prepared"]);
   });
 
   test("closed before it was loaded, it closes what comes", async () => {

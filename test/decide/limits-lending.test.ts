@@ -65,9 +65,11 @@ for (const [kind, open, missing] of [
     `${kind}: what is not heard of any more stays as it was reserved, and its place is free`,
     async () => {
       const store = await open();
-      const short = { ...PLACE, leaseMs: 40 };
+      // The clock of Redis goes on by itself: what must not be over yet has time.
+      const shortMs = kind === "memory" ? 40 : 2_000;
+      const short = { ...PLACE, leaseMs: shortMs };
       const window = (await store.take("a", [SUM, short])).levels[0]?.mark ?? 0;
-      store.lend("a", 40);
+      store.lend("a", shortMs);
       expect(await store.prolong("a", ["place"], { lentMs: 60_000, leaseMs: 150 })).toBe(true);
       ms += 100;
       const other = () => Promise.resolve(store.take("b", [short])).then(({ taken }) => taken);

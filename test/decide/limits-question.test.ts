@@ -108,7 +108,7 @@ function arrived(text: string): HttpEgress {
   const parser = new RequestParser(limits, { head: (head) => void found.push(head), body() {}, end() {} });
   parser.push(new TextEncoder().encode(text), 0);
   const conn = { remoteAddress: "::1", remotePort: 1 } as Conn;
-  return new HttpEgress(found[0] as RequestHead, conn, null);
+  return new HttpEgress(found[0] as RequestHead, { conn, inside: null, redirected: null });
 }
 
 test("what a credential hides is taken for what it may be", async () => {

@@ -63,7 +63,7 @@ test("a peer that takes connections and says nothing is not up, once it was aske
 testUnless(NO_REDIS, "silence is noticed, told once, and so is its end, though nobody asks", async () => {
   const own = await startRedis();
   const turns: boolean[] = [];
-  const made = await store({ timeoutMs: 100 }, own.url);
+  const made = await store({ timeoutMs: 1_000 }, own.url);
   expect(await made.answers()).toBe(true);
   made.watch((up) => void turns.push(up));
   own.hang();
@@ -161,7 +161,7 @@ testUnless(NO_REDIS, "two processes hold one budget exactly", async () => {
       child.stdout.on("data", (bytes) => {
         out += bytes;
       });
-      child.on("exit", (code) => (code === 0 ? done(Number(out)) : failed(new Error(`ended with ${code}`))));
+      child.on("close", (code) => (code === 0 ? done(Number(out)) : failed(new Error(`ended with ${code}`))));
     });
   const counts = await Promise.all([run("a"), run("b")]);
   expect(counts.reduce((sum, each) => sum + each, 0)).toBe(100);

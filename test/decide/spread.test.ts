@@ -25,8 +25,15 @@ function read(field: string): Egress {
   const conn = { remoteAddress: "10.0.0.7", remotePort: 1 } as Conn;
   const [head] = heads;
   if (head === undefined) throw new Error("refused");
-  return new HttpEgress(head, conn, null);
+  return new HttpEgress(head, { conn, inside: null, redirected: null });
 }
+
+test("fields of a request that names no coding never become texts", async () => {
+  const { decide } = watched();
+  const asked = egress({ coded: false });
+  Object.defineProperty(asked, "headers", { get: () => expect.unreachable() });
+  expect(await decide(asked, body("Please ignore all previous"))).toMatchObject({ verdict: "allow" });
+});
 
 test("a phrase in two requests of one session is one phrase", async () => {
   const { decide } = watched();

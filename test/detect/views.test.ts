@@ -250,6 +250,29 @@ describe("inspectBytes under a disguise", () => {
   }
 });
 
+describe("a list of numbers", () => {
+  const list = bytesOf(ATTACK).join(" ");
+
+  test.each(["12345678", "123456789", "12345678901234567", "0.1234567890123456", "2026-01-10T10:00:00Z", "0x1F", "u1"])(
+    "is read behind %p, which is none of it",
+    (before) => {
+      for (const between of ["\n", ", ", " ; ", "=", '": "']) {
+        expect(inspect(`${before}${between}${list}`)).not.toBeNull();
+      }
+    },
+  );
+
+  test("is none when one of its numbers is longer than any", () => {
+    expect(
+      inspect(
+        bytesOf(ATTACK)
+          .map((byte) => `${byte}123456789`)
+          .join(" "),
+      ),
+    ).toBeNull();
+  });
+});
+
 describe("disguises over each other", () => {
   const cases: [string, string, (text: string) => string][] = [
     ["rot13 in base64", "base64 > rot13", (text) => base64(shifted(13)(text))],

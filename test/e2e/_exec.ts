@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadCa } from "../../src/crypto/ca.ts";
 import { leafMinter } from "../../src/crypto/leaf.ts";
+import { leashed } from "../_at-the-end.ts";
 import { program } from "./_process.ts";
 
 export interface Executed {
@@ -60,7 +61,7 @@ export class ExecRig {
     mkdirSync(join(this.root, "files"));
     const [path = "", ...rest] = program();
     const init = [...rest, "ca", "init", "--dir", this.root, "--name", "upstream"];
-    const { status, stderr } = spawnSync(path, init, { cwd: this.root, encoding: "utf8", timeout: 30_000 });
+    const { status, stderr } = spawnSync(path, init, { cwd: this.root, encoding: "utf8", timeout: 110_000 });
     if (status !== 0) throw new Error(stderr);
     const at = (name: string) => readFileSync(join(this.root, name), "utf8");
     const ca = await loadCa({ certPem: at("ca.crt"), keyPem: at("ca.key") }, Date.now());
@@ -120,8 +121,8 @@ export class ExecRig {
   async exec(command: readonly string[], env: Env = {}, options: readonly string[] = []): Promise<Executed> {
     const { command: ours, env: given, folder } = this.begin(options, env);
     const [path = "", ...args] = [...ours, "--", ...command];
-    const child = spawn(path, args, { cwd: this.root, env: given, stdio: ["ignore", "pipe", "pipe"] });
-    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    const child = leashed(spawn(path, args, { cwd: this.root, env: given, stdio: ["ignore", "pipe", "pipe"] }));
+    const timer = setTimeout(() => child.kill("SIGKILL"), 110_000);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text) => {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { atTheEnd } from "../_at-the-end.ts";
 import { type Env, Process, program, statusOf, until } from "./_process.ts";
 
 export { type Env, program, ROOT, statusOf, until } from "./_process.ts";
@@ -35,12 +36,13 @@ export class Gateway {
   readonly #env: Env;
   readonly #ownsFolder: boolean;
   readonly #process = new Process();
+  readonly #kept: () => void = () => {};
   port = 0;
 
   private constructor(folder: string, ownsFolder: boolean, env: Env) {
     this.folder = folder;
     this.#ownsFolder = ownsFolder;
-    if (ownsFolder) folders.add(folder);
+    if (ownsFolder) this.#kept = atTheEnd(() => rmSync(folder, { recursive: true, force: true }));
     this.auditPath = join(folder, "audit", "events.jsonl");
     this.keyFile = join(folder, "key");
     this.#env = env;
@@ -110,16 +112,16 @@ export class Gateway {
     this.#process.signal("SIGKILL");
     if (!this.#ownsFolder) return;
     rmSync(this.folder, { recursive: true, force: true });
-    folders.delete(this.folder);
+    this.#kept();
   }
 
-  /** Every audit line of every file of the log, in no order. */
+  /** Every audit line of every file of the log, in no order; one that is being written is not there yet. */
   auditLines(): CertificateLike[] {
     const folder = join(this.folder, "audit");
     if (!existsSync(folder)) return [];
     return readdirSync(folder)
       .filter((name) => name.startsWith("events") && name.endsWith(".jsonl"))
-      .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"))
+      .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1))
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line));
   }
@@ -130,7 +132,7 @@ export class Gateway {
     const done = spawnSync(command, [...args, "verify", "path" in what ? what.path : "-", "--key-file", keyFile], {
       input: "text" in what ? what.text : "",
       encoding: "utf8",
-      timeout: 60_000,
+      timeout: 110_000,
       cwd: this.folder,
     });
     return { status: done.status ?? -1, stdout: done.stdout, stderr: done.stderr };
@@ -140,11 +142,6 @@ export class Gateway {
     return this.verify({ path: join(this.folder, "audit") });
   }
 }
-
-const folders = new Set<string>();
-process.on("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
 
 export function sha256(bytes: Uint8Array | string): string {
   return createHash("sha256").update(bytes).digest("hex");

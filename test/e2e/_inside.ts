@@ -1,7 +1,9 @@
 /** Interception end to end: a gateway with a CA of its own, an upstream by Node that tells what it saw, and clients that trust both. */
+import { expect } from "bun:test";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { leashed } from "../_at-the-end.ts";
 import { type CertificateLike, type Env, Gateway, program, until } from "./_gateway.ts";
 import { type Authority, throwAwayAuthority } from "./_upstream.ts";
 
@@ -42,11 +44,12 @@ export class NodeUpstream {
   static async start({ certFile, keyFile }: Authority, env: Env = {}, clientCa?: string): Promise<NodeUpstream> {
     const script = join(import.meta.dirname, "clients/upstream.mjs");
     const asked = clientCa === undefined ? [] : [clientCa];
-    const child = spawn("node", [script, certFile, keyFile, ...asked], {
-      env: { PATH: process.env.PATH, ...env },
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    process.on("exit", () => child.kill("SIGKILL"));
+    const child = leashed(
+      spawn("node", [script, certFile, keyFile, ...asked], {
+        env: { PATH: process.env.PATH, ...env },
+        stdio: ["pipe", "pipe", "inherit"],
+      }),
+    );
     const upstream = new NodeUpstream(child);
     follow(child, (line) => upstream.#heard(line));
     await until(() => upstream.port !== 0 || child.exitCode !== null, "the upstream listens");
@@ -132,6 +135,16 @@ export async function intercepting(env: Env = {}, policy?: string): Promise<Plac
     ...env,
   });
   return { gateway, authority, bundle, ca };
+}
+
+/** Ends both, and has what the gateway wrote verified. */
+export async function ended({ gateway, authority }: Place, upstream: NodeUpstream): Promise<void> {
+  upstream.stop();
+  await gateway.end();
+  const { status, stdout, stderr } = gateway.verifyLogs();
+  gateway.remove();
+  authority.remove();
+  expect({ status, said: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, said: "" });
 }
 
 /** What is written of tunnels and of what was inside them. */

@@ -21,7 +21,12 @@ export class Plane {
 
   static async start(env: Env = {}): Promise<Plane> {
     const plane = new Plane(env);
-    await plane.begin();
+    try {
+      await plane.begin();
+    } catch (error) {
+      await plane.stop();
+      throw error;
+    }
     return plane;
   }
 

@@ -2,8 +2,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
+import { leashed } from "../_at-the-end.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
+
+/** What hangs is found by these; they are no promise, and longer than a start or a drain takes on a busy machine. */
+const START_MS = 60_000;
+const END_MS = 60_000;
+const PIPE_MS = 5_000;
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -18,7 +24,7 @@ export function program(): string[] {
   return [join(ROOT, "node_modules/.bin/bun"), main];
 }
 
-/** One that listens: `run` or `governance`. It may be ended and begun again, as a supervisor does. */
+/** One that listens: `run`, `governance` or `webhook`. It may be ended and begun again, as a supervisor does. */
 export class Process {
   #child: ChildProcess | null = null;
   #stderr = "";
@@ -33,7 +39,7 @@ export class Process {
   }
 
   /** Resolves to the port it says it listens on. An undefined value removes a variable. */
-  async begin(command: "run" | "governance", folder: string, given: Env): Promise<number> {
+  async begin(command: "run" | "governance" | "webhook", folder: string, given: Env): Promise<number> {
     const [path = "", ...args] = program();
     const env: Record<string, string> = {};
     const wanted: Env = {
@@ -45,13 +51,14 @@ export class Process {
       ...given,
     };
     for (const [name, value] of Object.entries(wanted)) if (value !== undefined) env[name] = value;
-    const child = spawn(path, [...args, command], { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
+    const child = leashed(spawn(path, [...args, command], { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] }));
     this.#child = child;
     this.#stderr = "";
-    running.add(child);
-    child.once("exit", () => running.delete(child));
     return new Promise<number>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`does not listen after 20 s: ${this.#stderr}`)), 20_000);
+      const timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        reject(new Error(`does not listen after ${START_MS} ms: ${this.#stderr}`));
+      }, START_MS);
       child.stderr?.setEncoding("utf8");
       child.stderr?.on("data", (text: string) => {
         if (this.#child !== child) return;
@@ -61,7 +68,8 @@ export class Process {
         clearTimeout(timer);
         resolve(port);
       });
-      child.once("exit", (code, signal) => {
+      // At "exit" its last words may not have been read.
+      child.once("close", (code, signal) => {
         clearTimeout(timer);
         reject(new Error(`ended with ${code ?? signal} before it listened: ${this.#stderr}`));
       });
@@ -75,7 +83,8 @@ export class Process {
 
   /** Waits for an end that something else brings about; the exit status, or null when a signal ended it. */
   exited(): Promise<number | null> {
-    return new Promise((resolve) => this.#child?.once("exit", (code) => resolve(code)));
+    const child = this.#child;
+    return child === null ? Promise.resolve(null) : over(child);
   }
 
   /** Sends the signal and waits for the end; the exit status, or null when the signal ended it. */
@@ -83,9 +92,9 @@ export class Process {
     const child = this.#child;
     if (child === null) return null;
     if (child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+      const gone = over(child);
       child.kill(name);
-      const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+      const timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
       await gone;
       clearTimeout(timer);
     }
@@ -93,13 +102,16 @@ export class Process {
   }
 }
 
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
+/** Resolves when all it said has been read; a child of its own that outlives it, and its pipe, is not waited for long. */
+function over(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.once("close", (code) => resolve(code));
+    child.once("exit", (code) => setTimeout(() => resolve(code), PIPE_MS).unref());
+  });
+}
 
 /** The port in the start line, whatever field names the event. */
-function listeningPort(stderr: string): number | null {
+export function listeningPort(stderr: string): number | null {
   for (const line of stderr.split("\n")) {
     if (!line.startsWith("{") || !line.endsWith("}")) continue;
     const { event, message, port } = JSON.parse(line) as Record<string, unknown>;
@@ -114,7 +126,7 @@ export function statusOf(port: number, path: string): Promise<number> {
     const socket = connect(port, "127.0.0.1", () => {
       socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`);
     });
-    socket.setTimeout(5000, () => socket.destroy());
+    socket.setTimeout(30_000, () => socket.destroy());
     socket.on("data", (bytes) => {
       text += bytes.toString("latin1");
     });
@@ -124,7 +136,7 @@ export function statusOf(port: number, path: string): Promise<number> {
 }
 
 /** Waits for a condition, never for a time; fails loudly when it does not come. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 30_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not ${what} after ${timeoutMs} ms`);

@@ -50,7 +50,7 @@ export class RawClient {
   }
 
   /** Waits until what was received satisfies the condition; fails with what there is when the peer ends first. */
-  async wait(holds: (received: string) => boolean, what: string, timeoutMs = 30_000): Promise<string> {
+  async wait(holds: (received: string) => boolean, what: string, timeoutMs = 60_000): Promise<string> {
     const deadline = performance.now() + timeoutMs;
     while (!holds(this.received)) {
       if (this.ending !== "open") throw new Error(`${what}: ${this.ending} after ${JSON.stringify(this.received)}`);
@@ -75,7 +75,7 @@ export class RawClient {
   }
 
   /** Waits for the peer to end the connection. */
-  async ended(timeoutMs = 30_000): Promise<Ending> {
+  async ended(timeoutMs = 60_000): Promise<Ending> {
     const deadline = performance.now() + timeoutMs;
     while (this.ending === "open") {
       if (performance.now() > deadline) throw new Error("the connection was not ended");

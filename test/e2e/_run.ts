@@ -1,5 +1,6 @@
 /** Runs a client program to its end without blocking this process, which is often the upstream it talks to. */
 import { spawn } from "node:child_process";
+import { leashed } from "../_at-the-end.ts";
 
 export interface Ran {
   readonly status: number;
@@ -19,7 +20,8 @@ export function run(
       env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", LANG: "C.UTF-8", ...env },
       ...(cwd === undefined ? {} : { cwd }),
     });
-    const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+    leashed(child);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 110_000);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("latin1").on("data", (text) => {

@@ -242,10 +242,3 @@ export function listen(server: Server): Promise<number> {
     });
   });
 }
-
-/** A port nobody listens on, as far as one can know. */
-export async function closedPort(): Promise<number> {
-  const counter = await Counter.start();
-  await counter.stop();
-  return counter.port;
-}

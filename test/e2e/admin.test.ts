@@ -2,9 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../_free-port.ts";
 import { type Env, Gateway, KEY, until } from "./_gateway.ts";
 import { exchange, proxied, RawClient } from "./_raw.ts";
-import { Counter, closedPort, Upstream } from "./_upstream.ts";
+import { Counter, Upstream } from "./_upstream.ts";
 
 const TOKEN = "admin-token-of-the-e2e-tests";
 
@@ -22,7 +23,7 @@ class Admin {
   }
 
   static async env(): Promise<{ admin: Admin; env: Env }> {
-    const admin = new Admin(await closedPort());
+    const admin = new Admin(await freePort());
     return {
       admin,
       env: { EVE_PROXY_ADMIN_LISTEN: `127.0.0.1:${admin.port}`, EVE_PROXY_ADMIN_TOKEN: TOKEN },
@@ -255,7 +256,7 @@ describe("admin surface, started for one test", () => {
         expect(answer.status).toBe(451);
         expect(JSON.parse(answer.body)).toMatchObject({ vector: "gateway_service" });
       }
-      expect(gateway.stderr).toContain("can be reached from other hosts");
+      await until(() => gateway.stderr.includes("can be reached from other hosts"), "told");
     } finally {
       await gateway.stop();
     }
@@ -265,6 +266,7 @@ describe("admin surface, started for one test", () => {
     const { admin, env } = await Admin.env();
     const gateway = await Gateway.start({ ...env, EVE_PROXY_ADMIN_LISTEN: `localhost:${admin.port}` });
     try {
+      await until(() => gateway.stderr.includes('"admin listening"'), "told");
       const address = /"admin listening","host":"([^"]+)"/.exec(gateway.stderr)?.[1] ?? "";
       for (const host of ["localhost", address.includes(":") ? `[${address}]` : address]) {
         const answer = await exchange(gateway.port, proxied("GET", `http://${host}:${admin.port}/healthz`));
@@ -276,7 +278,7 @@ describe("admin surface, started for one test", () => {
   });
 
   test("without a configured address nothing listens but the proxy", async () => {
-    const port = await closedPort();
+    const port = await freePort();
     const gateway = await Gateway.start();
     try {
       expect(gateway.stderr).not.toContain("admin");
@@ -347,7 +349,7 @@ describe("admin surface of a parent with two workers", () => {
   beforeAll(async () => {
     const made = await Admin.env();
     admin = made.admin;
-    const port = String(await closedPort());
+    const port = String(await freePort());
     gateway = await Gateway.start({ ...made.env, EVE_PROXY_WORKERS: "2", EVE_PROXY_PORT: port });
     upstream = await Upstream.start();
   });
@@ -413,7 +415,7 @@ describe("admin surface of a parent with two workers", () => {
     expect(upstream.connections).toBe(0);
     await admin.kill(false);
     expect((await exchange(gateway.port, proxied("GET", `${upstream.url}/`))).status).toBe(200);
-  }, 60_000);
+  }, 120_000);
 
   test("a worker that does not obey is ended, and comes back obeying", async () => {
     const [victim = 0] = await pids();
@@ -423,8 +425,8 @@ describe("admin surface of a parent with two workers", () => {
     upstream.forget();
     await everyWorkerVetoes();
     expect(upstream.connections).toBe(0);
-    expect(gateway.stderr).toContain("does not obey");
+    await until(() => gateway.stderr.includes("does not obey"), "told");
     await admin.kill(false);
     expect(gateway.verifyLogs()).toMatchObject({ status: 0 });
-  }, 60_000);
+  }, 120_000);
 });

@@ -3,9 +3,10 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../_free-port.ts";
 import { type Env, Gateway, until } from "./_gateway.ts";
 import { exchange, proxied } from "./_raw.ts";
-import { closedPort, Upstream } from "./_upstream.ts";
+import { Upstream } from "./_upstream.ts";
 
 let folder: string;
 let upstream: Upstream;
@@ -44,7 +45,7 @@ const asks = async (on: Gateway) => (await exchange(on.port, proxied("GET", `${u
 
 test("a bad candidate starts and is told of; mended, SIGHUP brings it in; it decides nothing", async () => {
   const on = await start();
-  expect(on.stderr).toContain("the candidate policy is no good");
+  await until(() => on.stderr.includes("the candidate policy is no good"), "told");
   expect(await asks(on)).toBe(200);
   writeFileSync(join(folder, "candidate.yaml"), "version: 1\ndefault: deny\n");
   on.signal("SIGHUP");
@@ -55,11 +56,11 @@ test("a bad candidate starts and is told of; mended, SIGHUP brings it in; it dec
   expect(statSync(join(on.folder, "audit", "candidate.jsonl")).mode & 0o777).toBe(0o600);
   expect(existsSync(join(on.folder, "audit", "findings.jsonl"))).toBe(false);
   expect(on.verifyLogs()).toMatchObject({ status: 0 });
-}, 30_000);
+}, 120_000);
 
 test("each worker compares for itself", async () => {
   writeFileSync(join(folder, "candidate.yaml"), "version: 1\ndefault: deny\n");
-  const on = await start({ EVE_PROXY_WORKERS: "2", EVE_PROXY_PORT: String(await closedPort()) });
+  const on = await start({ EVE_PROXY_WORKERS: "2", EVE_PROXY_PORT: String(await freePort()) });
   for (let i = 0; i < 10; i++) expect(await asks(on)).toBe(200);
   await until(() => differences(on).length === 10, "ten differences");
   expect(
@@ -67,4 +68,4 @@ test("each worker compares for itself", async () => {
   ).toBeGreaterThan(0);
   await on.end();
   expect(on.verifyLogs()).toMatchObject({ status: 0 });
-}, 60_000);
+}, 120_000);

@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 const curl = (...args: string[]): Promise<Ran> =>
-  run(["curl", "-sS", "--max-time", "20", "-x", gateway.url, "--cacert", authority.caFile, ...args]);
+  run(["curl", "-sS", "--max-time", "50", "-x", gateway.url, "--cacert", authority.caFile, ...args]);
 
 const file = (name: string, bytes: Uint8Array): string => {
   const path = join(gateway.folder, name);

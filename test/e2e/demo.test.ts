@@ -22,10 +22,10 @@ test("the demo ends by itself, with status 0 and every case as told", async () =
   for (const status of [200, 400, 413, 451, 502, 503, 508])
     expect(said).toMatch(new RegExp(`^ok .*\\b${status}\\b`, "m"));
   expect(code).toBe(0);
-}, 60_000);
+}, 120_000);
 
 test("the demo of a program that is not there ends with status 1", async () => {
   const { code, said } = await demo({ SALLYPORT_BIN: "dist/no-such-program" });
   expect(code).toBe(1);
   expect(said).toContain("ENOENT");
-}, 60_000);
+}, 120_000);

@@ -36,5 +36,5 @@ testUnless(
       await gateway.stop();
     }
   },
-  40_000,
+  120_000,
 );

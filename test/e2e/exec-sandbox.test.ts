@@ -22,14 +22,14 @@ beforeAll(async () => {
     conn.end("engine\n");
   });
   await new Promise<void>((resolve) => service.listen(socket, () => resolve()));
-}, 60_000);
+}, 120_000);
 afterAll(() => {
   rig.close();
   service?.close();
   rmSync(folder, { recursive: true });
 });
 
-const LIMIT = 60_000;
+const LIMIT = 240_000;
 const namespaces =
   process.platform !== "linux"
     ? "network namespaces are Linux's"
@@ -277,7 +277,7 @@ describe("what cannot be confined is not run", () => {
     "each missing part is named",
     async () => {
       // A PATH of its own, in which one program after the other is missing.
-      const tools = ["sh", "true", "echo", "unshare", "setpriv", "ip", "mount", "cat", "find"];
+      const tools = ["sh", "true", "echo", "unshare", "setpriv", "ip", "mount", "cat", "find", "ss", "setsid"];
       for (const [left, name] of [
         ["unshare", "there is no unshare"],
         ["setpriv", "there is no setpriv"],

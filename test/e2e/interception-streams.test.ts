@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pythonWith, testUnless, tool } from "../_skip.ts";
 import { github } from "../dlp/_secrets.ts";
 import { until } from "./_gateway.ts";
-import { ATTACK, endToEnd, follow, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
+import { ATTACK, ended, endToEnd, follow, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
 
 const noTools = tool("openssl") ?? tool("node");
 let place: Place;
@@ -17,17 +17,11 @@ beforeAll(async () => {
   if (noTools !== null) return;
   place = await intercepting({}, POLICY);
   upstream = await NodeUpstream.start(place.authority);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
-  if (noTools !== null) return;
-  upstream.stop();
-  await place.gateway.end();
-  const { status, stdout, stderr } = place.gateway.verifyLogs();
-  place.gateway.remove();
-  place.authority.remove();
-  expect({ status, said: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, said: "" });
-}, 60_000);
+  if (noTools === null) await ended(place, upstream);
+}, 120_000);
 
 type Line = Record<string, unknown>;
 
@@ -84,7 +78,7 @@ for (const kind of ["openai", "anthropic"] as const) {
         expect(direct).toEqual([{ whole: "The gate is guarded." }]);
         expect(upstream.seen.map((one) => endToEnd(one))).toEqual(arrived);
       },
-      60_000,
+      120_000,
     );
 
     testUnless(
@@ -105,7 +99,7 @@ for (const kind of ["openai", "anthropic"] as const) {
         ]);
         expect(upstream.seen.map(({ version }) => version)).toEqual(["1.1"]);
       },
-      60_000,
+      120_000,
     );
 
     testUnless(
@@ -118,7 +112,7 @@ for (const kind of ["openai", "anthropic"] as const) {
         expect(told).toMatchObject([{ status: 451 }, { status: 451 }]);
         expect(upstream.seen).toEqual([]);
       },
-      60_000,
+      120_000,
     );
 
     for (const { what, words, vector, passes } of PLANTED) {
@@ -145,7 +139,7 @@ for (const kind of ["openai", "anthropic"] as const) {
           expect(String(last?.error)).toMatch(/Error$/);
           expect(`${last?.message} ${last?.body}`).toContain(cut?.certificate_id ?? "none");
         },
-        60_000,
+        120_000,
       );
     }
   });
@@ -189,7 +183,7 @@ for (const [name, { missing, command }] of Object.entries(SOCKETS)) {
         ((lines[0]?.headers ?? []) as string[]).find((text) => /permessage/.test(text));
       expect(extension(through)).toBe(extension(direct));
     },
-    60_000,
+    120_000,
   );
 
   testUnless(
@@ -210,6 +204,6 @@ for (const [name, { missing, command }] of Object.entries(SOCKETS)) {
       expect(asked).toMatchObject({ verdict: "allow", phase: "request" });
       expect(tunnels.find((one) => one.certificate_id === asked?.parent)).toMatchObject({ verdict: "allow" });
     },
-    60_000,
+    120_000,
   );
 }

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testUnless, tool } from "../_skip.ts";
-import { ATTACK, endToEnd, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
+import { ATTACK, ended, endToEnd, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
 import { type Ran, run } from "./_run.ts";
 
 const noTools = tool("openssl") ?? tool("node");
@@ -21,17 +21,11 @@ beforeAll(async () => {
     GIT_PROJECT_ROOT: work,
     TARBALL: join(work, "parcel-1.0.0.tgz"),
   });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
-  if (noTools !== null) return;
-  upstream.stop();
-  await place.gateway.end();
-  const { status, stdout, stderr } = place.gateway.verifyLogs();
-  place.gateway.remove();
-  place.authority.remove();
-  expect({ status, said: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, said: "" });
-}, 60_000);
+  if (noTools === null) await ended(place, upstream);
+}, 120_000);
 
 /** What reached the upstream since it was forgotten, without what npm draws by lot for each run. */
 const arrived = (): object[] =>
@@ -101,7 +95,7 @@ testUnless(
     expect(await good(["branch", "--list", "other"], origin)).toBe("");
     vetoed();
   },
-  60_000,
+  120_000,
 );
 
 testUnless(
@@ -169,5 +163,5 @@ testUnless(
       vetoed();
     }
   },
-  60_000,
+  120_000,
 );

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pythonWith, testUnless, tool } from "../_skip.ts";
 import { sha256 } from "./_gateway.ts";
-import { ATTACK, endToEnd, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
+import { ATTACK, ended, endToEnd, inside, intercepting, NodeUpstream, type Place } from "./_inside.ts";
 import { type Ran, run } from "./_run.ts";
 
 const noTools = tool("openssl") ?? tool("node");
@@ -58,14 +58,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  if (noTools !== null) return;
-  upstream.stop();
-  await place.gateway.end();
-  const { status, stdout, stderr } = place.gateway.verifyLogs();
-  place.gateway.remove();
-  place.authority.remove();
-  expect({ status, said: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, said: "" });
-}, 60_000);
+  if (noTools === null) await ended(place, upstream);
+}, 120_000);
 
 const FIELDS = {
   "X-Second": 'Two  spaces, "quoted"; and marks',
@@ -118,7 +112,7 @@ const curl =
   async ({ proxy, requests }) => {
     const args = requests.flatMap(({ method, path, headers, file }, i) => [
       ...(i === 0 ? [] : ["--next"]),
-      ...["-sS", "-i", "--cacert", place.bundle, version, "--suppress-connect-headers", "--max-time", "20"],
+      ...["-sS", "-i", "--cacert", place.bundle, version, "--suppress-connect-headers", "--max-time", "50"],
       ...(proxy === "" ? ["--noproxy", "*"] : ["--proxy", proxy]),
       ...(method === "HEAD" ? ["-I"] : ["-X", method]),
       ...Object.entries(headers).flatMap(([name, value]) => ["-H", value === "" ? `${name};` : `${name}: ${value}`]),
@@ -222,7 +216,7 @@ for (const [name, { missing, client, version, shuffles = false }] of Object.entr
           expect(tunnels.get(parent)).toMatchObject({ verdict: "allow" });
         }
       },
-      60_000,
+      120_000,
     );
 
     testUnless(
@@ -247,7 +241,7 @@ for (const [name, { missing, client, version, shuffles = false }] of Object.entr
         expect(line).toMatchObject({ verdict: "block", matched_pillar: "128", phase: "request" });
         expect(tunnels.find((one) => one.certificate_id === line?.parent)).toMatchObject({ verdict: "allow" });
       },
-      60_000,
+      120_000,
     );
   });
 }
@@ -269,6 +263,6 @@ for (const version of ["--http1.1", "--http2"]) {
       expect(upstream.seen).toMatchObject([{ bytes: 3_000_000 }]);
       expect(upstream.seen[0]?.headers.map((name) => name.toLowerCase())).not.toContain("expect");
     },
-    60_000,
+    120_000,
   );
 }

@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../_free-port.ts";
 import { clientHello } from "../enforce/_hello.ts";
 import { type Env, Gateway, until } from "./_gateway.ts";
 import { exchange, proxied, RawClient } from "./_raw.ts";
-import { closedPort } from "./_upstream.ts";
 
 let folder: string;
 let file: string;
@@ -105,19 +105,21 @@ describe("the kill file", () => {
     writeFileSync(file, "");
     const on = await start();
     expect(await ask(on)).toMatchObject({ status: 451 });
-  }, 30_000);
+  }, 120_000);
 
   test("cuts a live tunnel and a running stream within a second, vetoes, and lets go when it is removed", async () => {
     const on = await start();
     const both = await running(on);
     await cutWithinASecond(both, () => writeFileSync(file, "incident\u001b[31m 7\u202e \nsecond line\n"));
+    // That the file is there is obeyed before it has been read.
+    await until(async () => (await answers(on, 451)).includes("incident"), "the reason told");
     const body = JSON.parse(await answers(on, 451)) as Record<string, string>;
     expect(body).toMatchObject({ vector: "kill_switch", reason: "the kill switch is on: incident [31m 7" });
     rmSync(file);
     expect(await answers(on, 200)).toBe("x");
     expect(on.verifyLogs().status).toBe(0);
     expect(on.auditLines().some(({ matched_vector: vector }) => vector === "kill_switch")).toBe(true);
-  }, 30_000);
+  }, 120_000);
 
   test("as a directory, and of any length, is on", async () => {
     const on = await start();
@@ -127,7 +129,7 @@ describe("the kill file", () => {
     await answers(on, 200);
     writeFileSync(file, "x".repeat(300_000));
     expect(JSON.parse(await answers(on, 451))).toMatchObject({ reason: "the kill switch is on" });
-  }, 30_000);
+  }, 120_000);
 
   test("that cannot be looked for is taken to be there: its directory is gone", async () => {
     const on = await start();
@@ -136,10 +138,10 @@ describe("the kill file", () => {
     expect(await answers(on, 451)).toContain("cannot be looked for");
     renameSync(join(folder, "moved"), join(folder, "switch"));
     await answers(on, 200);
-  }, 30_000);
+  }, 120_000);
 
   test("reaches every worker by way of the parent", async () => {
-    const on = await start({ EVE_PROXY_WORKERS: "2", EVE_PROXY_PORT: String(await closedPort()) });
+    const on = await start({ EVE_PROXY_WORKERS: "2", EVE_PROXY_PORT: String(await freePort()) });
     const both = [await running(on), await running(on), await running(on)];
     const from = performance.now();
     writeFileSync(file, "all of you");
@@ -151,12 +153,12 @@ describe("the kill file", () => {
     for (let i = 0; i < 10; i++) expect((await ask(on)).status).toBe(451);
     rmSync(file);
     await answers(on, 200);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("SIGUSR2", () => {
   test("cuts what runs and vetoes; sent again it changes nothing; only the admin port takes it back", async () => {
-    const port = await closedPort();
+    const port = await freePort();
     const token = "admin-token-of-the-kill-tests";
     const on = await start({ EVE_PROXY_ADMIN_LISTEN: `127.0.0.1:${port}`, EVE_PROXY_ADMIN_TOKEN: token });
     const headers = { Authorization: `Bearer ${token}` };
@@ -175,15 +177,16 @@ describe("SIGUSR2", () => {
 
     writeFileSync(file, "by file");
     await until(async () => JSON.stringify(await admin("/v1/status")).includes('["signal","file"]'), "both");
-    expect(await admin("/v1/kill", '{"on":false}')).toMatchObject({
-      ok: true,
-      on: true,
-      sources: ["file"],
-      reason: "by file",
-    });
+    expect(await admin("/v1/kill", '{"on":false}')).toMatchObject({ ok: true, on: true, sources: ["file"] });
+    // That the file is there is obeyed before it has been read.
+    await until(
+      async () => JSON.stringify(await admin("/v1/status")).includes('"reason":"by file"'),
+      "the reason told",
+    );
+    expect(await admin("/v1/kill", '{"on":false}')).toMatchObject({ on: true, sources: ["file"], reason: "by file" });
     await answers(on, 451);
     rmSync(file);
     await answers(on, 200);
     expect(await admin("/v1/status")).toMatchObject({ kill_switch: { on: false, sources: [] } });
-  }, 30_000);
+  }, 120_000);
 });

@@ -20,7 +20,7 @@ let seen = 0;
 
 function sallyport(...args: string[]): void {
   const [path = "", ...rest] = program();
-  const { status, stderr } = spawnSync(path, [...rest, ...args], { cwd: folder, encoding: "utf8", timeout: 30_000 });
+  const { status, stderr } = spawnSync(path, [...rest, ...args], { cwd: folder, encoding: "utf8", timeout: 60_000 });
   if (status !== 0) throw new Error(stderr);
 }
 
@@ -36,7 +36,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   url = `https://localhost:${(server.address() as AddressInfo).port}/`;
-}, 60_000);
+}, 120_000);
 afterAll(() => {
   server?.close();
   rmSync(folder, { recursive: true });
@@ -153,5 +153,5 @@ testUnless(
     const told = { JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${at("trust.jks")}` };
     expect(await reaches(command, told)).toBe(true);
   },
-  60_000,
+  120_000,
 );

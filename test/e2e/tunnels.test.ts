@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { connect as connectTls } from "node:tls";
+import { freePort } from "../_free-port.ts";
 import { testUnless, tool } from "../_skip.ts";
 import { clientHello } from "../enforce/_hello.ts";
 import { type CertificateLike, Gateway, until } from "./_gateway.ts";
 import { RawClient } from "./_raw.ts";
-import { type Authority, Counter, closedPort, throwAwayAuthority, Upstream } from "./_upstream.ts";
+import { type Authority, Counter, throwAwayAuthority, Upstream } from "./_upstream.ts";
 
 async function tunnelTo(port: number, target: string): Promise<{ client: RawClient; certificate: CertificateLike }> {
   const client = await RawClient.open(port);
@@ -49,6 +50,21 @@ describe("tunnel", () => {
     expect(counter.received).toBe("");
     expect(client.received).toBe("");
   });
+
+  test("what was said while the gateway stood still is no silence", async () => {
+    const far = await Counter.start();
+    const { client } = await tunnelTo(gateway.port, `localhost:${far.port}`);
+    const hello = clientHello({ sni: "localhost" });
+    gateway.signal("SIGSTOP");
+    client.send(hello);
+    // Its own clock is what this is about: longer than a tunnel may be silent.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    gateway.signal("SIGCONT");
+    await until(() => far.received.length >= hello.length || client.ending !== "open", "passed or ended");
+    expect([far.received.length, client.ending]).toEqual([hello.length, "open"]);
+    client.close();
+    await far.stop();
+  }, 120_000);
 
   test("silence is a veto", async () => {
     const { client, certificate } = await tunnelTo(gateway.port, `127.0.0.1:${counter.port}`);
@@ -106,7 +122,7 @@ describe("tunnel", () => {
 
   test("CONNECT to a closed port is 502 with the allow certificate", async () => {
     const client = await RawClient.open(gateway.port);
-    const target = `127.0.0.1:${await closedPort()}`;
+    const target = `127.0.0.1:${await freePort()}`;
     client.send(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
     const answer = await client.answer();
     expect(answer.status).toBe(502);
@@ -149,7 +165,7 @@ test("a client whose port number equals that of one of the gateway's own sockets
   await gateway.stop();
   await counter.stop();
   expect([...statuses]).toEqual([[200, 1000]]);
-}, 60_000);
+}, 120_000);
 
 let authority: Authority | null = null;
 afterAll(() => authority?.remove());
@@ -187,4 +203,4 @@ test("EVE_PROXY_CONNECT_PASSTHROUGH=0 vetoes every tunnel", async () => {
   client.close();
   await gateway.stop();
   await counter.stop();
-}, 20_000);
+}, 120_000);

@@ -4,10 +4,11 @@ import { existsSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../_free-port.ts";
 import { testUnless } from "../_skip.ts";
 import { type CertificateLike, Gateway, sha256, statusOf, until } from "./_gateway.ts";
 import { exchange, proxied, RawClient } from "./_raw.ts";
-import { Counter, closedPort, listen, Upstream } from "./_upstream.ts";
+import { Counter, listen, Upstream } from "./_upstream.ts";
 
 const FIVE = ["certificate", "pillar", "reason", "status", "vector"];
 
@@ -98,7 +99,7 @@ describe("allow", () => {
   });
 
   test("a refused upstream is 502 with the allow certificate", async () => {
-    const answer = await exchange(gateway.port, proxied("POST", `http://127.0.0.1:${await closedPort()}/`, "x"));
+    const answer = await exchange(gateway.port, proxied("POST", `http://127.0.0.1:${await freePort()}/`, "x"));
     expect(answer.status).toBe(502);
     expect(answer.body).toStartWith("upstream error: ");
     expect(certificateOf(answer.header("X-EVE-Decision-Cert")).verdict).toBe("allow");
@@ -316,7 +317,7 @@ test("the plane is asked once and its allow lets the request through", async () 
   plane.closeAllConnections();
   plane.close();
   await upstream.stop();
-}, 20_000);
+}, 120_000);
 
 const noDevFull = existsSync("/dev/full") ? null : "no /dev/full on this system";
 
@@ -363,7 +364,7 @@ testUnless(
     gateway.remove();
     await upstream.stop();
   },
-  40_000,
+  120_000,
 );
 
 for (const [name, put] of [
@@ -391,7 +392,7 @@ for (const [name, put] of [
     expect(gateway.verifyLogs()).toMatchObject({ status: 0 });
     gateway.remove();
     await upstream.stop();
-  }, 40_000);
+  }, 120_000);
 }
 
 test("SIGTERM finishes the request under way, then ends with status 0", async () => {
@@ -407,4 +408,4 @@ test("SIGTERM finishes the request under way, then ends with status 0", async ()
   expect(gateway.verifyLogs()).toMatchObject({ status: 0 });
   gateway.remove();
   await upstream.stop();
-}, 30_000);
+}, 120_000);

@@ -9,8 +9,9 @@ import { LiveSet } from "../../src/enforce/live.ts";
 import { Pool } from "../../src/enforce/pool.ts";
 import { directRoute } from "../../src/enforce/route.ts";
 import { ForwardDoor } from "../../src/listen/forward.ts";
+import type { Certified } from "../../src/model/certificate.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
-import { allow } from "../../src/model/decision.ts";
+import { allow, block } from "../../src/model/decision.ts";
 import type { Exchange } from "../../src/model/exchange.ts";
 import type { Message, MessageAnswer, MessageGate, MessageVeto } from "../../src/model/message.ts";
 import { runtime } from "../../src/runtime/bun.ts";
@@ -18,7 +19,14 @@ import { RawClient, until } from "../scenarios/_rig.ts";
 
 export { RawClient, until };
 export const PASS: MessageAnswer = { kind: "pass" };
-export const VETO: MessageVeto = { kind: "veto", reason: "an attack", vector: "706", certificateId: "cert_00" };
+/** A certificate without its text. */
+function certified(id: string): Certified {
+  return { id, json: "{}", header: "{}", size: 0, copyTo() {} };
+}
+export function vetoOf(vector: string, id = "cert_00"): MessageVeto {
+  return { kind: "veto", decision: block("an attack", vector), certificate: certified(id) };
+}
+export const VETO = vetoOf("706");
 
 /** What was judged; the bytes are a copy, since they are written over behind the answer. */
 export interface Judged extends Omit<Message, "bytes"> {
@@ -34,7 +42,7 @@ export class WebSocketRig {
   readonly live = new LiveSet();
   readonly deadlines: Deadlines;
   judge: (message: Judged) => MessageAnswer | Promise<MessageAnswer> = () => PASS;
-  answerTooLarge: () => MessageVeto | Promise<MessageVeto> = () => ({ ...VETO, vector: "message_too_large" });
+  answerTooLarge: () => MessageVeto | Promise<MessageVeto> = () => vetoOf("message_too_large");
   /** Calls for one direction that overlapped. */
   overlaps = 0;
   port = 0;
@@ -47,7 +55,11 @@ export class WebSocketRig {
     const clock = () => performance.now() + this.#skew;
     this.deadlines = new Deadlines(clock);
     const limits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
-    this.#pool = new Pool(this.deadlines, config.poolIdle, config.poolIdleTimeoutMs);
+    this.#pool = new Pool(this.deadlines, {
+      limit: config.poolIdle,
+      idleMs: config.poolIdleTimeoutMs,
+      maxUnread: config.maxHeld,
+    });
     const env: ForwardEnv = {
       deadlines: this.deadlines,
       limits,
@@ -68,6 +80,7 @@ export class WebSocketRig {
       gapMs: config.upstreamTimeoutMs,
       idleMs: config.idleTimeoutMs,
       maxMessage,
+      room: (egress) => this.#door.room(egress),
     };
     this.#door = new ForwardDoor({
       runtime,
@@ -77,6 +90,8 @@ export class WebSocketRig {
       handle: (exchange) => forward(env, this.#carried(exchange)),
       local: () => {},
       notice: () => {},
+      opaque: () => false,
+      loops: () => false,
     });
   }
 

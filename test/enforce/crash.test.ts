@@ -1,7 +1,8 @@
 /** A defect of the gateway in the middle of carrying a permit out: nobody is left waiting, and its end is told once. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { RelayEnd } from "../../src/enforce/between.ts";
 import { LiveSet } from "../../src/enforce/live.ts";
-import { type RelayEnd, relay } from "../../src/enforce/relay.ts";
+import { relay } from "../../src/enforce/relay.ts";
 import { UpstreamConn } from "../../src/enforce/upstream-conn.ts";
 import { Http1Responder } from "../../src/listen/responder.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
@@ -117,7 +118,7 @@ test("a relay that cannot be set up is cut and told, also when one side had gone
   const [client, far] = [new FakeConn(quiet), new Broken(quiet)];
   relay(
     { deadlines, idleMs: 1, live, crashed: (error) => void thrown.push(error) },
-    {} as Egress,
+    { egress: {} as Egress, opaque: false },
     { conn: client, leftover: new Uint8Array(1), ended: false, parked: null, done: () => void done++ },
     { conn: far, leftover: null, ended: false, parked: null, address: "192.0.2.1" },
     (end) => void ends.push(end),

@@ -252,7 +252,7 @@ describe("HTTP inside", () => {
     expect(rig.evidence.proofs.length).toBe(3_001);
     client.close();
     await rig.clean();
-  }, 20_000);
+  }, 120_000);
 });
 
 const allowed = (await import("../../src/model/decision.ts")).allow("test");
@@ -429,10 +429,10 @@ describe("half-close and resets", () => {
       }
       expect(written).toBeLessThan(50_000_000);
       target.resume();
-      await until(() => received === total, "everything", 15_000);
+      await until(() => received === total, "everything");
       client.close();
       far.socket.end();
       await rig.clean();
-    }, 30_000);
+    }, 120_000);
   }
 });

@@ -145,7 +145,7 @@ for (const [what, near, far] of terms) {
         expect(judged.map(({ text, said }) => ({ binary: !text, text: said }))).toEqual(told[way]);
       }
       await bye(made);
-    }, 60_000);
+    }, 120_000);
   }
 
   test(`${what}: some messages replaced, and the inflater of the other side goes on`, async () => {
@@ -167,7 +167,7 @@ for (const [what, near, far] of terms) {
     expect(made.heard.up.map(({ text }) => text)).toEqual(told.up);
     expect(made.heard.down.map(({ text }) => text)).toEqual(told.down);
     await bye(made);
-  }, 60_000);
+  }, 120_000);
 }
 
 test("a veto is an orderly close with its reason to the client, and one without to the server", async () => {

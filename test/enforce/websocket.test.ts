@@ -1,14 +1,14 @@
 /** WebSockets through the gateway, byte by byte: both ends are raw sockets, so everything that leaves is seen. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { RelayEnd } from "../../src/enforce/between.ts";
 import { LiveSet } from "../../src/enforce/live.ts";
-import type { RelayEnd } from "../../src/enforce/relay.ts";
 import { relayMessages } from "../../src/enforce/websocket.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
 import type { Egress } from "../../src/model/egress.ts";
 import { type Far, settled, Upstream } from "../scenarios/_rig.ts";
 import { type FrameParts, frame, join, MASK, Packer, read } from "../wire/_websocket.ts";
 import { FakeConn } from "./_fake-conn.ts";
-import { PASS, RawClient, until, VETO, WebSocketRig } from "./_websocket-rig.ts";
+import { PASS, RawClient, until, VETO, vetoOf, WebSocketRig } from "./_websocket-rig.ts";
 
 const MAX = 64 * 1024;
 const DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
@@ -106,6 +106,27 @@ const closed = (code: number, reason = "") => `8 ${String.fromCharCode(code >> 8
 const closing = (code: number, reason = "") => Uint8Array.of(code >> 8, code & 255, ...Buffer.from(reason));
 
 describe("what passes", () => {
+  test("tiny messages without end are judged a few at a time, and everybody else has the turns between", async () => {
+    const ws = await open();
+    let turn = 0;
+    let running = true;
+    const count = (): void => {
+      turn++;
+      if (running) setImmediate(count);
+    };
+    setImmediate(count);
+    const judged = new Map<number, number>();
+    rig.judge = () => {
+      judged.set(turn, (judged.get(turn) ?? 0) + 1);
+      return PASS;
+    };
+    ws.far.send(join(Array.from({ length: 1000 }, () => frame({ opcode: 1, payload: "a" }))));
+    await until(() => rig.judged.length === 1000, "all of them judged");
+    running = false;
+    expect(Math.max(...judged.values())).toBeLessThanOrEqual(64);
+    await over(ws, "idle_timeout");
+  });
+
   test("messages both ways, byte for byte as they came, each judged first", async () => {
     const ws = await open();
     ws.near.send({ opcode: 1, payload: "to the server" }, { opcode: 2, payload: Uint8Array.of(0, 255) });
@@ -282,9 +303,9 @@ describe("vetoes", () => {
 
   test("an answer that carries one: the client never sees it, both are told", async () => {
     const ws = await open();
-    rig.judge = () => ({ ...VETO, certificateId: null });
+    rig.judge = () => VETO;
     ws.up.send({ opcode: 1, payload: attack });
-    expect(await ws.near.got(1)).toEqual([closed(1008, "706")]);
+    expect(await ws.near.got(1)).toEqual([closed(1008, "706 cert_00")]);
     expect(await ws.up.got(1)).toEqual([closed(1008)]);
     await over(ws, "706");
   });
@@ -338,7 +359,7 @@ describe("vetoes", () => {
     for (const frames of sizes) {
       for (const waits of [false, true]) {
         rig.ends.length = 0;
-        const veto = { ...VETO, vector: "message_too_large" };
+        const veto = vetoOf("message_too_large");
         rig.answerTooLarge = () => (waits ? Promise.resolve(veto) : veto);
         const ws = await open(DEFLATE);
         ws.near.send(...frames);
@@ -558,7 +579,7 @@ test("a reader that is slow stops the writer, and gets everything", async () => 
   expect(rig.judged.length).toBe(count);
   ws.client.close();
   ws.far.socket.destroy();
-}, 60_000);
+}, 120_000);
 
 function rawOf(received: string): Uint8Array {
   return Uint8Array.from(received.slice(received.indexOf("\r\n\r\n") + 4), (char) => char.charCodeAt(0));
@@ -584,8 +605,17 @@ test("a relay that cannot be set up is cut and told, also when one side had gone
     looksAt: () => true,
     transcript: () => null,
   };
+  const room = () => ({ full: false, holds() {}, wait() {}, close() {} });
   relayMessages(
-    { deadlines, idleMs: 1, live, crashed: (error) => void thrown.push(error), afterTurn: () => {}, maxMessage: 1 },
+    {
+      deadlines,
+      idleMs: 1,
+      live,
+      crashed: (error) => void thrown.push(error),
+      afterTurn: () => {},
+      maxMessage: 1,
+      room,
+    },
     {
       egress: {} as Egress,
       gate,

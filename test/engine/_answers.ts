@@ -1,4 +1,4 @@
-import type { AnswerHead } from "../../src/engine/answer-kind.ts";
+import type { AnswerMetadata } from "../../src/engine/answer-kind.ts";
 import type { AnswerScreen, ScreenStep } from "../../src/engine/answer-screen.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { engineOf } from "./_rule.ts";
@@ -32,7 +32,7 @@ export interface Answer {
 }
 
 export function open({ engine = enforcing, type = SSE, host = "api.example.com", length = -1 }: Answer): AnswerScreen {
-  const head: AnswerHead = { status: 200, contentType: type, length };
+  const head: AnswerMetadata = { status: 200, contentType: type, length };
   const screen = engine.screen({ host, port: 443, literal: false }, head);
   if (screen === null) throw new Error("nothing is looked at");
   return screen;

@@ -1,10 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { kindOf, mayCallTools } from "../../src/engine/body-kind.ts";
+import { factsOf } from "../../src/content/facts.ts";
+import { kindOf, mayCallTools, mayHoldCall } from "../../src/engine/body-kind.ts";
+import { questionWith } from "../_question.ts";
 
 const encode = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 
-function asked(bytes: Uint8Array): boolean {
-  const steps = mayCallTools(bytes);
+const asked = (bytes: Uint8Array): boolean => finished(mayCallTools(bytes));
+const held = (bytes: Uint8Array): boolean => finished(mayHoldCall(bytes));
+
+function finished(steps: Generator<void, boolean>): boolean {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
@@ -76,5 +80,67 @@ describe("kindOf", () => {
     expect(kindOf(question, body)).toBe("form");
     expect(kindOf(question, encode("a=1"))).toBe("text");
     expect(kindOf({ body, headers: [] }, body)).toBe("text");
+  });
+});
+
+describe("mayHoldCall", () => {
+  test.each([
+    ...[
+      "tool_use",
+      "toolUse",
+      "TOOL_CALLS",
+      "toolcalls",
+      "server_tool_use",
+      "custom_tool_call",
+      "mcp_call",
+      "MCP_Call",
+    ],
+    ...["function_call", "functionCall", "jsonrpc", "mcp\\u005fcall", "too\\u006c_use"],
+  ])("is true of %p", (word) => {
+    for (let before = 0; before < 4; before++) expect(held(encode(`{${" ".repeat(before)}"${word}":{}}`))).toBe(true);
+  });
+
+  test.each([...['{"tools":[]}', '{"tool_results":[]}', "tooLarge()", "the right tool", "mcp", "\\n\\\\"]])(
+    "is false of %p",
+    (text) => expect(held(encode(text))).toBe(false),
+  );
+
+  test("wherever it stands, also across two windows", () => {
+    for (const word of ["tool_call", "mcp_call", "function_call", "jsonrpc", "\\u0074"]) {
+      for (let at = 65_520; at < 65_540; at++) {
+        const bytes = new Uint8Array(at + word.length).fill(0x20);
+        bytes.set(encode(word), at);
+        expect(held(bytes)).toBe(true);
+      }
+    }
+  });
+
+  test("is true of every body out of which a call is read", () => {
+    const call = { name: "fetch", arguments: '{"url":"http://169.254.169.254/"}' };
+    const said = (content: unknown): unknown => ({
+      model: "m",
+      messages: [{ role: "assistant", ...(content as object) }],
+    });
+    const bodies: readonly unknown[] = [
+      said({ tool_calls: [{ id: "1", function: call }] }),
+      said({ toolCalls: [{ id: "1", function: call }] }),
+      said({ function_call: call }),
+      said({ content: [{ functionCall: { name: "fetch", args: { url: "http://10.0.0.1" } } }] }),
+      said({ content: [{ toolUse: { name: "fetch", input: { url: "http://10.0.0.1" } } }] }),
+      ...["tool_use", "server_tool_use", "mcp_call", "function_call", "custom_tool_call"].map((type) =>
+        said({ content: [{ type, name: "fetch", input: { url: "http://10.0.0.1" } }] }),
+      ),
+      { jsonrpc: "2.0", id: 1, method: "tools/call", params: call },
+      [{ jsonrpc: "2.0", id: 1, method: "resources/read", params: { uri: "http://10.0.0.1" } }],
+    ];
+    for (const body of bodies) {
+      const headers = [["content-type", "application/json"]] as const;
+      const facts = factsOf(
+        questionWith({ host: "api.openai.com", path: "/v1/chat/completions", headers, body: JSON.stringify(body) }),
+      );
+      const llm = facts.llm();
+      expect(llm.known && llm.value !== null ? llm.value.toolCalls.length : 0).toBe(1);
+      expect(held(encode(JSON.stringify(body)))).toBe(true);
+    }
   });
 });

@@ -190,3 +190,12 @@ describe("whatever is sent", () => {
     }
   });
 });
+
+test("a message that goes up is a matter of rules, and of what is looked for in requests", () => {
+  const engine = engineOf("default: allow\nrules:\n  - { id: no-messages, verdict: deny, when: { phases: message } }");
+  expect(rule(engine, question('{"a":1}', { phase: "message" }))).toMatchObject({
+    verdict: "deny",
+    rule: "rules.no-messages",
+  });
+  expect(rule(engine, question('{"a":1}'))).toMatchObject({ verdict: "allow" });
+});

@@ -60,6 +60,46 @@ test("seal writes RFC 8785 for every hostile string", () => {
   }
 });
 
+test("seal writes one certificate behind another as it writes it alone, whatever they have in common", () => {
+  const chain = assigned.chain;
+  const places: Assigned[] = [
+    assigned,
+    { ...assigned, id: "cert_fedcba9876543210", timestamp: "2026-01-02T03:04:05.679Z", chain: null },
+    { ...assigned, chain: chain === null ? null : { ...chain, prev: "f".repeat(64), seq: 123_456_789 } },
+    { ...assigned, orgId: "é", chain: null },
+    { ...assigned, id: "cert_\u00e9" },
+  ];
+  const changes: Partial<CertificateDraft>[] = [
+    {},
+    { latency_ms: 1234.5678, content_bytes: null, content_hash: null },
+    { latency_ms: 0, forwarded_hash: `sha256-${"a".repeat(64)}`, verdict: "sanitize" },
+    { verdict: "allow", would: "block", mode: "shadow" },
+    { reason: "ünïcode" },
+    { reason: "\u007f" },
+    { reason: '"\\\n' },
+  ];
+  const drafts = changes.map((change) => ({ ...draft(), ...change }));
+  for (const place of places) {
+    for (const made of drafts) {
+      const { text, bytes, ascii } = seal(made, place);
+      const first = { text, bytes: bytes.slice(), ascii };
+      expect(new TextDecoder().decode(first.bytes)).toBe(text);
+      expect(text).toBe(canonicalize(JSON.parse(text)));
+      expect(ascii).toBe(/^[\x20-\x7e]*$/.test(text));
+      const { content_hash, content_bytes, forwarded_hash, would, verdict, latency_ms } = made;
+      const told = { content_hash, content_bytes, forwarded_hash, would, verdict, chain: place.chain };
+      const timed = { latency_ms: Math.round(latency_ms * 1000) / 1000, timestamp: place.timestamp };
+      expect(JSON.parse(text)).toMatchObject({ ...told, ...timed, certificate_id: place.id, org_id: place.orgId });
+      // Behind itself, and behind one that has nothing in common with it.
+      for (const between of [made, hostileDraft("other")]) {
+        seal(between, assigned);
+        const again = seal(made, place);
+        expect({ text: again.text, bytes: again.bytes.slice(), ascii: again.ascii }).toEqual(first);
+      }
+    }
+  }
+});
+
 test("seal keeps a certificate within 4 KiB, in the log and in a header", () => {
   for (const text of HOSTILE) {
     const json = withSignature(seal(hostileDraft(text), assigned).text, `es256-${"A".repeat(86)}`);

@@ -1,6 +1,7 @@
 /** HTTP/2: any bytes, any split, both roles: no throw, no loop, no bound passed, and one reading. */
 import { H2_LIMITS, H2Client, H2Server, type H2ServerSink } from "../../src/wire/h2.ts";
-import { HpackDecoder, HpackEncoder } from "../../src/wire/hpack.ts";
+import { HpackDecoder } from "../../src/wire/hpack-decoder.ts";
+import { HpackEncoder } from "../../src/wire/hpack-encoder.ts";
 import { OutBuffer } from "../../src/wire/out-buffer.ts";
 import { copied } from "./_sent.ts";
 import { demand, latin1, type Random } from "./random.ts";
@@ -9,6 +10,7 @@ const LIMITS = {
   ...H2_LIMITS,
   ...{ maxHeaderBytes: 2000, maxHeaders: 20, maxStreams: 4, streamWindow: 65_535, connectionWindow: 65_535 },
   maxQueued: 1000,
+  maxUnsent: 4000,
 };
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

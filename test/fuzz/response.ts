@@ -1,4 +1,6 @@
 /** Responses: any split gives the same events, and what was read is written again as exactly one answer. */
+import { bodyCodings } from "../../src/decide/decode.ts";
+import { headerValues } from "../../src/model/headers.ts";
 import { endToEnd, type ResponseHead, ResponseParser, statusLine, writeFields } from "../../src/wire/http1.ts";
 import { sent } from "./_sent.ts";
 import { response } from "./http1-grammar.ts";
@@ -52,11 +54,19 @@ function read(pieces: readonly Uint8Array[], method: string, limits = LIMITS): R
 
 function tell(head: ResponseHead): Told {
   const { status, reason, version, headers, contentLength, chunked, closeDelimited, keepAlive, fields } = head;
-  const { upgrade, connection, bodyless, eventStream } = head;
+  const { upgrade, connection, bodyless, eventStream, plainJson } = head;
   const block = fields.block === null ? null : sent(fields.block);
   demand(block === null || block === writeFields(fields.list), "lines and fields differ", block ?? "");
+  // Short for what the fields say, never another reading of them.
+  const said = headerValues(headers, "content-type");
+  demand(
+    !plainJson || (said.length > 0 && said.every((type) => type === "application/json")),
+    "plain of what type",
+    "",
+  );
+  demand(!plainJson || JSON.stringify(bodyCodings(headers)) === "[]", "plain although it is coded", headers.join());
   const framing = { contentLength, chunked, closeDelimited, keepAlive, bodyless };
-  return { status, reason, version, headers, ...framing, upgrade, connection, eventStream, block };
+  return { status, reason, version, headers, ...framing, upgrade, connection, eventStream, plainJson, block };
 }
 
 /** True when an answer was read to its end. */

@@ -35,8 +35,8 @@ const FORBIDDEN =
 const NODE = /node:|^(?:process|buffer|fs|net|tls|http|https|crypto|stream|os|path)$/;
 
 const entries: Record<string, RegExp> = {
-  "src/mod.ts": /^@noble\/hashes\/|^yaml$|^zod$|^fflate(?:\/browser)?$|^re2js$|^@bufbuild\/cel/,
-  "src/lib-enforce.ts": /^@noble\/hashes\/|^fflate(?:\/browser)?$/,
+  "src/mod.ts": /^@noble\/hashes\/|^yaml$|^zod$|^pako$|^re2js$|^@bufbuild\/cel/,
+  "src/lib-enforce.ts": /^@noble\/hashes\/|^pako$/,
   "src/lib-verify.ts": /^@noble\/hashes\//,
 };
 

@@ -26,7 +26,7 @@ beforeAll(async () => {
   const built = await run([bin("bun"), "scripts/build-lib.ts", join(installed, "dist/lib")], root);
   expect(built.err).toBe("");
   expect(built.code).toBe(0);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await upstream.stop(true);
@@ -60,7 +60,7 @@ describe("the library", () => {
       expect(lines.at(-1)).toBe("end");
       // A rejection nobody handled would show here.
       expect(code).toBe(0);
-    }, 60_000);
+    }, 120_000);
   }
 });
 
@@ -99,7 +99,7 @@ void guarded(1);
   const { code, out } = await run([bin("tsc"), ...strict, ...modules, "consumer.ts"], home);
   expect(out).toBe("");
   expect(code).toBe(0);
-}, 60_000);
+}, 120_000);
 
 async function run(command: string[], cwd: string): Promise<{ code: number; out: string; err: string }> {
   const child = Bun.spawn(command, {

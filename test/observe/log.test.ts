@@ -22,6 +22,8 @@ const DECIDED: DecidedRecord = {
   rule: null,
   request: REQUEST,
   latency_ms: 0.12345,
+  phase: "request",
+  parent: null,
 };
 
 const RECORD: DecisionRecord = {
@@ -137,12 +139,36 @@ test("Log.decision tells each line's own, however alike the one before it was", 
     [{ matched_pillar: "128" }, {}],
     [{ matched_vector: "706" }, {}],
     [{ rule: "r" }, {}],
+    [{ phase: "tunnel" }, {}],
+    [{ phase: "response", parent: "cert_fedcba9876543210" }, {}],
     [{}, { host: "b.test" }],
   ];
   for (const [decided, request] of changes) log.decision(recordOf(decided, request));
   log.flush();
   const lines = writes.join("").trim().split("\n");
   expect(new Set(lines).size).toBe(changes.length);
+});
+
+test("Log.decision of an answer names the request it came back for", () => {
+  const answer = recordOf({ phase: "response", parent: "cert_fedcba9876543210" });
+  const { log, writes } = logger();
+  log.decision(RECORD);
+  log.decision({ ...answer, status: null });
+  log.flush();
+  const [request, response] = writes
+    .join("")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(request).toMatchObject({ phase: "request", parent: null, status: 451 });
+  expect(response).toMatchObject({ phase: "response", parent: "cert_fedcba9876543210", status: null });
+  const text = logger({ format: "text" });
+  text.log.decision(RECORD);
+  text.log.decision(answer);
+  text.log.flush();
+  const [plain, of] = text.writes.join("").split("\n");
+  expect(plain).not.toContain(" of ");
+  expect(of).toContain('"/v1/x" response of cert_fedcba9876543210 vector=');
 });
 
 test("Log.decision of what was not decided says only what is known", () => {

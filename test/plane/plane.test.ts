@@ -202,7 +202,7 @@ describe("a decision", () => {
     clearInterval(timer);
     // The asking side stringifies in this process too: the bound is generous, and far below one parse of the whole.
     expect(longest).toBeLessThan(150);
-  }, 30_000);
+  }, 120_000);
 
   test("writes a line without a word of the body, the path or a value", async () => {
     const { post, said, log } = await up();
@@ -299,7 +299,7 @@ describe("a plane's other answers", () => {
     expect((await begun).status).toBe(200);
     await drained;
     await expect(post(question())).rejects.toThrow();
-  }, 30_000);
+  }, 120_000);
 
   test("an inspection without an end is no pass", async () => {
     const { post } = await up({ enforceTimeoutMs: 0 });

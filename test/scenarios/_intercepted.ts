@@ -16,6 +16,9 @@ import { authority, type Leaf } from "../conformance/kit.ts";
 import { Rig } from "./_rig.ts";
 
 export const HOST = "api.example.test";
+export const NAMED = `DNS:${HOST}`;
+
+type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 export interface Roots {
   readonly ours: ReturnType<typeof authority>;
@@ -25,28 +28,25 @@ export interface Roots {
 
 export function roots(): Roots {
   const ours = authority();
-  return { ours, theirs: authority(), shown: ours.issue(HOST, `DNS:${HOST}`) };
+  return { ours, theirs: authority(), shown: ours.issue(HOST, NAMED) };
 }
 
 export class Intercepted {
   readonly rig: Rig;
   readonly port: number;
   readonly #roots: Roots;
-  readonly #upstream: Http2SecureServer;
+  readonly #upstream: Http2SecureServer | null;
   readonly #sessions: ClientHttp2Session[] = [];
 
-  private constructor(made: { rig: Rig; port: number; roots: Roots; upstream: Http2SecureServer }) {
+  private constructor(made: { rig: Rig; port: number; roots: Roots; upstream: Http2SecureServer | null }) {
     this.rig = made.rig;
     this.port = made.port;
     this.#roots = made.roots;
     this.#upstream = made.upstream;
   }
 
-  static async start(
-    known: Roots,
-    serve: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
-    config: Partial<Config> = {},
-  ): Promise<Intercepted> {
+  /** `serve`: what answers, or the port of an upstream of the test's own. */
+  static async start(known: Roots, serve: number | Serve, config: Partial<Config> = {}): Promise<Intercepted> {
     const { secureClient, secureServer } = runtime;
     const interceptor: Interceptor = {
       secureClient,
@@ -57,12 +57,11 @@ export class Intercepted {
       upstreamMs: 5_000,
       clientMs: 5_000,
     };
-    const upstream = createSecureServer(known.theirs.issue("upstream", `DNS:${HOST}`));
-    upstream.on("stream", serve);
-    await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", () => resolve()));
+    const upstream = typeof serve === "number" ? null : await serving(known, serve);
     const names = { [HOST]: ["127.0.0.1"] };
     const rig = await Rig.start({ names, interceptor, roots: known.theirs.pem, config });
-    return new Intercepted({ rig, port: (upstream.address() as AddressInfo).port, roots: known, upstream });
+    const port = typeof serve === "number" ? serve : ((upstream as Http2SecureServer).address() as AddressInfo).port;
+    return new Intercepted({ rig, port, roots: known, upstream });
   }
 
   /** Node's client on a tunnel of its own. */
@@ -85,8 +84,15 @@ export class Intercepted {
 
   async stop(): Promise<void> {
     for (const session of this.#sessions) session.destroy();
-    this.#upstream.close();
+    this.#upstream?.close();
     await this.rig.clean();
     await this.rig.stop();
   }
+}
+
+async function serving(known: Roots, serve: Serve): Promise<Http2SecureServer> {
+  const upstream = createSecureServer(known.theirs.issue("upstream", NAMED));
+  upstream.on("stream", serve);
+  await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", () => resolve()));
+  return upstream;
 }

@@ -19,12 +19,14 @@ import { Fault } from "../../src/errors.ts";
 import type { Committed, Evidence, Waiting } from "../../src/evidence/evidence.ts";
 import { ForwardDoor } from "../../src/listen/forward.ts";
 import type { CertificateDraft, Outcome } from "../../src/model/certificate.ts";
-import type { Conn } from "../../src/model/conn.ts";
+import type { Conn, Original } from "../../src/model/conn.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
 import { allow, type Decision } from "../../src/model/decision.ts";
 import type { Egress, HeldBody } from "../../src/model/egress.ts";
 import type { Responder } from "../../src/model/exchange.ts";
-import type { AnsweredHead, AnswerGuard } from "../../src/model/screen.ts";
+import type { Finding } from "../../src/model/finding.ts";
+import { Outgoing } from "../../src/model/outgoing.ts";
+import type { AnswerGuard, ScreenedHead } from "../../src/model/screen.ts";
 import type { Passage } from "../../src/passage.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { runtime as bun } from "../../src/runtime/bun.ts";
@@ -34,7 +36,7 @@ import { RawClient } from "../e2e/_raw.ts";
 export { RawClient };
 
 /** Waits for a condition, never for a time. */
-export async function until(holds: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
+export async function until(holds: () => boolean, what: string, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`not ${what} after ${timeoutMs} ms`);
@@ -122,6 +124,7 @@ export class Rig {
   readonly notices: string[] = [];
   readonly faults: unknown[] = [];
   certified: (passage: Passage, id: string) => void = () => {};
+  found: (id: string, findings: readonly Finding[]) => void = () => {};
   /** Destinations a socket was really opened to: "address:port". */
   readonly dialled: string[] = [];
   readonly asked: { egress: Egress; body: HeldBody | null }[] = [];
@@ -134,7 +137,10 @@ export class Rig {
   local: (method: string, path: string, responder: Responder) => void = (_method, path, responder) =>
     responder.answer(200, "OK", [], `local ${path}\n`, false);
   opaque: (host: string, port: number) => boolean = () => false;
-  screen: (egress: Egress, head: AnsweredHead) => AnswerGuard | null = () => null;
+  screen: (egress: Egress, head: ScreenedHead) => AnswerGuard | null = () => null;
+  /** Where connections of clients were going before they were redirected here; null: they were made to the gateway. */
+  redirected: Original | null = null;
+  readonly outgoing = new Outgoing();
   resolving: Promise<void> | null = null;
   /** Dials never answer. */
   hang = false;
@@ -152,6 +158,7 @@ export class Rig {
     const runtime: Runtime = {
       ...bun,
       monotonic: clock,
+      listen: (asked, accept) => bun.listen(asked, (conn) => accept(conn, this.redirected)),
       dial: (target, handler) => {
         if ("address" in target) this.dialled.push(`${target.address}:${target.port}`);
         if (this.hang) {
@@ -174,8 +181,13 @@ export class Rig {
       },
     };
     const limits = { maxHeaderBytes: config.maxHeaderBytes, maxHeaders: config.maxHeaders };
-    this.pool = new Pool(this.deadlines, config.poolIdle, config.poolIdleTimeoutMs);
-    const dialEnv = { runtime, timeoutMs: config.upstreamTimeoutMs, tls: tlsOf(options.roots ?? null) };
+    this.pool = new Pool(this.deadlines, {
+      limit: config.poolIdle,
+      idleMs: config.poolIdleTimeoutMs,
+      maxUnread: config.maxHeld,
+    });
+    const dialled = (conn: Conn): void => this.outgoing.dialled(conn);
+    const dialEnv = { runtime, dialled, timeoutMs: config.upstreamTimeoutMs, tls: tlsOf(options.roots ?? null) };
     const route =
       options.proxy === undefined
         ? directRoute(dialEnv)
@@ -189,6 +201,8 @@ export class Rig {
       handle: (exchange) => pipeline?.handle(exchange),
       local: (method, path, responder) => this.local(method, path, responder),
       notice: (notice) => void this.notices.push(notice.code),
+      opaque: (host, at) => this.opaque(host, at),
+      loops: (conn, original) => this.outgoing.has(conn, original),
     });
     this.#build = (port) => {
       const bound = { listeners: [{ address: config.host, port }], localAddresses: bun.localAddresses() };
@@ -236,6 +250,7 @@ export class Rig {
           idleMs: config.idleTimeoutMs,
           interceptor: options.interceptor ?? null,
           maxMessage: config.maxBody,
+          room: (egress) => this.door.room(egress),
           decode: runtime.decode,
           serveInside: (taken, parked, inside) => this.door.serveInside(taken, parked, inside),
         },
@@ -247,6 +262,7 @@ export class Rig {
         },
         damper: new VetoDamper(clock),
         certified: (passage, id) => this.certified(passage, id),
+        found: (id, findings) => this.found(id, findings),
         via: null,
       });
     };

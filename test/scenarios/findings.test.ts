@@ -2,8 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { allow, block } from "../../src/model/decision.ts";
+import { allow, block, type Decision } from "../../src/model/decision.ts";
 import type { Finding } from "../../src/model/finding.ts";
+import type { AnswerGuard } from "../../src/model/screen.ts";
 import { Gateway } from "../e2e/_gateway.ts";
 import { exchange } from "../e2e/_raw.ts";
 import { get, ok, post, Rig, Upstream } from "./_rig.ts";
@@ -20,6 +21,23 @@ const FOUND: Finding = {
   reason: "an e-mail address",
 };
 
+/** Vetoes an answer by its head. */
+function refusing(veto: Decision): AnswerGuard {
+  const nothing = { release: 0, veto: null, more: false };
+  return {
+    holdWhole: true,
+    watchesOnly: false,
+    kept: 0,
+    atHead: veto,
+    push: () => nothing,
+    more: () => nothing,
+    end: () => nothing,
+    allowed: allow("fine"),
+    ending: () => null,
+    close() {},
+  };
+}
+
 describe("findings", () => {
   let rig: Rig;
   let upstream: Upstream;
@@ -30,6 +48,7 @@ describe("findings", () => {
     rig = await Rig.start();
     told = [];
     rig.certified = ({ decision }, id) => told.push([id, decision?.findings.length]);
+    rig.found = (id, findings) => told.push([id, findings]);
   });
   afterEach(async () => {
     await rig.stop();
@@ -43,6 +62,33 @@ describe("findings", () => {
     client.send(post(upstream.at, "a@b.c"));
     expect((await client.answer()).status).toBe(503);
     expect(told).toEqual([]);
+  });
+
+  test("of the veto on an answer are told by its own certificate, behind the request's", async () => {
+    rig.screen = () => refusing(block("no", "dlp_pii", { findings: [FOUND] }));
+    const client = await rig.client();
+    client.send(get(upstream.at));
+    expect((await client.answer()).status).toBe(451);
+    expect(rig.evidence.proofs.map(({ phase, parent }) => [phase, parent])).toEqual([
+      ["request", null],
+      ["response", "cert_0"],
+    ]);
+    expect(told).toEqual([
+      ["cert_0", 0],
+      ["cert_1", [FOUND]],
+    ]);
+  });
+
+  test("of the veto on an answer are not told when its certificate could not be written", async () => {
+    rig.screen = () => {
+      rig.evidence.fail = true;
+      return refusing(block("no", "dlp_pii", { findings: [FOUND] }));
+    };
+    const client = await rig.client();
+    client.send(get(upstream.at));
+    expect((await client.answer()).status).toBe(451);
+    expect(rig.evidence.proofs.map(({ written }) => written)).toEqual([true, false]);
+    expect(told).toEqual([["cert_0", 0]]);
   });
 
   test("of allows and vetoes are told by the id of the certificate that was written", async () => {
@@ -87,4 +133,4 @@ test("a folder with findings and candidate files beside the log verifies", async
     await gateway.stop();
     upstream.stop();
   }
-}, 30_000);
+}, 120_000);

@@ -156,4 +156,24 @@ describe("reload", () => {
     await until(() => outcomes().length === 1, "the outcome");
     expect(outcomes()[0]).toMatchObject({ severed: true, error: "revoked" });
   });
+
+  test("cuts a tunnel that passed only because its place was opaque, when it is no more", async () => {
+    const file = join(folder, "policy.yaml");
+    const opaque = (places: string) => `version: 1\ndefault: allow\nopaque: [${places}]\n`;
+    writeFileSync(file, opaque(`"127.0.0.1:${upstream.port}"`));
+    await start({ EVE_PROXY_POLICY: file });
+    const tunnel = await RawClient.open(port);
+    tunnel.send(`CONNECT ${at} HTTP/1.1\r\nHost: ${at}\r\n\r\n`);
+    await tunnel.head();
+    tunnel.send("SSH-2.0-x\r\n");
+    const far = await upstream.connection(0);
+    await far.wait((text) => text === "SSH-2.0-x\r\n", "what nobody reads");
+    await gateway.reload();
+    await settled();
+    expect(tunnel.ending).toBe("open");
+    writeFileSync(file, opaque(""));
+    await gateway.reload();
+    expect(await tunnel.ended()).toBe("reset");
+    tunnel.close();
+  });
 });

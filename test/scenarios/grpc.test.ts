@@ -15,7 +15,7 @@ import { Intercepted, type Roots, roots } from "./_intercepted.ts";
 import { until } from "./_rig.ts";
 
 const missing = tool("openssl");
-const withOpenssl = (name: string, body: () => Promise<void>): void => testUnless(missing, name, body, 60_000);
+const withOpenssl = (name: string, body: () => Promise<void>): void => testUnless(missing, name, body, 120_000);
 const GRPC = { ":method": "POST", ":path": "/test.Echo/Talk", "content-type": "application/grpc", te: "trailers" };
 
 function message(text: string | Buffer, flag = 0): Buffer {
@@ -300,6 +300,52 @@ describe("gRPC", () => {
       expect(made.rig.door.budget.used).toBe(0);
     },
   );
+
+  for (const direction of ["up", "down"] as const) {
+    withOpenssl(`messages that are not whole are counted (${direction}); without room the call ends`, async () => {
+      const session = await start({ maxHeld: 200_000, maxBody: 200_000 });
+      const begun = message(Buffer.alloc(150_000)).subarray(0, 120_000);
+      if (direction === "down") {
+        serve = (stream) => {
+          stream.respond({ ":status": 200, "content-type": "application/grpc" });
+          stream.write(begun);
+        };
+      }
+      const calls = [new Call(session), new Call(session)];
+      if (direction === "up") for (const { stream } of calls) stream.write(begun);
+      await until(() => made.rig.door.budget.used > 200_000, "full");
+      expect(calls.some(({ closed }) => closed)).toBe(false);
+      made.rig.advance(2_001);
+      const refused = () => calls.filter(({ status }) => status === "14");
+      await until(() => refused().length > 0, "a refusal");
+      expect(
+        made.rig.evidence.proofs.filter(({ matched_vector }) => matched_vector === "held_exhausted"),
+      ).toMatchObject(refused().map(() => ({ phase: "message", verdict: "fail_closed", parent: expect.any(String) })));
+      for (const { stream } of calls) stream.close();
+      await until(() => made.rig.door.budget.used === 0, "given back");
+    });
+  }
+
+  withOpenssl("a message counts unpacked too while it is decided, down as up, and is given back", async () => {
+    const session = await start();
+    const packed = message(gzipSync(Buffer.alloc(500_000)), 1);
+    const held: number[] = [];
+    made.rig.decide = ({ phase }) => {
+      if (phase !== "message") return allow("test");
+      // A turn later, when what was read has been counted.
+      return new Promise((resolve) => {
+        setTimeout(() => {
+          held.push(made.rig.door.budget.used);
+          resolve(allow("test"));
+        }, 1);
+      });
+    };
+    const call = new Call(session, { "grpc-encoding": "gzip" });
+    call.stream.end(packed);
+    await call.over();
+    expect([heard.equals(packed), held.length, (held[0] ?? 0) >= 500_000]).toEqual([true, 1, true]);
+    expect(made.rig.door.budget.used).toBe(0);
+  });
 
   withOpenssl("what is revoked is cut", async () => {
     const session = await start();

@@ -54,7 +54,7 @@ describe("a refusal over HTTP/2", () => {
           "-i",
           "--http2",
           "--max-time",
-          "20",
+          "60",
           "--proxy",
           `http://127.0.0.1:${made.rig.port}`,
           "--cacert",

@@ -388,7 +388,7 @@ testUnless(
     expect(open.certificate).toMatchObject({ verdict: "allow", mode: "degraded" });
     expect(served).toBe(61);
   },
-  40_000,
+  120_000,
 );
 
 test("workers of one port hold one budget exactly: the parent counts", async () => {
@@ -410,4 +410,4 @@ test("workers of one port hold one budget exactly: the parent counts", async () 
   expect(statuses.filter((status) => status === 200)).toHaveLength(30);
   expect(statuses.filter((status) => status === 429)).toHaveLength(90);
   expect(served).toBe(30);
-}, 40_000);
+}, 120_000);

@@ -174,4 +174,4 @@ test(`${ROUNDS} conversations, seed ${SEED}`, async () => {
   // Each allow with a permit has exactly one outcome.
   const allowed = rig.evidence.proofs.filter(({ verdict }) => verdict === "allow").length;
   expect(rig.evidence.outcomes.length).toBe(allowed);
-}, 60_000);
+}, 120_000);

@@ -35,7 +35,7 @@ class Played {
     const loaded = await loadConfig(machine);
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
     const log = new Log(machine, { level: "info", format: "json", decisions: false });
-    void runParent(machine, loaded.config, log, { lookMs: 20, misses: 2 }).then((code) => {
+    void runParent(machine, loaded.config, log, { lookMs: 100, misses: 2 }).then((code) => {
       played.code = code;
     });
     await until(() => played.children.length === 2, "both started");

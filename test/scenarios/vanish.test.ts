@@ -58,46 +58,35 @@ for (const how of ["fin", "reset"] as const) {
       ["request", () => post(at, "body")],
       ["CONNECT", () => connect(at)],
     ] as const) {
-      test(`while its ${what} is decided`, async () => {
-        const hold = gate();
-        rig.decide = () => hold.wait.then((): Decision => allow("late"));
+      /** It leaves while a step is held up; then the step goes on, for nobody. */
+      const leaves = async (hold: { open: () => void }, asked: string, underWay: () => boolean): Promise<void> => {
         const client = await rig.client();
-        client.send(request());
-        await until(() => rig.asked.length === 1, "asked");
+        client.send(asked);
+        await until(underWay, "under way");
         client.socket.resetAndDestroy();
         await until(() => rig.door.open === 0, "gone");
         hold.open();
         await settled();
         await rig.clean();
         expect(upstream.all.length).toBe(0);
+      };
+
+      test(`while its ${what} is decided`, async () => {
+        const hold = gate();
+        rig.decide = () => hold.wait.then((): Decision => allow("late"));
+        await leaves(hold, request(), () => rig.asked.length === 1);
       });
 
       test(`while the name of its ${what} is looked up`, async () => {
         const hold = gate();
         rig.resolving = hold.wait;
-        const client = await rig.client();
-        client.send(request().replaceAll("127.0.0.1", "slow.test"));
-        await until(() => rig.asked.length === 1, "asked");
-        client.socket.resetAndDestroy();
-        await until(() => rig.door.open === 0, "gone");
-        hold.open();
-        await settled();
-        await rig.clean();
-        expect(upstream.all.length).toBe(0);
+        await leaves(hold, request().replaceAll("127.0.0.1", "slow.test"), () => rig.asked.length === 1);
       });
 
       test(`while the evidence of its ${what} is written`, async () => {
         const hold = gate();
         rig.evidence.gate = hold.wait;
-        const client = await rig.client();
-        client.send(request());
-        await until(() => rig.evidence.proofs.length === 1, "committing");
-        client.socket.resetAndDestroy();
-        await until(() => rig.door.open === 0, "gone");
-        hold.open();
-        await settled();
-        await rig.clean();
-        expect(upstream.all.length).toBe(0);
+        await leaves(hold, request(), () => rig.evidence.proofs.length === 1);
         expect(rig.evidence.outcomes.map(({ error }) => error)).toEqual(["client_gone"]);
       });
     }

@@ -8,7 +8,7 @@ import {
   type H2ServerSink,
   PREFACE,
 } from "../../src/wire/h2.ts";
-import { FIELD_OVERHEAD, HpackDecoder } from "../../src/wire/hpack.ts";
+import { FIELD_OVERHEAD, HpackDecoder } from "../../src/wire/hpack-decoder.ts";
 import { OutBuffer } from "../../src/wire/out-buffer.ts";
 import { bytesOf, textOf } from "./_transcript.ts";
 

@@ -249,4 +249,24 @@ describe("room", () => {
     expect(peer.said()).toEqual(["WINDOW_UPDATE 0 32768"]);
     expect(END_STREAM).toBe(1);
   });
+
+  test("an answer that is whole and not consumed keeps its place: it has a part of the connection's window", () => {
+    const peer = connected({ maxStreams: 2 });
+    peer.h2.open(TO, [], true);
+    peer.tell(headers(1, OK, false), frame(T.DATA, END_STREAM, 1, new Uint8Array(100)));
+    expect([peer.h2.active, peer.h2.room]).toEqual([0, 1]);
+    peer.h2.open(TO, [], true);
+    expect(peer.h2.open(TO, [], true)).toBe(0);
+    peer.h2.consumed(1, 100);
+    expect(peer.h2.open(TO, [], true)).toBe(5);
+  });
+
+  test("what was consumed is given back in steps of a stream's window, not of the connection's", () => {
+    const peer = connected({ connectionWindow: 8 * 65_535, streamWindow: 65_535 });
+    peer.h2.open(TO, [], true);
+    peer.said();
+    peer.tell(headers(1, OK, false), ...new Array(2).fill(frame(T.DATA, 0, 1, new Uint8Array(16_384))));
+    peer.h2.consumed(1, 32_768);
+    expect(peer.said()).toEqual(["WINDOW_UPDATE 0 32768", "WINDOW_UPDATE 1 32768"]);
+  });
 });

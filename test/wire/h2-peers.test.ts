@@ -85,7 +85,7 @@ testUnless(
     expect(posted.out.subarray(0, body.length).equals(body)).toBe(true);
     expect(posted.out.subarray(body.length).toString()).toBe("2 200\n");
   },
-  60_000,
+  120_000,
 );
 
 testUnless(
@@ -95,7 +95,7 @@ testUnless(
     const ran = await run("node", [join(peers, "h2.mjs"), url]);
     expect([ran.status, ran.out.toString(), ran.err]).toEqual([0, "ok\n", ""]);
   },
-  60_000,
+  120_000,
 );
 
 testUnless(

@@ -495,6 +495,15 @@ describe("too much of what costs the peer nothing", () => {
     ["ping_flood", 500, () => frame(T.PING, 0, 0, new Uint8Array(8))],
     ["ping_flood", 500, () => frame(T.PING, ACK, 0, new Uint8Array(8))],
     ["window_update_flood", 1000, () => frame(T.WINDOW_UPDATE, 0, 0, u32(1))],
+    ["window_update_flood", 1000, () => frame(T.WINDOW_UPDATE, 0, 0, u32(2047))],
+    [
+      "window_update_flood",
+      1000,
+      (i: number) => {
+        const late = frame(T.WINDOW_UPDATE, 0, 1, u32(1 << 20));
+        return i === 0 ? [...headers(1, POST, false), ...frame(T.RST_STREAM, 0, 1, u32(8)), ...late] : late;
+      },
+    ],
     ["ignored_frames", 200, () => frame(T.PRIORITY, 0, 1, [0, 0, 0, 0, 0])],
     ["ignored_frames", 200, () => frame(77, 0, 1)],
     ["empty_data_flood", 100, (i: number) => (i === 0 ? headers(1, POST, false) : data(1, ""))],
@@ -510,6 +519,12 @@ describe("too much of what costs the peer nothing", () => {
       expect(flood({}, allowed + slack + 1, piece)).toBe(`${calm} ${reason}`);
     });
   }
+
+  test("windows that are opened by what readers take at a time are not counted, and end where a window does", () => {
+    const piece = frame(T.WINDOW_UPDATE, 0, 0, u32(4096));
+    expect(flood({}, 100_000, () => piece)).toBeUndefined();
+    expect(flood({}, 2, () => frame(T.WINDOW_UPDATE, 0, 0, u32(0x7fff_ffff)))).toBe("3 window_overflow");
+  });
 
   test("streams above the bound are refused one by one, then all", () => {
     const peer = greeted({ maxStreams: 2 });
@@ -620,6 +635,40 @@ describe("windows", () => {
     peer.tell(frame(T.WINDOW_UPDATE, 0, 0, u32(1 << 20)), frame(T.WINDOW_UPDATE, 0, 1, u32(1 << 20)));
     sizes(peer);
     expect(peer.events.filter((event) => event === "writable 1").length).toBe(1);
+  });
+
+  test("what still comes behind a stop does not take it back: the end of it is told all the same", () => {
+    const peer = greeted({ maxQueued: 100_000 });
+    peer.tell(headers(1, GET, true), frame(T.WINDOW_UPDATE, 0, 0, u32(1 << 20)));
+    peer.h2.respond(1, 200, [], false);
+    expect(peer.h2.data(1, new Uint8Array(165_534), false)).toBe(false);
+    // 65,535 leave: 99,999 wait, under the bound and over its half.
+    sizes(peer);
+    expect(peer.h2.data(1, new Uint8Array(1), false)).toBe(false);
+    expect(peer.events).not.toContain("writable 1");
+    peer.tell(frame(T.WINDOW_UPDATE, 0, 1, u32(1 << 20)));
+    sizes(peer);
+    expect(peer.events.filter((event) => event === "writable 1").length).toBe(1);
+    expect(peer.h2.data(1, new Uint8Array(1), false)).toBe(true);
+  });
+
+  test("too much for all streams together stops each sooner, and none that could be sent for ever", () => {
+    const peer = greeted({ maxQueued: 16_000, maxUnsent: 20_000 });
+    // No windows for the streams behind it.
+    peer.tell(frame(T.SETTINGS, 0, 0, [0, 4, ...u32(0)]));
+    for (const id of [9, 11, 13]) {
+      peer.tell(headers(id, GET, true));
+      peer.h2.respond(id, 200, [], false);
+    }
+    expect(peer.h2.data(9, new Uint8Array(15_000), false)).toBe(true);
+    expect(peer.h2.data(11, new Uint8Array(4_000), false)).toBe(true);
+    // 20,001: the next has a sixteenth of 16,000.
+    expect(peer.h2.data(13, new Uint8Array(1_000), false)).toBe(true);
+    expect(peer.h2.data(13, new Uint8Array(1), false)).toBe(false);
+    // It is sent all the same when its window opens, and goes on.
+    peer.tell(frame(T.WINDOW_UPDATE, 0, 13, u32(1_000)));
+    sizes(peer);
+    expect(peer.events.filter((event) => event === "writable 13").length).toBe(1);
   });
 
   test("windows open again only for what was consumed; padding is given back at once", () => {

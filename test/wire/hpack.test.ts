@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { HpackDecoder, HpackEncoder, TABLE_SIZE } from "../../src/wire/hpack.ts";
+import { HpackDecoder, TABLE_SIZE } from "../../src/wire/hpack-decoder.ts";
+import { HpackEncoder } from "../../src/wire/hpack-encoder.ts";
 import { huffmanLength, readHuffman, writeHuffman } from "../../src/wire/hpack-huffman.ts";
 import { OutBuffer } from "../../src/wire/out-buffer.ts";
 import { literals } from "./_h2.ts";

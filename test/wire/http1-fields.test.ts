@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
-import { type RequestHead, RequestParser, type ResponseHead, ResponseParser } from "../../src/wire/http1.ts";
+import { describe, expect, test } from "bun:test";
+import { endToEnd, type RequestHead, RequestParser, type ResponseHead, ResponseParser } from "../../src/wire/http1.ts";
 import { OutBuffer } from "../../src/wire/out-buffer.ts";
 import { copied } from "../fuzz/_sent.ts";
 import { bytesOf, LIMITS, textOf } from "./_transcript.ts";
@@ -48,7 +48,7 @@ test("fields of a request travel on as the lines they came in, but for those tha
 });
 
 const KNOWN = [
-  ...["Connection: keep-alive", "Proxy-Connection: keep-alive", "Keep-Alive: 5", "TE: trailers", "Trailer: x"],
+  ...["Connection: keep-alive", "Proxy-Connection: keep-alive", "Keep-Alive: 5", "TE: trailers"],
   ...["Upgrade: x", "HTTP2-Settings: x", "Proxy-Authenticate: x", "Proxy-Authorization: x"],
   ...["Proxy-Authentication-Info: x", "Content-Length: 0", "Transfer-Encoding: chunked", "X-EVE-Verdict: x"],
   ...["x+eve+a: x", "Content-Type: text/plain", "Content-Encoding: gzip", "Keep_Alive: 5", "X-Event: x"],
@@ -64,6 +64,16 @@ for (const field of KNOWN) {
       }
     });
   }
+}
+
+for (const field of ["Trailer: X-Sum", "trailer: x-sum", "TRAILER: x"]) {
+  test(`${field} stays here of a request, whose trailers do, and travels on with an answer`, () => {
+    const asked = request(`Host: a.test\r\n${field}\r\nA: 2\r\n`);
+    expect([lines(asked), asked.fields.list]).toEqual(["A: 2\r\n", ["A", "2"]]);
+    const answered = response(`${field}\r\nA: 2\r\n`);
+    expect([lines(answered), answered.fields.list]).toEqual([`${field}\r\nA: 2\r\n`, [...field.split(": "), "A", "2"]]);
+    expect(endToEnd(field.split(": "), [], "trailers")).toEqual([]);
+  });
 }
 
 for (const odd of ["B:1\r\n", "B:  1\r\n", "B: 1 \r\n", "B:\t1\r\n", "B:\r\n"]) {
@@ -94,6 +104,40 @@ for (const [type, is] of [
     expect(response(`Content-Type: ${type}\r\n`).eventStream).toBe(is);
   });
 }
+
+describe("an answer is plain JSON", () => {
+  for (const fields of [
+    "Content-Type: application/json\r\n",
+    "content-type:  application/json \r\nServer: a\r\n",
+    "Content-Type: application/json\r\nContent-Type: application/json\r\n",
+  ])
+    test(`by ${JSON.stringify(fields)}`, () => expect(response(fields).plainJson).toBe(true));
+
+  for (const fields of [
+    "",
+    "Content-Type: \r\n",
+    "Content-Type: Application/JSON\r\n",
+    "Content-Type: application/json; charset=utf-16\r\n",
+    "Content-Type: application/json\r\nContent-Type: text/event-stream\r\n",
+    "Content-Type: text/html\r\nContent-Type: application/json\r\n",
+    "content_type: application/json\r\n",
+    "content_type: application/json\r\nContent-Type: application/json\r\n",
+    "Content-Type: application/json\r\nContent_Type: text/html\r\n",
+    "Content-Type: application/json\r\nContent-Encoding: gzip\r\n",
+    "Content-Encoding: identity\r\nContent-Type: application/json\r\n",
+    "Content-Type: application/json\r\ncontent!encoding: gzip\r\n",
+    "Content-Type: application/json\r\nGrpc-Encoding: gzip\r\n",
+    "Connect-Content-Encoding: gzip\r\nContent-Type: application/json\r\n",
+  ])
+    test(`but not by ${JSON.stringify(fields)}`, () => expect(response(fields).plainJson).toBe(false));
+});
+
+test("codings of messages travel on", () => {
+  const fields = "Grpc-Encoding: gzip\r\nConnect-Content-Encoding: br\r\n";
+  expect(lines(response(fields))).toBe(fields);
+  expect(response(fields).fields.list).toEqual(["Grpc-Encoding", "gzip", "Connect-Content-Encoding", "br"]);
+  expect(request(`Host: a.test\r\n${fields}`).fields.list).toHaveLength(4);
+});
 
 test("OutBuffer takes any byte in a text, short or long, and grows", () => {
   const short = "caf\xe9 \xff";

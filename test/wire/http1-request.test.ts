@@ -236,7 +236,7 @@ const READ: readonly (readonly [string, string, readonly string[]])[] = [
   [
     "chunks",
     chunked("5\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n"),
-    ["head POST origin a.test:0 /x", "body hello", "body 0123456789", "end"],
+    ["head POST origin a.test:0 /x", "body hello0123456789", "end"],
   ],
   [
     "chunks of padded size",
@@ -374,6 +374,30 @@ test("RequestParser hands body bytes on as views of the chunk", () => {
   let view: Uint8Array | null = null;
   new RequestParser(LIMITS, { head() {}, body: (body) => (view = body), end() {} }).push(bytes, 0);
   expect((view as Uint8Array | null)?.buffer).toBe(bytes.buffer);
+});
+
+test("RequestParser puts chunks of one byte together: one call a read, however many there are", () => {
+  const bodies: Uint8Array[] = [];
+  const sink = { head() {}, body: (body: Uint8Array) => void bodies.push(body), end() {} };
+  const parser = new RequestParser(LIMITS, sink);
+  parser.push(bytesOf(chunked("")), 0);
+  for (let read = 1; read <= 2; read++) {
+    parser.push(bytesOf("1\r\na\r\n2\r\nbc\r\n".repeat(1000)), 0);
+    expect(bodies.map((body) => body.length)).toEqual(Array(read).fill(3000));
+    expect(Buffer.from(bodies[read - 1] ?? []).toString()).toBe("abc".repeat(1000));
+    // What is kept of it keeps no more alive.
+    expect(bodies[read - 1]?.buffer.byteLength).toBeLessThanOrEqual(6000);
+  }
+});
+
+test("RequestParser hands small chunks on before a large one, and before what is wrong", () => {
+  const bodies: string[] = [];
+  const sink = { head() {}, body: (body: Uint8Array) => void bodies.push(Buffer.from(body).toString()), end() {} };
+  const parser = new RequestParser(LIMITS, sink);
+  const large = "x".repeat(4096);
+  parser.push(bytesOf(chunked(`1\r\na\r\n1\r\nb\r\n1000\r\n${large}\r\n1\r\nc\r\n1\r\nd\r\n1;e\r\n`)), 0);
+  expect(bodies).toEqual(["ab", large, "cd"]);
+  expect(parser.fault?.code).toBe("chunk_extension");
 });
 
 /** Body events run together: how a body is cut says nothing. */

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { endToEnd, requestLines, statusLine, writeFields } from "../../src/wire/http1.ts";
 
 const HOP = [
-  ...["Connection", "Proxy-Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Expect"],
+  ...["Connection", "Proxy-Connection", "Keep-Alive", "TE", "Transfer-Encoding", "Upgrade", "Expect"],
   ...[
     "Proxy-Authenticate",
     "Proxy-Authorization",

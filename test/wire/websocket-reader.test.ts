@@ -100,7 +100,7 @@ describe("frames that are refused", () => {
     const reader = new MessageReader({ ...OPTIONS, maxMessage: 2 ** 40 });
     reader.push(frame({ opcode: 2, claims: 2 ** 39, payload: "x" }), 0);
     expect(reader.fault).toBeNull();
-    expect(reader.size).toBe(1);
+    expect(reader.size).toBeLessThanOrEqual(64 * 1024);
   });
 });
 

@@ -44,6 +44,7 @@ func load(args []string) {
 	host := flags.String("host", "", "Host field")
 	conns := flags.Int("conns", 32, "connections")
 	size := flags.Int("size", 150, "body bytes")
+	fresh := flags.Bool("fresh", false, "a new connection for each request")
 	rate := flags.Int("rate", 0, "requests a second; 0 = closed loop")
 	warm := flags.Duration("warm", 0, "run this long before counting")
 	span := flags.Duration("for", 2*time.Second, "counted time")
@@ -57,8 +58,12 @@ func load(args []string) {
 	body := bytes.Repeat([]byte("Please list the three largest risks for the next year. "), *size/55+1)[:*size]
 	copy(body, `{"model":"bench","messages":[{"role":"user","content":"`)
 	copy(body[max(0, *size-4):], `"}]}`)
-	request := []byte(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", *target, *host, *size, body))
+	last := ""
+	if *fresh {
+		last = "Connection: close\r\n"
+	}
+	request := []byte(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\n%s"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", *target, *host, last, *size, body))
 
 	epoll := must(syscall.EpollCreate1(0))
 	clients := make(map[int32]*client, *conns)

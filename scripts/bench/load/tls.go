@@ -23,6 +23,7 @@ func tlsServe(args []string) {
 	cert := flags.String("cert", "", "PEM chain")
 	key := flags.String("key", "", "PEM key")
 	h2 := flags.Bool("h2", false, "offer HTTP/2 as well")
+	addr := flags.String("addr", "127.0.0.1:0", "address")
 	flags.Parse(args)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +57,7 @@ func tlsServe(args []string) {
 			left -= n
 		}
 	})
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	listener, err := net.Listen("tcp4", *addr)
 	if err != nil {
 		fail(err.Error())
 	}

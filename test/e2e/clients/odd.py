@@ -10,7 +10,7 @@ import sys
 
 job = json.load(sys.stdin)
 told = {"connect": 0, "tls": None, "alpn": None, "error": None, "received": ""}
-sock = socket.create_connection(("127.0.0.1", job["port"]), timeout=20)
+sock = socket.create_connection(("127.0.0.1", job["port"]), timeout=60)
 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

@@ -63,6 +63,14 @@ export class Namespaces {
       [far, "wire1", 1],
     ] as const) {
       must(["ip", "-n", name, "link", "set", "lo", "up"]);
+      // One TCP on every kernel, in which a connection learns nothing from the one before: BBR waits seconds where it lost.
+      must([
+        ...inside(name),
+        "sysctl",
+        "-qw",
+        "net.ipv4.tcp_congestion_control=reno",
+        "net.ipv4.tcp_no_metrics_save=1",
+      ]);
       must(["ip", "-n", name, "addr", "add", `10.77.0.${last}/24`, "dev", device]);
       must(["ip", "-n", name, "addr", "add", `fd77::${last}/64`, "dev", device, "nodad"]);
       must(["ip", "-n", name, "link", "set", device, "up"]);
@@ -250,6 +258,8 @@ export class Namespaces {
     });
   }
 }
+
+const inside = (name: string): string[] => ["ip", "netns", "exec", name];
 
 function must(command: readonly string[]): void {
   const [program = "", ...args] = command;

@@ -258,10 +258,10 @@ describe("in a network namespace", () => {
   });
   afterAll(() => rm(cwd, { recursive: true }));
   const PROGRAM = `"${process.execPath}" "${MAIN}"`;
-  /** One of its own for each, which is gone with the shell. */
+  /** One of its own for each, which is gone with the shell; with no process in sight of whoever has user 900 beside the test. */
   async function doctor(before: string, env: Readonly<Record<string, string>> = {}) {
     const script = `ip link set lo up; ${before}; exec ${PROGRAM} doctor --quick`;
-    const child = Bun.spawn(["unshare", "--net", "sh", "-c", script], {
+    const child = Bun.spawn(["unshare", "--net", "--pid", "--fork", "--mount-proc", "sh", "-c", script], {
       cwd,
       env: { PATH: process.env.PATH ?? "", EVE_PROXY_DEV: "1", EVE_PROXY_HOST: "::", ...env },
       stdout: "pipe",

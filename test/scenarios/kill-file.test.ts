@@ -83,8 +83,7 @@ test("a look that hangs is given up, however often this process stands still", a
   let hang = false;
   let ticks = 0;
   let clock = 0;
-  const stat = (path: string) =>
-    hang ? new Promise<null>(() => {}) : Promise.resolve(path === "/x/" ? FOLDER : null);
+  const stat = (path: string) => (hang ? new Promise<null>(() => {}) : Promise.resolve(path === "/x/" ? FOLDER : null));
   const told: string[] = [];
   const machine = {
     stat,

@@ -5,6 +5,8 @@ import type { Runtime } from "./runtime/contract.ts";
 const LOOK_MS = 250;
 /** A look that takes longer is one that failed: a file system that hangs must not hide the file. */
 const PATIENCE_MS = 1_000;
+/** Between two ticks further apart this process stood still: nothing left meanwhile, and what a look found was not heard. */
+const STOOD_MS = 2 * LOOK_MS;
 /** A longer file has no first line that anybody wrote by hand. */
 const MAX_BYTES = 64 * 1024;
 
@@ -21,7 +23,11 @@ export class KillFile {
   #reason = "";
   /** Which file the reason was read from, as it was then. */
   #read = "";
-  #since: number | null = null;
+  #looking = false;
+  /** What the look under way has taken so far, without the time in which this process stood still. */
+  #taken = 0;
+  #ticked = 0;
+  #gaveUp: () => void = () => {};
   #timer: ReturnType<typeof setInterval> | null = null;
 
   /** `tell` hears of every change, and of the file's first line when it is known. */
@@ -34,12 +40,11 @@ export class KillFile {
 
   /** Resolves when it is known whether the file is there, or that nobody can tell. */
   async start(): Promise<void> {
+    this.#ticked = this.#runtime.monotonic();
     this.#timer = setInterval(() => this.#tick(), LOOK_MS);
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, PATIENCE_MS + LOOK_MS);
-    await Promise.race([this.#look(), late]);
-    clearTimeout(timer);
-    this.#tick();
+    const { promise: gaveUp, resolve } = Promise.withResolvers<void>();
+    this.#gaveUp = resolve;
+    await Promise.race([this.#look(), gaveUp]);
   }
 
   stop(): void {
@@ -47,13 +52,27 @@ export class KillFile {
     this.#timer = null;
   }
 
+  /**
+   * However long the process stood still, that counts as one period: an answer that came meanwhile is heard before the
+   * next tick, and a look that hangs is given up after four of them all the same.
+   */
   #tick(): void {
-    if (this.#since === null) void this.#look();
-    else if (this.#runtime.monotonic() - this.#since >= PATIENCE_MS) this.#set(true, UNSEEN);
+    const now = this.#runtime.monotonic();
+    const gap = now - this.#ticked;
+    this.#ticked = now;
+    if (!this.#looking) {
+      void this.#look();
+      return;
+    }
+    this.#taken += gap > STOOD_MS ? LOOK_MS : gap;
+    if (this.#taken < PATIENCE_MS) return;
+    this.#set(true, UNSEEN);
+    this.#gaveUp();
   }
 
   async #look(): Promise<void> {
-    this.#since = this.#runtime.monotonic();
+    this.#looking = true;
+    this.#taken = 0;
     try {
       const info = await this.#runtime.stat(this.#path);
       if (info === null) {
@@ -84,7 +103,7 @@ export class KillFile {
       this.#read = "";
       this.#set(true, UNSEEN);
     } finally {
-      this.#since = null;
+      this.#looking = false;
     }
   }
 

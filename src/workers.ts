@@ -44,7 +44,11 @@ interface Worker {
   ready: boolean;
   startedAt: number;
   backoffMs: number;
-  /** Questions in a row that were not answered. */
+  /** It has said that it obeys the switch that is on now. */
+  shut: boolean;
+  /** How much its link had heard when it was last looked at. */
+  heard: number;
+  /** Looks in a row with not a word from it. */
   missed: number;
 }
 
@@ -70,14 +74,28 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
   let stop: () => void = () => {};
   const supervisor = new Supervisor(runtime, log);
 
+  /** Every off is one more: who did not obey an order that was taken back owes nothing. */
+  let takenBack = 0;
+
   /** Resolves to how much was cut, when every worker obeys. */
   const tellAll = async (next: KillOrder): Promise<number> => {
+    if (!next.on) {
+      takenBack += 1;
+      for (const worker of workers) worker.shut = false;
+    }
+    const round = takenBack;
     const cut = await Promise.all(
-      workers.map(async ({ number, child, link, greeted }) => {
+      workers.map(async (worker) => {
+        const { number, child, link, greeted } = worker;
         const answer = link === null ? null : await link.kill(next);
-        if (answer?.kind === "killed") return answer.severed;
+        const current = round === takenBack && worker.child === child;
+        if (answer?.kind === "killed") {
+          if (current) worker.shut = next.on;
+          return answer.severed;
+        }
         // One that does not obey is ended, and comes back with the order. One that has not said hello yet will hear it.
-        if (next.on && greeted) {
+        // Where nothing leaves since an earlier order, nothing does because this one, another reason, was not heard.
+        if (next.on && greeted && current && !worker.shut) {
           log.error("worker does not obey the kill switch: ending it", { worker: number });
           child.signal("SIGKILL");
         }
@@ -106,6 +124,8 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       link.trust();
       worker.link = link;
       worker.missed = 0;
+      worker.shut = false;
+      worker.heard = 0;
       everReady = true;
       worker.greeted = true;
       link.send({ kind: "welcome", order: kill.order, admin });
@@ -178,7 +198,9 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
     if (link === null || stopping) return;
     const answer = await link.ask("health");
     if (worker.child !== child || worker.link !== link) return;
-    worker.missed = answer === null ? worker.missed + 1 : 0;
+    // Whoever says anything, be it what was asked the last time, does not stand still: on a host with much to do it is slow.
+    worker.missed = answer === null && link.heard === worker.heard ? worker.missed + 1 : 0;
+    worker.heard = link.heard;
     if (worker.missed < timing.misses || stopping) return;
     log.error("worker does not answer: ending it", { worker: worker.number });
     worker.missed = 0;
@@ -231,6 +253,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
           }
           worker.child = spawn(worker.number);
           worker.greeted = false;
+          worker.shut = false;
           worker.missed = 0;
           worker.startedAt = runtime.monotonic();
           watch(worker);
@@ -265,6 +288,8 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
         ready: false,
         startedAt: runtime.monotonic(),
         backoffMs: RESTART_MIN_MS,
+        shut: false,
+        heard: 0,
         missed: 0,
       };
       workers.push(worker);

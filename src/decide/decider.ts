@@ -145,6 +145,11 @@ const PLANE_FAULTS: Partial<Record<FaultCode, readonly [vector: string, reason: 
   governance_breaker_open: ["breaker_open", "the governance plane is not asked while it keeps failing"],
 };
 
+/** What is not let go because the plane is down, though nothing asked of it has failed. */
+export function breakerOpen(): Decision {
+  return faultDecision(new Fault("governance_breaker_open", ""));
+}
+
 function faultDecision(thrown: unknown): Decision {
   const known = thrown instanceof Fault ? PLANE_FAULTS[thrown.code] : undefined;
   if (known !== undefined) {
@@ -161,7 +166,9 @@ const DECISION_FAULTS = new Set(["decision_crashed", ...Object.values(PLANE_FAUL
 function soften(decision: Decision, mode: Mode): Decision {
   // An allow that rests on less than it should says so in every mode.
   if (decision.verdict === "allow") return decision.mode === "degraded" ? decision : { ...decision, mode };
-  const fault = decision.verdict === "fail_closed" && DECISION_FAULTS.has(decision.vector ?? "");
+  // What the embedded engine said in the plane's stead is a verdict, whatever it is called.
+  const inStead = decision.mode === "degraded";
+  const fault = decision.verdict === "fail_closed" && !inStead && DECISION_FAULTS.has(decision.vector ?? "");
   if (mode !== "shadow" && !fault) return { ...decision, mode };
   const { reason, pillar, vector, rule, policyVersion, attestationHash, verdict, findings } = decision;
   return allow(reason, { mode, would: verdict, pillar, vector, rule, policyVersion, attestationHash, findings });

@@ -7,7 +7,7 @@ import type { Decision } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import { pathIn, queryIn } from "../wire/target.ts";
 import { type Fingerprint, headerFields, namesCredential, queryFields } from "./credential-fields.ts";
-import { type Decider, passedOn } from "./decider.ts";
+import { breakerOpen, type Decider, passedOn } from "./decider.ts";
 import { isPlainRead, mayOverrideMethod } from "./plain-read.ts";
 import { Recent } from "./recent.ts";
 
@@ -90,6 +90,20 @@ export function degradable(plane: Decider, engine: Decider, options: DegradedOpt
     return { ...decision, mode: "degraded", reason: "the governance plane is down; it allowed this place before" };
   }
 
+  function lapsed(thrown: unknown, egress: Egress, held: HeldBody | null): Decision | Promise<Decision> {
+    if (!(thrown instanceof Fault) || thrown.code !== "governance_breaker_open") throw thrown;
+    const key = keyOf(egress, held);
+    if (key === null || allowed.get(key) === undefined) throw thrown;
+    const local = engine.decide(egress, held);
+    return local instanceof Promise ? local.then(judged) : judged(local);
+  }
+
+  function judged(decision: Decision): Decision {
+    // A body that the engine would change is one that the plane has not seen changed. It is a verdict, no fault of the plane's.
+    if (decision.verdict === "sanitize") return { ...breakerOpen(), mode: "degraded" };
+    return degrade(decision);
+  }
+
   return {
     ...passedOn(plane),
     get policyVersion() {
@@ -102,24 +116,18 @@ export function degradable(plane: Decider, engine: Decider, options: DegradedOpt
       try {
         answer = plane.decide(egress, held);
       } catch (thrown) {
-        if (!(thrown instanceof Fault) || thrown.code !== "governance_breaker_open") throw thrown;
-        const key = keyOf(egress, held);
-        if (key === null || allowed.get(key) === undefined) throw thrown;
-        const local = engine.decide(egress, held);
-        // A body that the engine would change is one that the plane has not seen changed.
-        const judged = (decision: Decision): Decision => {
-          if (decision.verdict === "sanitize") throw thrown;
-          return degrade(decision);
-        };
-        return local instanceof Promise ? local.then(judged) : judged(local);
+        return lapsed(thrown, egress, held);
       }
       // Without waiting it is a veto of this side.
       if (!(answer instanceof Promise)) return answer;
       const key = keyOf(egress, held);
-      return answer.then((decision) => {
-        remember(key, decision);
-        return decision;
-      });
+      return answer.then(
+        (decision) => {
+          remember(key, decision);
+          return decision;
+        },
+        (thrown) => lapsed(thrown, egress, held),
+      );
     },
   };
 }

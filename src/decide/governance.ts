@@ -50,6 +50,8 @@ export interface PlaneDecider extends Decider {
 
 type Settings = Pick<Config, "enforceTimeoutMs" | "maxBody" | "maxHeld" | "orgId" | "hmacKey" | "signingKey"> & {
   readonly governance: GovernanceConfig;
+  /** Absent: closed. */
+  readonly failClosed?: boolean;
 };
 
 type Machine = Pick<
@@ -111,6 +113,8 @@ export function planeDecider(
   });
   /** Of what is read of a head in one go. */
   const share = new Share();
+  /** What this side reads itself, and has not read to its end. */
+  const reading = new WeakSet<Egress>();
   let inFlight = 0;
   let policyVersion: string | null = null;
   const troubles = new Troubles({
@@ -142,11 +146,35 @@ export function planeDecider(
   function asked(egress: Egress, body: HeldBody | null): Decision | Promise<Decision> {
     const codings = body === null ? [] : bodyCodings(egress.headers);
     if (isVeto(codings)) return unasked(codings);
-    if (inFlight >= MAX_IN_FLIGHT) {
-      throw new Fault("governance_unreachable", "too many decisions wait for the governance plane");
+    const unheard =
+      inFlight >= MAX_IN_FLIGHT
+        ? new Fault("governance_unreachable", "too many decisions wait for the governance plane")
+        : circuit.admit()
+          ? null
+          : new Fault("governance_breaker_open", "the governance plane is down");
+    if (unheard === null) return consult(egress, body, codings);
+    // Where a fault of the plane lets pass, what is this side's to read is read all the same.
+    if (config.failClosed === false && body !== null && codings.length > 0) return own(egress, body, codings, unheard);
+    throw unheard;
+  }
+
+  async function own(
+    egress: Egress,
+    held: HeldBody,
+    codings: readonly ContentCoding[],
+    unheard: Fault,
+  ): Promise<Decision> {
+    reading.add(egress);
+    try {
+      const layers = [held.bytes];
+      const decoded = await decode(held.bytes, codings, layers);
+      if (!(decoded instanceof Uint8Array)) return unasked(decoded);
+      const veto = await vetoLayers(layers, egress, held);
+      if (veto !== null) return veto;
+    } finally {
+      reading.delete(egress);
     }
-    if (!circuit.admit()) throw new Fault("governance_breaker_open", "the governance plane is down");
-    return consult(egress, body, codings);
+    throw unheard;
   }
 
   /** A veto that needed no plane, said to be of the policy that was last heard of. */
@@ -197,11 +225,23 @@ export function planeDecider(
     if (problem !== null) throw unattested(problem);
   }
 
+  /**
+   * Its time was over before the plane was asked. Where a fault of the plane lets pass, what this side has not read is none.
+   * Throws Fault `governance_timeout` otherwise.
+   */
+  function late(unread: boolean): Decision {
+    if (!unread || config.failClosed !== false) throw latePlane();
+    circuit.release();
+    return exhausted(policyVersion);
+  }
+
   /** One question: admitted, timed, counted. The timer runs from before the body is decoded. */
   async function consult(egress: Egress, held: HeldBody | null, codings: readonly ContentCoding[]): Promise<Decision> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), config.enforceTimeoutMs);
     inFlight += 1;
+    const unread = held !== null && codings.length > 0;
+    if (unread) reading.add(egress);
     let taken = 0;
     /** What goes wrong now is the plane's fault. Before, and for what only this question brings about, it is not. */
     let blamed = false;
@@ -209,7 +249,7 @@ export function planeDecider(
       const length = held?.bytes.length ?? 0;
       const most = codings.length === 0 ? length : Math.min(decodedCap(config.maxBody), mostDecoded(length));
       const found = await room.take(most, abort.signal);
-      if (found === null) throw latePlane();
+      if (found === null) return late(unread);
       taken = found;
       const layers = held === null || codings.length === 0 ? [] : [held.bytes];
       const decoded = held === null || codings.length === 0 ? held?.bytes : await decode(held.bytes, codings, layers);
@@ -217,8 +257,9 @@ export function planeDecider(
         circuit.release();
         return unasked(decoded);
       }
-      if (abort.signal.aborted) throw latePlane();
+      if (abort.signal.aborted) return late(unread);
       const veto = held === null ? null : await vetoLayers(layers, egress, held);
+      reading.delete(egress);
       if (veto !== null) {
         circuit.release();
         return veto;
@@ -271,6 +312,7 @@ export function planeDecider(
       throw thrown;
     } finally {
       inFlight -= 1;
+      reading.delete(egress);
       room.give(taken);
       clearTimeout(timer);
     }
@@ -286,6 +328,7 @@ export function planeDecider(
     },
     reload: () => policy.reload(),
     opaque: (host, port) => policy.opaque(host, port),
+    reading: (egress) => reading.has(egress),
     lent(egress) {
       const settle = settles.get(egress);
       settles.delete(egress);
@@ -305,9 +348,10 @@ export function planeDecider(
       const found = inspectHidden(hidden, { deadline: Number.POSITIVE_INFINITY, clock, work, share });
       if (!share.spent) return vetoHidden(found, egress, body) ?? asked(egress, body);
       const budget = { deadline: clock() + config.enforceTimeoutMs, clock, work };
-      return inTurns(inspectHiddenInSteps(hidden, budget), new SliceSize(), clock).then(
-        (inSteps) => vetoHidden(inSteps, egress, body) ?? asked(egress, body),
-      );
+      reading.add(egress);
+      return inTurns(inspectHiddenInSteps(hidden, budget), new SliceSize(), clock)
+        .finally(() => reading.delete(egress))
+        .then((inSteps) => vetoHidden(inSteps, egress, body) ?? asked(egress, body));
     },
   };
 }

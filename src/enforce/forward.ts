@@ -277,7 +277,8 @@ class Forwarding implements Outbound, UpstreamUse, Live, Feeder, Screening {
     const { exchange } = this.#carried;
     if (this.#reach.again(exchange.egress.method, { code, untouched, answered })) return;
     if (exchange.responder.started) {
-      this.#finish(code, true);
+      // The upstream was not read because the client did not take what it had: whose silence it was is said.
+      this.#finish(code === "upstream_timeout" && this.#slow ? "client_stalled" : code, true);
       exchange.responder.sever();
       return;
     }

@@ -28,6 +28,8 @@ export class BodyHolder {
   #next = false;
   #trailers: HeaderList | null = null;
   #maxBytes = Number.POSITIVE_INFINITY;
+  /** Some of it was not kept, for want of room: it is no body any more. */
+  #dropped = false;
   #resolve: ((held: Held) => void) | null = null;
   /** When it was first waited for, put off by every wait for room. */
   #since = 0;
@@ -74,12 +76,18 @@ export class BodyHolder {
 
   add(bytes: Uint8Array): void {
     this.#length += bytes.length;
+    if (this.#dropped) return;
     if (this.#length > this.#maxBytes) {
       this.settle({ kind: "too_large" });
       return;
     }
     this.#taken += bytes.length;
     this.#share.take(bytes.length);
+    if (!this.#share.keeps) {
+      this.#dropped = true;
+      this.settle({ kind: "exhausted" });
+      return;
+    }
     this.#pieces.push(bytes);
     if (this.awaited) this.#pieces.stay();
     this.#work();
@@ -94,6 +102,7 @@ export class BodyHolder {
 
   /** The body when it is already here, else a promise that `add`, `end` or `settle` keeps. */
   hold(maxBytes: number): Held | Promise<Held> {
+    if (this.#dropped) return { kind: "exhausted" };
     this.#maxBytes = maxBytes;
     if (this.#length > maxBytes) return { kind: "too_large" };
     if (this.#ready) return this.#body();

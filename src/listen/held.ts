@@ -11,6 +11,11 @@ export interface HeldWaiter {
  * 8/17 each, and something is left for the next one always: no fraction to configure, and nothing to take back.
  */
 const OF_FREE = 8;
+/** What was on its way when the limit was reached is kept, and waits: a quarter of the limit, or one largest body. What comes then is dropped. */
+const BEYOND = 4;
+/** What one that is woken is thought to bring before it is asked again: a read of a socket, of a small limit a part. */
+const READ_BYTES = 512 * 1024;
+const READS = 64;
 
 /** Bounds what is held in memory over all connections together (EVE_PROXY_MAX_HELD): bodies, messages, answers that are not taken. */
 export class HeldBudget {
@@ -28,6 +33,11 @@ export class HeldBudget {
 
   get full(): boolean {
     return this.used > this.limit;
+  }
+
+  /** Nothing more is kept, not even of whoever would wait. */
+  get overrun(): boolean {
+    return this.used > this.limit + Math.max(this.limit / BEYOND, this.allowance);
   }
 
   /** The share of a client address for one connection, which closes it in its end. */
@@ -49,10 +59,21 @@ export class HeldBudget {
   /** Ends in `roomAgain` or `noRoom`, perhaps before this returns, unless the waiter leaves. */
   wait(waiter: HeldWaiter): void {
     this.#waiting.add(waiter);
-    if (waiter.share.used > this.allowance) return;
-    // Whoever holds little does not wait for those who hold much and stand still themselves.
+    this.#dismiss(waiter.share, () => this.full);
+    if (this.overrun && this.#waiting.has(waiter)) waiter.noRoom();
+  }
+
+  /** False: what this share has just taken cannot be kept. */
+  keeps(share: HeldShare): boolean {
+    if (this.overrun) this.#dismiss(share, () => this.overrun);
+    return !this.overrun;
+  }
+
+  /** Whoever holds little does not wait for those who hold much and stand still themselves. */
+  #dismiss(small: HeldShare, wanting: () => boolean): void {
+    if (small.used > this.allowance) return;
     for (const other of [...this.#waiting]) {
-      if (!this.full) break;
+      if (!wanting()) break;
       if (other.share.used > this.allowance) other.noRoom();
     }
   }
@@ -61,12 +82,16 @@ export class HeldBudget {
     this.#waiting.delete(waiter);
   }
 
-  /** Called by a share that has given bytes back. */
+  /** Called by a share that has given bytes back: wakes, in order, no more of them than what is free now has room for. */
   wake(): void {
     if (this.#waiting.size === 0 || this.full) return;
+    const read = Math.min(READ_BYTES, this.limit / READS);
+    let free = this.limit - this.used;
     for (const waiter of [...this.#waiting]) {
       if (waiter.share.full || !this.#waiting.delete(waiter)) continue;
       waiter.roomAgain();
+      free -= read;
+      if (free <= 0) break;
     }
   }
 }
@@ -95,6 +120,11 @@ export class HeldShare {
   get full(): boolean {
     const { used, limit, allowance } = this.#budget;
     return used > limit || (this.used > allowance && this.used > OF_FREE * (limit - used));
+  }
+
+  /** False: what was just taken must be dropped. */
+  get keeps(): boolean {
+    return this.#budget.keeps(this);
   }
 
   /** What waits for clients cannot be refused any more: while the address has too much, who stands longest ends. */

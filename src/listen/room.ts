@@ -51,8 +51,10 @@ export class RoomWait implements HeldWaiter, Deadlined {
     this.#over()?.noRoom();
   }
 
+  /** Perhaps there is room by now, and those that were woken for it have not filled it. */
   expired(): void {
-    this.noRoom();
+    if (this.share.full) this.noRoom();
+    else this.roomAgain();
   }
 
   #over(): RoomWaiter | null {

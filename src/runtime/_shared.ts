@@ -1,11 +1,10 @@
 /** What both runtimes answer alike, over node:* modules. bun.ts and deno.ts add the rest and export the whole. */
 import { Buffer } from "node:buffer";
 import { randomFillSync } from "node:crypto";
-import dns from "node:dns";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { Fault, messageOf } from "../errors.ts";
+import { Fault } from "../errors.ts";
 import { decode } from "./_decode.ts";
 import { dial } from "./_dial.ts";
 import { httpClient } from "./_http.ts";
@@ -15,11 +14,12 @@ import { secureClient, secureServer } from "./_secure.ts";
 import { serve } from "./_serve.ts";
 import { ZlibDecoder } from "./_stream-decode.ts";
 import { publicRoots } from "./_trust.ts";
-import type { ContentCoding, FileInfo, ResolvedAddress, Runtime } from "./contract.ts";
+import type { ContentCoding, FileInfo, Runtime } from "./contract.ts";
 
 /** Members each runtime answers in its own way. */
 export type Own =
   | "name"
+  | "resolve"
   | "version"
   | "args"
   | "sha256"
@@ -69,27 +69,6 @@ function randomHex(bytes: number): string {
 function missing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === "ENOENT" || code === "ENOTDIR";
-}
-
-function resolve(name: string): Promise<readonly ResolvedAddress[]> {
-  return new Promise((settle, reject) => {
-    dns.lookup(name, { all: true, verbatim: true }, (error, found) => {
-      if (error !== null && error !== undefined) {
-        reject(
-          new Fault("resolve_failed", `cannot resolve "${name}": ${error.code ?? messageOf(error)}`, { cause: error }),
-        );
-        return;
-      }
-      const addresses: ResolvedAddress[] = [];
-      for (const one of found) {
-        const address = one.address.split("%")[0] ?? one.address;
-        if (!addresses.some((known) => known.address === address))
-          addresses.push({ address, family: one.family === 6 ? 6 : 4 });
-      }
-      if (addresses.length === 0) reject(new Fault("resolve_failed", `cannot resolve "${name}": no address`));
-      else settle(addresses);
-    });
-  });
 }
 
 /** What it says of descriptors is meant for this process alone (sd_listen_fds(3)), so children are not told. */
@@ -145,7 +124,6 @@ export const shared: Omit<Runtime, Own> = {
   dial,
   secureServer,
   secureClient,
-  resolve,
   localAddresses() {
     const addresses = new Set<string>();
     for (const list of Object.values(os.networkInterfaces())) {

@@ -1,4 +1,5 @@
 /** The Deno adapter. */
+
 import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
 import type net from "node:net";
@@ -9,6 +10,7 @@ import { type DatagramCalls, sendDatagram } from "./_datagram.ts";
 import { setTlsRepair } from "./_dial.ts";
 import { takeInherited } from "./_inherited.ts";
 import { type SocketAsks, setSocketAsks } from "./_listen.ts";
+import { LOOKUPS_AT_ONCE, lookups } from "./_lookups.ts";
 import { type GetSockOpt, libcNames } from "./_original.ts";
 import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
 import { noSystemCalls, outOfReach, SYSTEM_CALL_ARGUMENTS } from "./_system-call.ts";
@@ -165,6 +167,7 @@ function loadSystemCall(): SystemCall {
 export const runtime: Runtime = {
   ...shared,
   name: "deno",
+  resolve: lookups(LOOKUPS_AT_ONCE),
   version: Deno.version.deno,
   args: Deno.args,
 

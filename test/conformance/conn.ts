@@ -107,6 +107,21 @@ export const connPeerResetClosesOnceWithError: Check = async (runtime) => {
   expect(conn.closed, "not closed");
 };
 
+/** Deno does not tell it before something is written: whoever waits for an answer behind its FIN is missed when that comes. */
+export const connPeerResetBehindItsEndIsSeenByWriting: Check = async (runtime) => {
+  const { conn, watch, peer } = await withPeer(runtime);
+  peer.end("question");
+  await until(() => watch.ends === 1, "end");
+  conn.write("first");
+  await turns();
+  peer.resetAndDestroy();
+  for (let at = 0; watch.closes === 0 && at < 1_000; at++) {
+    conn.write("more");
+    await turns();
+  }
+  await watch.closed();
+};
+
 export const connPeerResetWhileWritingClosesOnce: Check = async (runtime) => {
   const { conn, watch, peer } = await withPeer(runtime);
   peer.pause();

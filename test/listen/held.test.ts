@@ -76,6 +76,41 @@ describe("HeldBudget", () => {
     expect(waiting.map(({ said }) => said)).toEqual([["room"], ["room"]]);
   });
 
+  test("what comes beyond the limit and a quarter is kept for nobody, be it small", () => {
+    const budget = new HeldBudget(1_000, 100);
+    const [other, small] = [budget.open("other"), budget.open("small")];
+    other.take(1_200);
+    small.take(50);
+    expect([budget.overrun, small.keeps, other.keeps]).toEqual([false, true, true]);
+    small.take(1);
+    expect([budget.overrun, small.keeps, other.keeps]).toEqual([true, false, false]);
+    expect(new Waiter(budget, small, 0).wait().said).toEqual(["none"]);
+  });
+
+  test("a hog that waits makes room for what is small, and only as much as it takes", () => {
+    const budget = new HeldBudget(1_000, 100);
+    const share = budget.open("hog");
+    const hogs = [400, 400, 400].map((held) => new Waiter(budget, share, held).wait());
+    const small = budget.open("small");
+    small.take(51);
+    expect(small.keeps).toBe(true);
+    expect(hogs.map(({ said }) => said[0])).toEqual(["none", "room", "room"]);
+  });
+
+  test("no more are woken than there is room for what they bring; the others when there is more", () => {
+    const budget = new HeldBudget(64 * 512 * 1024, 1024);
+    const running = new Waiter(budget, budget.open("running"), budget.limit + 1);
+    const waiting = Array.from({ length: 5 }, (_, i) => new Waiter(budget, budget.open(`${i}`), 1).wait());
+    const woken = () => waiting.filter(({ said }) => said.length > 0).length;
+    running.share.give(1024);
+    expect(woken()).toBe(1);
+    running.share.give(2 * 512 * 1024);
+    expect(woken()).toBe(4);
+    running.share.give(1);
+    expect(woken()).toBe(5);
+    expect(waiting.map(({ said }) => said)).toEqual(waiting.map(() => ["room"]));
+  });
+
   test("an address is forgotten when its last connection is closed and its last byte given back", () => {
     const budget = new HeldBudget(1_000, 100);
     const share = budget.open("a");

@@ -111,6 +111,98 @@ test("a stream of HTTP/2 without room waits with its window closed, and ends wit
   await rig.clean();
 });
 
+describe("many at once", () => {
+  const LIMIT = 1_000_000;
+  const COUNT = 60;
+
+  /** The most that was ever held, read by read. */
+  function watched(): () => number {
+    const { budget } = rig.door;
+    let used = 0;
+    let most = 0;
+    Object.defineProperty(budget, "used", {
+      get: () => used,
+      set(value: number) {
+        used = value;
+        most = Math.max(most, used);
+      },
+    });
+    return () => most;
+  }
+
+  const refused = () => rig.evidence.proofs.filter(({ matched_vector }) => matched_vector === "held_exhausted").length;
+  /** Beyond the limit by a quarter, and by what one read brings, which is looked at before the next. */
+  const BOUND = LIMIT + LIMIT / 4 + 512 * 1024;
+
+  for (const [name, length] of [
+    ["whole, and waiting for an upstream that stands still", 100_000],
+    ["begun, and waiting for room", 150_000],
+  ] as const) {
+    test(`bodies that are ${name}: never more than the limit and a quarter; who is beyond is refused with a certificate`, async () => {
+      await start({ maxHeld: LIMIT, maxBody: 200_000 });
+      const most = watched();
+      const clients = await Promise.all(Array.from({ length: COUNT }, () => rig.client()));
+      for (const client of clients)
+        client.send(
+          `POST http://${at}/ HTTP/1.1\r\nHost: ${at}\r\nContent-Length: ${length}\r\n\r\n${"x".repeat(100_000)}`,
+        );
+      // Nobody's time is over: the clock stands.
+      await until(() => refused() >= COUNT - 13, "the others refused", 20_000);
+      expect(held()).toBeGreaterThan(LIMIT / 2);
+      expect(most()).toBeLessThanOrEqual(BOUND);
+      for (const client of clients) client.socket.resetAndDestroy();
+      await until(() => held() === 0, "given back");
+      await rig.clean();
+    });
+  }
+
+  test("who is small is kept, and those of a hog that wait make room for it", async () => {
+    await start({ maxHeld: LIMIT, maxBody: 200_000 });
+    upstream.answers(() => ok("heard"));
+    const head = (length: number) => `POST http://${at}/ HTTP/1.1\r\nHost: ${at}\r\nContent-Length: ${length}\r\n\r\n`;
+    const hogs = await Promise.all(Array.from({ length: 14 }, () => rig.client("127.0.0.2")));
+    for (const hog of hogs) hog.send(head(150_000) + "x".repeat(100_000));
+    await until(() => held() > LIMIT, "full");
+    const small = await rig.client("127.0.0.3");
+    small.send(head(100_000) + "y".repeat(100_000));
+    expect((await small.answer()).status).toBe(200);
+    for (const each of [...hogs, small]) each.close();
+    await until(() => held() === 0, "given back");
+    await rig.clean();
+  });
+
+  test("that wait for room are not all read at once when there is some, and none is refused while there is", async () => {
+    await start({ maxHeld: LIMIT, maxBody: 900_000 });
+    upstream.answers(() => ok("heard"));
+    let release = (): void => {};
+    rig.decide = () => {
+      rig.decide = () => allow("test");
+      return new Promise((resolve) => {
+        release = () => resolve(allow("late"));
+      });
+    };
+    const head = (length: number) => `POST http://${at}/ HTTP/1.1\r\nHost: ${at}\r\nContent-Length: ${length}\r\n\r\n`;
+    const first = await rig.client("127.0.0.2");
+    first.send(head(900_000) + "x".repeat(900_000));
+    await until(() => rig.asked.length === 1, "deciding");
+    const others = await Promise.all(Array.from({ length: 40 }, () => rig.client()));
+    for (const other of others) other.send(`${head(20_001)}${"y".repeat(20_000)}`);
+    await until(() => held() > LIMIT, "full");
+    for (let i = 0; i < 20; i++) await settled();
+    release();
+    expect((await first.answer()).status).toBe(200);
+    // Those that were woken bring nothing; when the wait of the others ends, there is room all the same.
+    for (let i = 0; i < 20; i++) await settled();
+    rig.advance(2_001);
+    for (let i = 0; i < 20; i++) await settled();
+    for (const other of others) other.send("y");
+    for (const other of others) expect((await other.answer()).status).toBe(200);
+    expect(refused()).toBe(0);
+    for (const each of [first, ...others]) each.close();
+    await rig.clean();
+  });
+});
+
 test("of a body that an early answer leaves behind nothing is kept, and the outcome says how much has left", async () => {
   await start();
   const client = await h2();

@@ -1,6 +1,6 @@
 /** The kill file on a file system that does not behave. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KillSwitch } from "../../src/kill.ts";
@@ -39,6 +39,71 @@ test("a look that never ends is one that failed: on, and off again when the file
   release(null);
   await until(() => told.length === 2, "off again");
   expect(told[1]).toBe("false ");
+  file.stop();
+});
+
+/** On the clock, nobody runs for `ms`: an answer that is there by then has not been heard when the next tick comes. */
+function standStill(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until; );
+}
+
+test("that this process stood still while it looked throws nothing, at the start and later", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-kill-still-"));
+  const path = join(folder, "kill");
+  const told: string[] = [];
+  let looks = 0;
+  let still = 2;
+  const stat = (what: string) => {
+    looks += 1;
+    // The real look is under way, and its answer comes while nobody can hear it.
+    const answer = runtime.stat(what);
+    if (still > 0) setImmediate(() => standStill(1_600));
+    still -= 1;
+    return answer;
+  };
+  const file = new KillFile({ ...runtime, stat }, path, (on, reason) => told.push(`${on} ${reason}`));
+  try {
+    await file.start();
+    still = 1;
+    let seen = looks;
+    await until(() => still <= 0 && looks > seen, "a look in which it stood still");
+    seen = looks;
+    await until(() => looks > seen + 2, "looks after it");
+    expect(told).toEqual([]);
+    writeFileSync(path, "");
+    await until(() => told.length > 0, "on");
+    expect(told[0]).toBe("true ");
+  } finally {
+    file.stop();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a look that hangs is given up, however often this process stands still", async () => {
+  let hang = false;
+  let ticks = 0;
+  let clock = 0;
+  const stat = (path: string) => (hang ? new Promise<null>(() => {}) : Promise.resolve(path === "/x/" ? FOLDER : null));
+  const told: string[] = [];
+  const machine = {
+    stat,
+    hasName: async () => false,
+    readFile: async () => new Uint8Array(),
+    // Each tick comes a minute after the one before.
+    monotonic() {
+      ticks += 1;
+      clock += 60_000;
+      return clock;
+    },
+  };
+  const file = new KillFile(machine, "/x/kill", (_, reason) => told.push(reason));
+  await file.start();
+  expect(told).toEqual([]);
+  hang = true;
+  const from = ticks;
+  await until(() => told.length > 0, "on");
+  expect(told).toEqual(["the kill file cannot be looked for"]);
+  expect(ticks - from).toBeLessThanOrEqual(5);
   file.stop();
 });
 

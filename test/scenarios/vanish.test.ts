@@ -152,6 +152,86 @@ for (const how of ["fin", "reset"] as const) {
   });
 }
 
+describe("a client that has said all (FIN behind its request) and waits", () => {
+  const stream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+  const event = "data: x\n\n";
+
+  async function waiting() {
+    const client = await rig.client();
+    client.socket.end(get(at));
+    const far = await upstream.connection(0);
+    await far.heads(1);
+    return { client, far };
+  }
+
+  test("has its answer, and is noticed to be gone in the middle of it", async () => {
+    const { client, far } = await waiting();
+    far.send(stream + event);
+    await client.wait((text) => text.includes(event), "the first");
+    await settled();
+    far.send(event);
+    await client.wait((text) => text.split(event).length === 3, "the second");
+    client.socket.resetAndDestroy();
+    await far.gone();
+    await rig.clean();
+    const { error, severed, status, bytes_down } = rig.evidence.outcomes[0] ?? {};
+    expect([error, severed, status, bytes_down]).toEqual(["client_gone", true, 200, 2 * event.length]);
+  });
+
+  test("is noticed to be gone while the upstream says nothing", async () => {
+    const { client, far } = await waiting();
+    await settled();
+    client.socket.resetAndDestroy();
+    await far.gone();
+    await rig.clean();
+    expect(rig.evidence.outcomes[0]).toMatchObject({ error: "client_gone", severed: true, bytes_down: 0 });
+  });
+
+  test("and has closed both ways is noticed by what the upstream says next", async () => {
+    const client = await rig.client();
+    client.send(get(at));
+    const far = await upstream.connection(0);
+    await far.heads(1);
+    client.socket.destroy();
+    await settled();
+    const more = setInterval(() => far.send(event), 1);
+    far.send(stream);
+    await far.gone();
+    clearInterval(more);
+    await rig.clean();
+    expect(rig.evidence.outcomes[0]).toMatchObject({ error: "client_gone", severed: true });
+  });
+
+  test("but takes nothing holds the upstream back, and is given as long as any stream that stands still", async () => {
+    const { client, far } = await waiting();
+    client.socket.pause();
+    far.send(stream);
+    // Endless: what the kernels do not take stays with the upstream.
+    let sent = 0;
+    const pour = () => {
+      while (sent < 200_000_000 && !far.socket.destroyed && far.socket.write(Buffer.alloc(1_000_000)))
+        sent += 1_000_000;
+    };
+    far.socket.on("drain", pour);
+    pour();
+    let before = -1;
+    while (before !== sent) {
+      before = sent;
+      await settled(100);
+    }
+    expect(sent).toBeLessThan(100_000_000);
+    expect(rig.evidence.outcomes).toEqual([]);
+    rig.advance(rig.config.idleTimeoutMs + 60_000);
+    await until(() => rig.evidence.outcomes.length === 1, "ended");
+    await far.gone();
+    const { error, severed, bytes_down = 0 } = rig.evidence.outcomes[0] ?? {};
+    expect([error, severed]).toEqual(["client_stalled", true]);
+    expect(bytes_down).toBeLessThanOrEqual(sent + 2_000_000);
+    client.socket.destroy();
+    await rig.clean();
+  });
+});
+
 for (const [what, request] of [
   ["request", () => post(at, "body")],
   ["CONNECT", () => connect(at)],

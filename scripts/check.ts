@@ -17,6 +17,7 @@ const STEPS: readonly (readonly [name: string, ...command: string[]])[] = [
   ["guard: imports", bin("bun"), "scripts/guard-imports.ts"],
   ["guard: sizes", bin("bun"), "scripts/guard-sizes.ts"],
   ["guard: exports", bin("bun"), "scripts/guard-exports.ts"],
+  ["guard: unused", bin("bun"), "scripts/guard-unused.ts"],
   ["guard: the manual is the schema's", bin("bun"), "scripts/config-doc.ts", "--check"],
   ["guard: the schema for editors is the policy's", bin("bun"), "scripts/policy-schema.ts", "--check"],
   ["guard: the API's document is the schemas'", bin("bun"), "scripts/openapi-doc.ts", "--check"],

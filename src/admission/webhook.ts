@@ -14,7 +14,7 @@ import { type InForce, MAX_REVIEW, MAX_REVIEWS, webhookMetrics, webhookSurface }
 /** The API server may have taken its connection for good when it ends. */
 const LINGER_MS = 200;
 
-export class Webhook {
+class Webhook {
   readonly health = new Health();
   readonly metrics = webhookMetrics();
   readonly #runtime: Runtime;

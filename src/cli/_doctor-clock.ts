@@ -2,14 +2,13 @@
 import type { Config } from "../config/config.ts";
 import { workerAuditPath } from "../config/worker-log.ts";
 import { messageOf } from "../errors.ts";
+import { callsOf } from "../model/linux.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Finding } from "./_doctor-needs.ts";
 
 const YEAR_2025 = 1_735_689_600_000;
 const YEAR_2100 = 4_102_444_800_000;
 const ABOUT = "clock";
-/** adjtimex(2) with no mode set: reads, and needs no privilege. */
-const ADJTIMEX: Readonly<Record<string, number>> = { x64: 159, arm64: 171 };
 /** struct timex where a long has 8 bytes: where the status is, and its bit for "not synchronised". */
 const TIMEX_BYTES = 208;
 const STATUS_AT = 40;
@@ -52,7 +51,8 @@ const NTP = "turn on chrony, systemd-timesyncd or ntpd on the host";
 async function synchronised(runtime: Runtime): Promise<Omit<Finding, "about">> {
   if (runtime.platform !== "linux")
     return { state: "ok", detail: `sane; whether it is synchronised only Linux is asked` };
-  const call = ADJTIMEX[runtime.arch];
+  // adjtimex(2) with no mode set: reads, and needs no privilege.
+  const call = callsOf(runtime.arch)?.adjtimex;
   const timesync = (await runtime.stat(TIMESYNC).catch(() => null)) !== null;
   if (timesync) return { state: "ok", detail: "synchronised (systemd-timesyncd)" };
   if (call === undefined) return { state: "note", detail: `sane; not asked on ${runtime.arch}` };

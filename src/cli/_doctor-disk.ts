@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { Fault, messageOf } from "../errors.ts";
 import { splitPath } from "../evidence/journal.ts";
+import { callsOf } from "../model/linux.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { type Finding, nearestDirectory } from "./_doctor-needs.ts";
 
@@ -10,7 +11,6 @@ const ABOUT = "audit disk";
 const SYNC_MS = 2_000;
 /** Each request waits for it with AUDIT_SYNC=each. */
 const SLOW_MS = 50;
-const STATFS: Readonly<Record<string, number>> = { x64: 137, arm64: 43 };
 
 interface Kind {
   readonly name: string;
@@ -99,7 +99,7 @@ export async function auditDisk(
 
 /** Asked of the kernel; else of df(1), which every system has and which tells the room alone. */
 async function roomOf(runtime: Runtime, directory: string): Promise<Room> {
-  const call = runtime.platform === "linux" ? STATFS[runtime.arch] : undefined;
+  const call = runtime.platform === "linux" ? callsOf(runtime.arch)?.statfs : undefined;
   if (call !== undefined) {
     try {
       const answer = new Uint8Array(128);

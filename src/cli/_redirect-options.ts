@@ -19,7 +19,7 @@ export const RULE_OPTIONS: readonly OptionSpec[] = [
   { name: "ipv6", value: "redirect|drop|auto", doc: "what becomes of IPv6 (default: auto)" },
 ];
 
-export const MARK_REASON =
+const MARK_REASON =
   "say who the gateway is, by --uid, --gid or --mark: what it sends itself must pass, and nobody else's may";
 
 export interface Read {
@@ -95,11 +95,7 @@ async function readGateway(runtime: Runtime, given: Arguments): Promise<GatewayM
 }
 
 /** A number, or a name that passwd(5) or group(5) tells; the id stands third in both. */
-export async function readId(
-  runtime: Runtime,
-  text: string,
-  file: "/etc/passwd" | "/etc/group",
-): Promise<number | null> {
+async function readId(runtime: Runtime, text: string, file: "/etc/passwd" | "/etc/group"): Promise<number | null> {
   if (/^[0-9]{1,10}$/.test(text)) return Number(text) < 0xffff_ffff ? Number(text) : null;
   const line = (await textOf(runtime, file)).split("\n").find((one) => one.startsWith(`${text}:`));
   const id = line?.split(":")[2] ?? "";

@@ -1,28 +1,11 @@
 /**
  * Sockets as a program in C has them, over system calls: the runtimes have no raw sockets, no TTL of a connect, no errno
- * of a send. Numbers of Linux on x64 and arm64, which are both little-endian.
+ * of a send.
  */
 import { Fault } from "../errors.ts";
+import { AF_INET, AF_INET6, type CallName, callsOf, SOL_SOCKET } from "../model/linux.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Ip } from "../wire/ip.ts";
-
-const CALLS = {
-  x64: { close: 3, socket: 41, connect: 42, sendto: 44, bind: 49, getsockname: 51, setsockopt: 54, getsockopt: 55 },
-  arm64: {
-    close: 57,
-    socket: 198,
-    connect: 203,
-    sendto: 206,
-    bind: 200,
-    getsockname: 204,
-    setsockopt: 208,
-    getsockopt: 209,
-  },
-} as const;
-const MORE = {
-  x64: { ppoll: 271, setgroups: 116, setresuid: 117, setresgid: 119, write: 1, mmap: 9, memfd_create: 319 },
-  arm64: { ppoll: 73, setgroups: 159, setresuid: 147, setresgid: 149, write: 64, mmap: 222, memfd_create: 279 },
-} as const;
 
 /** Negated: what a call answers. */
 export const ERRNO = {
@@ -41,11 +24,8 @@ export const STREAM = 1;
 export const DATAGRAM = 2;
 export const RAW = 3;
 export const AF_PACKET = 17;
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** SOCK_NONBLOCK and SOCK_CLOEXEC. */
 const FLAGS = 0o2004000;
-const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SO_REUSEPORT = 15;
 const SO_BINDTODEVICE = 25;
@@ -77,7 +57,6 @@ export interface Endpoint {
 }
 
 type Arguments = readonly (number | Uint8Array)[];
-type CallName = keyof (typeof CALLS)["x64"] | keyof (typeof MORE)["x64"];
 
 /** Every call answers as the kernel does: a value, or an errno negated. */
 export class Sockets {
@@ -86,11 +65,11 @@ export class Sockets {
 
   /** Throws Fault `unsupported` on another kind of machine. */
   constructor(runtime: Pick<Runtime, "systemCall" | "platform" | "arch">) {
-    const { arch } = runtime;
-    if (runtime.platform !== "linux" || (arch !== "x64" && arch !== "arm64"))
-      throw new Fault("unsupported", `cannot try on ${runtime.platform} ${arch}`);
+    const calls = callsOf(runtime.arch);
+    if (runtime.platform !== "linux" || calls === null)
+      throw new Fault("unsupported", `cannot try on ${runtime.platform} ${runtime.arch}`);
     this.#runtime = runtime;
-    this.#numbers = { ...CALLS[arch], ...MORE[arch] };
+    this.#numbers = calls;
   }
 
   #call(name: CallName, ...args: Arguments): number {

@@ -1,10 +1,9 @@
 /** Bytes that come in chunks, put together into pieces that are handed out. */
+import { OVERLAP } from "../model/bounds.ts";
 import { STEP } from "./_inner.ts";
 import type { TextFilter } from "./markup-text.ts";
 
-/** Pieces overlap as slices of an inspection do. */
 const PIECE = 1024 * 1024;
-const OVERLAP = 8 * 1024;
 
 export function* cut(bytes: Uint8Array): Generator<Uint8Array, void> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);

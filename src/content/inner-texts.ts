@@ -5,6 +5,7 @@
  *
  * What cannot be opened is told, never passed over; what unfolds without measure is told as a bomb.
  */
+import { MAX_UNFOLDED, mostUnfolded } from "../model/bounds.ts";
 import {
   type Inner,
   isWorth,
@@ -26,9 +27,6 @@ import { MAY_BEGIN, magicKind, packKind } from "./pack-kinds.ts";
 
 export { type Inner, type InnerOpaque, type InnerText, OPAQUE_NAMES, type OpaqueName } from "./_inner.ts";
 
-const FREE_BYTES = 1024 * 1024;
-const MAX_RATIO = 100;
-const MAX_UNFOLDED = 64 * 1024 * 1024;
 /** In less there is no run and no archive. */
 const LEAST_BODY = 24;
 
@@ -42,7 +40,7 @@ export function mayHoldTexts(body: Uint8Array): boolean {
 
 /** All of them, one after the other. */
 export function* innerTexts(body: Uint8Array): Generator<Inner, void> {
-  const walk: Walk = { left: Math.min(MAX_UNFOLDED, Math.max(FREE_BYTES, MAX_RATIO * body.length)), entries: 0 };
+  const walk: Walk = { left: Math.min(MAX_UNFOLDED, mostUnfolded(body.length)), entries: 0 };
   yield* inBody(body, walk);
   if (walk.left < 0) yield "bomb";
 }

@@ -7,7 +7,7 @@ import type { Digest } from "./digest.ts";
 import { algorithmOf, importPublic, type PublicJwk, publicPart, thumbprint } from "./jwk.ts";
 
 export const ATTESTATION_TYPE = "sallyport-decision+jwt";
-export const ISSUER = "sallyport";
+const ISSUER = "sallyport";
 /** Seconds: longer than any question may take, with clocks that disagree a little. */
 const LIFE_S = 60;
 const SKEW_S = 10;
@@ -158,7 +158,7 @@ export function attestationKey(key: CryptoKey, jwk: PublicJwk, digest: Digest): 
   return { kid: thumbprint(jwk, digest), alg: ALGORITHMS[algorithmOf(jwk)], key };
 }
 
-export const BUNDLE_TYPE = "sallyport-bundle";
+const BUNDLE_TYPE = "sallyport-bundle";
 
 /** What of a policy bundle is signed. */
 export interface BundleContent {

@@ -3,12 +3,13 @@
 import { answerEnding } from "../engine/answer-ending.ts";
 import type { AnswerScreen, ScreenStep as EngineStep } from "../engine/answer-screen.ts";
 import type { Engine, Ruled } from "../engine/engine.ts";
+import { mostUnfolded } from "../model/bounds.ts";
 import { allow, block, type Decision, failClosed, type Mode } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
 import { headerValue } from "../model/headers.ts";
 import type { AnswerGuard, ScreenedHead, ScreenStep } from "../model/screen.ts";
 import type { ContentCoding, Runtime, StreamDecoder } from "../runtime/contract.ts";
-import { bodyCodings, isVeto, mostDecoded } from "./decode.ts";
+import { bodyCodings, isVeto } from "./decode.ts";
 
 /** Coded bytes that are decoded at a time, and the most that may come out of them. */
 const CODED_STEP = 4096;
@@ -172,7 +173,7 @@ class Guard implements AnswerGuard {
       this.#coded += end - at;
       at = end;
       if (this.#veto !== null) break;
-      const isBomb = this.#coded % CODED_STEP === 0 && this.#decoded > mostDecoded(this.#coded);
+      const isBomb = this.#coded % CODED_STEP === 0 && this.#decoded > mostUnfolded(this.#coded);
       if (failed !== null || isBomb) this.#unreadable(failed === "decode_failed" ? "undecodable" : "bomb");
       else this.#reached();
     }
@@ -205,7 +206,7 @@ class Guard implements AnswerGuard {
   }
 
   async #finish(): Promise<ScreenStep> {
-    if (!this.#blind && this.#decoded > mostDecoded(this.#coded)) this.#unreadable("bomb");
+    if (!this.#blind && this.#decoded > mostUnfolded(this.#coded)) this.#unreadable("bomb");
     if (this.#veto === null && !this.#blind) await this.#drive(() => this.#screen.end());
     this.close();
     if (this.#veto !== null) return { release: 0, veto: this.#veto, more: false };

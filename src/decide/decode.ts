@@ -1,5 +1,7 @@
 /** Content codings, undone for inspection only: what is forwarded are the bytes as they came. */
+
 import { Fault } from "../errors.ts";
+import { MAX_UNFOLDED, mostUnfolded } from "../model/bounds.ts";
 import { block, type Decision } from "../model/decision.ts";
 import type { HeaderList } from "../model/headers.ts";
 import type { ContentCoding, Runtime } from "../runtime/contract.ts";
@@ -14,9 +16,6 @@ const CODINGS: Readonly<Record<string, ContentCoding>> = {
   zstd: "zstd",
 };
 const MAX_STACKED = 3;
-const FREE_BYTES = 1024 * 1024;
-const MAX_RATIO = 100;
-const HARD_CAP = 64 * 1024 * 1024;
 
 /** Codings in the order they were applied, `identity` left out. A Decision vetoes what cannot be undone. */
 export type Codings = readonly ContentCoding[] | Decision;
@@ -89,12 +88,7 @@ export type BodyDecoder = (
 
 /** What a body may come to: all that may ever be inspected of one. */
 export function decodedCap(maxBody: number): number {
-  return Math.min(8 * maxBody, HARD_CAP);
-}
-
-/** What a coded body of so many bytes may become before it is a bomb, whatever the cap. */
-export function mostDecoded(bytes: number): number {
-  return Math.max(FREE_BYTES, MAX_RATIO * bytes);
+  return Math.min(8 * maxBody, MAX_UNFOLDED);
 }
 
 /** As many decodings at a time as fit `maxHeld` at their largest; the others wait their turn. */
@@ -119,7 +113,7 @@ export function bodyDecoder(
 
   return async (bytes, codings, layers) => {
     if (bytes.length === 0) return bytes;
-    const bound = Math.min(cap, mostDecoded(bytes.length));
+    const bound = Math.min(cap, mostUnfolded(bytes.length));
     await take();
     try {
       let decoded = bytes;

@@ -1,4 +1,5 @@
 /** A hosted governance plane, asked once per egress. Whatever is not a well-formed answer in time is a Fault. */
+
 import type { Config, GovernanceConfig } from "../config/config.ts";
 import { attestationProblem } from "../crypto/attestation.ts";
 import { hashInTurns } from "../crypto/hash-in-turns.ts";
@@ -6,6 +7,7 @@ import { paramsHash } from "../crypto/params-hash.ts";
 import { INSPECTORS, type Inspection, Share, SliceSize } from "../detect/inspect.ts";
 import { prepareIssuers } from "../dlp/issuer-within.ts";
 import { Fault, messageOf } from "../errors.ts";
+import { mostUnfolded } from "../model/bounds.ts";
 import { type Decision, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { Question } from "../model/question.ts";
@@ -13,7 +15,7 @@ import type { ContentCoding, HttpReply, Runtime } from "../runtime/contract.ts";
 import { type Breaker, breaker } from "./breaker.ts";
 import { fingerprints, mayTellIssuers } from "./credential-fields.ts";
 import { type Decider, exhausted } from "./decider.ts";
-import { bodyCodings, bodyDecoder, decodedCap, isVeto, mostDecoded } from "./decode.ts";
+import { bodyCodings, bodyDecoder, decodedCap, isVeto } from "./decode.ts";
 import { EgressQuestion } from "./egress-question.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { hiddenTexts, inspectHidden, inspectHiddenInSteps } from "./hidden-text.ts";
@@ -247,7 +249,7 @@ export function planeDecider(
     let blamed = false;
     try {
       const length = held?.bytes.length ?? 0;
-      const most = codings.length === 0 ? length : Math.min(decodedCap(config.maxBody), mostDecoded(length));
+      const most = codings.length === 0 ? length : Math.min(decodedCap(config.maxBody), mostUnfolded(length));
       const found = await room.take(most, abort.signal);
       if (found === null) return late(unread);
       taken = found;

@@ -2,9 +2,11 @@
  * What a question does not tell: the text of whatever is or looks like a credential. Nobody but the relay may see it, so the
  * relay reads it, whoever rules on the rest: an instruction must not pass because it stands in a Cookie.
  */
-import { type Budget, INSPECTORS, type Inspection, OVERLAP, type Turn, WHOLE_BYTES } from "../detect/inspect.ts";
+
+import { type Budget, INSPECTORS, type Inspection, type Turn, WHOLE_BYTES } from "../detect/inspect.ts";
 import { redactPath } from "../dlp/redact-path.ts";
 import { readField, readFieldInSteps } from "../engine/head.ts";
+import { OVERLAP } from "../model/bounds.ts";
 import { SHORT_VALUE } from "../model/egress.ts";
 import type { HeaderList } from "../model/headers.ts";
 import { pathIn, queryIn } from "../wire/target.ts";

@@ -1,7 +1,7 @@
 /** A text made of another one: parts of it copied, parts of it undone, and where each of them was. */
 
 /** Bytes of a draft: as many as are ever read. */
-export const MAX_DRAFT = 128 * 1024;
+const MAX_DRAFT = 128 * 1024;
 const MAX_SPANS = 2048;
 /** What stands around something undone may be the other half of a phrase. */
 const CONTEXT = 192;

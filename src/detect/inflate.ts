@@ -2,7 +2,7 @@
 import { Z_BLOCK, Z_BUF_ERROR, Z_OK, ZStream, zlibInflate, zlibInflateInit2, zlibInflateReset } from "pako";
 
 /** What is unpacked of one pack; a text of the same size is inspected at a time. */
-export const MAX_INFLATED = 64 * 1024;
+const MAX_INFLATED = 64 * 1024;
 /** Packs of more than this many times their own bytes are made to be a burden. */
 const ABSURD = 64;
 /** How far what fills its room is counted on, to tell a large text from a bomb. */

@@ -1,4 +1,5 @@
 /** Runs inspectors over a decoded body in slices, under a deadline and a work budget checked between them. */
+import { OVERLAP } from "../model/bounds.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Budget } from "./effort.ts";
 import { MAX_INSPECTED, MIN_LETTERS } from "./letters.ts";
@@ -26,9 +27,6 @@ export const INSPECTORS: readonly Inspector[] = [
 ];
 
 const SLICE = MAX_INSPECTED;
-/** What one slice repeats of the one before it: no phrase, and hardly an assembly, is longer. */
-export const OVERLAP = 8 * 1024;
-
 /** No text above this is inspected in one go. */
 export const WHOLE_BYTES = SLICE;
 

@@ -52,7 +52,7 @@ const FIRST_FOREIGN = 0x90;
 const FOREIGN_LETTERS = 0x100 - FIRST_FOREIGN;
 
 /** The byte that stands for a letter of another script: 0x90 to 0xFF, fixed for ever, or weights learnt from it are void. */
-export function foreignLetter(code: number): number {
+function foreignLetter(code: number): number {
   return FIRST_FOREIGN + (((Math.imul(code, 0x9e3779b1) >>> 16) & 0xffff) % FOREIGN_LETTERS);
 }
 

@@ -109,7 +109,7 @@ const LEAST_DOTS = 3;
 const LEAST_SIGNS = 6;
 
 /** Bytes of a block of a text of so many. */
-export function blockBytes(length: number): number {
+function blockBytes(length: number): number {
   return length > WHOLE ? 2 * BLOCK_PAIRS : BLOCK_PAIRS;
 }
 

@@ -8,7 +8,7 @@ import type { Detector } from "./vendor-keys.ts";
 const HEX = byteClass("h");
 
 /** What stands before the first literal of a key says nothing while it is shorter, nor does an encoded one. */
-export const MIN_TELLING = 16;
+const MIN_TELLING = 16;
 
 /** A tree of bytes: an object a byte, for a few hundred literals. */
 interface Node {

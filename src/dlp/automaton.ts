@@ -6,7 +6,7 @@ import { Fault } from "../errors.ts";
 import { lowered } from "./bytes.ts";
 
 /** More states than this do not fit the table's entries. */
-export const MAX_STATES = 60_000;
+const MAX_STATES = 60_000;
 
 /** A compiled set of byte strings. ASCII letters are equal in either case; whoever is told looks again. */
 export class Automaton {

@@ -1,5 +1,6 @@
 /** Scans a body slice by slice, and a slice in steps of a millisecond or less. */
 
+import { OVERLAP } from "../model/bounds.ts";
 import type { Detectors, DlpBudget } from "./dlp.ts";
 import { portionsOf } from "./fields.ts";
 import type { BodyKind, DlpFinding } from "./finding.ts";
@@ -28,8 +29,7 @@ export interface ScanOptions extends BodyOptions {
 export type Scanned = readonly DlpFinding[] | "exhausted" | "full";
 
 export const SLICE = 64 * 1024;
-/** What a slice repeats of the one before. A finding belongs to the slice in whose middle it begins; none is longer than half. */
-export const OVERLAP = 8 * 1024;
+/** A finding belongs to the slice in whose middle it begins; none is longer than half of what slices share. */
 const HALF = OVERLAP / 2;
 /** Looked at between two yields. Even. */
 const STEP = 8 * 1024;

@@ -4,7 +4,7 @@ import type { DlpFinding } from "./finding.ts";
 /** Of one name and mode: what vetoes vetoes once, what is watched leads to nothing, and what is taken out is looked for again. */
 const MAX_ALIKE = 2000;
 /** A body of which more has to be taken out is no body that anybody meant to send. */
-export const MAX_WANTED = 100_000;
+const MAX_WANTED = 100_000;
 const FINDINGS_A_TURN = 2000;
 
 export class Told {

@@ -4,11 +4,11 @@ import {
   type Inspection,
   type Inspector,
   inspectSlices,
-  OVERLAP,
   type Turn,
   WHOLE_BYTES,
 } from "../detect/inspect.ts";
 import type { Unread } from "../dlp/dlp.ts";
+import { OVERLAP } from "../model/bounds.ts";
 import { SHORT_VALUE } from "../model/egress.ts";
 import type { Field, Question } from "../model/question.ts";
 

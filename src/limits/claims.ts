@@ -1,4 +1,5 @@
 /** Which limits a request falls under, and what it has to take from each before it may leave. */
+import { isRead } from "../wire/methods.ts";
 import { type Limit, type LimitProgram, scopeOf } from "./compile.ts";
 import { formatMicros } from "./money.ts";
 import { readPayment } from "./payment.ts";
@@ -41,7 +42,6 @@ export interface Claims {
 /** Life of a place whose holder is not heard of any more; renewed three times as often. */
 export const LEASE_MS = 60_000;
 const MAX_NAME = 256;
-const READS = new Set(["GET", "HEAD", "OPTIONS"]);
 const ORDER: Readonly<Record<Need["kind"], number>> = { window: 0, slots: 1, rate: 2 };
 
 /** Pure. The claims of limits whose mode is shadow are there too, and are not enforced. */
@@ -117,8 +117,7 @@ function namedModel(model: string): string {
 
 function claimPayment(limit: Limit, subject: LimitSubject, claims: Claim[], objections: Objection[]): void {
   const { payment } = limit;
-  if (payment === null || (!limit.paysByReads && !subject.overridden && READS.has(subject.method.toUpperCase())))
-    return;
+  if (payment === null || (!limit.paysByReads && !subject.overridden && isRead(subject.method.toUpperCase()))) return;
   const read = readPayment(payment, subject.paying);
   if (typeof read !== "number") {
     objections.push({ limit, vector: read.vector, reason: `what the request would pay is not plain: ${read.why}` });

@@ -4,7 +4,7 @@ import type { Door } from "./door.ts";
 import type { HeldShare, HeldWaiter } from "./held.ts";
 
 /** How long a body or a message may wait for room among the held bytes. */
-export const HELD_WAIT_MS = 2_000;
+const HELD_WAIT_MS = 2_000;
 
 /** Waits for room among the held bytes, with an end: for a body, or for a message. */
 export class RoomWait implements HeldWaiter, Deadlined {

@@ -1,5 +1,7 @@
 /** Conditions on what a head says. */
+
 import type { Credential } from "../model/question.ts";
+import { MAX_METHOD } from "../wire/methods.ts";
 import { quote } from "../words/quote.ts";
 import { decodeParameter } from "./_parameters.ts";
 import type { Conditions, TextTest } from "./_schema-when.ts";
@@ -12,7 +14,7 @@ import { HostSet, parseHostPattern } from "./host-set.ts";
 
 const NOTHING: readonly (string | Credential)[] = [];
 const MAX_REGEX_TEXT = 16_384;
-const METHOD = /^[A-Z][A-Z0-9-]{0,31}$/;
+const METHOD = /^[A-Z][A-Z0-9-]*$/;
 
 export function headConditions(when: Conditions, compiling: Compiling): Condition[] {
   const made: Condition[] = [];
@@ -24,7 +26,8 @@ export function headConditions(when: Conditions, compiling: Compiling): Conditio
   if (when.methods !== undefined) {
     const methods = words("methods");
     for (const [i, method] of methods.entries()) {
-      if (!METHOD.test(method)) problem([...path, "methods", i], `${quote(method)} is not a method: they are capitals`);
+      if (!METHOD.test(method) || method.length > MAX_METHOD)
+        problem([...path, "methods", i], `${quote(method)} is not a method: they are capitals`);
     }
     const set = new Set(methods);
     made.push({

@@ -7,7 +7,7 @@ import type { Llm, LlmMessage, LlmToolCall, TextRange } from "../content/llm.ts"
 import { REDACTED_UNCLEAR } from "../dlp/redact-path.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Credential, Field, Question } from "../model/question.ts";
-import { isKnownMethod } from "../wire/methods.ts";
+import { isKnownMethod, isRead } from "../wire/methods.ts";
 import { type PathReadings, readPath } from "../wire/path-readings.ts";
 import { argumentTexts } from "./_arguments.ts";
 import { isGraphQlPost, mayAskInUrl, onlyQueries } from "./_class.ts";
@@ -54,7 +54,6 @@ const MATCH_COST = 64;
 
 const MAX_MESSAGES = 2 * 1024 * 1024;
 const ALL_KNOWN: Known = { content: true, findings: true };
-const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 const NO_VALUES: readonly (string | Credential)[] = [];
 
 export class Asked {
@@ -191,7 +190,7 @@ export class Asked {
   #classify(): "read" | "write" | "unknown" {
     const { method, phase, upgrade } = this.question;
     if (phase === "tunnel" || method === "CONNECT") return "unknown";
-    const reads = READS.includes(method);
+    const reads = isRead(method);
     if (reads && upgrade !== null) return "write";
     // Of evidence: headers that turn a GET into something else are rare enough to be left out.
     if (!this.known.content) return reads ? "read" : method === "POST" ? "unknown" : "write";

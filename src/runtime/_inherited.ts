@@ -4,22 +4,13 @@
  * kernel is asked first what it is.
  */
 import { Fault } from "../errors.ts";
+import { AF_INET, AF_INET6, callsOf, SOCK_STREAM, SOL_SOCKET } from "../model/linux.ts";
 import { addressIn } from "./_original.ts";
 import type { Listener, Runtime } from "./contract.ts";
 
-/** Numbers of Linux. */
-const CALLS = {
-  x64: { getsockname: 51, getsockopt: 55, fcntl: 72 },
-  arm64: { getsockname: 204, getsockopt: 209, fcntl: 25 },
-} as const;
-
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
-const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_ACCEPTCONN = 30;
 const SO_PROTOCOL = 38;
@@ -31,7 +22,7 @@ export function takeInherited(
   fd: number,
 ): Pick<Listener, "address" | "port"> {
   const refuse = (why: string): Fault => new Fault("listen_failed", `cannot listen on descriptor ${fd}: ${why}`);
-  const calls = arch === "x64" || arch === "arm64" ? CALLS[arch] : null;
+  const calls = callsOf(arch);
   if (calls === null) throw new Fault("unsupported", `cannot take a socket that was handed over on ${arch}`);
   const option = (name: number): number => {
     const value = new Int32Array(1);

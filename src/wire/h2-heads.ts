@@ -29,10 +29,9 @@ import type { Block } from "./hpack-decoder.ts";
 import { CLASS, isToken, sameName, TARGET } from "./http1-chars.ts";
 import { malformed, type WireFault } from "./http1-head.ts";
 import type { Target } from "./http1-target.ts";
-import { differsInCase } from "./methods.ts";
+import { differsInCase, MAX_METHOD } from "./methods.ts";
 
 /** As in HTTP/1. */
-const MAX_METHOD = 32;
 const MAX_DIGITS = 15;
 
 /** Fields of a message without its pseudo-header fields, and what was asked of them on the way. */

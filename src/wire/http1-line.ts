@@ -3,7 +3,7 @@ import { CLASS, isToken, TARGET } from "./http1-chars.ts";
 import type { Framing } from "./http1-framing.ts";
 import { malformed, type RawHead, type WireFault } from "./http1-head.ts";
 import { readTarget, type Target } from "./http1-target.ts";
-import { differsInCase } from "./methods.ts";
+import { differsInCase, MAX_METHOD } from "./methods.ts";
 
 export interface RequestLine {
   /** A token; case kept. */
@@ -24,7 +24,6 @@ interface Remembered extends Addressed {
   readonly host: Uint8Array | null;
 }
 
-const MAX_METHOD = 32;
 /** Longer lines and names are read anew each time. */
 const MAX_REMEMBERED = 512;
 const PLACES = 64;

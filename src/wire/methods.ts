@@ -18,6 +18,16 @@ export function differsInCase(method: string): boolean {
   return upper !== method && KNOWN.has(upper);
 }
 
+/** A longer one is refused, in every version of HTTP and by the policy. */
+export const MAX_METHOD = 32;
+
+const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether a method, in capitals, changes nothing where it goes, for policy and for payments: TRACE gives back what it was sent. */
+export function isRead(method: string): boolean {
+  return READS.has(method);
+}
+
 const OVERRIDE = /^x[-_](?:http[-_]method(?:[-_]override)?|method[-_]override)$/i;
 
 /** A field by which some servers take the method for another one; gateways to scripts know it with underscores. */

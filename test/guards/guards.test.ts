@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { checkExports } from "../../scripts/guard-exports.ts";
 import { checkEntries, checkImports, importsOf } from "../../scripts/guard-imports.ts";
 import { checkSizes, countLines } from "../../scripts/guard-sizes.ts";
+import { unused } from "../../scripts/guard-unused.ts";
 
 const imports = (path: string, text: string): string[] => checkImports(new Map([[path, text]]), ["zod"]);
 
@@ -108,4 +109,17 @@ test("checkExports sees an entry missing, differing or without a file, and anoth
   expect(checkExports(withEntry({ ...built, types: "./src/mod.ts" }), one, () => true)).toHaveLength(1);
   expect(checkExports(withEntry({ ...built, default: "./dist/lib/x.js" }), one, () => true)).toHaveLength(1);
   expect(checkExports(withEntry({ ...built, deno: "./src/mod.ts" }), one, () => true)).toHaveLength(1);
+});
+
+test("unused names what one file exports and no other has the word of", () => {
+  const files = new Map([
+    [
+      "src/a.ts",
+      "export const used = 1;\nexport const alone = used;\nexport async function far(): Promise<void> {}\nexport class Left {}",
+    ],
+    ["src/b.ts", 'import { used } from "./a.ts";\nconst alones = used;'],
+    ["src/entry.ts", "export function forStrangers(): void {}"],
+    ["test/a.test.ts", 'import { far } from "../src/a.ts";\nexport const kit = 1;'],
+  ]);
+  expect(unused(files, new Set(["src/entry.ts"]))).toEqual(["unused: src/a.ts: alone", "unused: src/a.ts: Left"]);
 });

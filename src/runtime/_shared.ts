@@ -5,11 +5,12 @@ import dns from "node:dns";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { Fault, messageOf } from "../errors.ts";
+import { Fault } from "../errors.ts";
 import { decode } from "./_decode.ts";
 import { dial } from "./_dial.ts";
 import { httpClient } from "./_http.ts";
 import { listen, listenUnix } from "./_listen.ts";
+import { addressesOf, unresolved } from "./_names.ts";
 import { redis } from "./_redis.ts";
 import { secureClient, secureServer } from "./_secure.ts";
 import { serve } from "./_serve.ts";
@@ -71,25 +72,11 @@ function missing(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
-function resolve(name: string): Promise<readonly ResolvedAddress[]> {
-  return new Promise((settle, reject) => {
-    dns.lookup(name, { all: true, verbatim: true }, (error, found) => {
-      if (error !== null && error !== undefined) {
-        reject(
-          new Fault("resolve_failed", `cannot resolve "${name}": ${error.code ?? messageOf(error)}`, { cause: error }),
-        );
-        return;
-      }
-      const addresses: ResolvedAddress[] = [];
-      for (const one of found) {
-        const address = one.address.split("%")[0] ?? one.address;
-        if (!addresses.some((known) => known.address === address))
-          addresses.push({ address, family: one.family === 6 ? 6 : 4 });
-      }
-      if (addresses.length === 0) reject(new Fault("resolve_failed", `cannot resolve "${name}": no address`));
-      else settle(addresses);
-    });
+async function resolve(name: string): Promise<readonly ResolvedAddress[]> {
+  const found = await dns.promises.lookup(name, { all: true, verbatim: true }).catch((error: unknown) => {
+    throw unresolved(name, error);
   });
+  return addressesOf(name, found);
 }
 
 /** What it says of descriptors is meant for this process alone (sd_listen_fds(3)), so children are not told. */

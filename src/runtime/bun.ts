@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { Fault } from "../errors.ts";
 import { dialNative, listenNative } from "./_bun-conn.ts";
 import { loadDatagramCalls, loadFlock, loadSystemCall } from "./_bun-libc.ts";
+import { resolveOnLoop } from "./_bun-names.ts";
 import { capture, notStarted } from "./_capture.ts";
 import { setLatin1Write } from "./_conn.ts";
 import { type DatagramCalls, sendDatagram } from "./_datagram.ts";
@@ -37,6 +38,9 @@ export const runtime: Runtime = {
     if ("path" in target || target.tls !== undefined) return shared.dial(target, handler);
     return dialNative(target.address, target.port, handler);
   },
+
+  // Elsewhere the system's own resolver needs none of its threads, or is all there is.
+  resolve: process.platform === "linux" ? resolveOnLoop : shared.resolve,
 
   sha256: (data) => Bun.SHA256.hash(data, "hex"),
   hasher() {

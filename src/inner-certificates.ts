@@ -1,6 +1,7 @@
 /** Certificates of what is decided inside an exchange that has its own: each names it as its parent. */
 import type { Drafts } from "./drafts.ts";
 import { NOTHING } from "./enforce/ended.ts";
+import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
 import type { Decision } from "./model/decision.ts";
@@ -30,6 +31,8 @@ export interface DecidedInside {
   readonly phase: Phase;
   /** Null: there is none, or it is not kept. */
   readonly body: HeldBody | null;
+  /** Sha-256 in hex of what is sent on instead. Absent: nothing is. */
+  readonly forwarded?: string | null;
   /** Monotonic ms at which the deciding began. */
   readonly from: number;
 }
@@ -44,20 +47,38 @@ export class InnerCertificates {
   }
 
   /** Never rejects: a veto stands without its line, and the certificate is kept until it can be written. */
-  async certify({ exchange, parent }: Outer, { decision, phase, body, from }: DecidedInside): Promise<Committed> {
-    const { runtime, evidence, observer, found } = this.#parts;
-    const drafted = this.#drafts.draft(exchange, decision, { body, way: null, forwarded: null });
-    const latency_ms = runtime.monotonic() - from;
-    const draft: CertificateDraft = { ...drafted, phase, parent, latency_ms };
-    let committed: Committed;
+  async certify(outer: Outer, decided: DecidedInside): Promise<Committed> {
+    const { evidence } = this.#parts;
+    const draft = this.#draft(outer, decided);
+    const committed = await evidence.commit(draft).catch(() => null);
+    if (committed === null) return this.#told(outer, draft, await evidence.unwritten(draft));
+    this.#parts.found(committed.id, decided.decision.findings);
+    return this.#told(outer, draft, committed);
+  }
+
+  /** Of what leaves once this has resolved with null; with a Fault nothing was certified, and nothing may leave. Never rejects. */
+  async prove(outer: Outer, decided: DecidedInside): Promise<Fault | null> {
+    const draft = this.#draft(outer, decided);
     try {
-      committed = await evidence.commit(draft);
-      found(committed.id, decision.findings);
-    } catch {
-      committed = await evidence.unwritten(draft);
+      const committed = await this.#parts.evidence.commit(draft);
+      this.#parts.found(committed.id, decided.decision.findings);
+      this.#told(outer, draft, committed);
+      return null;
+    } catch (thrown) {
+      return thrown instanceof Fault ? thrown : new Fault("evidence_unwritable", messageOf(thrown));
     }
+  }
+
+  #draft({ exchange, parent }: Outer, { decision, phase, body, forwarded = null, from }: DecidedInside) {
+    const drafted = this.#drafts.draft(exchange, decision, { body, way: null, forwarded });
+    const latency_ms = this.#parts.runtime.monotonic() - from;
+    return { ...drafted, phase, parent, latency_ms } satisfies CertificateDraft;
+  }
+
+  #told({ exchange }: Outer, draft: CertificateDraft, committed: Committed): Committed {
+    const { observer } = this.#parts;
     observer.decided(draft);
-    observer.concluded(draft, committed.id, exchange.egress.principal.address, NOTHING, latency_ms);
+    observer.concluded(draft, committed.id, exchange.egress.principal.address, NOTHING, draft.latency_ms);
     return committed;
   }
 }

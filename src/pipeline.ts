@@ -275,7 +275,7 @@ export class Pipeline {
       }
       return way;
     }
-    const resolving = this.#parts.names.resolve(destination.host);
+    const resolving = this.#parts.names.resolve(destination.host, egress.principal.address);
     if (!(resolving instanceof Promise)) return { addresses: resolving, fault: null };
     return resolving.then(
       (addresses) => ({ addresses, fault: null }),

@@ -8,7 +8,7 @@ import type { MessageGate } from "./model/message.ts";
 import type { AnswerGuard, ScreenedHead } from "./model/screen.ts";
 import type { Within } from "./model/within.ts";
 
-export interface WithinParts extends Omit<GateParts, "certify"> {
+export interface WithinParts extends Omit<GateParts, "certify" | "prove"> {
   readonly certificates: InnerCertificates;
 }
 
@@ -41,6 +41,8 @@ export class WithinExchange implements Within, Outer {
     const { runtime, decider, observer, certificates } = this.#parts;
     const certify: GateParts["certify"] = (decision, body, from) =>
       certificates.certify(this, { decision, phase: "message", body, from });
-    return new DecidingGate({ runtime, decider, observer, certify }, this.exchange.egress, this.parent);
+    const prove: GateParts["prove"] = (decision, body, { forwarded, from }) =>
+      certificates.prove(this, { decision, phase: "message", body, forwarded, from });
+    return new DecidingGate({ runtime, decider, observer, certify, prove }, this.exchange.egress, this.parent);
   }
 }

@@ -1,4 +1,6 @@
 /** The messages of a stream that was let go by its head, each of them a decision of its own. */
+import { hashInTurns } from "../crypto/hash-in-turns.ts";
+import type { Fault } from "../errors.ts";
 import type { Certified } from "../model/certificate.ts";
 import { block, type Decision, failClosed, permits } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
@@ -14,12 +16,29 @@ export interface GateParts {
   readonly runtime: Pick<Runtime, "monotonic" | "sha256" | "hasher" | "afterTurn">;
   readonly decider: Decider;
   readonly observer: Pick<Observer, "fault">;
-  /** Certifies what was decided of a message, begun at `from` (monotonic ms). Never rejects. */
+  /** Certifies what was decided of a message, begun at `from` (monotonic ms). Never rejects: what is vetoed stays so without its line. */
   certify(decision: Decision, message: HeldBody, from: number): Promise<Certified>;
+  /**
+   * Certifies a message that is to leave; `forwarded`: sha-256 in hex of what leaves in its place, or null. Resolves with what
+   * keeps the evidence from being written, which keeps the message from leaving, or null. Never rejects.
+   */
+  prove(decision: Decision, message: HeldBody, about: Proving): Promise<Fault | null>;
+}
+
+export interface Proving {
+  readonly forwarded: string | null;
+  readonly from: number;
 }
 
 const PASS: MessageAnswer = { kind: "pass" };
 const NO_HEADERS: HeaderList = [];
+const NOTHING = new Uint8Array(0);
+
+/** `sent`: what leaves instead of the message; null: it leaves itself. */
+interface Leaving {
+  readonly sent: Uint8Array | null;
+  readonly from: number;
+}
 
 type Judged = Pick<Message, "bytes">;
 
@@ -68,13 +87,33 @@ export class DecidingGate implements MessageGate {
       if (replacement !== null && message.protocol === "grpc" && !this.#json) {
         return this.#vetoed(unredactable(decision as Decision), message, from);
       }
-      this.#roll(message, replacement ?? message.bytes);
-      if (replacement === null && (decision === null || decision.would === null)) return PASS;
-      return this.#certified(decision as Decision, message, from).then(() =>
-        replacement === null ? PASS : { kind: "replace", bytes: replacement },
-      );
+      if (decision === null || (replacement === null && decision.would === null)) {
+        this.#roll(message, message.bytes);
+        return PASS;
+      }
+      // A control frame means the same without what it carried.
+      const sent = replacement !== null && message.control ? NOTHING : replacement;
+      if (message.direction === "up")
+        return this.#proven(message, decision, { sent, from }).catch((thrown) => this.#crashed(message, thrown, from));
+      // An answer that is only watched passes whatever becomes of what is told of it.
+      this.#roll(message, message.bytes);
+      return this.#certified(decision, message, from).then(() => PASS);
     }
     return this.#vetoed(decision, message, from);
+  }
+
+  /** What leaves with a certificate of its own leaves behind it. */
+  async #proven(message: Message, decision: Decision, { sent, from }: Leaving): Promise<MessageAnswer> {
+    const { runtime } = this.#parts;
+    const forwarded = sent === null ? null : await hashInTurns(runtime, sent);
+    const fault = await this.#parts.prove(decision, new MessageBody(message.bytes, runtime), { forwarded, from });
+    if (fault !== null) {
+      const { mode } = decision;
+      const unproven = failClosed("the decision's evidence could not be written", fault.code, { mode });
+      return this.#vetoed(unproven, message, from);
+    }
+    this.#roll(message, sent ?? message.bytes);
+    return sent === null ? PASS : { kind: "replace", bytes: sent };
   }
 
   /** Its messages are texts, of which something can be taken out without lengths that say otherwise. */

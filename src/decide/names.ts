@@ -7,17 +7,26 @@ import { formatIp, parseIp } from "../wire/ip.ts";
 export interface Names {
   /**
    * Every address of the name, canonical, without duplicates, at least one and at most 128; an IP literal is its own
-   * address. Synchronous on a hit. Rejects with Fault `resolve_failed`.
+   * address. Synchronous on a hit. Rejects with Fault `resolve_failed`. `asker`: the address of the client that wants it,
+   * absent for the gateway itself.
    */
-  resolve(host: string): readonly string[] | Promise<readonly string[]>;
+  resolve(host: string, asker?: string): readonly string[] | Promise<readonly string[]>;
 }
 
 const MAX_NAMES = 4096;
-/** Lookups under way occupy the system resolver's threads. */
-const MAX_PENDING = 1024;
+/** Lookups under way, or waiting for their turn where they take threads: each keeps a request open. */
+const MAX_PENDING = 400;
+/**
+ * One client may have so many times under way what is then still free, as of held bytes: a name whose servers keep silent
+ * costs nothing to ask for, and whoever asks for hundreds of them leaves something for the others.
+ */
+const OF_FREE = 8;
 const MAX_ADDRESSES = 128;
 const POSITIVE_MS = 30_000;
 const NEGATIVE_MS = 1_000;
+
+/** No client's address. */
+const OURS = "";
 
 interface Known {
   readonly addresses: readonly string[] | null;
@@ -32,6 +41,8 @@ export function openNames(
 ): Names {
   const known = new Map<string, Known>();
   const pending = new Map<string, Promise<readonly string[]>>();
+  /** Of them, by who asked first. */
+  const askers = new Map<string, number>();
 
   function remember(host: string, entry: Omit<Known, "expires">): void {
     known.delete(host);
@@ -43,7 +54,14 @@ export function openNames(
     known.set(host, { ...entry, expires: runtime.monotonic() + life });
   }
 
-  async function look(host: string): Promise<readonly string[]> {
+  function count(asker: string, more: number): void {
+    const under = (askers.get(asker) ?? 0) + more;
+    if (under === 0) askers.delete(asker);
+    else askers.set(asker, under);
+  }
+
+  async function look(host: string, asker: string): Promise<readonly string[]> {
+    count(asker, 1);
     try {
       const addresses = canonical(await withDeadline(runtime.resolve(host), config.upstreamTimeoutMs), host);
       remember(host, { addresses, problem: "" });
@@ -54,11 +72,12 @@ export function openNames(
       throw new Fault("resolve_failed", problem, { cause: thrown });
     } finally {
       pending.delete(host);
+      count(asker, -1);
     }
   }
 
   return {
-    resolve(host) {
+    resolve(host, asker = OURS) {
       const entry = known.get(host);
       if (entry !== undefined && entry.expires > runtime.monotonic()) {
         return entry.addresses ?? Promise.reject(new Fault("resolve_failed", entry.problem));
@@ -70,10 +89,11 @@ export function openNames(
       }
       const asked = pending.get(host);
       if (asked !== undefined) return asked;
-      if (pending.size >= MAX_PENDING) {
+      const free = MAX_PENDING - pending.size;
+      if (free <= 0 || (asker !== OURS && (askers.get(asker) ?? 0) >= OF_FREE * free)) {
         return Promise.reject(new Fault("resolve_failed", `resolve "${host}": too many lookups under way`));
       }
-      const lookup = look(host);
+      const lookup = look(host, asker);
       pending.set(host, lookup);
       return lookup;
     },

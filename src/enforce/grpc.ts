@@ -145,7 +145,12 @@ class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
       // Every client of gRPC knows what a status of HTTP means; nobody here knows how to read the body.
       this.#headOnly(status, without(fields, OF_NO_BODY));
     } else if (head.bodyless) this.#headOnly(status, fields);
-    else {
+    else if ((headerValue(headers, "content-encoding") ?? "identity") !== "identity") {
+      // Coded as a whole, what reads as messages here is none to who undoes that.
+      this.#upstream?.abandon();
+      this.#upstream = null;
+      this.#badGateway("upstream_malformed", "the answer is gRPC with a content coding");
+    } else {
       this.#down.coding = grpcCoding(headers);
       exchange.responder.head(status, head.reason, without(fields, OF_A_BODY), -1, certificate);
     }

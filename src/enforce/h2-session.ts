@@ -62,6 +62,11 @@ export class H2Session implements ConnHandler, Deadlined, Pumped {
     return !this.#closed && !this.conn.closed && !this.engine.leaving;
   }
 
+  /** Its connection has closed, and it was told so. */
+  get gone(): boolean {
+    return this.#closed;
+  }
+
   /** An exchange could be opened now. */
   get open(): boolean {
     return this.alive && this.engine.room > this.#promised;
@@ -79,11 +84,23 @@ export class H2Session implements ConnHandler, Deadlined, Pumped {
   /** Keeps a place for an exchange that is about to begin. */
   promise(): void {
     this.#promised++;
+    this.env.pool.woke(this);
   }
 
   /** It begins now, or never will. */
   redeem(): void {
     this.#promised--;
+  }
+
+  /** One that was promised a place has not begun. */
+  spared(): void {
+    if (!this.busy && !this.#closed) this.env.pool.rested(this);
+  }
+
+  /** Nobody is on it, and it is one too many. Whoever does not answer a FIN is not waited for. */
+  dismiss(): void {
+    this.leave();
+    this.conn.destroy();
   }
 
   /** Takes no more exchanges and ends when those under way have. */
@@ -122,6 +139,7 @@ export class H2Session implements ConnHandler, Deadlined, Pumped {
     this.#closed = true;
     this.#pump.stop();
     this.env.deadlines.remove(this);
+    this.env.pool.woke(this);
     this.#retire();
     this.#streams.fail("upstream_closed", error === null ? "connection closed" : "connection reset");
   }
@@ -156,6 +174,7 @@ export class H2Session implements ConnHandler, Deadlined, Pumped {
     if (!this.#streams.of.delete(id) || this.busy || this.#closed) return;
     if (this.engine.leaving) this.conn.end();
     if (this.engine.peer.seen) this.deadline = this.env.deadlines.now + this.env.pool.idleMs;
+    this.env.pool.rested(this);
   }
 
   soon(): void {

@@ -82,14 +82,19 @@ export class H2Upstream implements Upstream, Deadlined, Standing {
 
   begin(use: UpstreamUse, sent: Sent, firstByteMs: number): boolean {
     this.#redeem();
-    if (!this.#session.open) return false;
+    if (!this.#session.open) {
+      this.#session.spared();
+      return false;
+    }
     const { deadlines } = this.#session.env;
     this.use = use;
     this.client = sent.egress.principal.address;
     this.deadline = deadlines.now + firstByteMs;
     this.#id = this.#session.begin(this, sent);
-    if (this.#id === 0) this.use = null;
-    else deadlines.add(this);
+    if (this.#id === 0) {
+      this.use = null;
+      this.#session.spared();
+    } else deadlines.add(this);
     return this.#id !== 0;
   }
 
@@ -211,6 +216,7 @@ export class H2Upstream implements Upstream, Deadlined, Standing {
   /** Others share the connection. */
   release(): void {
     this.#redeem();
+    this.#session.spared();
   }
 
   #redeem(): void {

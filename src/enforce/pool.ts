@@ -43,7 +43,7 @@ export interface Standing {
 }
 
 export interface PoolLimits {
-  /** Connections of HTTP/1.1 that idle. */
+  /** Connections that idle. */
   readonly limit: number;
   /** Milliseconds a connection may stand without an exchange. */
   readonly idleMs: number;
@@ -55,13 +55,15 @@ export interface PoolLimits {
 const MAX_EMPTY = 4096;
 
 /**
- * Upstream connections that can take an exchange: of HTTP/1.1 the idle ones, newest first, bounded in number and age; of
- * HTTP/2 all.
+ * Upstream connections that can take an exchange: of HTTP/1.1 the idle ones, newest first; of HTTP/2 all. Those that idle are
+ * bounded in number and age, together: a client need not stay for what it has opened.
  */
 export class Pool {
   readonly #sessions = new Map<string, H2Session[]>();
   readonly #opening = new Map<string, Promise<H2Session | null>>();
   readonly #idle = new Map<string, UpstreamConn[]>();
+  /** Of HTTP/2, without an exchange and open, also those that take none any more; who has rested longest is first. */
+  readonly #resting = new Set<H2Session>();
   /** Places that chose HTTP/1.1 although they were offered HTTP/2; as many as there are lists of idle connections. */
   readonly #plainOnly = new Set<string>();
   readonly #deadlines: Deadlines;
@@ -98,6 +100,7 @@ export class Pool {
   }
 
   give(upstream: UpstreamConn): void {
+    if (upstream.alive && upstream.reusable) this.#dismiss(this.#limit - 1, null);
     if (!upstream.alive || !upstream.reusable || this.#count >= this.#limit) {
       upstream.conn.destroy();
       return;
@@ -148,6 +151,8 @@ export class Pool {
   }
 
   join(session: H2Session, key: string): void {
+    // Whoever has hung up since it was dialled leaves nothing behind, and tells no end any more.
+    if (session.gone) return;
     const list = this.#sessions.get(key) ?? [];
     this.#sessions.set(key, list);
     list.push(session);
@@ -156,6 +161,30 @@ export class Pool {
       if (at >= 0) list.splice(at, 1);
       if (list.length === 0 && this.#sessions.get(key) === list) this.#sessions.delete(key);
     };
+    // Whoever dialled it has not had the time to take a place on it.
+    this.#resting.add(session);
+    this.#dismiss(this.#limit, session);
+  }
+
+  /** No exchange is under way on it, or about to be. */
+  rested(session: H2Session): void {
+    this.#resting.add(session);
+    this.#dismiss(this.#limit, null);
+  }
+
+  /** It is wanted, or gone. */
+  woke(session: H2Session): void {
+    this.#resting.delete(session);
+  }
+
+  /** Ends who has rested longest, until no more than `most` idle, but for `spared`. */
+  #dismiss(most: number, spared: H2Session | null): void {
+    for (const session of this.#resting) {
+      if (this.#count + this.#resting.size <= most) return;
+      if (session === spared) continue;
+      this.#resting.delete(session);
+      session.dismiss();
+    }
   }
 
   /** What many exchanges want at once is opened once. */

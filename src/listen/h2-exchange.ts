@@ -5,6 +5,7 @@ import { formatAuthority } from "../wire/authority.ts";
 import { isGrpcType, MESSAGE_CODINGS } from "../wire/grpc.ts";
 import type { H2RequestHead } from "../wire/h2.ts";
 import { endToEnd } from "../wire/http1.ts";
+import { meant } from "../wire/http1-names.ts";
 import { BodyHolder } from "./body.ts";
 import { type BodySource, BodyWait } from "./body-wait.ts";
 import { H2ClientStream } from "./h2-client-stream.ts";
@@ -55,11 +56,19 @@ function hasMessageCoding(headers: HeaderList): boolean {
   return false;
 }
 
+/**
+ * A body that is coded as a whole is held as one, whatever its messages are: in raw DEFLATE a stored block reads as the frame
+ * of a message, and behind it stands what nobody would have undone.
+ */
 function saysGrpc(headers: HeaderList): boolean {
+  let says = false;
   for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] === "content-type" && isGrpcType(headers[i + 1] as string)) return true;
+    const name = headers[i] as string;
+    const value = headers[i + 1] as string;
+    if (name === "content-type" && isGrpcType(value)) says = true;
+    else if (meant(name) === "content-encoding" && value !== "identity") return false;
   }
-  return false;
+  return says;
 }
 
 function conflictOf({ host, port, scheme }: H2RequestHead, tunnel: Destination): string | null {

@@ -75,19 +75,6 @@ function opened<Shapes extends Record<string, FFIFunction>>(
   throw refusal(problem);
 }
 
-/** setenv(3): what libc and the runtime itself read. Not in `process.env`, so no child is told. False: it cannot be set. */
-export function setOwnVariable(name: string, value: string): boolean {
-  const text = (of: string) => new TextEncoder().encode(`${of}\0`);
-  try {
-    const set = load("setenv", { args: ["ptr", "ptr", "i32"], returns: "i32" }, "set a variable") as (
-      ...args: unknown[]
-    ) => number;
-    return set(text(name), text(value), 1) === 0;
-  } catch {
-    return false;
-  }
-}
-
 /** Throws Fault `unsupported`. */
 export function loadDatagramCalls(): DatagramCalls {
   const what = "send datagrams";

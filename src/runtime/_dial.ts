@@ -3,6 +3,7 @@ import net from "node:net";
 import tls from "node:tls";
 import { Fault } from "../errors.ts";
 import { KEEPALIVE_DELAY_MS, type OwnedSocket, SocketConn } from "./_conn.ts";
+import { namesOnly } from "./_peer-names.ts";
 import { trust } from "./_trust.ts";
 import type { Conn, ConnHandler, Dialing, DialTarget, TlsClientOptions } from "./contract.ts";
 
@@ -22,10 +23,7 @@ function tlsSocket(address: string, port: number, options: TlsClientOptions): tl
     minVersion: "TLSv1.2",
     // SNI carries names only; an IP literal is checked against the certificate all the same.
     servername: net.isIP(options.serverName) === 0 ? options.serverName : "",
-    checkServerIdentity: (_host, certificate) => {
-      if (!certificate.subjectaltname) return new Error("the certificate names no subject alternative name");
-      return tls.checkServerIdentity(options.serverName, certificate);
-    },
+    checkServerIdentity: namesOnly(options.serverName),
   };
   if (options.alpn !== undefined) request.ALPNProtocols = [...options.alpn];
   return tls.connect(request);

@@ -1,16 +1,16 @@
 /**
- * Names are looked up by getaddrinfo(3), and each lookup keeps a thread of the one pool that files are read and bodies
- * decoded in, too, until its name server answers or is given up: half a minute of a stranger's making. So that no name a
- * client asks for can keep the kill file from being looked at, only so many run at once, and the others wait in line.
+ * Names by getaddrinfo(3), where nothing better is to be had (`_bun-names.ts`). Each lookup keeps a thread of the one pool
+ * that files are read and bodies decoded in, too, until its name server answers or is given up: half a minute of a
+ * stranger's making. So that no name a client asks for can keep the kill file from being looked at, only so many run at
+ * once, and the others wait in line.
  */
 import dns from "node:dns";
-import { Fault, messageOf } from "../errors.ts";
+import { Fault } from "../errors.ts";
+import { addressesOf, unresolved } from "./_names.ts";
 import type { ResolvedAddress } from "./contract.ts";
 
 /** Of the pool's threads, as many as nothing but names may keep. */
 export const LOOKUPS_AT_ONCE = 24;
-/** What Deno has, and what Bun is told to have. */
-export const POOL_THREADS = 32;
 const MAX_WAITING = 1024;
 
 type LookUp = (name: string) => Promise<readonly ResolvedAddress[]>;
@@ -40,23 +40,9 @@ export function bearable(threads: number): number {
   return Math.max(1, Math.min(LOOKUPS_AT_ONCE, threads - 1));
 }
 
-function systemLookup(name: string): Promise<readonly ResolvedAddress[]> {
-  return new Promise((settle, reject) => {
-    dns.lookup(name, { all: true, verbatim: true }, (error, found) => {
-      if (error !== null && error !== undefined) {
-        reject(
-          new Fault("resolve_failed", `cannot resolve "${name}": ${error.code ?? messageOf(error)}`, { cause: error }),
-        );
-        return;
-      }
-      const addresses: ResolvedAddress[] = [];
-      for (const one of found) {
-        const address = one.address.split("%")[0] ?? one.address;
-        if (!addresses.some((known) => known.address === address))
-          addresses.push({ address, family: one.family === 6 ? 6 : 4 });
-      }
-      if (addresses.length === 0) reject(new Fault("resolve_failed", `cannot resolve "${name}": no address`));
-      else settle(addresses);
-    });
+async function systemLookup(name: string): Promise<readonly ResolvedAddress[]> {
+  const found = await dns.promises.lookup(name, { all: true, verbatim: true }).catch((error: unknown) => {
+    throw unresolved(name, error);
   });
+  return addressesOf(name, found);
 }

@@ -9,6 +9,7 @@ import net from "node:net";
 import { Duplex } from "node:stream";
 import tls from "node:tls";
 import { Fault } from "../errors.ts";
+import { namesOnly } from "./_peer-names.ts";
 import { trust } from "./_trust.ts";
 import type { Conn, ConnHandler, Securing, TlsClientOptions, TlsIdentity, TlsServerOptions } from "./contract.ts";
 
@@ -281,10 +282,7 @@ export function secureClient(below: Conn, options: TlsClientOptions, handler: Co
     minVersion: "TLSv1.2",
     // SNI carries names only; an IP literal is checked against the certificate all the same.
     servername: net.isIP(serverName) === 0 ? serverName : "",
-    checkServerIdentity: (_host, certificate) => {
-      if (!certificate.subjectaltname) return new Error("the certificate names no subject alternative name");
-      return tls.checkServerIdentity(serverName, certificate);
-    },
+    checkServerIdentity: namesOnly(serverName),
     ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
   };
   const make = (wire: Wire): tls.TLSSocket => tls.connect({ ...request, socket: wire as unknown as net.Socket });

@@ -4,11 +4,12 @@ import fs from "node:fs";
 import os from "node:os";
 import { Fault } from "../errors.ts";
 import { dialNative, listenNative } from "./_bun-conn.ts";
-import { loadDatagramCalls, loadFlock, loadSystemCall, setOwnVariable } from "./_bun-libc.ts";
+import { loadDatagramCalls, loadFlock, loadSystemCall } from "./_bun-libc.ts";
+import { resolveOnLoop } from "./_bun-names.ts";
 import { capture, notStarted } from "./_capture.ts";
 import { setLatin1Write } from "./_conn.ts";
 import { type DatagramCalls, sendDatagram } from "./_datagram.ts";
-import { bearable, lookups, POOL_THREADS } from "./_lookups.ts";
+import { bearable, lookups } from "./_lookups.ts";
 import { appendFile, hmacOver, lockHeld, shared } from "./_shared.ts";
 import type { Child, Runtime } from "./contract.ts";
 
@@ -31,7 +32,6 @@ export const runtime: Runtime = {
   ...shared,
   capture,
   name: "bun",
-  resolve: lookups(bearable(poolThreads())),
   version: Bun.version,
   args: process.argv.slice(2),
 
@@ -40,6 +40,8 @@ export const runtime: Runtime = {
     if ("path" in target || target.tls !== undefined) return shared.dial(target, handler);
     return dialNative(target.address, target.port, handler);
   },
+
+  resolve: process.platform === "linux" ? resolveOnLoop : lookups(bearable(os.availableParallelism())),
 
   sha256: (data) => Bun.SHA256.hash(data, "hex"),
   hasher() {
@@ -122,17 +124,4 @@ function childOf(child: ChildProcess): Child {
       child.kill(name);
     },
   };
-}
-
-/**
- * Bun's pool has a thread for each processor, which is two on many a host. Its size is read from this process's own
- * environment when it is first used: in a binary that is later than this, from sources it was to read them.
- */
-function poolThreads(): number {
-  const name = "UV_THREADPOOL_SIZE";
-  const given = Number(process.env[name]);
-  if (Number.isInteger(given) && given > 0) return given;
-  const own = os.availableParallelism();
-  if (own >= POOL_THREADS || !compiled) return own;
-  return setOwnVariable(name, String(POOL_THREADS)) ? POOL_THREADS : own;
 }

@@ -3,7 +3,7 @@
  * dynamic table is not read again. Names and values hold the characters they hold in HTTP/1 (http1-chars.ts).
  */
 import { CLASS, TEXT, TOKEN } from "./http1-chars.ts";
-import { misspelt } from "./http1-names.ts";
+import { meant, misspelt } from "./http1-names.ts";
 
 /** A field nobody here looks at. */
 export const PLAIN = 0;
@@ -56,11 +56,13 @@ const KINDS: ReadonlyMap<string, number> = new Map([
 
 /** `name` and `value` are one char a byte, as they came. */
 export function kindOf(name: string, value: string): number {
-  const kind = KINDS.get(name);
+  let kind = KINDS.get(name);
   if (kind === undefined) {
     if (name.charCodeAt(0) === 0x3a) return BAD_PSEUDO;
     if (!isLowerToken(name)) return BAD_NAME;
     if (misspelt(name)) return MISSPELT;
+    // As in HTTP/1: whoever reads `_` for a hyphen undoes the coding that it names.
+    kind = KINDS.get(meant(name));
   }
   if (!isValue(value)) return BAD_VALUE;
   return kind ?? PLAIN;

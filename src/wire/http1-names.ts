@@ -123,13 +123,25 @@ function spells(bytes: Uint8Array, start: number, lower: string, loosely: boolea
 
 /** Whether a name in lower case is one that frames a message but for another mark where its hyphen stands. */
 export function misspelt(name: string): boolean {
+  return spelt(name)?.frames === true;
+}
+
+/** The name that one in lower case stands for, but for another mark where its hyphen stands, and that says how a body is read; else itself. */
+export function meant(name: string): string {
+  const known = spelt(name);
+  return known?.role === "content-type" || known?.role === "content-encoding" ? known.name : name;
+}
+
+/** The known name that this one would be with a hyphen for its first mark; null for names that have theirs. */
+function spelt(name: string): Known | null {
   const list = KNOWN[name.length];
-  if (list === undefined) return false;
-  for (const { name: known, frames, dash } of list) {
-    if (!frames || dash < 0 || name.charCodeAt(dash) === 0x2d || !isMark(name.charCodeAt(dash))) continue;
-    if (name.startsWith(known.slice(0, dash)) && name.endsWith(known.slice(dash + 1))) return true;
+  if (list === undefined) return null;
+  for (const known of list) {
+    const { dash } = known;
+    if (dash < 0 || name.charCodeAt(dash) === 0x2d || !isMark(name.charCodeAt(dash))) continue;
+    if (name.startsWith(known.name.slice(0, dash)) && name.endsWith(known.name.slice(dash + 1))) return known;
   }
-  return false;
+  return null;
 }
 
 function isMark(code: number): boolean {

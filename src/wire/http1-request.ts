@@ -46,7 +46,8 @@ export class RequestHead implements Target {
     this.keepAlive = wantsKeepAlive(framing, version);
     // An HTTP/1.0 client cannot be sent a 100 (RFC 9110 section 10.1.1).
     this.expectContinue = framing.expect && version === 11;
-    this.coded = framing.coded;
+    // Messages inside a body may be compressed each by itself, whatever its type says.
+    this.coded = framing.coded || framing.packed;
     this.wordy = framing.longest > SHORT_VALUE;
     this.upgrade = framing.upgrade;
     this.connection = framing.connection;

@@ -85,6 +85,30 @@ export const tlsCommonNameAloneIsRefused: Check = async (runtime) => {
   server.close();
 };
 
+/** Of a name that is no host's the issuer has looked at nothing that a host is known by. */
+export const tlsNamesWithinOtherNamesAreRefused: Check = async (runtime) => {
+  const root = sharedAuthority();
+  const kinds = ["URI", "email", "DNS", "otherName"] as const;
+  for (const [i, kind] of kinds.entries()) {
+    const said = {
+      URI: "http://evil.test/",
+      email: "a@evil.test",
+      DNS: "evil.test",
+      otherName: "1.2.3.4;UTF8:evil.test",
+    };
+    const names = `${kind}.1=${said[kind]}, DNS:victim.test, IP Address:127.0.0.1\nDNS.2=own.test`;
+    const leaf = root.certify(
+      `within${i}.test`,
+      `basicConstraints=CA:FALSE\nsubjectAltName=@names\n[names]\n${names}\n`,
+    );
+    const server = await serve(leaf);
+    const as = (serverName: string) => open(runtime, server, { serverName, extraRoots: root.pem });
+    for (const name of ["victim.test", "127.0.0.1"]) same(await faultOf(as(name)), "tls_failed", `${name} in ${kind}`);
+    (await as("own.test")).destroy();
+    server.close();
+  }
+};
+
 export const tlsWildcardCoversOneLabel: Check = async (runtime) => {
   const root = sharedAuthority();
   const server = await serve(root.issue("wild.test", "DNS:*.wild.test"));

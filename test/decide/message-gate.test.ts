@@ -2,7 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { runtime } from "#runtime";
 import type { Decider } from "../../src/decide/decider.ts";
-import { DecidingGate } from "../../src/decide/message-gate.ts";
+import { DecidingGate, type GateParts } from "../../src/decide/message-gate.ts";
+import { Fault } from "../../src/errors.ts";
 import type { Certified } from "../../src/model/certificate.ts";
 import { allow, block, type Decision } from "../../src/model/decision.ts";
 import type { Egress, HeldBody } from "../../src/model/egress.ts";
@@ -25,9 +26,11 @@ interface Given {
   readonly stream?: Egress;
   readonly decide?: () => Decision | Promise<Decision>;
   readonly screen?: (head: ScreenedHead) => AnswerGuard | null;
+  /** Evidence cannot be written. */
+  readonly full?: boolean;
 }
 
-function gateOf({ stream = egress({ upgrade: "websocket" }), decide = () => allow("fine"), screen }: Given) {
+function gateOf({ stream = egress({ upgrade: "websocket" }), decide = () => allow("fine"), screen, full }: Given) {
   const asked: { egress: Egress; body: HeldBody | null }[] = [];
   const screened: { egress: Egress; head: ScreenedHead }[] = [];
   const certified: { decision: Decision; sha256: string }[] = [];
@@ -46,9 +49,16 @@ function gateOf({ stream = egress({ upgrade: "websocket" }), decide = () => allo
     certified.push({ decision, sha256: message.sha256 });
     return { id: `cert_${certified.length}` } as Certified;
   };
+  const proven: (string | null)[] = [];
+  const prove: GateParts["prove"] = async (decision, message, { forwarded }) => {
+    proven.push(forwarded);
+    if (full) return new Fault("evidence_unwritable", "disk is full");
+    await certify(decision, message);
+    return null;
+  };
   const observer = { fault: (code: string) => void faults.push(code) };
-  const gate = new DecidingGate({ runtime, decider, observer, certify }, stream, "cert_of_stream");
-  return { gate, asked, screened, certified, faults };
+  const gate = new DecidingGate({ runtime, decider, observer, certify, prove }, stream, "cert_of_stream");
+  return { gate, asked, screened, certified, proven, faults };
 }
 
 const DONE: ScreenStep = { release: 0, veto: null, more: false };
@@ -110,6 +120,7 @@ describe("a message up", () => {
     const text = gateOf({ decide });
     expect(await text.gate.judge(up("hello"))).toEqual({ kind: "replace", bytes: bytes("h***o") });
     expect(text.certified.length).toBe(1);
+    expect(text.proven).toEqual([body("h***o").sha256]);
     const json = gateOf({ decide, stream: egress({ headers: ["content-type", "application/grpc+json"] }) });
     expect(await json.gate.judge(up("hello", "grpc"))).toMatchObject({ kind: "replace" });
     const proto = gateOf({ decide, stream: egress({ headers: ["content-type", "application/grpc"] }) });
@@ -117,6 +128,39 @@ describe("a message up", () => {
       kind: "veto",
       decision: { vector: "sanitize_unredactable" },
     });
+  });
+});
+
+describe("a message up that leaves with a certificate of its own", () => {
+  const sanitized = () => ({ ...allow("cleaned"), replacement: bytes("h***o") });
+  const watched = () => allow("fine", { would: "block", mode: "shadow" });
+
+  test.each([
+    ["is replaced", sanitized],
+    ["is only watched", watched],
+  ])("and %s is a veto where its evidence cannot be written, and no part of what passed", async (_, decide) => {
+    const { gate, certified } = gateOf({ decide, full: true });
+    expect(await gate.judge(up("hello"))).toMatchObject({
+      kind: "veto",
+      decision: { verdict: "fail_closed", vector: "evidence_unwritable" },
+    });
+    expect(certified.map(({ decision }) => decision.verdict)).toEqual(["fail_closed"]);
+    expect(gate.transcript()).toBeNull();
+  });
+
+  test("names what leaves of a control frame, which is nothing", async () => {
+    const { gate, proven } = gateOf({ decide: sanitized });
+    expect(await gate.judge({ ...up("hello"), control: true })).toEqual({ kind: "replace", bytes: bytes("") });
+    expect(proven).toEqual([body("").sha256]);
+    const same = gateOf({ decide: () => ({ ...allow("cleaned"), replacement: bytes("") }) }).gate;
+    await same.judge(up("hello"));
+    expect(gate.transcript()).toBe(same.transcript() as string);
+  });
+
+  test("names nothing where it leaves as it came", async () => {
+    const { gate, proven } = gateOf({ decide: watched });
+    expect(await gate.judge(up("hello"))).toEqual({ kind: "pass" });
+    expect(proven).toEqual([null]);
   });
 });
 

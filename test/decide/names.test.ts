@@ -70,9 +70,30 @@ describe("openNames fails with resolve_failed", () => {
 
   test("when too many lookups are under way", async () => {
     const { names, asked } = desk();
-    const lookups = Array.from({ length: 1030 }, (_, i) => code(names.resolve(`h${i}.test`)));
-    expect(asked).toHaveLength(1024);
+    const lookups = Array.from({ length: 410 }, (_, i) => code(names.resolve(`h${i}.test`)));
+    expect(asked).toHaveLength(400);
     expect(new Set(await Promise.all(lookups))).toEqual(new Set(["resolve_failed"]));
+  });
+
+  test("for a client that has too many under way, and for no other", async () => {
+    const { names, asked, answer } = desk();
+    const ask = (host: string, asker?: string) => names.resolve(host, asker);
+    const slow = Array.from({ length: 1000 }, (_, i) => code(ask(`slow${i}.evil.test`, "192.0.2.66")));
+    const most = asked.length;
+    expect(most).toBeLessThan(400);
+    const others = [ask("x.test", "192.0.2.7"), ask("services.test")];
+    expect(asked.slice(most)).toEqual(["x.test", "services.test"]);
+    // Whoever had asked for a name already is told with him.
+    expect(await code(ask("more.evil.test", "192.0.2.66"))).toBe("resolve_failed");
+    const shared = ask("slow0.evil.test", "192.0.2.7");
+    for (let i = 0; i < 20; i++) answer("192.0.2.1");
+    expect(await shared).toEqual(["192.0.2.1"]);
+    // What has ended counts no more.
+    expect(await slow[19]).toBe("resolved");
+    const again = ask("again.test", "192.0.2.66");
+    expect(asked.at(-1)).toBe("again.test");
+    const left = [...others, again].map(code);
+    expect(new Set(await Promise.all([...left, ...slow.slice(20)]))).toEqual(new Set(["resolve_failed"]));
   });
 });
 

@@ -237,6 +237,30 @@ describe("gRPC", () => {
     });
   }
 
+  for (const name of ["content-encoding", "content_encoding"]) {
+    withOpenssl(`a body that is coded as a whole is decided as a whole: ${name}`, async () => {
+      const call = new Call(await start(), { [name]: "deflate" });
+      call.stream.end(message("stored"));
+      await until(() => made.rig.evidence.proofs.length > 1, "a decision");
+      expect(made.rig.evidence.proofs[1]).toMatchObject({ phase: "request", content_bytes: 11 });
+      call.stream.close();
+      await call.over();
+    });
+  }
+
+  withOpenssl("an answer that is coded as a whole is none", async () => {
+    const session = await start();
+    serve = (stream) => {
+      stream.respond({ ":status": 200, "content-type": "application/grpc", "content-encoding": "deflate" });
+      stream.end(message("stored"));
+    };
+    const call = new Call(session);
+    call.stream.end(message("x"));
+    await call.over();
+    expect([call.status, call.said.length]).toEqual(["14", 0]);
+    expect(await outcome()).toMatchObject({ error: "upstream_malformed" });
+  });
+
   withOpenssl("a message that is cut short by the upstream goes nowhere either", async () => {
     const session = await start();
     serve = (stream) => {

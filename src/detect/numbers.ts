@@ -14,6 +14,7 @@ const MOST_DIGITS = 8;
 const MAX_GAP = 24;
 const MAX_HEX_GAP = 6;
 const MAX_NUMBERS = 16 * 1024;
+const LARGE_DIGITS = 4;
 /** In a list of letters by their numbers; one more is a space. */
 const LAST_LETTER = 27;
 /** What is beyond may be octal. */
@@ -100,6 +101,12 @@ function decimals(text: Uint8Array, from: number): string | null {
   behind = passed = from + 1;
   while (count < MAX_NUMBERS) {
     const start = i;
+    // Most numbers are none of a list: told before they are read, as long as those before them are nothing by themselves.
+    if (count < LEAST_BINARY && isLarge(text, i)) {
+      passed = i + LARGE_DIGITS;
+      failed.end = 0;
+      return null;
+    }
     let digits = 0;
     let value = 0;
     while (i < length && IS_DIGIT[text[i] as number] === 1 && digits <= MOST_DIGITS) {
@@ -132,14 +139,17 @@ function decimals(text: Uint8Array, from: number): string | null {
       break;
     }
   }
-  const kind = count < LEAST_BINARY ? null : inText(count, { least, most, octal, binary });
+  failed.end = 0;
+  if (count < LEAST_BINARY) return null;
+  const kind = inText(count, { least, most, octal, binary });
   // What is longer than a list can be would be read on when it is begun further behind.
-  failed.count = kind === null && count < MAX_NUMBERS ? count : 0;
-  failed.end = failed.count > 1 ? (places[count - 1] as number) : 0;
+  if (kind !== null || count === MAX_NUMBERS) return kind;
+  failed.count = count;
+  failed.end = places[count - 1] as number;
   failed.passed = passed;
   failed.brokenBy = brokenBy;
   failed.known = false;
-  return kind;
+  return null;
 }
 
 /**
@@ -208,6 +218,16 @@ function lastBeforeText(from: number, count: number, base: 8 | 10): number {
 function isOctal(value: number): boolean {
   for (let rest = value; rest > 0; rest = Math.floor(rest / 10)) if (rest % 10 > 7) return false;
   return true;
+}
+
+/** Whether the number's first four digits are too much for a character, and no bits. */
+function isLarge(text: Uint8Array, at: number): boolean {
+  const a = (text[at] as number) - 0x30;
+  const b = (text[at + 1] ?? 0) - 0x30;
+  const c = (text[at + 2] ?? 0) - 0x30;
+  const d = (text[at + 3] ?? 0) - 0x30;
+  if (b < 0 || c < 0 || d < 0 || b > 9 || c > 9 || d > 9) return false;
+  return (a | b | c | d) > 1 && 1000 * a + 100 * b + 10 * c + d > 255;
 }
 
 function areOctal(text: Uint8Array, from: number): boolean {

@@ -42,6 +42,11 @@ let behind = 0;
 /** Before it no list of decimal numbers begins that the one read last does not hold: it, or a number that is in none. */
 let passed = 0;
 
+/** Before the first part of a text. */
+export function beginNumbers(): void {
+  failed.end = 0;
+}
+
 /**
  * Undoes every list of numbers in ASCII `text` that stands for text and begins in [from, to); returns where the last one ends.
  * Linear: no place is tried twice in one base, nor is a list of which it is known that no part of it up to its end is text.
@@ -50,7 +55,6 @@ export function undoNumbers(text: Uint8Array, draft: Draft, from: number, to: nu
   const { length } = text;
   let decimalFrom = 0;
   let hexFrom = 0;
-  failed.end = 0;
   let i = from;
   let now = i > 0 ? (BEGINS[text[i - 1] as number] as number) : 1;
   for (; i < to; i++) {

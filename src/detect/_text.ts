@@ -1,7 +1,7 @@
 /** What every view asks of bytes: whether they are text, and what kind of character one is. */
 
 /** 1 for bytes no text has: control characters but tab, newline, return; bytes of no UTF-8. */
-export const NEVER = new Uint8Array(256).fill(1, 0, 0x20).fill(1, 0xf5);
+const NEVER = new Uint8Array(256).fill(1, 0, 0x20).fill(1, 0xf5);
 for (const byte of [0x7f, 0xc0, 0xc1]) NEVER[byte] = 1;
 for (const byte of [0x09, 0x0a, 0x0d]) NEVER[byte] = 0;
 
@@ -26,23 +26,23 @@ export function isText(bytes: Uint8Array, from: number, to: number): boolean {
   return ascii > 0 || to - from > 18;
 }
 
-/** From no place in [from, this one) on are the bytes up to `to` text; from a later one they may be. */
-export function noTextBefore(bytes: Uint8Array, from: number, to: number): number {
+/** The first byte in [from, to) with which it is clear that what begins at `from` is no text; `to` when there is none. */
+export function faultIn(bytes: Uint8Array, from: number, to: number): number {
   let more = 0;
-  let before = from;
   for (let i = from; i < to; i++) {
     const byte = bytes[i] as number;
     if (more > 0) {
+      if (byte >> 6 !== 2) return i;
       more -= 1;
-      if (byte >> 6 === 2) continue;
-      // A character that is cut: whatever begins within it begins with none, what begins behind it is not concerned.
-      before = i;
-      more = 0;
-    }
-    if (byte < 0x80 ? NEVER[byte] === 1 : byte < 0xc2 || byte > 0xf4) before = i + 1;
+    } else if (!mayBegin(byte)) return i;
     else if (byte >= 0x80) more = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
   }
-  return before;
+  return to;
+}
+
+/** Whether a character of a text may begin with the byte. */
+export function mayBegin(byte: number): boolean {
+  return byte < 0x80 ? NEVER[byte] === 0 : byte >= 0xc2 && byte <= 0xf4;
 }
 
 /** Whether four bytes, in one number, may all stand in a text. */

@@ -50,6 +50,11 @@ describe("a list of numbers that holds others", () => {
     });
   }
 
+  test("is not read again when it is longer than what is undone at a time", () => {
+    const [short, long] = [180, 1800].map((times) => looks(`${HOLDS_HEX.repeat(times)}200 300`));
+    expect(long as number).toBeLessThan(11 * (short as number));
+  });
+
   test("is not read again for each part of a text that it goes through", () => {
     const text = `${"1;  2;   ".repeat(400)}200`;
     expect(looks(text, 40)).toBeLessThan(3 * looks(text, 2));

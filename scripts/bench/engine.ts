@@ -65,6 +65,18 @@ const records = Array.from({ length: 100 }, (_, i) => ({
   at: `2026-01-${10 + (i % 20)}T10:00:00Z`,
 }));
 
+/** The same numbers each time. */
+function* noise(): Generator<number, never> {
+  for (let seed = 12345; ; ) {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+    yield seed / 0x7fffffff;
+  }
+}
+const numbers = (count: number, made: (share: number) => number): string => {
+  const from = noise();
+  return JSON.stringify({ input: Array.from({ length: count }, () => made(from.next().value)) });
+};
+
 function question(body: string): Question {
   const headers = [["content-type", "application/json"]] as const;
   return questionWith({ host: "api.openai.com", path: "/v1/chat/completions", headers, body, at: Date.now() });
@@ -128,6 +140,11 @@ row("10 KB, four scripts", said((ABROAD + CYRILLIC + JAPANESE).repeat(28)));
 row("10 KB source code", code(10_000));
 row("10 KB of tool schemas", JSON.stringify({ messages: [], tools: schemas }));
 row("10 KB of records", JSON.stringify({ records }));
+const nineDigits = (share: number): number => Number((share / 5 - 0.1).toFixed(9));
+row("10 KB of embeddings", numbers(800, nineDigits));
+const below = (most: number) => (share: number) => Math.floor(share * most);
+row("10 KB of numbers below 100", numbers(3700, below(100)));
+row("10 KB of numbers below 256", numbers(2800, below(256)));
 row("10 KB, base64 twice", said(btoa(btoa(prose(5_600)))));
 row("1 MB prose", prose(1_000_000));
 row("1 MB chat", chat(1_000_000));

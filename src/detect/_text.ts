@@ -26,6 +26,25 @@ export function isText(bytes: Uint8Array, from: number, to: number): boolean {
   return ascii > 0 || to - from > 18;
 }
 
+/** The first byte in [from, to) with which it is clear that what begins at `from` is no text; `to` when there is none. */
+export function faultIn(bytes: Uint8Array, from: number, to: number): number {
+  let more = 0;
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i] as number;
+    if (more > 0) {
+      if (byte >> 6 !== 2) return i;
+      more -= 1;
+    } else if (!mayBegin(byte)) return i;
+    else if (byte >= 0x80) more = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+  }
+  return to;
+}
+
+/** Whether a character of a text may begin with the byte. */
+export function mayBegin(byte: number): boolean {
+  return byte < 0x80 ? NEVER[byte] === 0 : byte >= 0xc2 && byte <= 0xf4;
+}
+
 /** Whether four bytes, in one number, may all stand in a text. */
 export function areOfText(four: number): boolean {
   const no =

@@ -32,6 +32,8 @@ export function undoMorse(text: Uint8Array, draft: Draft, from: number, to: numb
   for (; i < to; i++) {
     const mark = MARK[text[i] as number] as number;
     if (mark !== 1 && mark !== 2) continue;
+    // The sign or the point of a number, a hyphen: nothing goes on from there.
+    if (MARK[text[i + 1] ?? 0] === 0) continue;
     const first = i;
     let code = 1;
     let signs = 0;

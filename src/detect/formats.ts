@@ -54,8 +54,11 @@ function isQuote(byte: number): boolean {
 }
 
 function closing(text: Uint8Array, open: number): number {
-  const close = text.subarray(open + 1, open + 1 + LONGEST).indexOf(text[open] as number);
-  return close === -1 ? -1 : open + 1 + close;
+  const mark = text[open];
+  const last = Math.min(text.length, open + 1 + LONGEST);
+  let close = open + 1;
+  while (close < last && text[close] !== mark) close += 1;
+  return close === last ? -1 : close;
 }
 
 /** Literals that follow each other; returns how many, `end` is behind the last. */

@@ -7,7 +7,7 @@ import type { Draft } from "./draft.ts";
 import { undoFormats } from "./formats.ts";
 import { undoHidden, undoTurned } from "./hidden.ts";
 import { beginLeet, mayMeanMore, undoLeet } from "./leet.ts";
-import { undoNumbers } from "./numbers.ts";
+import { beginNumbers, undoNumbers } from "./numbers.ts";
 import { undoRot47 } from "./rot47.ts";
 import { undoRuns, undoSomeRuns } from "./runs.ts";
 import { ESCAPES, FORMATS, inBlocks, LEET as MIXED, MORSE, NUMBERS, type Regional } from "./signals.ts";
@@ -30,12 +30,16 @@ function regional(bit: number, view: Regional): View {
   return (text, draft, blocks) => inBlocks(text, draft, blocks, where);
 }
 
-const forNumbers = regional(NUMBERS, undoNumbers);
+const forListed = regional(NUMBERS, undoNumbers);
 const forMorse = regional(MORSE, undoMorse);
 const forRot47 = regional(MIXED, undoRot47);
 const forEscapes = regional(ESCAPES, undoEscapes);
 const forMixed = regional(MIXED, undoLeet);
 
+const forNumbers: View = (text, draft, blocks) => {
+  beginNumbers();
+  forListed(text, draft, blocks);
+};
 const forCiphers: View = (text, draft) => undoCiphers(text, draft, false);
 const forWordsTurned: View = (text, draft) => undoCiphers(text, draft, true);
 const forLeet: View = (text, draft, blocks) => {

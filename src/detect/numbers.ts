@@ -4,18 +4,11 @@
  */
 import { HEX, isText } from "./_text.ts";
 import type { Draft } from "./draft.ts";
+import { asked, beginLists, IS_DIGIT, listAt, MAX_NUMBERS } from "./number-list.ts";
 
-const LEAST_DECIMAL = 6;
-const LEAST_POSITIONS = 12;
 const LEAST_HEX = 6;
-const LEAST_BINARY = 4;
-/** Of one number: a byte in bits. */
-const MOST_DIGITS = 8;
-const MAX_GAP = 24;
 const MAX_HEX_GAP = 6;
-const MAX_NUMBERS = 16 * 1024;
 
-const IS_DIGIT = new Uint8Array(256).fill(1, 0x30, 0x3a);
 /** Neither a letter nor a digit. */
 const IS_MARK = new Uint8Array(256).fill(1, 0, 0x80);
 for (let byte = 0; byte < 0x80; byte++) if (/[0-9A-Za-z]/.test(String.fromCharCode(byte))) IS_MARK[byte] = 0;
@@ -26,10 +19,14 @@ for (let byte = 0; byte < 0x80; byte++) {
   BEGINS[byte] = (IS_MARK[byte] === 1 || (byte | 0x20) === 0x78 ? 1 : 0) | (HEX[byte] === 255 ? 0 : 2);
 }
 
-const values = new Int32Array(MAX_NUMBERS);
 const out = new Uint8Array(MAX_NUMBERS);
 let written = 0;
 let behind = 0;
+
+/** Before the first part of a text. */
+export function beginNumbers(): void {
+  beginLists();
+}
 
 /**
  * Undoes every list of numbers in ASCII `text` that stands for text and begins in [from, to); returns where the last one ends.
@@ -48,9 +45,11 @@ export function undoNumbers(text: Uint8Array, draft: Draft, from: number, to: nu
     if ((((before & 1) << 1) & now) === 0) continue;
     let kind: string | null = null;
     if (IS_DIGIT[byte] === 1 && i >= decimalFrom) {
-      kind = decimals(text, i);
-      decimalFrom = behind;
+      kind = listAt(text, i);
+      if (kind === null) decimalFrom = asked.passed;
+      else behind = asked.behind;
     }
+    const isListed = kind !== null;
     if (
       kind === null &&
       i >= hexFrom &&
@@ -63,123 +62,12 @@ export function undoNumbers(text: Uint8Array, draft: Draft, from: number, to: nu
     }
     if (kind === null) continue;
     draft.undo(i, behind, kind);
-    draft.putAll(out.subarray(0, written));
+    draft.putAll(isListed ? asked.text : out.subarray(0, written));
     i = behind - 1;
     now = BEGINS[text[i] as number] as number;
     decimalFrom = hexFrom = behind;
   }
   return i;
-}
-
-/** Reads a list of decimal, octal or binary numbers; `behind` is where it ends. */
-function decimals(text: Uint8Array, from: number): string | null {
-  const { length } = text;
-  let count = 0;
-  let gapFrom = -1;
-  let gapLength = 0;
-  let i = from;
-  let least = 1 << 30;
-  let most = 0;
-  let octal = true;
-  let binary = true;
-  behind = from + 1;
-  if (from + MOST_DIGITS < length && areDigits(text, from)) return null;
-  while (count < MAX_NUMBERS) {
-    let digits = 0;
-    let value = 0;
-    while (i < length && IS_DIGIT[text[i] as number] === 1 && digits <= MOST_DIGITS) {
-      const digit = (text[i] as number) - 0x30;
-      if (digit > 1) binary = false;
-      if (digit > 7) octal = false;
-      value = value * 10 + digit;
-      digits += 1;
-      i += 1;
-    }
-    if (digits !== 8 && digits !== 7) binary = false;
-    if (digits === 0 || digits > MOST_DIGITS || (!binary && value > 255)) break;
-    values[count++] = value;
-    if (value < least) least = value;
-    if (value > most) most = value;
-    behind = i;
-    const gap = i;
-    while (i < length && i - gap < MAX_GAP && IS_DIGIT[text[i] as number] === 0) i += 1;
-    if (i >= length || i === gap || IS_DIGIT[text[i] as number] === 0) break;
-    if (gapFrom === -1) {
-      gapFrom = gap;
-      gapLength = i - gap;
-    } else if (!sameGap(text, gapFrom, gapLength, gap, i - gap)) {
-      break;
-    }
-  }
-  return count < LEAST_BINARY ? null : inText(count, { least, most, octal, binary });
-}
-
-/** Whether a number has more digits than any in a list: told from its ends first, as most have fewer. */
-function areDigits(text: Uint8Array, from: number): boolean {
-  let i = from + MOST_DIGITS;
-  while (i > from && IS_DIGIT[text[i] as number] === 1) i -= 1;
-  return i === from;
-}
-
-/** Line ends may stand where a space does. */
-function sameGap(text: Uint8Array, first: number, firstLength: number, gap: number, length: number): boolean {
-  const [a, b] = [text[first] as number, text[gap] as number];
-  // Most differ at once, or are one mark.
-  if (a !== b && (a > 0x20 || b > 0x20)) return false;
-  return (firstLength === 1 && length === 1) || sameMarks(text, first, firstLength, gap, length);
-}
-
-function sameMarks(text: Uint8Array, first: number, firstLength: number, gap: number, length: number): boolean {
-  let i = 0;
-  let j = 0;
-  while (i < firstLength && j < length) {
-    const a = text[first + i] as number;
-    const b = text[gap + j] as number;
-    if (a !== b && !(a <= 0x20 && b <= 0x20)) return false;
-    i += 1;
-    j += 1;
-    if (a <= 0x20) {
-      while (i < firstLength && (text[first + i] as number) <= 0x20) i += 1;
-      while (j < length && (text[gap + j] as number) <= 0x20) j += 1;
-    }
-  }
-  while (j < length && (text[gap + j] as number) <= 0x20) j += 1;
-  while (i < firstLength && (text[first + i] as number) <= 0x20) i += 1;
-  return i === firstLength && j === length;
-}
-
-interface Range {
-  readonly least: number;
-  readonly most: number;
-  readonly octal: boolean;
-  readonly binary: boolean;
-}
-
-function inText(count: number, { least, most, octal, binary }: Range): string | null {
-  if (binary && count >= LEAST_BINARY) {
-    written = 0;
-    for (let i = 0; i < count; i++) out[written++] = Number.parseInt(String(values[i]), 2);
-    if (isText(out, 0, written)) return "binary";
-  }
-  if (count < LEAST_DECIMAL) return null;
-  if (most <= 27 && least >= 0 && count >= LEAST_POSITIONS) {
-    written = 0;
-    for (let i = 0; i < count; i++) {
-      const value = values[i] as number;
-      out[written++] = value >= 1 && value <= 26 ? 0x60 + value : 0x20;
-    }
-    return "letter numbers";
-  }
-  for (const base of octal && most > 126 ? [8, 10] : [10]) {
-    written = 0;
-    for (let i = 0; i < count; i++) {
-      const value = values[i] as number;
-      out[written++] =
-        base === 10 ? value : 64 * Math.floor(value / 100) + 8 * (Math.floor(value / 10) % 10) + (value % 10);
-    }
-    if (isText(out, 0, written)) return base === 10 ? "decimal" : "octal";
-  }
-  return null;
 }
 
 /** Reads a list of hexadecimal numbers of two digits; `behind` is where it ends. */

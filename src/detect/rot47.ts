@@ -14,6 +14,8 @@ const TURNED = Uint8Array.from({ length: 256 }, (_, byte) =>
 );
 const LETTER = TURNED.map((byte) => LETTER_INDEX[byte] as number);
 
+const IS_LETTER = LETTER.map((letter) => (letter === NONE ? 0 : 1));
+
 const WINDOW = 32;
 const LEAST_LETTERS = 20;
 /** Quarters of a bit of a window: English has about 150, code turned is far below 0. */
@@ -36,13 +38,15 @@ export function undoRot47(text: Uint8Array, draft: Draft, from: number, to: numb
 
 function isTurned(text: Uint8Array, from: number, to: number): boolean {
   let letters = 0;
+  // Counted first, without a branch: hardly a window has enough of them.
+  for (let i = from; i < to; i++) letters += IS_LETTER[text[i] as number] as number;
+  if (letters < LEAST_LETTERS) return false;
   let like = 0;
   let before = NONE;
   for (let i = from; i < to; i++) {
     const letter = LETTER[text[i] as number] as number;
-    if (letter !== NONE) letters += 1;
     if (letter !== NONE || before !== NONE) like += FOLLOWS[before * ROW + letter] as number;
     before = letter;
   }
-  return letters >= LEAST_LETTERS && like >= LIKE;
+  return like >= LIKE;
 }

@@ -11,6 +11,8 @@ const LONG_RUN = 24;
 /** Beside a run that was undone, base64 of a short word is told by its neighbour. */
 const SHORTEST = 3;
 const SAMPLE = 16;
+/** Base64 of less than `SURE` bytes. */
+const FEW_DIGITS = 22;
 const LONGEST_58 = 1024;
 const WRAPPED_LINE = 48;
 
@@ -129,9 +131,11 @@ function undoRun(text: Uint8Array, start: number, end: number, draft: Draft): nu
   }
   // A long run may have been cut, and begin inside of a group.
   const cut = end - start >= LONG_RUN;
-  if ((about & NOT_HEX) === 0) {
+  if ((about & NOT_HEX) === 0 && end - start >= 2 * LEAST_BYTES) {
     for (let shift = 0; shift < 2; shift++) if (hex(text, start + shift, end)) return take(draft, start, end, "base16");
   }
+  // In every other alphabet digits come to bytes above ASCII first: of so few nothing is kept.
+  if ((about & NOT_DIGIT) === 0 && end - start < FEW_DIGITS) return after;
   if ((about & NOT_32) === 0 && (about & (IS_LOWER | IS_UPPER)) !== (IS_LOWER | IS_UPPER)) {
     for (let shift = 0; shift < (cut ? 8 : 1); shift++) {
       if (based(text, start + shift, end, VALUE_32, 5)) return take(draft, start, after, "base32");

@@ -50,6 +50,10 @@ const token = new Uint8Array(64);
 export const numberAt: PlaceDetector = (bytes, at, sink) => {
   const before = at === 0 ? 0 : (bytes[at - 1] as number);
   if (((KIND[before] as number) & LETTER) !== 0) return letteredAt(bytes, at, sink);
+  if (bytes[at + 1] === 0x2e) {
+    const end = fractionEnd(bytes, at + 2);
+    if (end !== -1) return end;
+  }
   let groups = 0;
   let total = 0;
   let end = at;
@@ -108,6 +112,16 @@ export const numberAt: PlaceDetector = (bytes, at, sink) => {
   // Further groups may be of another number.
   return groups > 1 ? at + (lengths[0] as number) : end;
 };
+
+/** Where a fraction behind one digit and a point ends when nothing follows that a number may go on with, or -1: nobody is written so. */
+function fractionEnd(bytes: Uint8Array, from: number): number {
+  let end = from;
+  while (((KIND[bytes[end] ?? 0] as number) & DIGIT) !== 0 && end - from <= MAX_RUN) end++;
+  if (end === from || end - from > MAX_RUN) return -1;
+  const next = bytes[end] ?? 0;
+  const on = ((KIND[next] as number) & ALNUM) !== 0 || next === 0x20 || (next >= 0x2d && next <= 0x2f);
+  return on ? -1 : end;
+}
 
 const LONG = 13;
 const MAX_DECIMAL = 64;

@@ -91,11 +91,13 @@ interface Frame {
   readonly before: Standing;
   readonly between: Standing;
   readonly behind: Standing;
-  /** All three are printable. */
+  readonly last: Standing;
+  /** All four are printable. */
   readonly ascii: boolean;
 }
 
-let lastFrame: Frame | null = null;
+/** Of each request that is named: several are certified in turns, and each certificate inside a tunnel has a parent of its own. */
+const frames = new WeakMap<CertifiedRequest, Frame>();
 
 /** By identity where the same object is given again and again: what is missed costs time, never truth. */
 function fits({ draft: a, assigned: x }: Frame, b: CertificateDraft, y: Assigned): boolean {
@@ -106,7 +108,6 @@ function fits({ draft: a, assigned: x }: Frame, b: CertificateDraft, y: Assigned
     a.reason === b.reason &&
     a.rule === b.rule &&
     a.policy_version === b.policy_version &&
-    a.parent === b.parent &&
     a.agent === b.agent &&
     a.caller === b.caller &&
     a.mode === b.mode &&
@@ -133,24 +134,39 @@ function frameOf(draft: CertificateDraft, assigned: Assigned, shrink: number): F
   const behind =
     `,"matched_pillar":${textJson(bounded(draft.matched_pillar, 32))},` +
     `"matched_vector":${textJson(bounded(draft.matched_vector, 128 / shrink))},"mode":"${draft.mode}",` +
-    `"org_id":${textJson(bounded(assigned.orgId, 128 / shrink))},"parent":${word(draft.parent)},` +
-    `"phase":"${draft.phase}","policy_version":${textJson(bounded(draft.policy_version, 128 / shrink))},` +
+    `"org_id":${textJson(bounded(assigned.orgId, 128 / shrink))},"parent":`;
+  const last =
+    `,"phase":"${draft.phase}","policy_version":${textJson(bounded(draft.policy_version, 128 / shrink))},` +
     `"reason":${textJson(bounded(draft.reason, 256 / shrink))},` +
     (recovered === null || recovered === undefined ? "" : `"recovered":${canonicalize(recovered)},`) +
     `"request":${requestJson(draft.request, shrink)},"rule":${textJson(bounded(draft.rule, 128 / shrink))},"timestamp":"`;
-  const ascii = isPrintable(before) && isPrintable(between) && isPrintable(behind);
-  return { draft, assigned, before: standing(before), between: standing(between), behind: standing(behind), ascii };
+  const ascii = isPrintable(before) && isPrintable(between) && isPrintable(behind) && isPrintable(last);
+  return {
+    draft,
+    assigned,
+    before: standing(before),
+    between: standing(between),
+    behind: standing(behind),
+    last: standing(last),
+    ascii,
+  };
 }
 
 function framed(draft: CertificateDraft, assigned: Assigned): Frame {
-  if (lastFrame === null || !fits(lastFrame, draft, assigned)) lastFrame = frameOf(draft, assigned, 1);
-  return lastFrame;
+  const { request } = draft;
+  if (request === null) return frameOf(draft, assigned, 1);
+  let frame = frames.get(request);
+  if (frame === undefined || !fits(frame, draft, assigned)) {
+    frame = frameOf(draft, assigned, 1);
+    frames.set(request, frame);
+  }
+  return frame;
 }
 
 type Piece = Standing | string;
 
 /** The members in their order. */
-function pieces({ before, between, behind }: Frame, draft: CertificateDraft, assigned: Assigned): readonly Piece[] {
+function pieces({ before, between, behind, last }: Frame, draft: CertificateDraft, assigned: Assigned): readonly Piece[] {
   const { chain } = assigned;
   return [
     before,
@@ -173,6 +189,8 @@ function pieces({ before, between, behind }: Frame, draft: CertificateDraft, ass
     between,
     String(Math.round(draft.latency_ms * 1000) / 1000),
     behind,
+    word(draft.parent),
+    last,
     assigned.timestamp,
     '","v":1,"verdict":"',
     draft.verdict,

@@ -10,7 +10,7 @@ import type { AnswerTally } from "./answer-tally.ts";
 import type { Ruled } from "./engine.ts";
 
 const NOTHING = new Uint8Array(0);
-/** Most answers of a few words fit. */
+/** Behind the first piece. */
 const FIRST_ROOM = 256;
 /** Bytes that a text may grow by at a time. */
 export const MOST_GROWTH = 4096;
@@ -82,8 +82,12 @@ export class RunningText {
 
   /** At most `MOST_GROWTH` bytes that are not grown yet at any time. */
   add(bytes: Uint8Array): void {
-    if (this.#used + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
-    this.#bytes.set(bytes, this.#used);
+    // Most texts of a raw answer come in one piece.
+    if (this.#bytes.length === 0) this.#bytes = bytes.slice();
+    else {
+      if (this.#used + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
+      this.#bytes.set(bytes, this.#used);
+    }
     this.#used += bytes.length;
     this.#whole = false;
   }
@@ -205,7 +209,9 @@ export class RunningText {
   }
 
   #from(place: number): Uint8Array {
-    return this.#bytes.subarray(Math.max(0, place - this.#base), this.#used);
+    const from = Math.max(0, place - this.#base);
+    // A view of a small array costs several times the array.
+    return from === 0 && this.#used === this.#bytes.length ? this.#bytes : this.#bytes.subarray(from, this.#used);
   }
 
   /** A place at or before `place` where no word is cut, if there is one near. */

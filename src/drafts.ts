@@ -29,6 +29,7 @@ export class Drafts {
   readonly #viaProxy: boolean;
   /** Agents ask the same few targets over and over, and equal requests share their destination. */
   readonly #named = new WeakMap<Destination, Named>();
+  #last: Named | null = null;
 
   constructor(runtime: Pick<Runtime, "sha256" | "monotonic">, config: Config) {
     this.#runtime = runtime;
@@ -61,22 +62,33 @@ export class Drafts {
     };
   }
 
-  #name({ door, method, target, path, destination }: Egress): CertifiedRequest {
-    const last = this.#named.get(destination);
-    // The same target means another path for OPTIONS.
-    if (
-      last !== undefined &&
-      last.egress.target === target &&
-      last.egress.path === path &&
-      last.egress.method === method &&
-      last.egress.door === door
-    ) {
-      return last.request;
+  #name(egress: Egress): CertifiedRequest {
+    const { door, method, target, path, destination } = egress;
+    const known = this.#named.get(destination);
+    if (known !== undefined && isNamed(known, egress)) return known.request;
+    // Each tunnel has a destination of its own; what is asked inside it is most often what was asked inside the one before.
+    let named = this.#last;
+    if (named === null || !isNamed(named, egress)) {
+      const { scheme, host, port } = destination;
+      const target_hash = this.#runtime.sha256(target);
+      const request = { door, method, scheme, host, port, path: redactPath(path), target_hash };
+      named = { egress: { door, method, target, path }, request };
+      this.#last = named;
     }
-    const { scheme, host, port } = destination;
-    const target_hash = this.#runtime.sha256(target);
-    const request = { door, method, scheme, host, port, path: redactPath(path), target_hash };
-    this.#named.set(destination, { egress: { door, method, target, path }, request });
-    return request;
+    this.#named.set(destination, named);
+    return named.request;
   }
+}
+
+/** The same target means another path for OPTIONS. */
+function isNamed({ egress, request }: Named, { door, method, target, path, destination }: Egress): boolean {
+  return (
+    egress.target === target &&
+    egress.path === path &&
+    egress.method === method &&
+    egress.door === door &&
+    request.host === destination.host &&
+    request.port === destination.port &&
+    request.scheme === destination.scheme
+  );
 }

@@ -3,6 +3,7 @@
 import { answerEnding } from "../engine/answer-ending.ts";
 import type { AnswerScreen, ScreenStep as EngineStep } from "../engine/answer-screen.ts";
 import type { Engine, Ruled } from "../engine/engine.ts";
+import type { Ruling } from "../engine/ruling.ts";
 import { mostUnfolded } from "../model/bounds.ts";
 import { allow, block, type Decision, failClosed, type Mode } from "../model/decision.ts";
 import type { Destination } from "../model/egress.ts";
@@ -63,6 +64,10 @@ interface Said {
   readonly policyVersion: string | null;
 }
 
+/** Of most answers nothing is to be said but that, with the same object. */
+let lastRuling: Ruling | null = null;
+let lastAllowed: Decision = allow("");
+
 class Guard implements AnswerGuard {
   readonly #screen: AnswerScreen;
   readonly #decoders: readonly StreamDecoder[];
@@ -115,7 +120,16 @@ class Guard implements AnswerGuard {
   }
 
   get allowed(): Decision {
-    const { reason, pillar, vector, rule, policyVersion, would, findings } = this.#screen.ruling;
+    const { ruling } = this.#screen;
+    if (ruling !== lastRuling || this.#said.mode !== lastAllowed.mode) {
+      lastRuling = ruling;
+      lastAllowed = this.#allow(ruling);
+    }
+    return lastAllowed;
+  }
+
+  #allow(ruling: Ruling): Decision {
+    const { reason, pillar, vector, rule, policyVersion, would, findings } = ruling;
     const detail = { rule, policyVersion, findings, mode: this.#said.mode } as const;
     if (would === null) return allow(reason, detail);
     const { mode } = this.#said;

@@ -101,8 +101,13 @@ interface Edge {
 /** The letters at the beginning of a body, or at its end; of JSON, those of its strings. */
 function edge(body: Uint8Array, last: boolean): Edge {
   const cut = last && body.length > EDGE_BYTES;
-  const part = last ? body.subarray(Math.max(0, body.length - EDGE_BYTES)) : body.subarray(0, EDGE_BYTES);
+  const part = edgeOf(body, last);
   return readLetters(isJson(body) ? leaves.subarray(0, readLeaves(part, cut, leaves)) : part);
+}
+
+function edgeOf(body: Uint8Array, last: boolean): Uint8Array {
+  if (body.length <= EDGE_BYTES) return body;
+  return last ? body.subarray(body.length - EDGE_BYTES) : body.subarray(0, EDGE_BYTES);
 }
 
 /** The last letters of `read` from now on; a request of a few goes on with what was before it. */

@@ -24,6 +24,8 @@ export interface Tail {
   readonly findings: readonly DlpFinding[];
   /** The first byte of what may still become something; the length when nothing may. */
   readonly open: number;
+  /** There was nothing to tell of, now or when it is whole. */
+  readonly quiet: boolean;
 }
 
 /** Longer than this nothing is waited for: what a finding's beginning has come to is the finding. */
@@ -61,12 +63,12 @@ export function scanTail(bytes: Uint8Array, { host, whole, personal }: TailOptio
   open = Math.min(open, escaped, length);
   if (length - open > MAX_OPEN) open = length - MAX_OPEN;
   release(sink);
-  if (hits.length === 0) return { findings: NONE, open };
+  if (hits.length === 0) return { findings: NONE, open, quiet: true };
   const where: Where = { where: "body", host, tokenRequest: false, room };
   const steps = findingsOf(whole ? hits : hits.filter((hit) => isDone(hit, length, open)), bytes, detectors, where);
   for (;;) {
     const step = steps.next();
-    if (step.done) return { findings: step.value, open };
+    if (step.done) return { findings: step.value, open, quiet: false };
   }
 }
 

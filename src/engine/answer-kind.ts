@@ -18,14 +18,31 @@ export interface AnswerMetadata {
 export const WHOLE_ANSWER = 256 * 1024;
 
 /** Lower case, without parameters; "" when there is none. */
-export function mediaTypeOf(contentType: string | null): string {
+function mediaTypeOf(contentType: string | null): string {
   return (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
 const BINARY =
   /^(?:image\/(?!svg)|audio\/|video\/|font\/|model\/|application\/(?:octet-stream|pdf|zip|gzip|x-gzip|x-tar|x-7z|x-rar|x-bzip|zstd|wasm|vnd\.(?:openxml|ms-|apple|debian)|msword|java-archive|x-(?:executable|protobuf|debian|rpm|shockwave)|protobuf|vnd\.docker|vnd\.oci\.image\.layer))/;
 
-export function kindOfAnswer(type: string): AnswerKind {
+/** What a Content-Type field makes of an answer. */
+export interface AnswerType {
+  readonly media: string;
+  readonly kind: AnswerKind;
+}
+
+/** Most answers say what the one before said. */
+let last: AnswerType & { readonly field: string | null } = { field: null, media: "", kind: "raw" };
+
+export function typeOfAnswer(contentType: string | null): AnswerType {
+  if (contentType !== last.field) {
+    const media = mediaTypeOf(contentType);
+    last = { field: contentType, media, kind: kindOf(media) };
+  }
+  return last;
+}
+
+function kindOf(type: string): AnswerKind {
   if (type === "text/event-stream") return "events";
   if (type === "application/vnd.amazon.eventstream") return "amazon";
   if (/ndjson|jsonl|json-seq|json-lines|stream\+json/.test(type)) return "lines";

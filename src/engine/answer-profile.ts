@@ -7,6 +7,7 @@ import type { Question } from "../model/question.ts";
 import { dlpPolicyOf } from "../policy/dlp-settings.ts";
 import type { Program } from "../policy/program.ts";
 import { type ResponseMode, ResponsePolicy, type ResponseTerms, softenedTerms } from "../policy/responses.ts";
+import { type Ruling, ruling } from "./ruling.ts";
 
 export interface AnswerProfile {
   readonly terms: ResponseTerms;
@@ -15,6 +16,8 @@ export interface AnswerProfile {
   readonly acting: ReadonlySet<string>;
   /** Vectors that are told and do nothing. */
   readonly watched: ReadonlySet<string>;
+  /** Both. */
+  readonly wanted: ReadonlySet<string>;
   /** Null: no kind of data is looked for. */
   readonly dlp: Dlp | null;
   /** Some kind of data ends an answer, so what may become some is waited for; and numbers and addresses are. */
@@ -24,6 +27,8 @@ export interface AnswerProfile {
   readonly deep: boolean;
   /** Nothing is looked at; sizes and types may still be. */
   readonly idle: boolean;
+  /** Of an answer in which nothing was found. */
+  readonly quiet: Ruling;
   attack(finding: Finding): ResponseMode;
   /** Shadow too for what is not sure enough to act on; "off": not worth a word. */
   data(finding: DlpFinding): ResponseMode;
@@ -54,6 +59,7 @@ export class AnswerProfiles {
 }
 
 function profileOf(terms: ResponseTerms, program: Program | null): AnswerProfile {
+  const policyVersion = program?.version ?? null;
   const acting = new Set<string>();
   const watched = new Set<string>();
   for (const vector of ANSWER_VECTORS) {
@@ -68,15 +74,17 @@ function profileOf(terms: ResponseTerms, program: Program | null): AnswerProfile
     : compileDlp({ ...dlpPolicyOf(program?.dlp ?? {}), modes: classes });
   return {
     terms,
-    policyVersion: program?.version ?? null,
+    policyVersion,
     acting,
     watched,
+    wanted: new Set([...acting, ...watched]),
     dlp,
     holds: modes.includes("enforce"),
     holdsPersonal: classes.personal === "enforce" || classes.health === "enforce",
     // A policy that acts on what texts say acts on it in disguise as well.
     deep: acting.size > 1,
     idle: acting.size + watched.size === 0 && dlp === null,
+    quiet: ruling("allow", "nothing in the answer speaks against it", { policyVersion }),
     attack: ({ vector, name }) => terms.attack(vector, name),
     data({ class: kind, mode, confidence }) {
       if (mode === "enforce") return "enforce";

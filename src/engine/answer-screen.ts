@@ -6,10 +6,9 @@ import { typeAllowed } from "../policy/responses.ts";
 import {
   type AnswerKind,
   type AnswerMetadata,
-  kindOfAnswer,
   looksBinary,
-  mediaTypeOf,
   SNIFFED,
+  typeOfAnswer,
   WHOLE_ANSWER,
 } from "./answer-kind.ts";
 import type { AnswerProfile } from "./answer-profile.ts";
@@ -61,13 +60,13 @@ export class AnswerScreen {
     this.#profile = profile;
     this.#tally = new AnswerTally(profile);
     this.#reader = { profile, tally: this.#tally, host };
-    const type = mediaTypeOf(head.contentType);
-    this.kind = kindOfAnswer(type);
+    const { media, kind } = typeOfAnswer(head.contentType);
+    this.kind = kind;
     this.#passes = profile.idle;
-    this.#veto = this.#judgeHead(head, type);
+    this.#veto = this.#judgeHead(head, media);
     const isStream = this.kind !== "raw";
     this.holdWhole = !isStream && !this.#passes && this.#acts && head.length > 0 && head.length <= WHOLE_ANSWER;
-    if (this.kind === "raw") this.#reading = new RawReading(this.#reader);
+    if (this.kind === "raw") this.#reading = new RawReading(this.#reader, this.holdWhole);
     else if (this.kind === "perhaps") this.#sniffed = new Uint8Array(0);
     else this.#reading = new MessageReading(this.kind, this.#reader);
   }
@@ -107,15 +106,27 @@ export class AnswerScreen {
   push(bytes: Uint8Array): ScreenStep {
     if (this.#work !== null || this.#ended) throw new TypeError("an answer is given on before the screen has taken it");
     this.#given += bytes.length;
-    this.#work = this.#take(bytes);
+    if (!this.#takesLittle(bytes)) this.#work = this.#take(bytes);
     return this.more();
   }
 
   end(): ScreenStep {
     if (this.#work !== null || this.#ended) throw new TypeError("an answer ends before the screen has taken it");
     this.#ended = true;
-    this.#work = this.#finish();
+    const plain = this.#plain;
+    if (plain === null) this.#work = this.#finish();
+    else this.#veto ??= plain.endAtOnce();
     return this.more();
+  }
+
+  /** Most answers are short texts, and need no steps. */
+  #takesLittle(bytes: Uint8Array): boolean {
+    return this.#profile.terms.maxBytes === null && this.#veto === null && this.#plain?.takeLittle(bytes) === true;
+  }
+
+  /** A text as it comes that is looked at; null where there is more to it. */
+  get #plain(): RawReading | null {
+    return !this.#passes && this.#sniffed === null && this.#reading instanceof RawReading ? this.#reading : null;
   }
 
   more(): ScreenStep {
@@ -194,7 +205,7 @@ export class AnswerScreen {
       this.#passes = true;
       return null;
     }
-    this.#reading = new RawReading(this.#reader);
+    this.#reading = new RawReading(this.#reader, false);
     return yield* this.#reading.take(first);
   }
 

@@ -43,9 +43,9 @@ export class AnswerTally {
 
   /** Of the whole answer, when nothing of it was a veto. */
   get ruling(): Ruling {
-    const { policyVersion } = this.#profile;
+    const { policyVersion, quiet } = this.#profile;
     const { every, findings } = this.#tally;
-    if (every === null) return ruling("allow", "nothing in the answer speaks against it", { policyVersion, findings });
+    if (every === null) return findings.length === 0 ? quiet : { ...quiet, findings };
     const { verdict, reason, pillar, vector, rule } = every;
     return ruling("allow", reason, { would: verdict, pillar, vector, rule, policyVersion, findings });
   }

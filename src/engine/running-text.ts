@@ -9,6 +9,9 @@ import type { AnswerProfile } from "./answer-profile.ts";
 import type { AnswerTally } from "./answer-tally.ts";
 import type { Ruled } from "./engine.ts";
 
+const NOTHING = new Uint8Array(0);
+/** Behind the first piece. */
+const FIRST_ROOM = 256;
 /** Bytes that a text may grow by at a time. */
 export const MOST_GROWTH = 4096;
 /** Before what is open: names and words that say what a value is. */
@@ -30,8 +33,8 @@ export class RunningText {
   readonly #profile: AnswerProfile;
   readonly #tally: AnswerTally;
   readonly #host: string;
-  readonly #wanted: Set<string>;
-  #bytes = new Uint8Array(1024);
+  #wanted: ReadonlySet<string>;
+  #bytes = NOTHING;
   #used = 0;
   /** Of the text, where `#bytes` begins. */
   #base = 0;
@@ -40,6 +43,9 @@ export class RunningText {
   #open = 0;
   #deepTo = 0;
   #nextDeep = FIRST_DEEP;
+  /** Between these places nothing was found, whatever comes behind; -1: something was. */
+  #quietFrom = -1;
+  #quietTo = -1;
   /** Where what was open when it last grew began. */
   #runFrom = 0;
   #whole = true;
@@ -52,7 +58,7 @@ export class RunningText {
     this.#profile = profile;
     this.#tally = tally;
     this.#host = host;
-    this.#wanted = new Set([...profile.acting, ...profile.watched]);
+    this.#wanted = profile.wanted;
   }
 
   /** Bytes that were added so far. */
@@ -76,8 +82,12 @@ export class RunningText {
 
   /** At most `MOST_GROWTH` bytes that are not grown yet at any time. */
   add(bytes: Uint8Array): void {
-    if (this.#used + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
-    this.#bytes.set(bytes, this.#used);
+    // Most texts of a raw answer come in one piece.
+    if (this.#bytes.length === 0) this.#bytes = bytes.slice();
+    else {
+      if (this.#used + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
+      this.#bytes.set(bytes, this.#used);
+    }
     this.#used += bytes.length;
     this.#whole = false;
   }
@@ -131,17 +141,15 @@ export class RunningText {
   }
 
   #attacks(before: number, end: number): Ruled | null {
-    const { watched } = this.#profile;
-    const wanted = this.#wanted;
-    if (end > WATCHED_BYTES && watched.size > 0) for (const vector of watched) wanted.delete(vector);
-    if (wanted.size === 0 || end === before) return null;
+    if (end > WATCHED_BYTES) this.#wanted = this.#profile.acting;
+    if (this.#wanted.size === 0 || end === before) return null;
     const start = Math.max(this.#base, before - ANSWER_REACH);
     for (;;) {
-      const found = inspectAnswer(this.#from(start), wanted);
+      const found = inspectAnswer(this.#from(start), this.#wanted);
       if (found === null) return null;
       const veto = this.#attack(found, start);
       // What is only watched is told once.
-      if (veto !== null || wanted.size === 0) return veto;
+      if (veto !== null || this.#wanted.size === 0) return veto;
     }
   }
 
@@ -149,7 +157,7 @@ export class RunningText {
     const veto = this.#tally.attack({ ...found, start: start + found.start, end: start + found.end });
     if (veto !== null) return veto;
     // An assembled text has the number of its assembly, and the name of what it says.
-    for (const vector of this.#wanted) if (this.#profile.watched.has(vector)) this.#wanted.delete(vector);
+    this.#wanted = this.#profile.acting;
     return null;
   }
 
@@ -161,7 +169,11 @@ export class RunningText {
     }
     const earlier = this.#open;
     const start = this.#wordBefore(Math.min(earlier, before) - CONTEXT);
+    // The same bytes again, of which it is known now that nothing comes behind them.
+    if (whole && this.#quietFrom === start && this.#quietTo === end) return null;
     const tail = dlp.tail(this.#from(start), { host: this.#host, whole, personal: holdsPersonal });
+    this.#quietFrom = tail.quiet ? start : -1;
+    this.#quietTo = end;
     this.#open = Math.max(earlier, start + tail.open);
     for (const finding of tail.findings) {
       // What began before, and ended, has been told.
@@ -197,7 +209,9 @@ export class RunningText {
   }
 
   #from(place: number): Uint8Array {
-    return this.#bytes.subarray(Math.max(0, place - this.#base), this.#used);
+    const from = Math.max(0, place - this.#base);
+    // A view of a small array costs several times the array.
+    return from === 0 && this.#used === this.#bytes.length ? this.#bytes : this.#bytes.subarray(from, this.#used);
   }
 
   /** A place at or before `place` where no word is cut, if there is one near. */
@@ -219,7 +233,7 @@ export class RunningText {
       this.#base += drop;
     }
     if (this.#used + more <= this.#bytes.length) return;
-    const wide = new Uint8Array(Math.max(this.#used + more, Math.min(2 * this.#bytes.length, ROOM)));
+    const wide = new Uint8Array(Math.max(this.#used + more, FIRST_ROOM, Math.min(2 * this.#bytes.length, ROOM)));
     wide.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = wide;
   }

@@ -16,7 +16,8 @@ export class Tally {
   readonly findings: Finding[] = [];
   enforced: Reason | null = null;
   every: Reason | null = null;
-  readonly #kinds = new Map<string, number>();
+  /** Made for the first finding: most questions and answers have none. */
+  #kinds: Map<string, number> | null = null;
 
   /** The first of equals stays. */
   add(reason: Reason, watched: boolean): void {
@@ -28,21 +29,23 @@ export class Tally {
   /** When there is no more room, what is of a kind not noted yet takes the place of the last of a kind that is noted twice. */
   note(finding: Finding): void {
     const { findings } = this;
+    this.#kinds ??= new Map();
+    const kinds = this.#kinds;
     const kind = kindOf(finding);
-    const count = this.#kinds.get(kind) ?? 0;
+    const count = kinds.get(kind) ?? 0;
     if (findings.length < MAX_FINDINGS) {
       findings.push(finding);
-      this.#kinds.set(kind, count + 1);
+      kinds.set(kind, count + 1);
       return;
     }
     if (count > 0) return;
     for (let i = findings.length - 1; i >= 0; i--) {
       const other = kindOf(findings[i] as Finding);
-      const others = this.#kinds.get(other) ?? 0;
+      const others = kinds.get(other) ?? 0;
       if (others < 2) continue;
       findings[i] = finding;
-      this.#kinds.set(other, others - 1);
-      this.#kinds.set(kind, 1);
+      kinds.set(other, others - 1);
+      kinds.set(kind, 1);
       return;
     }
   }

@@ -32,10 +32,10 @@ export interface Sealed {
  */
 export function seal(draft: CertificateDraft, assigned: Assigned): Sealed {
   const frame = framed(draft, assigned);
-  const length = frame.ascii ? lay(pieces(frame, draft, assigned)) : -1;
+  const length = frame.ascii ? lay({ frame, draft, assigned }) : -1;
   if (length >= 0 && length + SIGNATURE_ROOM <= MAX_CERTIFICATE_BYTES) return new Laid(scratch.subarray(0, length));
   for (let shrink = 1; ; shrink *= 2) {
-    const text = joined(pieces(shrink === 1 ? frame : frameOf(draft, assigned, shrink), draft, assigned));
+    const text = joined({ frame: shrink === 1 ? frame : frameOf(draft, assigned, shrink), draft, assigned });
     const { written } = encoder.encodeInto(text, scratch);
     // Only ASCII takes one byte a UTF-16 unit. Of control characters JSON leaves only DEL as it is.
     const ascii = written === text.length && !text.includes("\x7f");
@@ -91,11 +91,13 @@ interface Frame {
   readonly before: Standing;
   readonly between: Standing;
   readonly behind: Standing;
-  /** All three are printable. */
+  readonly last: Standing;
+  /** All four are printable. */
   readonly ascii: boolean;
 }
 
-let lastFrame: Frame | null = null;
+/** Of each request that is named: several are certified in turns, and each certificate inside a tunnel has a parent of its own. */
+const frames = new WeakMap<CertifiedRequest, Frame>();
 
 /** By identity where the same object is given again and again: what is missed costs time, never truth. */
 function fits({ draft: a, assigned: x }: Frame, b: CertificateDraft, y: Assigned): boolean {
@@ -106,7 +108,6 @@ function fits({ draft: a, assigned: x }: Frame, b: CertificateDraft, y: Assigned
     a.reason === b.reason &&
     a.rule === b.rule &&
     a.policy_version === b.policy_version &&
-    a.parent === b.parent &&
     a.agent === b.agent &&
     a.caller === b.caller &&
     a.mode === b.mode &&
@@ -133,89 +134,143 @@ function frameOf(draft: CertificateDraft, assigned: Assigned, shrink: number): F
   const behind =
     `,"matched_pillar":${textJson(bounded(draft.matched_pillar, 32))},` +
     `"matched_vector":${textJson(bounded(draft.matched_vector, 128 / shrink))},"mode":"${draft.mode}",` +
-    `"org_id":${textJson(bounded(assigned.orgId, 128 / shrink))},"parent":${word(draft.parent)},` +
-    `"phase":"${draft.phase}","policy_version":${textJson(bounded(draft.policy_version, 128 / shrink))},` +
+    `"org_id":${textJson(bounded(assigned.orgId, 128 / shrink))},"parent":`;
+  const last =
+    `,"phase":"${draft.phase}","policy_version":${textJson(bounded(draft.policy_version, 128 / shrink))},` +
     `"reason":${textJson(bounded(draft.reason, 256 / shrink))},` +
     (recovered === null || recovered === undefined ? "" : `"recovered":${canonicalize(recovered)},`) +
     `"request":${requestJson(draft.request, shrink)},"rule":${textJson(bounded(draft.rule, 128 / shrink))},"timestamp":"`;
-  const ascii = isPrintable(before) && isPrintable(between) && isPrintable(behind);
-  return { draft, assigned, before: standing(before), between: standing(between), behind: standing(behind), ascii };
+  const ascii = isPrintable(before) && isPrintable(between) && isPrintable(behind) && isPrintable(last);
+  return {
+    draft,
+    assigned,
+    before: standing(before),
+    between: standing(between),
+    behind: standing(behind),
+    last: standing(last),
+    ascii,
+  };
 }
 
 function framed(draft: CertificateDraft, assigned: Assigned): Frame {
-  if (lastFrame === null || !fits(lastFrame, draft, assigned)) lastFrame = frameOf(draft, assigned, 1);
-  return lastFrame;
+  const { request } = draft;
+  if (request === null) return frameOf(draft, assigned, 1);
+  let frame = frames.get(request);
+  if (frame === undefined || !fits(frame, draft, assigned)) {
+    frame = frameOf(draft, assigned, 1);
+    frames.set(request, frame);
+  }
+  return frame;
 }
 
-type Piece = Standing | string;
+/** Takes the pieces of a certificate one after the other. */
+interface Scribe {
+  put(piece: Standing | string): void;
+}
 
 /** The members in their order. */
-function pieces({ before, between, behind }: Frame, draft: CertificateDraft, assigned: Assigned): readonly Piece[] {
+function write(to: Scribe, { frame, draft, assigned }: Written): void {
   const { chain } = assigned;
-  return [
-    before,
-    assigned.id,
-    chain === null ? '","chain":null,"content_bytes":' : '","chain":{"id":"',
-    ...(chain === null
-      ? NO_PIECES
-      : [
-          chain.id,
-          '","outcomes":"',
-          chain.outcomes,
-          '","prev":"',
-          chain.prev,
-          `","seq":${chain.seq}},"content_bytes":`,
-        ]),
-    `${draft.content_bytes},"content_hash":`,
-    word(draft.content_hash),
-    ',"forwarded_hash":',
-    word(draft.forwarded_hash),
-    between,
-    String(Math.round(draft.latency_ms * 1000) / 1000),
-    behind,
-    assigned.timestamp,
-    '","v":1,"verdict":"',
-    draft.verdict,
-    '","would":',
-    word(draft.would),
-    "}",
-  ];
+  to.put(frame.before);
+  to.put(assigned.id);
+  if (chain === null) to.put('","chain":null,"content_bytes":');
+  else {
+    to.put('","chain":{"id":"');
+    to.put(chain.id);
+    to.put('","outcomes":"');
+    to.put(chain.outcomes);
+    to.put('","prev":"');
+    to.put(chain.prev);
+    to.put('","seq":');
+    to.put(String(chain.seq));
+    to.put('},"content_bytes":');
+  }
+  to.put(String(draft.content_bytes));
+  to.put(',"content_hash":');
+  putWord(to, draft.content_hash);
+  to.put(',"forwarded_hash":');
+  putWord(to, draft.forwarded_hash);
+  to.put(frame.between);
+  to.put(String(Math.round(draft.latency_ms * 1000) / 1000));
+  to.put(frame.behind);
+  putWord(to, draft.parent);
+  to.put(frame.last);
+  to.put(assigned.timestamp);
+  to.put('","v":1,"verdict":"');
+  to.put(draft.verdict);
+  to.put('","would":');
+  putWord(to, draft.would);
+  to.put("}");
 }
 
-const NO_PIECES: readonly string[] = [];
-
-function joined(all: readonly Piece[]): string {
-  let text = "";
-  for (const piece of all) text += typeof piece === "string" ? piece : piece.text;
-  return text;
+interface Written {
+  readonly frame: Frame;
+  readonly draft: CertificateDraft;
+  readonly assigned: Assigned;
 }
 
-/** Into the scratch: how many bytes, or -1 where something is not printable ASCII. What does not fit is counted all the same. */
-function lay(all: readonly Piece[]): number {
-  let at = 0;
-  for (const piece of all) {
+/** A text that is ours: hexadecimal digits, letters and marks that need no escape. */
+function putWord(to: Scribe, text: string | null): void {
+  if (text === null) to.put("null");
+  else {
+    to.put('"');
+    to.put(text);
+    to.put('"');
+  }
+}
+
+class Joined implements Scribe {
+  text = "";
+
+  put(piece: Standing | string): void {
+    this.text += typeof piece === "string" ? piece : piece.text;
+  }
+}
+
+/** Lays them into the scratch. What does not fit is counted all the same. */
+class Layer implements Scribe {
+  length = 0;
+  printable = true;
+
+  put(piece: Standing | string): void {
     if (typeof piece === "string") {
-      for (let i = 0; i < piece.length; i++, at++) {
+      const { length } = piece;
+      let at = this.length;
+      // Below zero where any of them is not printable ASCII.
+      let beyond = 0;
+      for (let i = 0; i < length; i++, at++) {
         const code = piece.charCodeAt(i);
-        if (code < 0x20 || code > 0x7e) return -1;
+        beyond |= (code - 0x20) | (0x7e - code);
         scratch[at] = code;
       }
+      if (beyond < 0) this.printable = false;
+      this.length = at;
     } else {
-      if (at + piece.bytes.length > scratch.length) return -1;
-      scratch.set(piece.bytes, at);
-      at += piece.bytes.length;
+      const { bytes } = piece;
+      if (this.length + bytes.length <= scratch.length) scratch.set(bytes, this.length);
+      this.length += bytes.length;
     }
   }
-  return at;
+}
+
+const layer = new Layer();
+
+/** Into the scratch: how many bytes, or -1 where something is not printable ASCII. */
+function lay(written: Written): number {
+  layer.length = 0;
+  layer.printable = true;
+  write(layer, written);
+  return layer.printable ? layer.length : -1;
+}
+
+function joined(written: Written): string {
+  const all = new Joined();
+  write(all, written);
+  return all.text;
 }
 
 function isPrintable(text: string): boolean {
   return !/[^\x20-\x7e]/.test(text);
-}
-
-/** Of a text that is ours: hexadecimal digits, letters and marks that need no escape. */
-function word(text: string | null): string {
-  return text === null ? "null" : `"${text}"`;
 }
 
 /** Equal requests share the object that names them, and so its text. */

@@ -5,6 +5,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 const NAME = encoder.encode("X-EVE-Decision-Cert: ");
+const MEMBER = encoder.encode(',"signature":"');
+const END = encoder.encode('"}\n');
 const CR = 13;
 const LF = 10;
 
@@ -24,11 +26,14 @@ export class Finished implements Certified {
   constructor(id: string, signed: Uint8Array, ascii: boolean, signature: string) {
     this.id = id;
     this.#ascii = ascii;
-    const tail = `,"signature":"${signature}"}\n`;
-    const length = signed.length - 1;
-    const line = new Uint8Array(length + tail.length);
-    line.set(signed.subarray(0, length));
-    for (let i = 0; i < tail.length; i++) line[length + i] = tail.charCodeAt(i);
+    const at = signed.length - 1;
+    const line = new Uint8Array(at + MEMBER.length + signature.length + END.length);
+    // Its closing brace is written over.
+    line.set(signed);
+    line.set(MEMBER, at);
+    const from = at + MEMBER.length;
+    for (let i = 0; i < signature.length; i++) line[from + i] = signature.charCodeAt(i);
+    line.set(END, from + signature.length);
     this.line = line;
   }
 

@@ -13,6 +13,8 @@ import { namesOnly } from "./_peer-names.ts";
 import { trust } from "./_trust.ts";
 import type { Conn, ConnHandler, Securing, TlsClientOptions, TlsIdentity, TlsServerOptions } from "./contract.ts";
 
+const SMALL = 1024;
+
 /** The connection below, as the stream that TLS stands on. */
 class Wire extends Duplex {
   /** The connection below has had enough and has not drained since. */
@@ -89,7 +91,7 @@ class SecureConn implements Conn {
     this.alpn = typeof alpnProtocol === "string" ? alpnProtocol : null;
     socket.on("data", (bytes: Buffer) => {
       // A plain Uint8Array: Buffer's slice() is a view, and the core is written for one that copies.
-      if (this.#heard) this.handler.data(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      if (this.#heard) this.handler.data(plain(bytes));
     });
     socket.on("end", () => {
       if (this.#peerEnded) return;
@@ -146,7 +148,9 @@ class SecureConn implements Conn {
   }
 
   send(bytes: Uint8Array, length: number): boolean {
-    return this.write(bytes.slice(0, length));
+    const own = Buffer.allocUnsafe(length);
+    own.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    return this.write(own);
   }
 
   pause(): void {
@@ -214,7 +218,7 @@ function secure(below: Conn, role: Role, handler: ConnHandler): Securing {
   let early: (Uint8Array | null)[] | null = [];
   const feed: ConnHandler = {
     data(bytes) {
-      if (early === null) wire.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      if (early === null) wire.push(buffered(bytes));
       else early.push(bytes);
     },
     end() {
@@ -247,6 +251,18 @@ function secure(below: Conn, role: Role, handler: ConnHandler): Securing {
       fail(new Error("cancelled"));
     },
   };
+}
+
+/** Copied where it is little: a view would first give its array a buffer of its own, which costs several times as much. */
+function plain(bytes: Buffer): Uint8Array {
+  return bytes.length < SMALL
+    ? new Uint8Array(bytes)
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** As the stream takes it without one more conversion. */
+function buffered(bytes: Uint8Array): Buffer {
+  return bytes.length < SMALL ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** One context an identity, so that a client can resume a session of an earlier connection. */

@@ -1,5 +1,5 @@
 /**
- * Message bodies: by length, chunked, or until the connection closes. Bytes are handed on as views, not copies; but small chunks
+ * Message bodies: by length, chunked, or until the connection closes. Bytes are handed on as views, not copies, unless they are few; and small chunks
  * that came in one read are put together, since each that is handed on by itself costs far more than its bytes.
  */
 import { fieldsOf, HeadScanner, malformed, type WireFault, type WireLimits } from "./http1-head.ts";
@@ -20,7 +20,7 @@ const DATA_LF = 7;
 const TRAILERS = 8;
 
 const MAX_SIZE_DIGITS = 15;
-/** A chunk below this is put together with its neighbours. */
+/** A chunk below this is put together with its neighbours, and a part of a read is copied. */
 const SMALL = 1024;
 
 /** What is decided or framed by the head must not arrive behind it (RFC 9110 section 6.5.1). */
@@ -153,7 +153,7 @@ export class BodyReader {
   #take(chunk: Uint8Array, offset: number): number {
     const end = Math.min(chunk.length, offset + this.#left);
     this.#left -= end - offset;
-    this.#sink.body(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
+    this.#sink.body(partOf(chunk, offset, end));
     if (this.#left === 0) {
       this.#state = NONE;
       this.#sink.end(null);
@@ -216,6 +216,12 @@ export class BodyReader {
     this.#sink.end(fields.length === 0 ? null : fields);
     return end;
   }
+}
+
+/** A copy of what is small: a view makes its array one that has a buffer of its own, which costs several times as much. */
+function partOf(chunk: Uint8Array, from: number, end: number): Uint8Array {
+  if (from === 0 && end === chunk.length) return chunk;
+  return end - from < SMALL ? chunk.slice(from, end) : chunk.subarray(from, end);
 }
 
 /** Answers where in `to` the copy ends. */

@@ -77,6 +77,33 @@ export const secureServerShowsTheLeafAndHandsOutPlainBytesOnly: Check = async (r
   await server.close();
 };
 
+/** The memory that `send` was given is used again at once, and what a handler was given stays as it is. */
+export const secureSmallAndLargePiecesAreWhole: Check = async (runtime) => {
+  const server = await serve(runtime, "pieces.secure.test");
+  const client = await nodeClient(server.port, "pieces.secure.test");
+  let seen = "";
+  client.on("data", (bytes) => {
+    seen += bytes;
+  });
+  let said = "";
+  const memory = new Uint8Array(64 * 1024);
+  for (const [index, length] of [1, 300, 1023, 1024, 1025, 9000].entries()) {
+    const letter = String.fromCharCode(97 + index);
+    said += letter.repeat(length);
+    client.write(letter.repeat(length));
+    await until(() => server.watches[0]?.received === said.length, `${length} bytes at the server`);
+    memory.fill(97 + index);
+    server.conns[0]?.send(memory, length);
+    memory.fill(0);
+    await until(() => seen.length === said.length, `${length} bytes at the client`);
+  }
+  same(server.watches[0]?.text() ?? "", said, "what the server heard");
+  same(seen, said, "what the client heard");
+  client.end();
+  await server.watches[0]?.closed();
+  await server.close();
+};
+
 export const secureServerWithoutAlpnChoosesNone: Check = async (runtime) => {
   const server = await serve(runtime, "none.secure.test");
   const client = await nodeClient(server.port, "none.secure.test");

@@ -163,3 +163,12 @@ test("every secret is found the same whole", () => {
     expect(found).toBe(secret.length === 8 ? 0 : 1);
   }
 });
+
+test("a tail is quiet where nothing is told of it now, nor when it is whole", () => {
+  const key = github(7);
+  const cut = tail(`the key is ${key}`);
+  expect(cut.findings).toEqual([]);
+  expect(cut.quiet).toBe(false);
+  expect(tail(`the key is ${key}`, { whole: true }).findings).not.toEqual([]);
+  for (const whole of [false, true]) expect(tail("the key is not here", { whole }).quiet).toBe(true);
+});

@@ -77,8 +77,13 @@ test("seal writes one certificate behind another as it writes it alone, whatever
     { reason: "ünïcode" },
     { reason: "\u007f" },
     { reason: '"\\\n' },
+    { parent: "cert_00112233445566aa" },
+    { parent: "cert_ffeeddccbbaa9988" },
+    { request: null },
   ];
-  const drafts = changes.map((change) => ({ ...draft(), ...change }));
+  // One name of the request for all, as where the same is asked again and again.
+  const { request } = draft();
+  const drafts = changes.map((change) => ({ ...draft(), request, ...change }));
   for (const place of places) {
     for (const made of drafts) {
       const { text, bytes, ascii } = seal(made, place);
@@ -86,12 +91,12 @@ test("seal writes one certificate behind another as it writes it alone, whatever
       expect(new TextDecoder().decode(first.bytes)).toBe(text);
       expect(text).toBe(canonicalize(JSON.parse(text)));
       expect(ascii).toBe(/^[\x20-\x7e]*$/.test(text));
-      const { content_hash, content_bytes, forwarded_hash, would, verdict, latency_ms } = made;
-      const told = { content_hash, content_bytes, forwarded_hash, would, verdict, chain: place.chain };
+      const { content_hash, content_bytes, forwarded_hash, would, verdict, latency_ms, parent } = made;
+      const told = { content_hash, content_bytes, forwarded_hash, would, verdict, parent, chain: place.chain };
       const timed = { latency_ms: Math.round(latency_ms * 1000) / 1000, timestamp: place.timestamp };
       expect(JSON.parse(text)).toMatchObject({ ...told, ...timed, certificate_id: place.id, org_id: place.orgId });
       // Behind itself, and behind one that has nothing in common with it.
-      for (const between of [made, hostileDraft("other")]) {
+      for (const between of [made, hostileDraft("other"), ...drafts]) {
         seal(between, assigned);
         const again = seal(made, place);
         expect({ text: again.text, bytes: again.bytes.slice(), ascii: again.ascii }).toEqual(first);

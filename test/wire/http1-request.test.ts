@@ -369,13 +369,6 @@ test("RequestParser does not count the tolerated CRLF as a start", () => {
   expect(parser.started).toBe(true);
 });
 
-test("RequestParser hands body bytes on as views of the chunk", () => {
-  const bytes = bytesOf(withFields("Content-Length: 5\r\n", "hello"));
-  let view: Uint8Array | null = null;
-  new RequestParser(LIMITS, { head() {}, body: (body) => (view = body), end() {} }).push(bytes, 0);
-  expect((view as Uint8Array | null)?.buffer).toBe(bytes.buffer);
-});
-
 test("RequestParser puts chunks of one byte together: one call a read, however many there are", () => {
   const bodies: Uint8Array[] = [];
   const sink = { head() {}, body: (body: Uint8Array) => void bodies.push(body), end() {} };
@@ -435,3 +428,18 @@ function pieces(chunks: readonly Uint8Array[]): string[] {
   if (parser.fault !== null) events.push(`fault ${parser.fault.status} ${parser.fault.code}`);
   return joined(events);
 }
+
+test("RequestParser hands body bytes on as views of the chunk, and copies few: a view of them costs more", () => {
+  for (const [length, copied] of [
+    [5, true],
+    [1023, true],
+    [1024, false],
+  ] as const) {
+    const read = bytesOf(withFields(`Content-Length: ${length}\r\n`, "x".repeat(length)));
+    const bodies: Uint8Array[] = [];
+    const parser = new RequestParser(LIMITS, { head() {}, body: (bytes) => void bodies.push(bytes), end() {} });
+    expect(parser.push(read, 0)).toBe(read.length);
+    expect(bodies.map(textOf)).toEqual(["x".repeat(length)]);
+    expect(bodies[0]?.buffer === read.buffer).toBe(!copied);
+  }
+});

@@ -32,8 +32,8 @@ Without --sandbox a program that heeds neither proxy variables nor what is set f
 there; docs/exec.md has the list.`,
 };
 
-/** What the sandbox's own loopback serves is no way out. */
-const LOOPBACK = "localhost,127.0.0.1,::1";
+/** What the sandbox's own loopback serves is no way out. Java and fetch of newer Nodes know IPv6 in brackets only, others without. */
+const LOOPBACK = "localhost,127.0.0.1,::1,[::1]";
 
 /** Resolves to the command's exit code. Rejects with the Fault that kept it from being started. */
 export async function runExec(runtime: Runtime, args: readonly string[]): Promise<number> {

@@ -56,6 +56,36 @@ describe("inside", () => {
   );
 
   testUnless(
+    missing ?? tool("node"),
+    "Node reaches a server of its own on loopback, and not the host's",
+    async () => {
+      const script = `const http = require("http");
+const get = async (url) => {
+  const said = [await fetch(url).then((r) => r.text(), (e) => e.cause.code)];
+  said.push(await new Promise((resolve) => {
+    http.get(url, (a) => a.setEncoding("utf8").on("data", resolve)).on("error", (e) => resolve(e.code));
+  }));
+  console.log(said.join(" "));
+};
+const own = async (address, host) => {
+  const server = http.createServer((_, a) => a.end("own")).listen(0, address);
+  await new Promise((resolve) => server.on("listening", resolve));
+  await get("http://" + host + ":" + server.address().port + "/");
+  server.close();
+  server.closeAllConnections();
+};
+own("127.0.0.1", "127.0.0.1").then(() => own("127.0.0.1", "localhost")).then(() => own("::1", "[::1]"))
+  .then(() => get(process.argv.at(-1)));`;
+      const host = `http://127.0.0.1:${new URL(rig.plainUrl).port}/echo/host`;
+      const { stdout, stderr, told } = await sandboxed(["node", "-e", script, host]);
+      expect(`${stdout} ${stderr}`).toStartWith(`${"own own\n".repeat(3)}ECONNREFUSED ECONNREFUSED\n`);
+      expect(told.certificates).toBe(0);
+      expect(rig.heard.filter((line) => line.includes("/echo/host"))).toEqual([]);
+    },
+    LIMIT,
+  );
+
+  testUnless(
     missing,
     "large bodies arrive whole both ways, with readers that are slow",
     async () => {

@@ -106,7 +106,6 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       link.trust();
       worker.link = link;
       worker.missed = 0;
-      everReady = true;
       worker.greeted = true;
       link.send({ kind: "welcome", order: kill.order, admin });
       if (stopping) link.send({ kind: "drain" });
@@ -116,6 +115,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
     const worker = workers.find((each) => each.link === link);
     if (worker === undefined) return;
     if (message.kind === "ready") {
+      everReady = true;
       worker.ready = true;
       if (workers.every((each) => each.ready)) firstReady();
     } else if (message.kind === "take" || message.kind === "adjust" || message.kind === "renew") {

@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { type Arguments, type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
-import { GRACE_MS, runChild } from "./_exec-child.ts";
+import { GRACE_MS, notStarted, runChild } from "./_exec-child.ts";
 import { environmentOf } from "./_exec-env.ts";
 import { type Planned, planGateway, startPrivate } from "./_exec-gateway.ts";
 import { problemList } from "./_problem-list.ts";
@@ -109,8 +109,7 @@ async function behind(runtime: Runtime, planned: Planned, wanted: Wanted): Promi
     if (crash !== null) stop();
     const ran = await running.ended;
     const endedMs = runtime.now();
-    if (ran.refused !== null)
-      say(`${quote(command[0], 512)} ${ran.refused === "not_found" ? "is not to be found" : "cannot be executed"}`);
+    if (ran.refused !== null) say(notStarted(command[0], ran.refused));
     await gateway.close();
     const code = crash === null ? ran.code : EXIT.software;
     const { countEvidence } = await import("./_exec-count.ts");

@@ -302,6 +302,36 @@ exit 0`;
   );
 });
 
+testUnless(
+  missing,
+  "a program that cannot be started is told as without the sandbox",
+  async () => {
+    const text = join(folder, "text");
+    writeFileSync(text, "text", { mode: 0o644 });
+    for (const [program, code, words] of [
+      ["sallyport-no-such-program", 127, "is not to be found"],
+      [join(folder, "no such"), 127, "is not to be found"],
+      [text, 126, "cannot be executed"],
+      [folder, 126, "cannot be executed"],
+    ] as const) {
+      const [apart, plain] = [await rig.told([program], {}, ["--sandbox"]), await rig.told([program])];
+      const said = `sallyport exec: ${JSON.stringify(program)} ${words}\n`;
+      for (const { status, stderr, told } of [apart, plain]) {
+        expect(`${status} ${told.exit_code} ${stderr}`).toStartWith(`${code} ${code} ${said}`);
+        expect(stderr).not.toContain("setpriv");
+      }
+    }
+    // Wherever on the PATH: what is found before and cannot be executed is passed over.
+    mkdirSync(join(folder, "first"));
+    writeFileSync(join(folder, "first", "echo"), "text", { mode: 0o644 });
+    const { status, stdout } = await rig.exec(["echo", "ran"], { PATH: `${folder}/first:${process.env.PATH}` }, [
+      "--sandbox",
+    ]);
+    expect(`${status} ${stdout}`).toBe("0 ran\n");
+  },
+  LIMIT,
+);
+
 describe("what cannot be confined is not run", () => {
   test(
     "each missing part is named",

@@ -46,6 +46,12 @@ export async function runExec(runtime: Runtime, args: readonly string[]): Promis
   if (program === undefined || program === "") return wrong(runtime, SPEC, "say what to run, behind --");
   const say = (text: string): void => runtime.stderr(`sallyport exec: ${text}\n`);
   const folder = parsed.value("evidence")?.replace(/(.)\/+$/, "$1") ?? defaultFolder(runtime);
+  if (folder === null)
+    return wrong(
+      runtime,
+      SPEC,
+      "neither XDG_STATE_HOME nor HOME names a folder: say by --evidence where evidence goes",
+    );
   if (folder === "") return wrong(runtime, SPEC, "--evidence is empty");
   try {
     if (await holdsSomething(runtime, folder)) {
@@ -137,10 +143,12 @@ async function behind(runtime: Runtime, planned: Planned, wanted: Wanted): Promi
   }
 }
 
-function defaultFolder(runtime: Runtime): string {
+/** Null where nothing says: never the working directory, which may be a repository, and evidence comes with a key. */
+function defaultFolder(runtime: Runtime): string | null {
   const { XDG_STATE_HOME: state, HOME: home } = runtime.env;
   const stamp = new Date(runtime.now()).toISOString().slice(0, 19).replace(/[-:]/g, "");
-  const base = state?.startsWith("/") ? state : home ? `${home}/.local/state` : ".";
+  const base = state?.startsWith("/") ? state : home?.startsWith("/") ? `${home}/.local/state` : null;
+  if (base === null) return null;
   return `${base}/sallyport/exec/${stamp}Z-${runtime.pid}`;
 }
 

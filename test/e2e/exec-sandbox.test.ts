@@ -81,6 +81,21 @@ own("127.0.0.1", "127.0.0.1").then(() => own("127.0.0.1", "localhost")).then(() 
       expect(`${stdout} ${stderr}`).toStartWith(`${"own own\n".repeat(3)}ECONNREFUSED ECONNREFUSED\n`);
       expect(told.certificates).toBe(0);
       expect(rig.heard.filter((line) => line.includes("/echo/host"))).toEqual([]);
+      // What docs/exec.md has for a model on this machine.
+      const model = `${host}/model`;
+      const both = `fetch(process.argv.at(-1)).then((r) => r.text()).then((text) => {
+  console.log(text);
+  require("http").get(process.argv.at(-1), (a) => a.pipe(process.stdout));
+});`;
+      for (const command of [
+        ["node", "-e", both, model],
+        ["curl", "-sS", model],
+      ]) {
+        const meant = await rig.told(command, {}, ["--sandbox", "--no-proxy", ""]);
+        expect(meant.stdout).toStartWith("heard GET /echo/host/model");
+        const requests = command[0] === "node" ? 2 : 1;
+        expect(meant.told.hosts).toMatchObject([{ host: "127.0.0.1", reached: true, requests }]);
+      }
     },
     LIMIT,
   );

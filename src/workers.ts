@@ -126,7 +126,6 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
       worker.missed = 0;
       worker.shut = false;
       worker.heard = 0;
-      everReady = true;
       worker.greeted = true;
       link.send({ kind: "welcome", order: kill.order, admin });
       if (stopping) link.send({ kind: "drain" });
@@ -136,6 +135,7 @@ export async function runParent(runtime: Runtime, config: Config, log: Log, timi
     const worker = workers.find((each) => each.link === link);
     if (worker === undefined) return;
     if (message.kind === "ready") {
+      everReady = true;
       worker.ready = true;
       if (workers.every((each) => each.ready)) firstReady();
     } else if (message.kind === "take" || message.kind === "adjust" || message.kind === "renew") {

@@ -1,10 +1,11 @@
 /** Runs a program to its end: signals are passed on to it, and its end is told as a shell would. */
-import type { Child, Runtime } from "../runtime/contract.ts";
+import type { Child, NotStarted, Runtime } from "../runtime/contract.ts";
+import { quote } from "../words/quote.ts";
 import { ownTerminal } from "./_exec-terminal.ts";
 
 /** As of a shell (POSIX, 2.8.2). */
-const NOT_EXECUTABLE = 126;
-const NOT_FOUND = 127;
+export const NOT_EXECUTABLE = 126;
+export const NOT_FOUND = 127;
 const KILLED = 128;
 /** How long a program may take to obey before it is killed. */
 export const GRACE_MS = 2_000;
@@ -14,7 +15,12 @@ export interface Ran {
   readonly code: number;
   readonly signal: string | null;
   /** Null when it ran. */
-  readonly refused: "not_found" | "not_executable" | null;
+  readonly refused: NotStarted | null;
+}
+
+/** What the user is told of a program that was not run. */
+export function notStarted(program: string, why: NotStarted): string {
+  return `${quote(program, 512)} ${why === "not_found" ? "is not to be found" : "cannot be executed"}`;
 }
 
 export interface Running {

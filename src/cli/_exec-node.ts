@@ -4,6 +4,9 @@
  * fetch through its default dispatcher, those of http and https where their agents open a connection, whoever made the
  * agent. What has been told of a proxy already keeps its own way, and what connects without an agent (raw sockets, the ws
  * package) is not caught.
+ *
+ * NO_PROXY is read as newer Nodes read it. Where their http and their fetch differ (subdomains of a plain name, ranges of
+ * addresses) the entry that both have counts: whatever else it may mean, what it does not name goes through the gateway.
  */
 
 /** The text of a CommonJS file for a proxy on that port of 127.0.0.1. */
@@ -14,7 +17,7 @@ export function nodePreload(port: number): string {
 const PRELOAD = `// Written by sallyport exec: sends fetch, http and https through the gateway.
 "use strict";
 (() => {
-  const { versions } = require("process");
+  const { env, versions } = require("process");
   if (versions.bun || versions.deno) return;
   const PORT = PROXY_PORT;
   const http = require("http");
@@ -23,8 +26,20 @@ const PRELOAD = `// Written by sallyport exec: sends fetch, http and https throu
   const tls = require("tls");
   const request = http.request;
 
+  const bareOf = (host) => String(host).replace(/^\\[(.*)\\]$/, "$1");
+  const exceptions = (env.no_proxy || env.NO_PROXY || "").split(/[,\\s]+/).filter(Boolean).map((entry) => {
+    const [, host, port] = (!net.isIPv6(entry) && /^(.+):([0-9]+)$/.exec(entry)) || [entry, entry, ""];
+    return { host: bareOf(host).toLowerCase().replace(/^\\*\\./, "."), port };
+  });
+  const excepted = (given, to) => {
+    const name = bareOf(given).toLowerCase();
+    return exceptions.some(({ host, port }) =>
+      (port === "" || port === String(to)) &&
+      (host === "*" || host === name || (host.startsWith(".") && ("." + name).endsWith(host))));
+  };
+
   const tunnel = (host, port, done) => {
-    const bare = String(host).replace(/^\\[(.*)\\]$/, "$1");
+    const bare = bareOf(host);
     const authority = (net.isIPv6(bare) ? "[" + bare + "]" : bare) + ":" + port;
     const headers = { Host: authority };
     const asked = request({ host: "127.0.0.1", port: PORT, method: "CONNECT", path: authority, headers, agent: false });
@@ -51,7 +66,10 @@ const PRELOAD = `// Written by sallyport exec: sends fetch, http and https throu
     const connect = prototype.createConnection;
     prototype.createConnection = function createConnection(options, done) {
       if (typeof done !== "function" || own(this, options)) return connect.apply(this, arguments);
-      tunnel(options.host || "localhost", options.port || port, (error, socket) => {
+      const host = options.host || "localhost";
+      const to = options.port || port;
+      if (excepted(host, to)) return connect.apply(this, arguments);
+      tunnel(host, to, (error, socket) => {
         if (error) return done(error);
         if (!secure) return done(null, socket);
         try {
@@ -70,15 +88,16 @@ const PRELOAD = `// Written by sallyport exec: sends fetch, http and https throu
   const DISPATCHER = Symbol.for("undici.globalDispatcher.1");
   // Loads undici, which then sets its dispatcher.
   void globalThis.Headers;
-  const Agent = globalThis[DISPATCHER] && globalThis[DISPATCHER].constructor;
+  const direct = globalThis[DISPATCHER];
+  const Agent = direct && direct.constructor;
   if (!Agent || Agent.name !== "Agent") return;
-  globalThis[DISPATCHER] = new Agent({
+  const governed = new Agent({
     connect(options, done) {
       const secure = options.protocol === "https:";
       const { hostname } = options;
       tunnel(hostname, options.port || (secure ? 443 : 80), (error, socket) => {
         if (error || !secure) return done(error, socket);
-        const bare = hostname.replace(/^\\[(.*)\\]$/, "$1");
+        const bare = bareOf(hostname);
         const servername = options.servername || (net.isIP(bare) ? "" : bare);
         const secured = tls.connect({ socket, host: bare, servername, ALPNProtocols: ["http/1.1"] });
         secured.once("secureConnect", () => {
@@ -89,5 +108,12 @@ const PRELOAD = `// Written by sallyport exec: sends fetch, http and https throu
       });
     },
   });
+  const { dispatch } = governed;
+  governed.dispatch = function (options, handler) {
+    const { hostname, protocol, port } = options && options.origin ? new URL(options.origin) : {};
+    const free = hostname && excepted(hostname, port || (protocol === "https:" ? 443 : 80));
+    return free ? direct.dispatch(options, handler) : dispatch.call(this, options, handler);
+  };
+  globalThis[DISPATCHER] = governed;
 })();
 `;

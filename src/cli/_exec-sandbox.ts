@@ -7,7 +7,15 @@
 import { Fault } from "../errors.ts";
 import type { Conn, DialTarget, Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
-import type { CommandLine, TerminalUse } from "./_exec-child.ts";
+import {
+  type CommandLine,
+  GRACE_MS,
+  NOT_EXECUTABLE,
+  NOT_FOUND,
+  notStarted,
+  runChild,
+  type TerminalUse,
+} from "./_exec-child.ts";
 import { canType } from "./_exec-terminal.ts";
 import { dropped, exitStatus, OUTER, sandboxAbility } from "./_sandbox-ability.ts";
 
@@ -78,6 +86,22 @@ for path; do
   mount --bind /dev/null "$path" || { echo "cannot cover $path" >&2; exit 1; }
 done`;
 
+/**
+ * Whether the command can be started, by who will start it: of a program that starts another the words and the status would
+ * be that program's own. The status is a shell's; what it is about is the argument.
+ */
+const LOOK = `
+see() {
+  [ -x "$1" ] && [ ! -d "$1" ] && exit 0
+  [ -e "$1" ] && code=${NOT_EXECUTABLE}
+}
+code=${NOT_FOUND}
+case $1 in
+*/*) see "$1" ;;
+*) IFS=:; set -f; for folder in $PATH; do see "\${folder:-.}/$1"; done ;;
+esac
+exit $code`;
+
 /** The process inside. `args`: scratch folder, port, user, group, use of the terminal, and the command. Resolves to the exit code. */
 export async function runInside(runtime: Runtime, args: readonly string[]): Promise<number> {
   const [scratch = "", port = "", user = "", group = "", terminal, ...command] = args;
@@ -91,7 +115,12 @@ export async function runInside(runtime: Runtime, args: readonly string[]): Prom
   await runtime.listen({ host: "127.0.0.1", port: Number(port) }, (conn) =>
     carry(runtime, conn, { path: `${scratch}/${GATE}` }),
   );
-  const { runChild, GRACE_MS } = await import("./_exec-child.ts");
+  const seen = await exitStatus(runtime, [...dropped({ user, group }), "sh", "-c", LOOK, "sh", command[0] ?? ""], env);
+  if (seen === NOT_FOUND || seen === NOT_EXECUTABLE) {
+    const why = seen === NOT_FOUND ? "not_found" : "not_executable";
+    runtime.stderr(`sallyport exec: ${notStarted(command[0] ?? "", why)}\n`);
+    return seen;
+  }
   let lost = (): void => {};
   const gone = new Promise<void>((resolve) => {
     lost = resolve;

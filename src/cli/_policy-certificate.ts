@@ -8,7 +8,7 @@ import type { Program } from "../policy/program.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { EXIT } from "./_args.ts";
-import { doneTo, HAS_PLACE, inWords } from "./_policy-happened.ts";
+import { doneTo, HAS_PLACE, inWords, mayRestOnFindings } from "./_policy-happened.ts";
 import { directoryOf, parseJson, readText } from "./_policy-load.ts";
 
 export interface CertificateToExplain {
@@ -43,7 +43,8 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   const findings = await findingsFor(runtime, kept, certificate.certificate_id);
   const { program } = given;
   const place = program === null || certificate.rule === null ? null : placeOfRule(program, certificate.rule);
-  const controls = program?.rules.find(({ name }) => name === certificate.rule)?.controls ?? [];
+  const rule = program?.rules.find(({ name }) => name === certificate.rule) ?? null;
+  const controls = rule?.controls ?? [];
   const samePolicy = given.program !== null && given.program.version === certificate.policy_version;
   const { what, help } = inWords(certificate, place !== null);
   if (given.json) {
@@ -78,9 +79,9 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
     lines.push(`  the policy here (${given.program.version}) has no such rule`);
   }
   const elsewhere = "if they are kept elsewhere, as those of sallyport exec are, say --findings FILE";
-  if (findings === null) lines.push(`  findings: there is no ${quote(kept)} here; ${elsewhere}`);
-  else if (findings.length === 0 && certificate.matched_vector !== null) {
-    lines.push(`  findings: none are kept for it in ${quote(kept)}; ${elsewhere}`);
+  if ((findings === null || findings.length === 0) && mayRestOnFindings(certificate, rule)) {
+    const none = findings === null ? `there is no ${quote(kept)} here` : `none are kept for it in ${quote(kept)}`;
+    lines.push(`  findings: ${none}; ${elsewhere}`);
   }
   for (const each of findings ?? []) {
     lines.push(

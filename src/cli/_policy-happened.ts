@@ -1,5 +1,6 @@
 /** What a certificate says was done, to what, and what can be done about it. */
 import type { Certificate } from "../model/certificate.ts";
+import type { CompiledRule } from "../policy/rule.ts";
 import { type Words, wordsOf } from "./_policy-words.ts";
 
 /** Names of rules that stand somewhere in a file; with several files that of the file is before it. */
@@ -55,6 +56,21 @@ const FOREIGN_HELP =
 
 function isOfAnswer({ phase, rule }: Pick<Certificate, "phase" | "rule">): boolean {
   return phase === "response" || (phase === "message" && rule !== null && OF_ANSWERS.test(rule));
+}
+
+const OF_INSPECTION = /^(?:[0-9]+|dlp_.*|(?:policy_)?sanitize.*|ssrf_url)$/;
+const BY_RULES: readonly (string | null)[] = ["policy_deny", "approval_needed"];
+
+/**
+ * Whether what inspection found can be behind it: where it cannot, that no findings are kept says nothing. `rule`: the one that
+ * is named, null when it is not at hand; rules may ask for findings.
+ */
+export function mayRestOnFindings(certificate: Certificate, rule: CompiledRule | null): boolean {
+  const { matched_vector: vector } = certificate;
+  if (vector === null) return false;
+  if (!BY_RULES.includes(vector)) return OF_INSPECTION.test(vector);
+  if (certificate.rule?.startsWith("rules.") !== true) return false;
+  return rule === null || JSON.stringify([rule.entry.when, rule.entry.unless]).includes("findings");
 }
 
 const KINDS: Readonly<Record<string, string>> = {

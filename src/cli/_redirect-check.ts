@@ -174,15 +174,18 @@ function theft({ port, ipv6 }: Redirect): Trial[] {
   return ["127.0.0.1", ...(ipv6 === "redirect" ? ["::1"] : [])].map((to) => ({
     way: `the gateway's port, ${to} port ${port} (SO_REUSEPORT)`,
     attempt: { kind: "bind", to, port },
-    judge({ answer, gateway }) {
-      if (answer === -ERRNO.EADDRINUSE) return { state: "closed", detail: "it is held" };
-      if (answer === null || answer < 0)
+    judge({ answer, gateway, started }) {
+      const taken = answer === -ERRNO.EADDRINUSE;
+      if (!taken && (answer === null || answer < 0))
         return barred({ answer }) ?? { state: "untested", detail: `errno ${-(answer ?? 0)}` };
+      // Only who listens holds it: what is left of a connection that ended (TIME_WAIT) keeps others from it, for a minute.
+      if (gateway === true && taken) return { state: "closed", detail: "it is held" };
       if (gateway === true) {
         const fix = "run the gateway as a user that runs nothing else";
         return { state: "open", detail: "it can be had beside who listens there", fix };
       }
-      if (to === "127.0.0.1") return { state: "untested", detail: "nobody listens there: start the gateway first" };
+      if (to === "127.0.0.1" || started !== true)
+        return { state: "untested", detail: "nobody listens there: start the gateway first" };
       const fix = "set EVE_PROXY_HOST=:: for the gateway, or take --ipv6 drop";
       return { state: "open", detail: "nobody listens there, so that others' IPv6 can be had by any program", fix };
     },

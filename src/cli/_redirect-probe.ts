@@ -35,6 +35,8 @@ export interface Outcome {
   readonly answer: number | null;
   /** Of `tcp`: whether it was the gateway's port that took it. Of `bind`: whether somebody listens there. */
   readonly gateway?: boolean;
+  /** Of `bind`: whether somebody listens on that port by either family. */
+  readonly started?: boolean;
   /** Of a `tcp` that was refused: whether from outside of this host; null when nobody can tell. */
   readonly outside?: boolean | null;
   /** Of `echo` by IPv6, which is answered as if sent when it was dropped: whether it left; null when nobody can tell. */
@@ -102,7 +104,8 @@ async function attempted(runtime: Runtime, sockets: Sockets, { attempt, plan, de
         sockets.reusePort(fd);
         return sockets.bind(fd, to);
       });
-      return { ...outcome, gateway: await listened(runtime, to.ip.family, attempt.port) };
+      const [four, six] = [await listened(runtime, 4, attempt.port), await listened(runtime, 6, attempt.port)];
+      return { ...outcome, gateway: to.ip.family === 4 ? four : six, started: four || six };
     }
     case "tcp":
       return connected(runtime, sockets, {
@@ -234,22 +237,27 @@ async function taken(runtime: Runtime, from: number, gatewayPort: number): Promi
 }
 
 const LISTENING = "0A";
+/** Loopback, where traffic is redirected to, and every address. A listener of IPv6 may take IPv4 as well, and mostly does. */
+const TAKES = {
+  4: ["0100007F", "00000000", "0000000000000000FFFF00000100007F", "0".repeat(32)],
+  6: ["00000000000000000000000001000000", "0".repeat(32)],
+} as const;
 
 async function listened(runtime: Runtime, family: 4 | 6, port: number): Promise<boolean> {
-  // A listener of IPv6 may take IPv4 as well, and mostly does.
   const found = await tcpSockets(runtime, family === 4 ? ["tcp", "tcp6"] : ["tcp6"]);
-  return found.some(({ local, state }) => local === port && state === LISTENING);
+  const takes: readonly string[] = TAKES[family];
+  return found.some(({ at, local, state }) => local === port && state === LISTENING && takes.includes(at));
 }
 
 async function tcpSockets(
   runtime: Runtime,
   tables: readonly string[],
-): Promise<{ local: number; remote: number; state: string }[]> {
+): Promise<{ at: string; local: number; remote: number; state: string }[]> {
   const sockets = [];
   for (const table of tables) {
     for (const line of (await textOf(runtime, `/proc/net/${table}`)).split("\n").slice(1)) {
       const [, local = "", remote = "", state = ""] = line.trim().split(/ +/, 4);
-      sockets.push({ local: portOf(local), remote: portOf(remote), state });
+      sockets.push({ at: local.split(":", 1)[0] ?? "", local: portOf(local), remote: portOf(remote), state });
     }
   }
   return sockets;

@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { type Arguments, type CommandSpec, EXIT, readArgs, wrong } from "./_args.ts";
-import { GRACE_MS, runChild } from "./_exec-child.ts";
+import { GRACE_MS, notStarted, runChild } from "./_exec-child.ts";
 import { environmentOf } from "./_exec-env.ts";
 import { type Planned, planGateway, startPrivate } from "./_exec-gateway.ts";
 import { problemList } from "./_problem-list.ts";
@@ -32,8 +32,8 @@ Without --sandbox a program that heeds neither proxy variables nor what is set f
 there; docs/exec.md has the list.`,
 };
 
-/** What the sandbox's own loopback serves is no way out. */
-const LOOPBACK = "localhost,127.0.0.1,::1";
+/** What the sandbox's own loopback serves is no way out. Java and fetch of newer Nodes know IPv6 in brackets only, others without. */
+const LOOPBACK = "localhost,127.0.0.1,::1,[::1]";
 
 /** Resolves to the command's exit code. Rejects with the Fault that kept it from being started. */
 export async function runExec(runtime: Runtime, args: readonly string[]): Promise<number> {
@@ -46,6 +46,12 @@ export async function runExec(runtime: Runtime, args: readonly string[]): Promis
   if (program === undefined || program === "") return wrong(runtime, SPEC, "say what to run, behind --");
   const say = (text: string): void => runtime.stderr(`sallyport exec: ${text}\n`);
   const folder = parsed.value("evidence")?.replace(/(.)\/+$/, "$1") ?? defaultFolder(runtime);
+  if (folder === null)
+    return wrong(
+      runtime,
+      SPEC,
+      "neither XDG_STATE_HOME nor HOME names a folder: say by --evidence where evidence goes",
+    );
   if (folder === "") return wrong(runtime, SPEC, "--evidence is empty");
   try {
     if (await holdsSomething(runtime, folder)) {
@@ -109,8 +115,7 @@ async function behind(runtime: Runtime, planned: Planned, wanted: Wanted): Promi
     if (crash !== null) stop();
     const ran = await running.ended;
     const endedMs = runtime.now();
-    if (ran.refused !== null)
-      say(`${quote(command[0], 512)} ${ran.refused === "not_found" ? "is not to be found" : "cannot be executed"}`);
+    if (ran.refused !== null) say(notStarted(command[0], ran.refused));
     await gateway.close();
     const code = crash === null ? ran.code : EXIT.software;
     const { countEvidence } = await import("./_exec-count.ts");
@@ -138,10 +143,12 @@ async function behind(runtime: Runtime, planned: Planned, wanted: Wanted): Promi
   }
 }
 
-function defaultFolder(runtime: Runtime): string {
+/** Null where nothing says: never the working directory, which may be a repository, and evidence comes with a key. */
+function defaultFolder(runtime: Runtime): string | null {
   const { XDG_STATE_HOME: state, HOME: home } = runtime.env;
   const stamp = new Date(runtime.now()).toISOString().slice(0, 19).replace(/[-:]/g, "");
-  const base = state?.startsWith("/") ? state : home ? `${home}/.local/state` : ".";
+  const base = state?.startsWith("/") ? state : home?.startsWith("/") ? `${home}/.local/state` : null;
+  if (base === null) return null;
   return `${base}/sallyport/exec/${stamp}Z-${runtime.pid}`;
 }
 

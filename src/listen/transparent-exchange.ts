@@ -15,8 +15,8 @@ interface Owner {
   readonly conn: Conn;
   /** The connection goes to somebody else. */
   taken(): Taken;
-  /** It is not let go: told in its own protocol where that has a word for it, and ended. */
-  refused(): void;
+  /** It does not go on: told in its own protocol where that has a word for it, and ended. `allowed`: it was let go, and leads nowhere. */
+  refused(allowed: boolean): void;
 }
 
 /** A redirected connection as an egress of its own: where it goes is all that is known of it. */
@@ -45,6 +45,9 @@ class TransparentEgress implements Egress {
   }
 }
 
+/** Of what was allowed and could not be carried out; no refusal has it. */
+const BAD_GATEWAY = 502;
+
 /** Nobody asked for an answer in HTTP: an allow hands the connection over as it is, everything else ends it. */
 class TransparentResponder implements Responder {
   readonly modern = true;
@@ -67,10 +70,10 @@ class TransparentResponder implements Responder {
     return true;
   }
 
-  answer(): void {
+  answer(status: number): void {
     this.started = true;
     this.feeder = null;
-    this.#owner.refused();
+    this.#owner.refused(status === BAD_GATEWAY);
   }
 
   takeover(): Taken {

@@ -2,7 +2,7 @@ import type { Conn, ConnHandler, Original } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
 import type { Objection, Taken } from "../model/exchange.ts";
 import { normalizeHost } from "../wire/authority.ts";
-import { ACCESS_DENIED_ALERT } from "../wire/client-hello.ts";
+import { ACCESS_DENIED_ALERT, INTERNAL_ERROR_ALERT } from "../wire/client-hello.ts";
 import { concat } from "../wire/concat.ts";
 import { FirstBytes, type Spoken } from "../wire/first-bytes.ts";
 import type { Door, Served } from "./door.ts";
@@ -137,14 +137,15 @@ export class TransparentConn implements ConnHandler, Deadlined, Served {
   }
 
   /** Called by the responder: an alert for who speaks TLS, a reset for everybody else. */
-  refused(): void {
+  refused(allowed: boolean): void {
     if (this.#state !== "deciding") return;
     if (!this.#tls) {
       this.conn.reset();
       return;
     }
     this.#state = "refused";
-    this.conn.write(ACCESS_DENIED_ALERT);
+    // To a client whose upstream is down a veto would be a wrong answer: it would look for the rule that made it.
+    this.conn.write(allowed ? INTERNAL_ERROR_ALERT : ACCESS_DENIED_ALERT);
     this.conn.end();
     // Unread input would turn the close into a reset, and the alert would be lost.
     this.conn.resume();

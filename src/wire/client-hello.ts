@@ -27,6 +27,9 @@ export const UNRECOGNIZED_NAME_ALERT: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2,
 /** Fatal alert access_denied (RFC 8446 section 6.2) as a record of its own. */
 export const ACCESS_DENIED_ALERT: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 49);
 
+/** Fatal alert internal_error (RFC 8446 section 6.2) as a record of its own: nobody refused, and it cannot be done. */
+export const INTERNAL_ERROR_ALERT: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 80);
+
 const MAX_HELLO = 64 * 1024;
 const MAX_RECORD = 16 * 1024;
 /** Bounds re-reading: real clients use one record, those that hide from middleboxes a few dozen. */

@@ -138,6 +138,20 @@ describe("streams and places", () => {
     LIMIT,
   );
 
+  test("where nothing says where evidence goes nothing is run, and the working directory stays as it is", async () => {
+    const work = join(folder, "work");
+    mkdirSync(work);
+    for (const env of [{}, { HOME: "", XDG_STATE_HOME: "" }, { HOME: "home", XDG_STATE_HOME: "state" }]) {
+      const { code, stdout, stderr } = await sallyport(work, ["exec", "--", "echo", "ran"], env);
+      expect(`${code} ${stdout}`).toBe("64 ");
+      expect(stderr).toContain("neither XDG_STATE_HOME nor HOME names a folder: say by --evidence where evidence goes");
+      // Bun, of which this is not the binary, leaves a folder of its own.
+      expect(readdirSync(work, { recursive: true }).filter((name) => String(name).includes("sallyport"))).toEqual([]);
+    }
+    const said = await sallyport(work, ["exec", "--evidence", join(folder, "said"), "--", "echo", "ran"], {});
+    expect(`${said.code} ${said.stdout}`).toBe("0 ran\n");
+  }, 120_000);
+
   test("a folder that cannot be made ends it before the command", async () => {
     writeFileSync(join(folder, "file"), "");
     const { code, stdout, stderr } = await exec(["--evidence", "file/below", "--", "echo", "ran"]);

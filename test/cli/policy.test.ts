@@ -466,6 +466,42 @@ describe("explain --certificate", () => {
     expect(stdout).toContain("  what to do: ");
   });
 
+  test("of findings nothing is said where nothing can have been found", async () => {
+    await writeFile(
+      join(directory, "finds.yaml"),
+      "version: 1\ndefault: allow\nrules:\n  - id: no-uploads\n    verdict: deny\n    when: { findings: { vectors: dlp_personal } }\n",
+    );
+    const said = async (given: object, ...args: string[]) => {
+      await writeFile(join(directory, "c.json"), JSON.stringify(certificate(given)));
+      const explained = await policy("explain", ...args, "--certificate", "c.json");
+      expect(explained.code).toBe(0);
+      return explained.stdout.includes("  findings: ");
+    };
+    for (const given of [
+      { rule: "default" },
+      { rule: "hosts.deny[0] x.test" },
+      { rule: "access.writes" },
+      { matched_vector: "address_loopback", rule: null },
+      { matched_vector: "blocked_host", rule: null },
+      { matched_vector: "kill_switch", rule: null },
+      { matched_vector: "plane_unreachable", rule: null, verdict: "fail_closed" },
+      { matched_vector: null, rule: null, verdict: "allow" },
+    ])
+      expect([given, await said(given)]).toEqual([given, false]);
+    for (const given of [
+      { matched_vector: "701", matched_pillar: "128", rule: null },
+      { matched_vector: "dlp_secret", rule: "dlp.jwt" },
+      { matched_vector: "policy_sanitize", verdict: "sanitize" },
+      { matched_vector: "sanitize_head" },
+      { matched_vector: "ssrf_url", rule: null },
+    ])
+      expect([given, await said(given)]).toEqual([given, true]);
+    // A rule may ask for findings; where its text is at hand it says so.
+    expect(await said({})).toBe(true);
+    expect(await said({}, "finds.yaml")).toBe(true);
+    expect(await said({}, "good")).toBe(false);
+  }, 120_000);
+
   test("in words, with its rule, and with what to do", async () => {
     await writeFile(join(directory, "c.json"), JSON.stringify({ status: "BLOCK", certificate: certificate({}) }));
     const { code, stdout } = await policy("explain", "good", "--certificate", "c.json");

@@ -74,8 +74,14 @@ test("the gateway's port is closed only while it is held", () => {
   const six = { kind: "bind", to: "::1" } as const;
   expect(stateOf(four, { answer: -98, gateway: true })).toBe("closed");
   expect(stateOf(four, { answer: 0, gateway: true })).toBe("open");
-  expect(stateOf(four, { answer: 0, gateway: false })).toBe("untested");
-  expect(stateOf(six, { answer: 0, gateway: false })).toBe("open");
+  expect(stateOf(four, { answer: 0, gateway: false, started: false })).toBe("untested");
+  // Not held, whatever else keeps us from it.
+  expect(stateOf(four, { answer: -98, gateway: false, started: false })).toBe("untested");
+  expect(stateOf(six, { answer: -98, gateway: false, started: true })).toBe("open");
+  expect(stateOf(six, { answer: 0, gateway: false, started: true })).toBe("open");
+  // There is no gateway yet of which IPv6 could be said to be missing.
+  for (const answer of [0, -98])
+    for (const to of [four, six]) expect(stateOf(to, { answer, gateway: false, started: false })).toBe("untested");
   expect(stateOf(six, { answer: 0, gateway: false }, { ...RULES, ipv6: "drop" })).toBe("not tried");
 });
 

@@ -94,6 +94,11 @@ export class Namespaces {
     for (const name of [this.app, this.#far]) spawnSync("ip", ["netns", "del", name]);
   }
 
+  /** Something of the gateway's user that listens on the host, until the end. */
+  async serve(...wanted: readonly string[]): Promise<void> {
+    await this.#lines(this.app, ["serve", "more", ...wanted], GATEWAY);
+  }
+
   /** `sallyport redirect` on the host. */
   redirect(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
     return ended(["ip", "netns", "exec", this.app, process.execPath, MAIN, "redirect", ...args], env);

@@ -56,6 +56,51 @@ describe("inside", () => {
   );
 
   testUnless(
+    missing ?? tool("node"),
+    "Node reaches a server of its own on loopback, and not the host's",
+    async () => {
+      const script = `const http = require("http");
+const get = async (url) => {
+  const said = [await fetch(url).then((r) => r.text(), (e) => e.cause.code)];
+  said.push(await new Promise((resolve) => {
+    http.get(url, (a) => a.setEncoding("utf8").on("data", resolve)).on("error", (e) => resolve(e.code));
+  }));
+  console.log(said.join(" "));
+};
+const own = async (address, host) => {
+  const server = http.createServer((_, a) => a.end("own")).listen(0, address);
+  await new Promise((resolve) => server.on("listening", resolve));
+  await get("http://" + host + ":" + server.address().port + "/");
+  server.close();
+  server.closeAllConnections();
+};
+own("127.0.0.1", "127.0.0.1").then(() => own("127.0.0.1", "localhost")).then(() => own("::1", "[::1]"))
+  .then(() => get(process.argv.at(-1)));`;
+      const host = `http://127.0.0.1:${new URL(rig.plainUrl).port}/echo/host`;
+      const { stdout, stderr, told } = await sandboxed(["node", "-e", script, host]);
+      expect(`${stdout} ${stderr}`).toStartWith(`${"own own\n".repeat(3)}ECONNREFUSED ECONNREFUSED\n`);
+      expect(told.certificates).toBe(0);
+      expect(rig.heard.filter((line) => line.includes("/echo/host"))).toEqual([]);
+      // What docs/exec.md has for a model on this machine.
+      const model = `${host}/model`;
+      const both = `fetch(process.argv.at(-1)).then((r) => r.text()).then((text) => {
+  console.log(text);
+  require("http").get(process.argv.at(-1), (a) => a.pipe(process.stdout));
+});`;
+      for (const command of [
+        ["node", "-e", both, model],
+        ["curl", "-sS", model],
+      ]) {
+        const meant = await rig.told(command, {}, ["--sandbox", "--no-proxy", ""]);
+        expect(meant.stdout).toStartWith("heard GET /echo/host/model");
+        const requests = command[0] === "node" ? 2 : 1;
+        expect(meant.told.hosts).toMatchObject([{ host: "127.0.0.1", reached: true, requests }]);
+      }
+    },
+    LIMIT,
+  );
+
+  testUnless(
     missing,
     "large bodies arrive whole both ways, with readers that are slow",
     async () => {
@@ -271,6 +316,36 @@ exit 0`;
     LIMIT,
   );
 });
+
+testUnless(
+  missing,
+  "a program that cannot be started is told as without the sandbox",
+  async () => {
+    const text = join(folder, "text");
+    writeFileSync(text, "text", { mode: 0o644 });
+    for (const [program, code, words] of [
+      ["sallyport-no-such-program", 127, "is not to be found"],
+      [join(folder, "no such"), 127, "is not to be found"],
+      [text, 126, "cannot be executed"],
+      [folder, 126, "cannot be executed"],
+    ] as const) {
+      const [apart, plain] = [await rig.told([program], {}, ["--sandbox"]), await rig.told([program])];
+      const said = `sallyport exec: ${JSON.stringify(program)} ${words}\n`;
+      for (const { status, stderr, told } of [apart, plain]) {
+        expect(`${status} ${told.exit_code} ${stderr}`).toStartWith(`${code} ${code} ${said}`);
+        expect(stderr).not.toContain("setpriv");
+      }
+    }
+    // Wherever on the PATH: what is found before and cannot be executed is passed over.
+    mkdirSync(join(folder, "first"));
+    writeFileSync(join(folder, "first", "echo"), "text", { mode: 0o644 });
+    const { status, stdout } = await rig.exec(["echo", "ran"], { PATH: `${folder}/first:${process.env.PATH}` }, [
+      "--sandbox",
+    ]);
+    expect(`${status} ${stdout}`).toBe("0 ran\n");
+  },
+  LIMIT,
+);
 
 describe("what cannot be confined is not run", () => {
   test(

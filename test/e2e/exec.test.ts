@@ -116,6 +116,27 @@ describe("clients", () => {
 
   testUnless(
     tool("node"),
+    "Node's fetch and http go without the gateway where NO_PROXY says so, and nowhere else",
+    async () => {
+      // What comes to the gateway is answered 451, what does not 200.
+      const both = `const url=process.argv.at(-1),body='${ATTACK}';fetch(url,{method:'POST',body}).then(r=>{process.stdout.write(r.status+' ');
+        require('http').request(url,{method:'POST',agent:new(require('http').Agent)()},a=>{a.resume();console.log(a.statusCode)}).end(body)},e=>console.log(e))`;
+      const port = new URL(rig.plainUrl).port;
+      const url = `http://127.0.0.1:${port}/echo/excepted`;
+      const excepted = ["127.0.0.1", `x.test, 127.0.0.1:${port}`, ".0.0.1", "*.0.0.1", "*", "::1,127.0.0.1"];
+      const not = ["", "x.test", "127.0.0.1:1", "0.0.1", ".7.0.0.1", "localhost,::1"];
+      const each =
+        'script=$1; url=$2; shift 2; for list; do no_proxy=$list NO_PROXY=$list node -e "$script" "$url"; done';
+      const { stdout } = await rig.exec(["sh", "-c", each, "sh", both, url, ...excepted, ...not]);
+      expect(stdout).toBe("200 200\n".repeat(excepted.length) + "451 451\n".repeat(not.length));
+      const { told } = await rig.told(["node", "-e", both, url], {}, ["--no-proxy", "127.0.0.1,localhost"]);
+      expect(told).toMatchObject({ hosts: [], vetoes: [], certificates: 0 });
+    },
+    LIMIT,
+  );
+
+  testUnless(
+    tool("node"),
     "Node is told what was refused",
     async () => {
       const script =

@@ -451,4 +451,42 @@ describe("check", () => {
     },
     LIMIT,
   );
+
+  testUnless(
+    missing,
+    "calls the gateway's port held only where somebody listens, and IPv6 open only where it is the gateway's lack",
+    async () => {
+      // What a server leaves that closed first: a socket in TIME_WAIT, which keeps others from its port.
+      const leave = `import socket, sys
+for host in sys.argv[2:]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = socket.socket(family); server.bind((host, int(sys.argv[1]))); server.listen()
+    client = socket.create_connection((host, int(sys.argv[1])))
+    conn = server.accept()[0]; conn.close(); client.recv(1); client.close(); server.close()`;
+      const port = async (number: number): Promise<string[]> => {
+        const args = ["check", ...WHO, "--json", "--all-tcp", "--ipv6", "redirect", "--port", String(number)];
+        const { findings } = JSON.parse((await spaces.redirect(args)).stdout) as {
+          findings: { way: string; state: string; detail: string }[];
+        };
+        return findings.flatMap(({ way, state, detail }) =>
+          way.startsWith("the gateway's port") ? [`${state} ${detail}`] : [],
+        );
+      };
+      const nobody = "untested nobody listens there: start the gateway first";
+      const held = "closed it is held";
+      const lack = "open nobody listens there, so that others' IPv6 can be had by any program";
+      expect(await port(PORT)).toEqual([held, held]);
+      expect(await port(4001)).toEqual([nobody, nobody]);
+      await spaces.told(["python3", "-c", leave, "4002", "127.0.0.1", "::1"]);
+      expect(await spaces.told(["ss", "-Htan", "state", "time-wait", "sport", "= :4002"])).toContain("127.0.0.1:4002");
+      expect(await port(4002)).toEqual([nobody, nobody]);
+      await spaces.told(["python3", "-c", leave, "4003", "::1"]);
+      await spaces.serve("tcp:127.0.0.1=4003");
+      expect(await port(4003)).toEqual([held, lack]);
+      // At another address than loopback it takes nothing of what is redirected.
+      await spaces.serve("tcp:10.77.0.2=4004");
+      expect(await port(4004)).toEqual([nobody, nobody]);
+    },
+    LIMIT,
+  );
 });

@@ -204,6 +204,25 @@ describe("TLS on a redirected connection", () => {
     await rig.clean();
   });
 
+  test("that is allowed and leads nowhere ends with another alert than a refused one", async () => {
+    for (const [name, error] of [
+      ["api.example.test", "dial_failed"],
+      ["unknown.example.test", "resolve_failed"],
+    ] as const) {
+      await redirecting();
+      upstream.stop();
+      const client = await rig.client();
+      client.send(clientHello({ sni: name }));
+      await client.ended();
+      expect(Buffer.from(client.received, "latin1")).toEqual(Buffer.from([21, 3, 3, 0, 2, 2, 80]));
+      expect(rig.evidence.proofs[0]?.verdict).toBe("allow");
+      expect(rig.evidence.outcomes[0]).toMatchObject({ error });
+      rig.advance(1000);
+      await rig.clean();
+      await rig.stop();
+    }
+  });
+
   test("without a server name goes by its address, which is guarded", async () => {
     await redirecting({}, "10.1.2.3");
     const client = await rig.client();

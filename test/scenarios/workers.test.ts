@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { freePort } from "../_free-port.ts";
-import { Gateway, statusOf } from "../e2e/_gateway.ts";
+import { Gateway, KEY, program, statusOf } from "../e2e/_gateway.ts";
 import { exchange } from "../e2e/_raw.ts";
 import { get, ok, Upstream, until } from "./_rig.ts";
 
@@ -84,4 +86,23 @@ test("workers do not outlive their parent", async () => {
     }
   };
   await until(() => !workers.some(alive), "ended");
+}, 120_000);
+
+test("a port that somebody has ends parent and workers with 1: none of them ever listened", async () => {
+  const holder = createServer();
+  const port = await freePort();
+  await new Promise<void>((resolve) => holder.listen(port, "127.0.0.1", () => resolve()));
+  const [path = "", ...args] = [...program(), "run"];
+  const { PATH = "", DENO_DIR = "" } = process.env;
+  const given = { PATH, DENO_DIR, HOME: gateway.folder, JWT_SECRET_KEY: KEY };
+  const { status, stderr } = spawnSync(path, args, {
+    cwd: gateway.folder,
+    env: { ...given, EVE_PROXY_WORKERS: "2", EVE_PROXY_HOST: "127.0.0.1", EVE_PROXY_PORT: String(port) },
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  holder.close();
+  expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}: EADDRINUSE`);
+  expect(stderr).not.toContain("starting it again");
+  expect(status).toBe(1);
 }, 120_000);

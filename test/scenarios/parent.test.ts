@@ -248,8 +248,9 @@ describe("the order to kill", () => {
 test("a worker that cannot be started again now is started again later, and the end still comes", async () => {
   const played = await Played.start();
   try {
-    await played.worker(0, true);
-    await played.worker(1, true);
+    for (const worker of [await played.worker(0, true), await played.worker(1, true)])
+      worker.conn.write('{"kind":"ready"}\n');
+    await until(() => played.said.includes("listening"), "both listen");
     played.failures.push(new Error("EAGAIN"));
     played.end(1, 1);
     await until(() => played.children.length === 3, "started again");

@@ -102,10 +102,8 @@ test("verify with a key file that is not there says so alone: the command line i
 test("verify says of keys that none of the certificates was signed with which file was taken for a raw secret", async () => {
   const text = "version: 1\ndefault: deny\nhosts: {allow: [a.test]}\n";
   await writeFile(at("policy.yaml"), text);
-  const log = new URL("../vectors/certificates.json", import.meta.url);
-  const { sets } = { sets: await Bun.file(log).json() };
-  const one = /\{\\"addresses[^\n]*?signature\\":\\"hmac-[0-9a-f]{64}\\"\}/.exec(JSON.stringify(sets))?.[0] ?? "";
-  await writeFile(at("signed.json"), JSON.parse(`"${one}"`));
+  const vectors = await Bun.file(new URL("../vectors/certificates.json", import.meta.url)).json();
+  await writeFile(at("signed.json"), vectors.certificates[0].certificate);
   const { code, stderr } = await verify([at("signed.json"), "--key-file", at("policy.yaml")]);
   expect([code, stderr]).toEqual([
     1,

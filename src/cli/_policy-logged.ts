@@ -27,12 +27,13 @@ export async function loggedCertificate(runtime: Runtime, id: string, from: stri
     throw new Fault("usage", `--id ${quote(id)} is no id of a certificate, such as cert_0123456789abcdef`);
   }
   const place = from ?? placeOfSettings(runtime);
+  const elsewhere = from === null ? "; say with --certificate which file or folder has the log" : "";
   try {
     const info = place === "-" ? null : await runtime.stat(place);
     if (place !== "-" && info === null)
-      throw new Fault("usage", `there is no audit log ${quote(place, 512)}${ELSEWHERE}`);
+      throw new Fault("usage", `there is no audit log ${quote(place, 512)}${elsewhere}`);
     const files = info?.directory === true ? (await auditFilesIn(runtime, place)).reverse() : [place];
-    if (files.length === 0) throw new Fault("usage", `there is no audit log in ${quote(place, 512)}${ELSEWHERE}`);
+    if (files.length === 0) throw new Fault("usage", `there is no audit log in ${quote(place, 512)}${elsewhere}`);
     for (const file of files) {
       const certificate = await inFile(file === "-" ? runtime.stdin() : runtime.readChunks(file), id);
       if (certificate !== null) return { certificate, file };
@@ -42,10 +43,8 @@ export async function loggedCertificate(runtime: Runtime, id: string, from: stri
     throw new Fault("usage", `${quote(place, 512)} ${whyUnreadable(thrown)}`);
   }
   const looked = place === "-" ? "what was given" : quote(place, 512);
-  throw new Fault("evidence_corrupt", `${id} is no certificate of ${looked}${place === "-" ? "" : ELSEWHERE}`);
+  throw new Fault("evidence_corrupt", `${id} is no certificate of ${looked}${elsewhere}`);
 }
-
-const ELSEWHERE = "; say with --certificate which file or folder has the log";
 
 /** All that lies in one folder: rotated files and those of workers too. */
 function placeOfSettings({ env }: Runtime): string {

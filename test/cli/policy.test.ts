@@ -390,9 +390,9 @@ describe("explain --certificate", () => {
     const line = (given: object) => `${JSON.stringify(certificate(given))}\n`;
     const inner = line({ certificate_id: inside, parent: tunnel, reason: "inside" });
     const outer = line({ certificate_id: tunnel, reason: "the tunnel" });
-    await mkdir(join(directory, "logs"));
-    await writeFile(join(directory, "logs/events.w1.7.jsonl"), `${inner}{"torn ${tunnel}\n${outer}${inner}`);
-    await writeFile(join(directory, "logs/events.w1.jsonl"), line({}).repeat(400));
+    await mkdir(join(directory, "kept"));
+    await writeFile(join(directory, "kept/events.w1.7.jsonl"), `${inner}{"torn ${tunnel}\n${outer}${inner}`);
+    await writeFile(join(directory, "kept/events.w1.jsonl"), line({}).repeat(400));
     const reason = (text: string) => ({
       pillar: "p",
       vector: "701",
@@ -405,10 +405,10 @@ describe("explain --certificate", () => {
       certificate_id: tunnel,
       findings: [{ ...reason("as told beside it"), where: "w", start: 0, end: 1 }],
     };
-    await writeFile(join(directory, "logs/findings.w1.jsonl"), `${JSON.stringify(found)}\n`);
+    await writeFile(join(directory, "kept/findings.w1.jsonl"), `${JSON.stringify(found)}\n`);
     const asked = [
-      ["--certificate", "logs/events.w1.7.jsonl"],
-      ["--certificate", "logs"],
+      ["--certificate", "kept/events.w1.7.jsonl"],
+      ["--certificate", "kept"],
     ];
     for (const args of asked) {
       const { code, stdout } = await policy("explain", ...args, "--id", tunnel);
@@ -416,7 +416,7 @@ describe("explain --certificate", () => {
       expect(stdout).toContain("the tunnel");
       expect(stdout).toContain("as told beside it");
     }
-    const set = { EVE_PROXY_AUDIT_PATH: "logs/events.jsonl", EVE_PROXY_FINDINGS: "elsewhere.jsonl" };
+    const set = { EVE_PROXY_AUDIT_PATH: "kept/events.jsonl", EVE_PROXY_FINDINGS: "elsewhere.jsonl" };
     const own = await sallyport(directory, ["policy", "explain", "--id", inside], set);
     expect([own.code, own.stdout]).toEqual([0, expect.stringContaining(`${inside}: POST https://`)]);
     expect(own.stdout).toContain('"elsewhere.jsonl"');
@@ -435,7 +435,7 @@ describe("explain --certificate", () => {
     );
     const id = "cert_3333333333333333";
     for (const [args, code, said] of [
-      [["--certificate", "one", "--id", id], 1, `${id} is no certificate of "one"; say with --certificate`],
+      [["--certificate", "one", "--id", id], 1, `${id} is no certificate of "one"\n`],
       [["--id", "cert_33"], 64, '--id "cert_33" is no id of a certificate'],
       [["--id", id], 64, 'there is no audit log "data/governance/fail_closed"; say with --certificate'],
       [["--id", id, "--url", "http://a/"], 64, "--id names a certificate"],

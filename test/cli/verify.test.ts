@@ -104,7 +104,8 @@ test("verify says of keys that none of the certificates was signed with which fi
   await writeFile(at("policy.yaml"), text);
   const vectors = await Bun.file(new URL("../vectors/certificates.json", import.meta.url)).json();
   await writeFile(at("signed.json"), vectors.certificates[0].certificate);
-  const { code, stderr } = await verify([at("signed.json"), "--key-file", at("policy.yaml")]);
+  const { code, stdout, stderr } = await verify([at("signed.json"), "--key-file", at("policy.yaml")]);
+  expect(stdout).toStartWith(`${at("signed.json")}: 1 certificate\n`);
   expect([code, stderr]).toEqual([
     1,
     `sallyport verify: "${at("policy.yaml")}" was read as a raw HMAC secret: it is no PEM and no JWK\n`,

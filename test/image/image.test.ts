@@ -271,8 +271,15 @@ testUnless(
       Healthcheck: { Test: ["CMD", "/usr/bin/sallyport", "healthcheck"] },
     });
     for (const name of [version, `${version}-gzip`]) {
-      // To a directory as gzip: every layer is read, undone and compared with what the config says of it.
-      run("copy", "--insecure-policy", "-q", `oci:${layout}:${name}`, `dir:${join(folder, `copied-${name}`)}`);
+      // To a directory without compression: every layer is read, undone and compared with what the config says of it.
+      run(
+        "copy",
+        "--insecure-policy",
+        "-q",
+        "--dest-decompress",
+        `oci:${layout}:${name}`,
+        `dir:${join(folder, `copied-${name}`)}`,
+      );
     }
   },
   300_000,

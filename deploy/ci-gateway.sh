@@ -5,6 +5,11 @@
 #
 # SALLYPORT (the program), SALLYPORT_NO_PROXY, SALLYPORT_REDIRECT=true, SALLYPORT_GROUP and every setting of the gateway come by the environment.
 set -eu
+usage() {
+  echo "usage: ci-gateway.sh start|exports|stop DIR" >&2
+  exit 64
+}
+[ $# -eq 2 ] || usage
 verb=$1 dir=$2
 program=${SALLYPORT:-sallyport}
 
@@ -49,8 +54,15 @@ start() {
   fi
 }
 
+# A folder that `start` did not make has nothing to give and nothing to end.
+started() {
+  [ -f "$1" ] && return
+  echo "no gateway was started in $dir" >&2
+  exit 1
+}
+
 stop() {
-  [ -f "$dir/pid" ] || exit 0
+  started "$dir/pid"
   # Before the gateway goes, or the steps behind it (those that report) have no way out.
   if [ -f "$dir/redirected" ]; then
     sudo --non-interactive env "PATH=$PATH" "$(command -v "$program")" redirect remove
@@ -74,6 +86,7 @@ stop() {
 
 # Values in single quotes, in which only that quote itself means something.
 exports() {
+  started "$dir/env"
   xargs -0 sh -c '
     for each; do
       name=${each%%=*}
@@ -86,5 +99,5 @@ exports() {
 
 case $verb in
   start | stop | exports) "$verb" ;;
-  *) echo "usage: ci-gateway.sh start|exports|stop DIR" >&2; exit 64 ;;
+  *) usage ;;
 esac

@@ -18,7 +18,7 @@ import { parseArgs } from "node:util";
 import { debianPackages } from "./image/debian.ts";
 import { type Compression, type Descriptor, type Layer, Layout } from "./image/layout.ts";
 import { BINARY, layerTar, PACKAGES, programEntries, ROOTS, STATE, systemEntries, UID } from "./image/rootfs.ts";
-import { output, sourceDate } from "./image/run.ts";
+import { builtBinary, output, sourceDate } from "./image/run.ts";
 import { sbomText } from "./image/sbom.ts";
 
 /** What was promised, bytes. */
@@ -42,7 +42,7 @@ if (!Number.isInteger(level) || level < 1 || level > 22) throw new Error(`--leve
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 const seconds = sourceDate();
 const created = new Date(seconds * 1000).toISOString();
-const binary = readFileSync(values.binary);
+const binary = builtBinary(values.binary);
 const packages = await debianPackages(PACKAGES, values.debs);
 const architecture = packages.find(({ name }) => name === "libc6")?.architecture ?? "amd64";
 const sbom = sbomText(binary, packages, { seconds, version });
@@ -96,7 +96,7 @@ const uncompressed = layers.reduce((sum, { tar }) => sum + tar.length, 0);
 console.log(
   `${values.out} sallyport ${version} ${architecture}, ${packages.map((one) => `${one.name} ${one.version}`).join(", ")}`,
 );
-console.log(`uncompressed ${megabytes(uncompressed)}`);
+console.log(`uncompressed ${megabytes(uncompressed)}, ${left(uncompressed, BOUNDS.uncompressed)}`);
 const sizes: Record<Compression, number> = { zstd: 0, gzip: 0 };
 for (const compression of ["zstd", "gzip"] as const) {
   const descriptors = layers.map(({ tar }) =>
@@ -109,7 +109,8 @@ for (const compression of ["zstd", "gzip"] as const) {
   );
   attach(image);
   sizes[compression] = descriptors.reduce((sum, { size }) => sum + size, 0);
-  console.log(`${compression} ${megabytes(sizes[compression])} ${image.digest} ${name}`);
+  const bound = compression === "zstd" && level >= RELEASE_LEVEL ? `, ${left(sizes.zstd, BOUNDS.zstd)}` : "";
+  console.log(`${compression} ${megabytes(sizes[compression])}${bound} ${image.digest} ${name}`);
 }
 layout.close();
 
@@ -129,8 +130,13 @@ function revision(): string {
   return process.env.SALLYPORT_COMMIT ?? output(["git", "rev-parse", "HEAD"]).trim();
 }
 
+function left(bytes: number, bound: number): string {
+  return bytes > bound ? `${megabytes(bytes - bound)} above its bound` : `${megabytes(bound - bytes)} below its bound`;
+}
+
+/** To the kilobyte: a bound may be nearer than a tenth of a megabyte. */
 function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  return `${(bytes / 1e6).toFixed(3)} MB`;
 }
 
 /** As root owners are kept; whoever else unpacks owns all of it. */

@@ -22,7 +22,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { output, sourceDate } from "./image/run.ts";
+import { builtBinary, output, sourceDate } from "./image/run.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +31,7 @@ const { values } = parseArgs({
   },
 });
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+const binary = builtBinary(values.binary);
 const architecture = output(["dpkg", "--print-architecture"]).trim();
 const seconds = sourceDate();
 const root = mkdtempSync(join(tmpdir(), "sallyport-deb-"));
@@ -47,7 +48,7 @@ const DOCUMENTS = [
 const SETTINGS = ["sallyport.env", "redirect.env"];
 
 try {
-  put("/usr/bin/sallyport", values.binary, 0o755);
+  write("/usr/bin/sallyport", binary, 0o755);
   for (const unit of ["sallyport.service", "sallyport.socket", "sallyport-redirect.service"])
     put(`/usr/lib/systemd/system/${unit}`, `deploy/systemd/${unit}`);
   put("/usr/lib/sysusers.d/sallyport.conf", "deploy/systemd/sallyport.sysusers");
@@ -80,10 +81,10 @@ function put(at: string, from: string, mode = 0o644): void {
   chmodSync(path, mode);
 }
 
-function write(at: string, content: string | Uint8Array): void {
+function write(at: string, content: string | Uint8Array, mode = 0o644): void {
   directory(dirname(at));
   writeFileSync(join(root, at), content);
-  chmodSync(join(root, at), 0o644);
+  chmodSync(join(root, at), mode);
 }
 
 /** As packages have them, whatever the umask is. */

@@ -11,6 +11,12 @@ const EMPTY = "application/vnd.oci.empty.v1+json";
 
 export type Compression = "zstd" | "gzip";
 
+/**
+ * 64 MiB, where level 19 takes 8: what repeats in a binary of 124 MB is further apart. Half of what zstd's own decoder takes
+ * without being asked, an eighth of what that of containerd, Docker, Podman and skopeo does; who reads a layer keeps as much.
+ */
+const WINDOW_LOG = 26;
+
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: string;
@@ -95,6 +101,7 @@ export class Layout {
         : zstdCompressSync(tar, {
             params: {
               [constants.ZSTD_c_compressionLevel]: levels.zstd,
+              [constants.ZSTD_c_windowLog]: WINDOW_LOG,
               // With the size in its header a reader makes the room once.
               [constants.ZSTD_c_contentSizeFlag]: 1,
               [constants.ZSTD_c_checksumFlag]: 1,

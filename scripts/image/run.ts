@@ -1,5 +1,6 @@
 /** What the scripts of the image and of releases ask of other programs. */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 
 /** Standard output as text. Throws with what the program complained about. */
 export function output(
@@ -19,6 +20,17 @@ export function output(
 /** Hex of the sha256. */
 export function digestOf(bytes: Uint8Array | string): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** The program that is to be packed. Ends the process when there is none: without a build nothing else can be done. */
+export function builtBinary(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    console.error(`no ${path}: npm run build -- host`);
+    process.exit(1);
+  }
 }
 
 /** Seconds since the epoch that every file of a build carries: SOURCE_DATE_EPOCH, else the time of the commit. */

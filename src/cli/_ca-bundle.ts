@@ -41,6 +41,13 @@ export async function bundle(runtime: Runtime, args: readonly string[]): Promise
     if (!anchor.ca) throw new TypeError(`${quote(cert, 512)} is not a CA`);
     if (!selfIssued(anchor))
       say(`${nameText(anchor.subject)} is not a root: clients need its root, or must trust it as it stands`);
+    const now = runtime.now();
+    if (now > anchor.notAfter || now < anchor.notBefore) {
+      const [what, when] = now > anchor.notAfter ? ["ended on", anchor.notAfter] : ["begins on", anchor.notBefore];
+      say(
+        `${quote(cert, 512)} ${what} ${new Date(when).toISOString().slice(0, 10)}: run refuses it, and so do clients`,
+      );
+    }
     const roots = await systemRoots(runtime);
     if (!roots.system) say(`this system has no store of roots: ${roots.from} are taken`);
     text = await bundleOf(roots, pemOf(anchor));

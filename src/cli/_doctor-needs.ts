@@ -10,6 +10,7 @@ import { Fault, messageOf } from "../errors.ts";
 import { outcomesPath, splitPath } from "../evidence/journal.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { formatAuthority } from "../wire/authority.ts";
+import { unboundRemedy } from "../words/bound.ts";
 import { fetchedPolicy } from "./_doctor-services.ts";
 import { lockHolder, portHolder } from "./_holder.ts";
 import { policyProblems } from "./_policy-problems.ts";
@@ -50,13 +51,18 @@ async function listener(runtime: Runtime, about: string, host: string, port: num
     return { state: "ok", about, detail: port === 0 ? `${where}: a free port will be picked` : `${where} is free` };
   } catch (thrown) {
     const why = messageOf(thrown);
-    if (!why.includes("EADDRINUSE")) return { state: "fail", about, detail: `cannot listen on ${where}: ${why}` };
+    if (!why.includes("EADDRINUSE")) {
+      const fix = unboundRemedy(why);
+      return { state: "fail", about, detail: why, ...(fix !== null && { fix }) };
+    }
     const [{ status }, holder] = await Promise.all([
       probe(runtime, host, port, "/healthz", 1000),
       portHolder(runtime, port),
     ]);
     const also = status === 200 ? "; a gateway answers there" : "";
-    return { state: "fail", about, detail: `${where} is taken${holder}${also}` };
+    const setting = about === "admin" ? "EVE_PROXY_ADMIN_LISTEN" : "EVE_PROXY_PORT";
+    const fix = `end that process, or set another ${setting}`;
+    return { state: "fail", about, detail: `${where} is taken${holder}${also}`, fix };
   }
 }
 
@@ -100,7 +106,7 @@ async function auditLog(runtime: Runtime, path: string): Promise<Finding> {
       const detail = held
         ? `"${file}" is locked${await lockHolder(runtime, file)}: a gateway writes this log`
         : `"${file}" cannot be written: ${messageOf(thrown)}`;
-      return { state: "fail", about, detail };
+      return { state: "fail", about, detail, fix: held ? "give each gateway its own EVE_PROXY_AUDIT_PATH" : WRITABLE };
     }
   }
   try {
@@ -114,9 +120,11 @@ async function auditLog(runtime: Runtime, path: string): Promise<Finding> {
     await runtime.remove(trial);
     return { state: "ok", about, detail: `"${path}" does not exist yet and can be made` };
   } catch (thrown) {
-    return { state: "fail", about, detail: `"${path}" cannot be written: ${messageOf(thrown)}` };
+    return { state: "fail", about, detail: `"${path}" cannot be written: ${messageOf(thrown)}`, fix: WRITABLE };
   }
 }
+
+const WRITABLE = "let this user write in its directory, or set EVE_PROXY_AUDIT_PATH";
 
 /** The directory, or the closest one above it that exists. */
 export async function nearestDirectory(runtime: Runtime, path: string): Promise<string> {
@@ -162,8 +170,11 @@ export async function policy(runtime: Runtime, loaded: Loaded): Promise<Finding[
   const fetched = await fetchedPolicy(runtime, loaded.config);
   if (fetched !== null) return [fetched];
   if (policyPath === null) {
-    const decider = governance === null ? "every host is allowed but the blocked ones" : "the plane decides";
-    return [{ state: governance === null ? "warn" : "ok", about, detail: `no policy file: ${decider}` }];
+    if (governance !== null) return [{ state: "ok", about, detail: "no policy file: the plane decides" }];
+    const detail = "no policy file: every host is allowed but the blocked ones";
+    return [
+      { state: "warn", about, detail, fix: "set EVE_PROXY_POLICY; sallyport policy show llm-only prints a start" },
+    ];
   }
   const opened = await openPolicy(runtime, policyPath);
   const left = governance === null ? null : leftToPlane(opened.engineOnly());

@@ -9,10 +9,14 @@ import type { Runtime } from "../runtime/contract.ts";
 import { quote } from "../words/quote.ts";
 import { EXIT } from "./_args.ts";
 import { doneTo, HAS_PLACE, inWords, mayRestOnFindings } from "./_policy-happened.ts";
-import { directoryOf, parseJson, readText } from "./_policy-load.ts";
+import { parseJson, readText } from "./_policy-load.ts";
+import { findingsBeside, loggedCertificate } from "./_policy-logged.ts";
 
 export interface CertificateToExplain {
-  readonly file: string;
+  /** Null: in the log that the settings name, by `id`. */
+  readonly file: string | null;
+  /** Which of the certificates in it; null: it has one. */
+  readonly id: string | null;
   readonly findings: string | null;
   readonly program: Program | null;
   readonly json: boolean;
@@ -33,13 +37,10 @@ const MAX_CERTIFICATE = 256 * 1024;
 /** The newest findings; older ones are rotated away or out of reach. */
 const MAX_FINDINGS_BYTES = 64 * 1024 * 1024;
 const MAX_FINDINGS = 50;
-const DEFAULT_AUDIT = "data/governance/fail_closed/fail_closed_events.jsonl";
 
 export async function explainCertificate(runtime: Runtime, given: CertificateToExplain): Promise<number> {
-  const certificate = certificateIn(await textOf(runtime, given.file), given.file);
-  const beside = `${directoryOf(runtime.env.EVE_PROXY_AUDIT_PATH ?? DEFAULT_AUDIT)}/findings.jsonl`;
-  // A dash says that none are kept, which reads as a file that is not there.
-  const kept = given.findings ?? runtime.env.EVE_PROXY_FINDINGS ?? beside;
+  const { certificate, log } = await certificateOf(runtime, given);
+  const kept = given.findings ?? findingsBeside(runtime, log);
   const findings = await findingsFor(runtime, kept, certificate.certificate_id);
   const { program } = given;
   const place = program === null || certificate.rule === null ? null : placeOfRule(program, certificate.rule);
@@ -92,21 +93,30 @@ export async function explainCertificate(runtime: Runtime, given: CertificateToE
   return EXIT.ok;
 }
 
+/** The log it stands in is null where it was given alone. */
+async function certificateOf(
+  runtime: Runtime,
+  { file, id }: CertificateToExplain,
+): Promise<{ readonly certificate: Certificate; readonly log: string | null }> {
+  if (id !== null || file === null) {
+    const { certificate, file: log } = await loggedCertificate(runtime, id ?? "", file);
+    return { certificate, log };
+  }
+  return { certificate: certificateIn(await textOf(runtime, file), file), log: null };
+}
+
 async function textOf(runtime: Runtime, file: string): Promise<string> {
   const info = file === "-" ? null : await runtime.stat(file).catch(() => null);
   if (info !== null && (info.directory || info.size > MAX_CERTIFICATE)) {
     throw new Fault(
       "usage",
-      `${quote(file)} is ${info.directory ? "a folder" : "longer than a certificate"}: of an audit log give one line, ${oneLine(file)}`,
+      `${quote(file)} is ${info.directory ? "a folder" : "longer than a certificate"}: of an audit log ${WHICH}`,
     );
   }
   return readText(runtime, file, MAX_CERTIFICATE);
 }
 
-function oneLine(file: string): string {
-  const log = file === "-" || !file.endsWith(".jsonl") ? "audit/events.jsonl" : file;
-  return `grep CERTIFICATE_ID ${log} | sallyport policy explain --certificate -`;
-}
+const WHICH = "say which certificate with --id CERTIFICATE_ID";
 
 /** A certificate alone, its header, or the answer that came with it: its body, or head and body. */
 function certificateIn(text: string, file: string): Certificate {
@@ -124,7 +134,7 @@ function certificateIn(text: string, file: string): Certificate {
   }
   const lines = trimmed.split("\n").filter((line) => line.trim() !== "");
   if (lines.length > 1 && [lines[0], lines.at(-1)].some((line) => "certificate" in readCertificate(line ?? ""))) {
-    throw new Fault("usage", `${quote(file)} is an audit log: give one line of it, ${oneLine(file)}`);
+    throw new Fault("usage", `${quote(file)} is an audit log: ${WHICH}`);
   }
   const outer = parseJson(trimmed, "the certificate");
   const inner = typeof outer === "object" && outer !== null && "certificate" in outer ? outer.certificate : null;

@@ -152,10 +152,13 @@ function add(tally: Tally, certificate: Certificate, { before, after, examples }
 
 function toText(tally: Tally, changes: readonly Change[], before: Program, after: Program): string {
   const lines = [
-    `${tally.certificates} decisions, ${before.version} to ${after.version}:`,
+    `${tally.certificates} decision${tally.certificates === 1 ? "" : "s"}, ${before.version} to ${after.version}:`,
     `  ${tally.same} the same, ${tally.changed} changed, ${tally.unknown} unknown, ${tally.apart} not the policy's to decide`,
   ];
-  if (tally.unreadable > 0) lines.push(`  ${tally.unreadable} lines are no certificates`);
+  if (tally.unreadable > 0)
+    lines.push(
+      `  ${tally.unreadable} ${tally.unreadable === 1 ? "line is no certificate" : "lines are no certificates"}`,
+    );
   for (const change of changes) {
     const what = `${change.before} (${change.ruleBefore}) to ${change.after} (${change.ruleAfter})`;
     lines.push("", `${change.count} ${change.outcome === "unknown" ? "unknown" : "changed"}: ${what}`);

@@ -15,7 +15,7 @@ import { notesOnFindings, notesOnLimits } from "./_policy-notes.ts";
 const SPEC: CommandSpec = {
   name: "policy explain",
   summary: "say why a request, or a certificate, was decided as it was",
-  usage: "[POLICY] --url URL [options] | --question FILE | --certificate FILE",
+  usage: "[POLICY] --url URL [options] | --question FILE | --certificate FILE | --id ID",
   options: [
     { name: "url", value: "URL", doc: "a request to this URL" },
     { name: "method", value: "METHOD", doc: "GET, or POST when there is data" },
@@ -29,7 +29,16 @@ const SPEC: CommandSpec = {
     { name: "finding", value: "VECTOR", repeat: true, doc: "what inspection found, such as dlp_personal:payment-card" },
     { name: "question", value: "FILE", doc: "a question as JSON (docs/policy.md); - reads standard input" },
     { name: "certificate", value: "FILE", doc: "a certificate, or an answer with one; - reads standard input" },
-    { name: "findings", value: "FILE", doc: "findings.jsonl, which stands beside the audit log" },
+    {
+      name: "id",
+      value: "ID",
+      doc: "a certificate by its id, out of the audit log, or out of --certificate FILE or FOLDER",
+    },
+    {
+      name: "findings",
+      value: "FILE",
+      doc: "where findings are kept; findings.jsonl beside the log when it is not said",
+    },
     { name: "all", doc: "show every rule, not only those that were near" },
     { name: "json", doc: "print a JSON object" },
   ],
@@ -37,7 +46,7 @@ const SPEC: CommandSpec = {
   notes: `
 POLICY is a file, a directory, or the name of a starting policy; without it EVE_PROXY_POLICY. Inspection is not run:
 say with --finding what it would have found. A question is one of the decision API (docs/governance-api.md), or shorter,
-{"method": "GET", "host": "api.example.com", "port": 443}. Exits 0 whatever the verdict.`,
+{"method": "GET", "host": "api.example.com", "port": 443}. --id alone looks in the folder of EVE_PROXY_AUDIT_PATH. Exits 0 whatever the verdict.`,
 };
 
 const MAX_INPUT = 16 * 1024 * 1024;
@@ -47,13 +56,18 @@ export async function policyExplain(runtime: Runtime, args: readonly string[]): 
   const parsed = readArgs(runtime, SPEC, args);
   if (typeof parsed === "number") return parsed;
   const given = ["url", "question", "certificate"].filter((option) => parsed.has(option));
-  if (given.length !== 1) return wrong(runtime, SPEC, "say one of --url, --question and --certificate");
+  const id = parsed.value("id");
+  const byId = id !== null && !parsed.has("url") && !parsed.has("question");
+  if (given.length !== 1 && !(given.length === 0 && byId))
+    return wrong(runtime, SPEC, "say one of --url, --question and --certificate, or --id");
+  if (id !== null && !byId) return wrong(runtime, SPEC, "--id names a certificate, which goes with --certificate only");
   const path = parsed.operands[0] ?? runtime.env.EVE_PROXY_POLICY ?? null;
   const program = path === null ? null : await loadPolicy(runtime, path);
   const certificate = parsed.value("certificate");
-  if (certificate !== null) {
+  if (certificate !== null || id !== null) {
     return explainCertificate(runtime, {
       file: certificate,
+      id,
       findings: parsed.value("findings"),
       program,
       json: parsed.has("json"),

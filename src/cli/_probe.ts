@@ -8,7 +8,14 @@ export interface Probe {
   readonly detail: string;
 }
 
+export const NO_HTTP = "the answer is not HTTP";
+
 const WILDCARDS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** Where somebody who listens on `host` is asked. */
+export function askedAt(host: string): string {
+  return WILDCARDS[host] ?? host;
+}
 
 /** Asks the gateway that listens on `host` for `path`. Never rejects; over after `timeoutMs` at the latest. */
 export async function probe(
@@ -23,7 +30,7 @@ export async function probe(
   const timer = setTimeout(() => fail(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
   let cancel = (): void => {};
   try {
-    const target = WILDCARDS[host] ?? host;
+    const target = askedAt(host);
     const named = /^[0-9.]+$/.test(target) || target.includes(":") ? null : runtime.resolve(target);
     const address =
       named === null ? target : ((await Promise.race([named, over.promise.then(() => [])]))[0]?.address ?? "");
@@ -35,7 +42,7 @@ export async function probe(
           for (const byte of bytes.subarray(0, 64)) answer += String.fromCharCode(byte);
           const status = /^HTTP\/1\.[01] ([0-9]{3})[ \r]/.exec(answer);
           if (status !== null) over.resolve({ status: Number(status[1]), detail: String(status[1]) });
-          else if (answer.length > 32) fail("the answer is not HTTP");
+          else if (answer.length > 32) fail(NO_HTTP);
         },
         end: () => fail("closed without an answer"),
         drain() {},

@@ -9,7 +9,15 @@ export interface Printed {
 
 /** The report for a person. */
 export function printReport(runtime: Pick<Runtime, "stdout">, report: Report, { target, keys }: Printed): void {
-  const lines = [`${visible(target)}: ${count(report.certificates)} certificates`];
+  const [first] = report.findings.error;
+  // Nothing was opened: to say how many certificates are in it would be to say that it is there.
+  if (report.counts.error === 1 && first?.code === "unreadable" && first.file === target && report.certificates === 0) {
+    runtime.stdout(`${show(first).trim()}\n${summary(report)}\n`);
+    return;
+  }
+  const lines = [
+    `${visible(target)}: ${count(report.certificates)} certificate${report.certificates === 1 ? "" : "s"}`,
+  ];
   for (const [verdict, n] of Object.entries(report.verdicts))
     if (n > 0) lines.push(`  ${verdict.padEnd(12)} ${count(n)}`);
   if (report.recoveries > 0) lines.push(`  ${"recovery".padEnd(12)} ${count(report.recoveries)}`);

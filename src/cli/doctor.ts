@@ -33,7 +33,7 @@ const SPEC: CommandSpec = {
   ],
   operands: [0, 0],
   notes: `
-Reads the same environment as run and changes nothing. Exits 1 when something that run needs fails; beside a running
+Reads the same environment as run and leaves nothing changed. Exits 1 when something that run needs fails; beside a running
 gateway that is so, because it has the port and the log (ask it with healthcheck). Opens the policy, a bundle that is
 fetched too, and asks plane and Redis whether they answer, 2 s each at most; makes a namespace as exec --sandbox would,
 which is gone with it. With a CA each client on the PATH (curl, python3, node, …) is made to ask a server on loopback,

@@ -1,8 +1,9 @@
 import { isRefused } from "../config/kinds.ts";
 import { environment } from "../config/schema.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import { formatAuthority } from "../wire/authority.ts";
 import { type CommandSpec, EXIT, readArgs } from "./_args.ts";
-import { probe } from "./_probe.ts";
+import { askedAt, NO_HTTP, probe } from "./_probe.ts";
 
 const SPEC: CommandSpec = {
   name: "healthcheck",
@@ -27,6 +28,9 @@ export async function runHealthcheck(runtime: Runtime, args: readonly string[]):
   }
   const { status, detail } = await probe(runtime, host, port, "/readyz", TIMEOUT_MS);
   if (status === 200) return EXIT.ok;
-  runtime.stderr(`sallyport healthcheck: not ready: ${detail}\n`);
+  // A gateway answers this with 200 or 503 and nothing else.
+  const foreign = (status !== null && status !== 503) || detail === NO_HTTP;
+  const who = foreign ? ", where no sallyport answers; EVE_PROXY_HOST and EVE_PROXY_PORT name the place" : "";
+  runtime.stderr(`sallyport healthcheck: not ready: ${detail} (asked ${formatAuthority(askedAt(host), port)}${who})\n`);
   return EXIT.failed;
 }

@@ -106,7 +106,9 @@ async function publicKeys(runtime: Runtime, text: string): Promise<PublicJwk[]> 
     for (const key of found) await importPublic(key);
     return found;
   }
-  if (!trimmed.includes("-----BEGIN ")) throw new Fault("key_invalid", "a bare secret has no public part");
+  if (!trimmed.includes("-----BEGIN ")) {
+    throw new Fault("key_invalid", "it is no PEM and no JWK, so it was read as a raw secret, which has no public part");
+  }
   const found: PublicJwk[] = [];
   for (const { label, der } of readPem(trimmed)) {
     const algorithm = algorithmOfDer(der);

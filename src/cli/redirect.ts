@@ -44,17 +44,19 @@ async function readAll(runtime: Runtime, spec: CommandSpec, args: readonly strin
   return EXIT.config;
 }
 
-function readBackEnd(given: Arguments): BackEnd | "auto" {
+/** The exit code when it is over. */
+function readBackEnd(runtime: Runtime, spec: CommandSpec, given: Arguments): BackEnd | "auto" | number {
   const text = given.value("backend") ?? "auto";
   if (text === "nft" || text === "iptables" || text === "auto") return text;
-  throw new Fault("usage", `--backend is nft, iptables or auto, not ${quote(text)}`);
+  return wrong(runtime, spec, `--backend is nft, iptables or auto, not ${quote(text)}`);
 }
 
 async function runInstall(runtime: Runtime, args: readonly string[]): Promise<number> {
   const asked = await readAll(runtime, INSTALL, args);
   if (typeof asked === "number") return asked;
   const { given, redirect, notes } = asked;
-  const wanted = readBackEnd(given);
+  const wanted = readBackEnd(runtime, INSTALL, given);
+  if (typeof wanted === "number") return wanted;
   await mustBeAble(runtime);
   const tools = await findTools(runtime);
   const backEnd = await chooseBackEnd(runtime, wanted, tools);
@@ -80,7 +82,8 @@ async function runPrint(runtime: Runtime, args: readonly string[]): Promise<numb
   const asked = await readAll(runtime, PRINT, args);
   if (typeof asked === "number") return asked;
   const { given, redirect, notes } = asked;
-  const wanted = readBackEnd(given);
+  const wanted = readBackEnd(runtime, PRINT, given);
+  if (typeof wanted === "number") return wanted;
   const tools = await findTools(runtime);
   const iptables = wanted === "iptables" || (wanted === "auto" && tools.nft === null && tools.iptables !== null);
   say(runtime, PRINT, notes);
@@ -123,7 +126,8 @@ async function runCheck(runtime: Runtime, args: readonly string[]): Promise<numb
   if (given.has("json")) runtime.stdout(`${JSON.stringify({ ok, as: own, findings }, null, 2)}\n`);
   else {
     say(runtime, CHECK, notes);
-    const verdict = open > 0 ? `${open} ways out` : looked ? "no way out was found" : "nothing could be tried";
+    const verdict =
+      open > 0 ? `${open} way${open === 1 ? "" : "s"} out` : looked ? "no way out was found" : "nothing could be tried";
     runtime.stdout(`tried as user ${own ?? "unknown"}\n${findings.map(lineOf).join("")}${verdict}\n`);
   }
   return ok ? EXIT.ok : EXIT.failed;

@@ -5,7 +5,7 @@ import type { Runtime } from "../runtime/contract.ts";
 import { modeText, othersCan } from "../words/file-mode.ts";
 import { quote } from "../words/quote.ts";
 import type { Problem, UpstreamClientCert } from "./config.ts";
-import { HINT, MAX_PATH, readText } from "./files.ts";
+import { CERTIFICATE, HINT, MAX_PATH, readText } from "./files.ts";
 import type { Settings } from "./schema.ts";
 
 export interface Interception {
@@ -33,7 +33,7 @@ export async function readInterception(
   };
   if (cert !== undefined && key !== undefined) {
     const keyVariable = runtime.env.EVE_PROXY_CA_KEY === undefined ? "EVE_PROXY_CA_KEY_FILE" : "EVE_PROXY_CA_KEY";
-    const certPem = await fileOf(runtime, { variable: "EVE_PROXY_CA_CERT", path: cert }, problems);
+    const certPem = await certOf(runtime, { variable: "EVE_PROXY_CA_CERT", path: cert }, problems);
     const keyPem = await keyOf(runtime, { variable: keyVariable, path: key }, problems);
     if (certPem !== null && keyPem !== null) {
       try {
@@ -49,7 +49,7 @@ export async function readInterception(
   }
   const variable = "EVE_PROXY_UPSTREAM_CLIENT_CERTS";
   for (const { host, cert, key } of listed) {
-    const certPem = await fileOf(runtime, { variable, path: cert }, problems);
+    const certPem = await certOf(runtime, { variable, path: cert }, problems);
     const keyPem = await keyOf(runtime, { variable, path: key }, problems);
     if (certPem === null || keyPem === null) continue;
     try {
@@ -64,6 +64,9 @@ export async function readInterception(
   return { interceptCa, clientCerts, warnings };
 }
 
+/** How the end of a private key's first line reads, whatever its format. */
+const KEY = "PRIVATE KEY-----";
+
 interface Named {
   readonly variable: string;
   readonly path: string;
@@ -76,11 +79,26 @@ async function fileOf(runtime: Runtime, { variable, path }: Named, problems: Pro
   return null;
 }
 
+const SWAPPED = "are the certificate and the key swapped?";
+
+async function certOf(runtime: Runtime, named: Named, problems: Problem[]): Promise<string | null> {
+  const text = await fileOf(runtime, named, problems);
+  if (text === null || text.includes(CERTIFICATE) || !text.includes(KEY)) return text;
+  const problem = `${quote(named.path, MAX_PATH)} is a private key, not a certificate`;
+  problems.push({ variable: named.variable, problem, hint: SWAPPED });
+  return null;
+}
+
 /** A key that others than its owner can read is theirs, too. */
 async function keyOf(runtime: Runtime, named: Named, problems: Problem[]): Promise<string | null> {
   const { variable, path } = named;
   const text = await fileOf(runtime, named, problems);
   if (text === null) return null;
+  // Before its mode: of a certificate that is as it should be.
+  if (text.includes(CERTIFICATE) && !text.includes(KEY)) {
+    problems.push({ variable, problem: `${quote(path, MAX_PATH)} is a certificate, not a key`, hint: SWAPPED });
+    return null;
+  }
   // Gone since it was read: nobody can say whose it was.
   const mode = (await runtime.stat(path).catch(() => null))?.mode ?? 0o777;
   if (!othersCan(mode)) return text;

@@ -25,7 +25,7 @@ export interface Files {
 const MAX_FILE_BYTES = 4_194_304;
 export const MAX_PATH = 512;
 export const HINT = "give the path of a file this user can read; a relative one begins at the working directory";
-const CERTIFICATE = "-----BEGIN CERTIFICATE";
+export const CERTIFICATE = "-----BEGIN CERTIFICATE";
 
 export async function readFiles(runtime: Runtime, settings: Settings, problems: Problem[]): Promise<Files> {
   const at = async (name: SettingName, path: string | undefined, marker: string | null): Promise<string | null> => {

@@ -9,7 +9,7 @@ import { developmentKey, developmentKeyPath } from "./development-key.ts";
 import { type Files, readFiles, readPlaneKeys, readSecret } from "./files.ts";
 import { contradictions, remarks } from "./judge.ts";
 import { isRefused } from "./kinds.ts";
-import { unknownNames } from "./names.ts";
+import { nearNames, unknownNames } from "./names.ts";
 import { environment, manualOf, SETTING_NAMES, type Settings } from "./schema.ts";
 
 export type Loaded =
@@ -32,7 +32,12 @@ export async function loadConfig(runtime: Runtime, options: LoadOptions = {}): P
   await readPlaneKeys(runtime, settings, problems);
   const interception = await readInterception(runtime, settings, problems);
   let hmacKey = settings.JWT_SECRET_KEY ?? null;
-  const warnings = [...remarks(settings), ...interception.warnings, ...(await openKeys(runtime))];
+  const warnings = [
+    ...nearNames(runtime.env),
+    ...remarks(settings),
+    ...interception.warnings,
+    ...(await openKeys(runtime)),
+  ];
   const dev = settings.EVE_PROXY_DEV && settings.JWT_SECRET_KEY === undefined && !settings.EVE_PROXY_SIGNING_KEY;
   if (dev && problems.length === 0) {
     const path = developmentKeyPath(settings.EVE_PROXY_AUDIT_PATH);

@@ -1,6 +1,6 @@
 /** Names under the prefix that are no setting: a typo in a security product must not be ignored. */
 
-import { nearest } from "../words/nearest.ts";
+import { edits, nearest } from "../words/nearest.ts";
 import { quote } from "../words/quote.ts";
 import type { Problem } from "./config.ts";
 import { manualOf, RESERVED_NAMES, SETTING_NAMES } from "./schema.ts";
@@ -35,6 +35,34 @@ export function unknownNames(env: Readonly<Record<string, string | undefined>>):
     }
   }
   return problems;
+}
+
+/** The longest a name of ours is misspelt in before what follows the prefix. */
+const MAX_NAME = 64;
+
+/**
+ * Names that would be a setting if they began with the prefix, and nearly do. A warning only: what others call theirs is
+ * not ours to refuse.
+ */
+export function nearNames(env: Readonly<Record<string, string | undefined>>): string[] {
+  const warnings: string[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    const upper = name.toUpperCase();
+    if (value === undefined || upper.startsWith(PREFIX) || name.length > MAX_NAME || isServiceLink(upper, value))
+      continue;
+    const meant = KNOWN_NAMES.find((known) => known.startsWith(PREFIX) && isNear(upper, known.slice(PREFIX.length)));
+    if (meant !== undefined)
+      warnings.push(`${printable(name)} is not a setting and does nothing: did you mean ${meant}?`);
+  }
+  return warnings;
+}
+
+function isNear(name: string, setting: string): boolean {
+  if (!name.endsWith(setting)) return false;
+  const prefix = name.slice(0, -setting.length);
+  const slips = edits(prefix, PREFIX);
+  // Two slips away is much: EVE_PROD_ and EVENT_PROXY_ are others' words.
+  return slips === 1 || (slips === 2 && /^EVE_?P[A-Z]*X/.test(prefix));
 }
 
 function printable(name: string): string {

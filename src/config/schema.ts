@@ -61,7 +61,7 @@ function optional<T>(kind: Kind<T>, doc: string, file: Manual["file"] = null): S
 const GIB = 1_073_741_824;
 
 const listening = {
-  EVE_PROXY_HOST: setting(host, "0.0.0.0", "Address the proxy listens on."),
+  EVE_PROXY_HOST: setting(host, "0.0.0.0", "Address the proxy listens on, or a name of this host such as `localhost`."),
   EVE_PROXY_PORT: setting(port, "3128", "Port the proxy listens on; 0 picks a free one."),
   EVE_PROXY_CLIENTS: optional(
     cidrs,

@@ -2,7 +2,7 @@ import { Fault } from "../errors.ts";
 import { fromBase64Url, toBase64Url } from "./base64url.ts";
 import type { Digest } from "./digest.ts";
 import { algorithmOf, importPublic, type PublicJwk, publicPart, thumbprint } from "./jwk.ts";
-import { algorithmOfDer, type PemBlock, readPem, writePem } from "./pem.ts";
+import { algorithmOfDer, isRsa, type PemBlock, readPem, writePem } from "./pem.ts";
 import {
   ASYMMETRIC,
   type AsymmetricAlgorithm,
@@ -41,7 +41,7 @@ export async function loadVerifiers(text: string, digest: Digest): Promise<Verif
     for (const block of readPem(trimmed)) keys.push(await verifierOf(await publicOfPem(block), digest));
     return keys;
   }
-  if (!trimmed.startsWith("{")) return [hmacKey(encoder.encode(text.replace(/\r?\n$/, "")), digest)];
+  if (isBareSecret(trimmed)) return [hmacKey(encoder.encode(text.replace(/\r?\n$/, "")), digest)];
   const document = parseObject(trimmed);
   const list = Array.isArray(document.keys) ? (document.keys as unknown[]) : [document];
   const keys: Verifier[] = [];
@@ -53,6 +53,11 @@ export async function loadVerifiers(text: string, digest: Digest): Promise<Verif
   }
   if (keys.length === 0) throw new Fault("key_invalid", "read a JWK: no Ed25519, P-256 or symmetric key in it");
   return keys;
+}
+
+/** Whether the text of a key file is taken as it stands, for it is of no form that keys have: any text may be such a secret. */
+export function isBareSecret(text: string): boolean {
+  return !/^\s*(?:-----BEGIN |\{)/.test(text);
 }
 
 /** A private key, ready to sign with, and the public part to publish. */
@@ -109,7 +114,7 @@ async function verifierOf(jwk: PublicJwk, digest: Digest): Promise<Verifier> {
 async function publicOfPem({ label, der }: PemBlock): Promise<PublicJwk> {
   const algorithm = algorithmOfDer(der);
   const format = label === "PUBLIC KEY" ? "spki" : label === "PRIVATE KEY" ? "pkcs8" : null;
-  if (algorithm === null || format === null) throw unusable(label);
+  if (algorithm === null || format === null) throw unusable(label, der);
   try {
     const key = await crypto.subtle.importKey(format, der, ASYMMETRIC[algorithm].key, true, [
       format === "spki" ? "verify" : "sign",
@@ -123,6 +128,8 @@ async function publicOfPem({ label, der }: PemBlock): Promise<PublicJwk> {
 }
 
 async function privateOfPem(text: string): Promise<{ algorithm: AsymmetricAlgorithm; key: CryptoKey }> {
+  // The older form of an encrypted key has lines in it that are no base64.
+  if (/^(?:-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m.test(text)) throw unusable("ENCRYPTED PRIVATE KEY");
   const blocks = readPem(text);
   const block = blocks.find(({ label }) => label === "PRIVATE KEY");
   const algorithm = block === undefined ? null : algorithmOfDer(block.der);
@@ -132,7 +139,7 @@ async function privateOfPem(text: string): Promise<{ algorithm: AsymmetricAlgori
       "read a PEM key: this is the public half; give the private key, signing.pem for signing.pem.pub",
     );
   }
-  if (block === undefined || algorithm === null) throw unusable(block?.label ?? blocks[0]?.label ?? "");
+  if (block === undefined || algorithm === null) throw unusable(block?.label ?? blocks[0]?.label ?? "", block?.der);
   try {
     const key = await crypto.subtle.importKey("pkcs8", block.der, ASYMMETRIC[algorithm].key, true, ["sign"]);
     return { algorithm, key };
@@ -174,9 +181,16 @@ function octets(jwk: JsonWebKey): Uint8Array {
   return bytes;
 }
 
-function unusable(label: string): Fault {
+function unusable(label: string, der: Uint8Array = new Uint8Array()): Fault {
   if (label === "") {
     return new Fault("key_invalid", "read a PEM key: there is no PEM block in it; sallyport keys generate makes a key");
+  }
+  if (label === "ENCRYPTED PRIVATE KEY") {
+    const how = "take the passphrase off with openssl pkey -in FILE -out NEW, and keep that 0600";
+    return new Fault("key_invalid", `read a PEM key: it is encrypted; ${how}`);
+  }
+  if (label.startsWith("RSA ") || isRsa(der)) {
+    return new Fault("key_invalid", "read a PEM key: it is RSA; an Ed25519 or P-256 key is needed");
   }
   const hint =
     label === "EC PRIVATE KEY"

@@ -36,12 +36,23 @@ export function writePem(label: string, der: Uint8Array): string {
 const ED25519_OID = "06032b6570";
 const P256_OID = "06082a8648ce3d030107";
 
+const RSA_OID = "06092a864886f70d0101";
+
+/** Whether a PKCS#8 or SPKI structure is of RSA, PSS too. */
+export function isRsa(der: Uint8Array): boolean {
+  return headOf(der).includes(RSA_OID);
+}
+
+function headOf(der: Uint8Array): string {
+  return Array.from(der.subarray(0, 32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /**
  * Which of our algorithms a PKCS#8 or SPKI structure is for, or null. The object identifier stands within the first 32
  * bytes of both; Web Crypto then checks the whole structure when it imports it.
  */
 export function algorithmOfDer(der: Uint8Array): AsymmetricAlgorithm | null {
-  const head = Array.from(der.subarray(0, 32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const head = headOf(der);
   if (head.includes(ED25519_OID)) return "Ed25519";
   return head.includes(P256_OID) ? "ECDSA-P256-SHA256" : null;
 }

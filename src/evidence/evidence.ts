@@ -5,7 +5,7 @@ import type { CertificateDraft, Certified, Outcome } from "../model/certificate.
 import type { Runtime } from "../runtime/contract.ts";
 import { AuditLog } from "./audit-log.ts";
 import { auditLink, type ChainPoint, outcomeLink, ZERO_HASH } from "./chain.ts";
-import { JournalFile, outcomesPath, type Sink } from "./journal.ts";
+import { JournalFile, outcomesPath, type Sink, splitPath } from "./journal.ts";
 import { OutcomeLog } from "./outcomes.ts";
 import { stdoutSink } from "./stdout-sink.ts";
 
@@ -65,7 +65,9 @@ export async function openEvidence(runtime: Runtime, config: EvidenceConfig, sig
   const outcomesHead = outcomes === null ? () => ZERO_HASH : () => outcomes.head;
   const audit = new AuditLog({ runtime, signer, orgId: config.orgId, sync, sink, outcomesHead });
   // The audit log first: its lock decides which process may touch either file.
-  await audit.start(outcomes === null ? null : () => outcomes.start()).catch(withRemedy);
+  await audit
+    .start(outcomes === null ? null : () => outcomes.start())
+    .catch((thrown) => withRemedy(runtime, path, thrown));
   return {
     submit: (draft, waiting) => audit.submit(draft, waiting),
     commit: (draft) => audit.commit(draft),
@@ -87,10 +89,23 @@ export async function openEvidence(runtime: Runtime, config: EvidenceConfig, sig
   };
 }
 
-function withRemedy(thrown: unknown): never {
-  if (!(thrown instanceof Fault) || thrown.code !== "evidence_locked") throw thrown;
-  const remedy = "sallyport doctor names it; give each gateway its own EVE_PROXY_AUDIT_PATH";
-  throw new Fault("evidence_locked", `${thrown.message} (${remedy})`, { cause: thrown });
+async function withRemedy(runtime: Runtime, path: string, thrown: unknown): Promise<never> {
+  if (!(thrown instanceof Fault)) throw thrown;
+  const remedy =
+    thrown.code === "evidence_locked"
+      ? "sallyport doctor names it; give each gateway its own EVE_PROXY_AUDIT_PATH"
+      : /\b(?:EACCES|EPERM)\b/.test(thrown.message)
+        ? `${await ownUser(runtime)} must be able to write in "${splitPath(path).directory}"; EVE_PROXY_AUDIT_PATH names another place`
+        : null;
+  if (remedy === null) throw thrown;
+  throw new Fault(thrown.code, `${thrown.message} (${remedy})`, { cause: thrown });
+}
+
+/** As the file system knows it; Linux alone tells. */
+async function ownUser(runtime: Runtime): Promise<string> {
+  const status = await runtime.readFile("/proc/self/status").catch(() => new Uint8Array());
+  const uid = /^Uid:\t\d+\t(\d+)/m.exec(new TextDecoder().decode(status))?.[1];
+  return uid === undefined ? "this user" : `user ${uid}`;
 }
 
 function openOutcomes(runtime: Runtime, config: EvidenceConfig): OutcomeLog {

@@ -1,5 +1,6 @@
 /** Policy files: strict YAML in, a checked document out. Every problem is named with its file, line and column. */
 import { Fault } from "../errors.ts";
+import { nearest } from "../words/nearest.ts";
 import { quote } from "../words/quote.ts";
 import { type Path, problemsOf, spelled, valueAt } from "./_problems.ts";
 import { MAX_ENTRIES, MAX_TEXT } from "./_schema-parts.ts";
@@ -80,7 +81,7 @@ export function parsePolicy({ name, text }: PolicySource): ParsedPolicy {
   return {
     name,
     problems,
-    default: stated === undefined && isMapping(tree.value) ? null : verdict,
+    default: stated === undefined && isMapping(tree.value) && !extendsMisspelt(tree.value) ? null : verdict,
     lists: {
       "hosts.allow": entries(tree, ["hosts", "allow"]),
       "hosts.deny": entries(tree, ["hosts", "deny"]),
@@ -164,6 +165,12 @@ function entries(tree: PolicyTree, path: Path): PolicyEntry[] {
     if (tree.problems.length > 0 && tree.mended([...path, index])) return [];
     return [{ text, where: `${before}[${index}]`, at: () => tree.at([...path, index]) }];
   });
+}
+
+/** Who takes another policy in by a misspelt key has its default in mind, and is told of the key already. */
+function extendsMisspelt(document: Readonly<Record<string | number, unknown>>): boolean {
+  const known = Object.keys(policySchema.shape);
+  return Object.keys(document).some((key) => !known.includes(key) && nearest(key, known) === "extends");
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string | number, unknown>> {

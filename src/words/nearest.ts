@@ -17,7 +17,7 @@ export function nearest(word: string, candidates: readonly string[], prefix = ""
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that make one of the other. */
-function edits(a: string, b: string): number {
+export function edits(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

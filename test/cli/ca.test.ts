@@ -216,6 +216,13 @@ describe("ca bundle", () => {
     expect((await run(["bundle", "--dir", "nowhere"])).stderr).toContain("does not exist");
   });
 
+  test("of a CA that has ended is printed, with a warning: run and every client refuse it", async () => {
+    await place("ended", old);
+    const { code, stdout, stderr } = await run(["bundle", "--dir", "ended"]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining(old.certPem.trim())]);
+    expect(stderr).toMatch(/"ended\/ca\.crt" ended on \d{4}-\d\d-\d\d: run refuses it, and so do clients/);
+  });
+
   test("fails where SSL_CERT_FILE or SSL_CERT_DIR names nothing to trust", async () => {
     await place("for-bundle", made);
     await mkdir(at("hollow"), { recursive: true });

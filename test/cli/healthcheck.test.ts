@@ -40,7 +40,17 @@ test("healthcheck exits 1 for a 503", async () => {
   using server = answering("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
   const { code, stderr } = await sallyport(directory, ["healthcheck"], { EVE_PROXY_PORT: String(server.port) });
   expect(code).toBe(1);
-  expect(stderr).toContain("not ready: 503");
+  expect(stderr).toBe(`sallyport healthcheck: not ready: 503 (asked 127.0.0.1:${server.port})\n`);
+});
+
+test.each([
+  ["another server", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "404"],
+  ["what is not HTTP", `SSH-2.0-OpenSSH_9.9 ${"x".repeat(64)}\r\n`, "the answer is not HTTP"],
+])("healthcheck of %s names the place it asked, and that no gateway is there", async (_, text, what) => {
+  using server = answering(text);
+  const { code, stderr } = await sallyport(directory, ["healthcheck"], { EVE_PROXY_PORT: String(server.port) });
+  const where = `(asked 127.0.0.1:${server.port}, where no sallyport answers; EVE_PROXY_HOST and EVE_PROXY_PORT name`;
+  expect([code, stderr]).toEqual([1, expect.stringContaining(`not ready: ${what} ${where}`)]);
 });
 
 test("healthcheck exits 0 for a 200 of /readyz, on the loopback when the host is a wildcard", async () => {

@@ -42,6 +42,13 @@ test("keys jwks refuses a secret, and quotes no key it cannot read", async () =>
   }
 });
 
+test("keys jwks says how what is no key was read", async () => {
+  await writeFile(at("policy.yaml"), "version: 1\ndefault: deny\n");
+  const { code, stderr } = await sallyport(directory, ["keys", "jwks", "policy.yaml"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain('"policy.yaml": it is no PEM and no JWK, so it was read as a raw secret');
+});
+
 test.each(["ed25519", "p256"])(
   "keys generate makes an %s key 0600 that jwks publishes without its private part",
   async (type) => {

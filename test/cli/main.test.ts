@@ -219,7 +219,10 @@ describe("doctor", () => {
     await gateway.exited;
     const by = process.platform === "linux" ? ` by process ${gateway.pid} \\(.+\\)` : "";
     expect(stdout).toMatch(
-      new RegExp(`^ {2}fail {2}listener +127\\.0\\.0\\.1:${port} is taken${by}; a gateway answers there$`, "m"),
+      new RegExp(
+        `^ {2}fail {2}listener +127\\.0\\.0\\.1:${port} is taken${by}; a gateway answers there; fix: end that process, or set another EVE_PROXY_PORT$`,
+        "m",
+      ),
     );
     expect(stdout).toMatch(new RegExp(`^ {2}fail {2}audit log +"${audit}\\.lock" is locked${by}`, "m"));
     expect(stdout).toContain("run would not start: 2 failed");

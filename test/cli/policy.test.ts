@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { emptyDirectory, sallyport } from "./_program.ts";
+import { emptyDirectory, MAIN, sallyport } from "./_program.ts";
 
 const directory = await emptyDirectory();
 afterAll(() => rm(directory, { recursive: true }));
@@ -372,16 +372,77 @@ describe("explain --certificate", () => {
     await writeFile(join(directory, "log.jsonl"), `${line}\n${line}\n`);
     await writeFile(join(directory, "long.jsonl"), `${line}\n`.repeat(400));
     await writeFile(join(directory, "head.txt"), "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-    const grep = "grep CERTIFICATE_ID log.jsonl | sallyport policy explain --certificate -";
+    const which = "say which certificate with --id CERTIFICATE_ID";
     const said = [
-      ["log.jsonl", `"log.jsonl" is an audit log: give one line of it, ${grep}`],
-      ["long.jsonl", '"long.jsonl" is longer than a certificate: of an audit log give one line, grep CERTIFICATE_ID'],
-      ["good", '"good" is a folder: of an audit log give one line, grep CERTIFICATE_ID audit/events.jsonl'],
+      ["log.jsonl", `"log.jsonl" is an audit log: ${which}`],
+      ["long.jsonl", `"long.jsonl" is longer than a certificate: of an audit log ${which}`],
+      ["good", `"good" is a folder: of an audit log ${which}`],
       ["head.txt", '"head.txt" begins with an HTTP head that has no X-EVE-Decision-Cert'],
     ] as const;
     for (const [file, message] of said) {
       const { code, stderr } = await policy("explain", "--certificate", file);
       expect([code, stderr]).toEqual([64, expect.stringContaining(message)]);
+    }
+  });
+
+  test("--id takes one certificate out of a log, a folder, standard input and the settings' log, and no line that only names it", async () => {
+    const [tunnel, inside] = ["cert_1111111111111111", "cert_2222222222222222"] as const;
+    const line = (given: object) => `${JSON.stringify(certificate(given))}\n`;
+    const inner = line({ certificate_id: inside, parent: tunnel, reason: "inside" });
+    const outer = line({ certificate_id: tunnel, reason: "the tunnel" });
+    await mkdir(join(directory, "kept"));
+    await writeFile(join(directory, "kept/events.w1.7.jsonl"), `${inner}{"torn ${tunnel}\n${outer}${inner}`);
+    await writeFile(join(directory, "kept/events.w1.jsonl"), line({}).repeat(400));
+    const reason = (text: string) => ({
+      pillar: "p",
+      vector: "701",
+      name: "n",
+      severity: "high",
+      view: "v",
+      reason: text,
+    });
+    const found = {
+      certificate_id: tunnel,
+      findings: [{ ...reason("as told beside it"), where: "w", start: 0, end: 1 }],
+    };
+    await writeFile(join(directory, "kept/findings.w1.jsonl"), `${JSON.stringify(found)}\n`);
+    const asked = [
+      ["--certificate", "kept/events.w1.7.jsonl"],
+      ["--certificate", "kept"],
+    ];
+    for (const args of asked) {
+      const { code, stdout } = await policy("explain", ...args, "--id", tunnel);
+      expect([code, stdout]).toEqual([0, expect.stringContaining(`${tunnel}: POST https://`)]);
+      expect(stdout).toContain("the tunnel");
+      expect(stdout).toContain("as told beside it");
+    }
+    const set = { EVE_PROXY_AUDIT_PATH: "kept/events.jsonl", EVE_PROXY_FINDINGS: "elsewhere.jsonl" };
+    const own = await sallyport(directory, ["policy", "explain", "--id", inside], set);
+    expect([own.code, own.stdout]).toEqual([0, expect.stringContaining(`${inside}: POST https://`)]);
+    expect(own.stdout).toContain('"elsewhere.jsonl"');
+    const piped = Bun.spawn([process.execPath, MAIN, "policy", "explain", "--certificate", "-", "--id", tunnel], {
+      cwd: directory,
+      stdin: new TextEncoder().encode(inner + outer),
+    });
+    expect(await new Response(piped.stdout).text()).toContain(`${tunnel}: POST https://`);
+  });
+
+  test("--id of no certificate, of one that is nowhere, and without a log says so", async () => {
+    await mkdir(join(directory, "one"));
+    await writeFile(
+      join(directory, "one/events.jsonl"),
+      `${JSON.stringify(certificate({ parent: "cert_3333333333333333" }))}\n`,
+    );
+    const id = "cert_3333333333333333";
+    for (const [args, code, said] of [
+      [["--certificate", "one", "--id", id], 1, `${id} is no certificate of "one"\n`],
+      [["--id", "cert_33"], 64, '--id "cert_33" is no id of a certificate'],
+      [["--id", id], 64, 'there is no audit log "data/governance/fail_closed"; say with --certificate'],
+      [["--id", id, "--url", "http://a/"], 64, "--id names a certificate"],
+      [["--certificate", "good", "--id", id], 64, 'there is no audit log in "good"'],
+    ] as const) {
+      const ended = await policy("explain", ...args);
+      expect([ended.code, ended.stdout, ended.stderr]).toEqual([code, "", expect.stringContaining(said)]);
     }
   });
 

@@ -31,6 +31,7 @@ test("redirect refuses what has two meanings, or lets everybody pass", async () 
     const { code, stdout, stderr } = await redirect(args);
     expect(`${code} ${stdout}`).toBe("64 ");
     expect(stderr).toContain(said);
+    expect(stderr).toContain("\nusage: sallyport redirect");
   }
 }, 120_000);
 

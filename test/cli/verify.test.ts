@@ -54,7 +54,6 @@ for (const [name, args] of [
   ["two targets", ["a", "b", "--key-file", "secret"]],
   ["an unknown option", ["a", "--keyfile", "secret"]],
   ["--key-file without a value", ["a", "--key-file"]],
-  ["a key file that is not there", ["a", "--key-file", at("nothing")]],
   ["no key", [at("whatever")]],
 ] as const) {
   test(`verify with ${name} is a usage error with nothing on stdout`, async () => {
@@ -70,7 +69,7 @@ test("verify without a key says which option is missing", async () => {
 
 test("verify says all that is wrong with its arguments at once", async () => {
   const { code, stderr } = await verify([at("nope"), "--key-file", at("nothing"), "--key-file", at("nowhere")]);
-  expect(code).toBe(64);
+  expect(code).toBe(1);
   for (const name of ["nope", "nothing", "nowhere"]) expect(stderr).toContain(name);
   expect((await verify([at("nope")])).stderr).toMatch(/--key-file.*nope/);
   expect((await verify([at("secret")])).stderr).not.toContain("there is no file");
@@ -87,8 +86,36 @@ test("verify --help has the layout of every command", async () => {
 test("verify refuses a key that is too short without showing it", async () => {
   await writeFile(at("short"), "hunter2");
   const { code, stderr } = await verify(["x", "--key-file", at("short")]);
-  expect(code).toBe(64);
+  expect(code).toBe(1);
   expect(stderr).not.toContain("hunter2");
+});
+
+test("verify with a key file that is not there says so alone: the command line is as it should be", async () => {
+  await writeFile(at("there.jsonl"), "");
+  expect(await verify([at("there.jsonl"), "--key-file", at("nothing")])).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: `sallyport verify: the key file "${at("nothing")}" does not exist\n`,
+  });
+});
+
+test("verify says of keys that none of the certificates was signed with which file was taken for a raw secret", async () => {
+  const text = "version: 1\ndefault: deny\nhosts: {allow: [a.test]}\n";
+  await writeFile(at("policy.yaml"), text);
+  const vectors = await Bun.file(new URL("../vectors/certificates.json", import.meta.url)).json();
+  await writeFile(at("signed.json"), vectors.certificates[0].certificate);
+  const { code, stdout, stderr } = await verify([at("signed.json"), "--key-file", at("policy.yaml")]);
+  expect(stdout).toStartWith(`${at("signed.json")}: 1 certificate\n`);
+  expect([code, stderr]).toEqual([
+    1,
+    `sallyport verify: "${at("policy.yaml")}" was read as a raw HMAC secret: it is no PEM and no JWK\n`,
+  ]);
+});
+
+test("verify of a folder that is not there says that alone", async () => {
+  await writeFile(at("some-secret"), "a secret of more than thirty-two bytes");
+  const { code, stdout } = await verify([at("nowhere"), "--key-file", at("some-secret")]);
+  expect([code, stdout]).toEqual([1, `${at("nowhere")}: unreadable: there is no such file\nFAILED\n`]);
 });
 
 test("verify of a missing file, an empty file and an empty folder fails", async () => {

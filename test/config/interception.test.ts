@@ -64,6 +64,11 @@ describe("loadConfig refuses", () => {
       /^EVE_PROXY_CA_CERT ".*ca\.crt" cannot be used .* not that of the certificate — .*ca show/,
     ],
     ["a CA that has expired", { EVE_PROXY_CA_CERT: oldCert, EVE_PROXY_CA_KEY: otherKey }, /"CN=old" expired on/],
+    [
+      "a certificate for the CA's key",
+      { EVE_PROXY_CA_CERT: cert, EVE_PROXY_CA_KEY: cert },
+      /^EVE_PROXY_CA_KEY ".*ca\.crt" is a certificate, not a key — are .* swapped\?/,
+    ],
     ["a leaf for a CA", { EVE_PROXY_CA_CERT: leafCert, EVE_PROXY_CA_KEY: leafKey }, /it is not a CA/],
     [
       "a CA that is not there",
@@ -95,6 +100,13 @@ describe("loadConfig refuses", () => {
     ["a client key of another certificate", { [CLIENT]: `a.test=${leafCert}:${key}` }, /not that of the certificate/],
     ["a client certificate that is not there", { [CLIENT]: `a.test=/nope:${leafKey}` }, /"\/nope" does not exist/],
   ];
+  test("CA and key swapped, before it looks at modes", async () => {
+    expect(await problems({ EVE_PROXY_CA_CERT: key, EVE_PROXY_CA_KEY: cert })).toEqual([
+      `EVE_PROXY_CA_CERT "${key}" is a private key, not a certificate — are the certificate and the key swapped?`,
+      `EVE_PROXY_CA_KEY "${cert}" is a certificate, not a key — are the certificate and the key swapped?`,
+    ]);
+  });
+
   test.each(refused)("%s", async (_, env, expected) => {
     await file("old.crt", old.certPem);
     const found = await problems(env);

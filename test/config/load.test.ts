@@ -350,7 +350,23 @@ describe("loadConfig", () => {
     ["a secret under 32 bytes", { JWT_SECRET_KEY: "sixteen bytes!!!" }, /fewer than 32 bytes/],
     ["an address guard that lets all through", { EVE_PROXY_ALLOW_ADDRESSES: "0.0.0.0/0" }, /guard is off/],
     ["a list of clients nobody is on", { EVE_PROXY_CLIENTS: "" }, /nobody may use the proxy/],
+    ["a misspelt prefix", { EVE_PROXI_PORT: "3" }, /^EVE_PROXI_PORT is not a setting .* mean EVE_PROXY_PORT\?$/],
+    ["one without its line", { eveproxy_kill_file: "x" }, /did you mean EVE_PROXY_KILL_FILE\?/],
+    ["one of two slips", { EVE_POXI_HOST: "::" }, /did you mean EVE_PROXY_HOST\?/],
   ];
+  test("names of others that look alike are nobody's mistake", async () => {
+    const others = [
+      "EVE_PROD_PORT",
+      "EVENT_PROXY_PORT",
+      "DEV_PROXY_HOST",
+      "MY_PROXY_PORT",
+      "EVE_HOST",
+      "EVE_PROM_MODE",
+    ];
+    const env = Object.fromEntries(others.map((name) => [name, "x"]));
+    expect((await valid({ ...env, EVE_PROXI_PORTS: "3", EVE_PROX_PORT: "tcp://10.0.0.1:80" })).warnings).toEqual([]);
+  });
+
   test.each(remarked)("warns of %s", async (_, env, expected) => {
     const { warnings } = await valid(env);
     expect(warnings).toHaveLength(1);

@@ -55,6 +55,24 @@ test("loadPrivate refuses a JWK whose public part is another key's", async () =>
   await expect(loadPrivate(JSON.stringify(jwk), digest)).rejects.toMatchObject({ code: "key_invalid" });
 });
 
+test("loadPrivate says of a key that is encrypted, or RSA, what it is and what to do", async () => {
+  const { generateKeyPairSync } = await import("node:crypto");
+  const locked = { type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" } as const;
+  const old = { type: "sec1", format: "pem", cipher: "aes-256-cbc", passphrase: "x" } as const;
+  const p256 = () => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  for (const pem of [generateKeyPairSync("ed25519").privateKey.export(locked), p256().export(old)]) {
+    const taken = "it is encrypted; take the passphrase off with openssl pkey -in FILE -out NEW";
+    await expect(loadPrivate(pem as string, digest)).rejects.toThrow(taken);
+  }
+  for (const type of ["pkcs8", "pkcs1"] as const) {
+    const pem = rsa.privateKey.export({ type, format: "pem" }) as string;
+    await expect(loadPrivate(pem, digest)).rejects.toThrow("it is RSA; an Ed25519 or P-256 key is needed");
+  }
+  const open = rsa.publicKey.export({ type: "spki", format: "pem" }) as string;
+  await expect(loadVerifiers(open, digest)).rejects.toThrow("it is RSA; an Ed25519 or P-256 key is needed");
+});
+
 test("loadPrivate tells the public half, and what is no key at all", async () => {
   const { publicPem } = await generateKey("Ed25519");
   await expect(loadPrivate(publicPem, digest)).rejects.toThrow("this is the public half; give the private key");

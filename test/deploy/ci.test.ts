@@ -18,6 +18,17 @@ const folder = mkdtempSync(join(tmpdir(), "sallyport-ci-"));
 const bin = join(folder, "bin");
 const sallyport = join(bin, "sallyport");
 
+test("the script without a gateway: its usage, and that none was started there", () => {
+  const run = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync("sh", [SCRIPT, ...args], { cwd: folder, encoding: "utf8" });
+    return [status, stdout, stderr];
+  };
+  const usage = "usage: ci-gateway.sh start|exports|stop DIR\n";
+  for (const args of [[], ["stop"], ["halt", "d"], ["stop", "d", "e"]]) expect(run(...args)).toEqual([64, "", usage]);
+  for (const verb of ["exports", "stop"])
+    expect(run(verb, "nodir")).toEqual([1, "", "no gateway was started in nodir\n"]);
+});
+
 const upstream = createServer((request, response) => response.end(`${request.url} of ${request.headers.host}\n`));
 let place = "";
 beforeAll(async () => {

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { zstdDecompressSync } from "node:zlib";
 import { Layout } from "../../scripts/image/layout.ts";
 import { layerTar, STATE, UID } from "../../scripts/image/rootfs.ts";
 import { digestOf } from "../../scripts/image/run.ts";
@@ -75,6 +76,31 @@ test("layerTar sorts, names every directory, and makes the same bytes of the sam
     "drwx------ 7/7 0 2023-11-14 22:13:20 b/c/",
     "-rw-r--r-- 0/0 4 2023-11-14 22:13:20 b/c/d",
   ]);
+});
+
+test("without a build, image and package say how to make one", () => {
+  const env = { ...process.env, SOURCE_DATE_EPOCH: "1700000000" };
+  for (const script of ["image", "package"]) {
+    const command = [`scripts/${script}.ts`, "--binary", "dist/none", "--out", join(folder, "none")];
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: HERE, encoding: "utf8", env });
+    expect([script, status, stdout, stderr]).toEqual([script, 1, "", "no dist/none: npm run build -- host\n"]);
+  }
+  expect(existsSync(join(folder, "none"))).toBe(false);
+});
+
+test("a layer in zstd says a window that decoders take without being asked, and holds what it held", () => {
+  const directory = join(folder, "window");
+  // Larger than the window, and alike only further apart than level 19 looks by itself.
+  const far = new Uint8Array(80 * 1024 * 1024);
+  const noise = crypto.getRandomValues(new Uint8Array(65_536));
+  for (const at of [0, 40 * 1024 * 1024]) far.set(noise, at);
+  const { digest, size } = Layout.create(directory).compressed(far, "zstd", { zstd: 1, gzip: 1 });
+  const bytes = readFileSync(join(directory, "blobs", digest.replace(":", "/")));
+  // RFC 8878, 3.1.1.1: without Single_Segment_flag the window's exponent stands in the byte behind the flags.
+  expect((bytes[4] ?? 0) & 0x20).toBe(0);
+  expect(((bytes[5] ?? 0) >> 3) + 10).toBe(26);
+  expect(digestOf(zstdDecompressSync(bytes))).toBe(digestOf(far));
+  expect(size).toBe(bytes.length);
 });
 
 test("Layout.open refuses a manifest whose bytes are not those of its digest", () => {
@@ -245,8 +271,15 @@ testUnless(
       Healthcheck: { Test: ["CMD", "/usr/bin/sallyport", "healthcheck"] },
     });
     for (const name of [version, `${version}-gzip`]) {
-      // To a directory as gzip: every layer is read, undone and compared with what the config says of it.
-      run("copy", "--insecure-policy", "-q", `oci:${layout}:${name}`, `dir:${join(folder, `copied-${name}`)}`);
+      // To a directory without compression: every layer is read, undone and compared with what the config says of it.
+      run(
+        "copy",
+        "--insecure-policy",
+        "-q",
+        "--dest-decompress",
+        `oci:${layout}:${name}`,
+        `dir:${join(folder, `copied-${name}`)}`,
+      );
     }
   },
   300_000,

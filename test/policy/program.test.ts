@@ -93,6 +93,10 @@ opaque: [db.test]
     ]);
   });
 
+  test("a misspelt extends is told alone: the default may be what it was to take in", () => {
+    expect(refusal("version: 1\nextend: [llm-only]\n")).toBe('p.yaml:2:1: unknown key "extend", did you mean extends?');
+  });
+
   test.each([
     ["a name", "hosts:\n  deny:\n    - *.x.test\n", "p.yaml:5:7: *.x.test: a pattern that begins with *"],
     ["a port", "hosts:\n  deny:\n    - *:25\n", "p.yaml:5:7: *:25: a pattern that begins with *"],

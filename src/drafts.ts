@@ -6,6 +6,7 @@ import type { CertificateDraft, CertifiedRequest } from "./model/certificate.ts"
 import type { Decision, Mode } from "./model/decision.ts";
 import type { Destination, Egress } from "./model/egress.ts";
 import type { Exchange } from "./model/exchange.ts";
+import { diallable } from "./model/permit.ts";
 import type { Passage } from "./passage.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
@@ -56,7 +57,7 @@ export class Drafts {
       policy_version: decision.policyVersion,
       attestation_hash: decision.attestationHash,
       agent: egress.principal.agent,
-      addresses: way === null || way.fault !== null ? null : this.#viaProxy ? VIA_PROXY : way.addresses,
+      addresses: way === null || way.fault !== null ? null : this.#viaProxy ? VIA_PROXY : diallable(way.addresses),
       request: this.#name(egress),
     };
   }

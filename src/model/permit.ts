@@ -15,7 +15,9 @@ export function diallable(vetted: readonly string[]): readonly string[] {
 
 /**
  * The authorisation to let one egress out. It is minted in decide/permit.ts and nowhere else, after an allow and after
- * the address guard; enforce takes nothing less, so code that forgot to ask cannot dial.
+ * the address guard; enforce takes nothing less, so code that forgot to ask cannot dial. Its addresses are all that is dialled
+ * but for one place, which no request can name: the upstream proxy of the configuration (`dialProxy`), and also that for a
+ * permit only.
  */
 export interface Permit {
   readonly [seal]: true;

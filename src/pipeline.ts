@@ -143,6 +143,7 @@ export class Pipeline {
     passage.reservation = lent === null ? reservation : reservation === null ? lent : new Both(lent, reservation);
     const { replacement } = decision;
     if (!permits(decision)) this.#prove(passage, decision);
+    else if (replacement !== null && !replaceable(passage)) this.#prove(passage, unplaced(decision));
     else if (replacement === null) this.#then(passage, this.#resolve(egress), this.#resolved);
     else this.#then(passage, hashInTurns(this.#parts.runtime, replacement), this.#replaced);
   }
@@ -297,28 +298,36 @@ export class Pipeline {
   #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
     const { exchange, body, reservation } = passage;
     const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
-    const { egress } = exchange;
+    const { egress, stream } = exchange;
+    const { replacement } = decision;
+    const certificateId = committed.id;
+    if (egress.phase === "request" && stream !== null) {
+      const within = new WithinExchange(this.#within, exchange, certificateId);
+      relayGrpc(
+        this.#parts.enforce,
+        { exchange, permit, certificate: committed, certificateId, draft, reservation, within },
+        stream,
+      );
+      return;
+    }
     if (egress.phase === "request") {
-      const payload = decision.replacement ?? (body === null ? null : body.bytes);
-      const carried = {
+      forward(this.#parts.enforce, {
         exchange,
         permit,
-        payload,
-        fields: decision.replacement === null ? (egress.block ?? egress.headers) : withoutBodyFields(egress.headers),
+        payload: replacement ?? (body === null ? null : body.bytes),
+        fields: replacement === null ? (egress.block ?? egress.headers) : withoutBodyFields(egress.headers),
         certificate: committed,
-        certificateId: committed.id,
+        certificateId,
         draft,
         reservation,
-        within: new WithinExchange(this.#within, exchange, committed.id),
-      };
-      if (exchange.stream === null) forward(this.#parts.enforce, carried);
-      else relayGrpc(this.#parts.enforce, carried, exchange.stream);
+        within: new WithinExchange(this.#within, exchange, certificateId),
+      });
       return;
     }
     void tunnel(this.#parts.enforce, {
       exchange,
       permit,
-      certificateId: committed.id,
+      certificateId,
       certificate: committed,
       draft,
       reservation,
@@ -327,7 +336,7 @@ export class Pipeline {
         // From now: the tunnel's own clock also counts the wait for its first bytes, which is the client's time.
         const from = this.#parts.runtime.monotonic();
         const decided = { decision: block(reason, vector), phase: exchange.egress.phase, body: null, from };
-        return this.#within.certificates.certify({ exchange, parent: committed.id }, decided);
+        return this.#within.certificates.certify({ exchange, parent: certificateId }, decided);
       },
     });
   }
@@ -354,6 +363,16 @@ export class Pipeline {
 
 function viaProxy(config: Config): boolean {
   return config.upstreamProxy !== null;
+}
+
+/** There is a body, and it leaves whole and at once: bytes that replace it are what is sent. Of a stream, or a tunnel, they are not. */
+function replaceable({ exchange, body }: Passage): boolean {
+  return body !== null && exchange.stream === null && exchange.egress.phase === "request";
+}
+
+/** What was to be removed must not leave because there is no place for what stands for it. */
+function unplaced({ mode, policyVersion }: Decision): Decision {
+  return failClosed("the decision replaces a body that is not held", "decision_malformed", { mode, policyVersion });
 }
 
 function tooLarge(): Decision {

@@ -21,20 +21,19 @@ interface Named {
   readonly request: CertifiedRequest;
 }
 
-const VIA_PROXY: readonly string[] = ["via_proxy"];
+/** What a certificate says in the place of addresses. */
+const BY_PROXY: readonly string[] = ["via_proxy"];
 
 export class Drafts {
   readonly #runtime: Pick<Runtime, "sha256" | "monotonic">;
   /** What every certificate of this gateway says in `mode` unless its decision has more to say. */
   readonly #mode: Mode;
-  readonly #viaProxy: boolean;
   /** Agents ask the same few targets over and over, and equal requests share their destination. */
   readonly #named = new WeakMap<Destination, Named>();
 
   constructor(runtime: Pick<Runtime, "sha256" | "monotonic">, config: Config) {
     this.#runtime = runtime;
     this.#mode = runningMode(config);
-    this.#viaProxy = config.upstreamProxy !== null;
   }
 
   draft(exchange: Exchange, decision: Decision, { body, way, forwarded }: Found): CertificateDraft {
@@ -57,7 +56,7 @@ export class Drafts {
       policy_version: decision.policyVersion,
       attestation_hash: decision.attestationHash,
       agent: egress.principal.agent,
-      addresses: way === null || way.fault !== null ? null : this.#viaProxy ? VIA_PROXY : diallable(way.addresses),
+      addresses: way === null || way.fault !== null ? null : way.viaProxy ? BY_PROXY : diallable(way.addresses),
       request: this.#name(egress),
     };
   }

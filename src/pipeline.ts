@@ -56,7 +56,6 @@ export interface PipelineParts {
 
 /** What is streamed is decided by its head, and message by message from there on. */
 const NOT_HELD: Held = { kind: "none" };
-const VIA_PROXY: Way = { addresses: [], fault: null };
 
 export class Pipeline {
   readonly #parts: PipelineParts;
@@ -67,9 +66,12 @@ export class Pipeline {
   #killed: Decision | null = null;
   /** Where a literal leads needs no resolver; equal requests share their destination. */
   readonly #literals = new WeakMap<Destination, Way>();
+  /** As the configuration is: every way of this gateway goes through its upstream proxy, or none. */
+  readonly #viaProxy: boolean;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
+    this.#viaProxy = parts.config.upstreamProxy !== null;
     this.#drafts = new Drafts(parts.runtime, parts.config);
     const { runtime, decider, observer } = parts;
     this.#within = { runtime, decider, observer, certificates: new InnerCertificates(parts, this.#drafts) };
@@ -267,29 +269,31 @@ export class Pipeline {
 
   #resolve(egress: Egress): Way | Promise<Way> {
     const { destination } = egress;
-    if (this.#parts.config.upstreamProxy !== null && !destination.literal) return VIA_PROXY;
+    const viaProxy = this.#viaProxy;
     if (destination.literal) {
       let way = this.#literals.get(destination);
       if (way === undefined) {
-        way = { addresses: [destination.host], fault: null };
+        way = { addresses: [destination.host], viaProxy, fault: null };
         this.#literals.set(destination, way);
       }
       return way;
     }
+    if (viaProxy) return { addresses: [], viaProxy, fault: null };
     const resolving = this.#parts.names.resolve(destination.host);
-    if (!(resolving instanceof Promise)) return { addresses: resolving, fault: null };
+    if (!(resolving instanceof Promise)) return { addresses: resolving, viaProxy, fault: null };
     return resolving.then(
-      (addresses) => ({ addresses, fault: null }),
+      (addresses) => ({ addresses, viaProxy, fault: null }),
       (thrown) => ({
         addresses: [],
+        viaProxy,
         fault: thrown instanceof Fault ? thrown : new Fault("resolve_failed", messageOf(thrown)),
       }),
     );
   }
 
   #guard(way: Way, egress: Egress): Decision | null {
-    const { host, port } = egress.destination;
-    if (way === VIA_PROXY) return this.#parts.guard.checkName(host);
+    const { host, port, literal } = egress.destination;
+    if (way.viaProxy && !literal) return this.#parts.guard.checkName(host);
     return this.#parts.guard.check(way.addresses, port, host);
   }
 
@@ -297,7 +301,7 @@ export class Pipeline {
 
   #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
     const { exchange, body, reservation } = passage;
-    const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
+    const permit = mintPermit(decision, exchange.egress.destination, way.addresses, way.viaProxy);
     const { egress, stream } = exchange;
     const { replacement } = decision;
     const certificateId = committed.id;
@@ -359,10 +363,6 @@ export class Pipeline {
       exchange.responder.sever();
     }
   }
-}
-
-function viaProxy(config: Config): boolean {
-  return config.upstreamProxy !== null;
 }
 
 /** There is a body, and it leaves whole and at once: bytes that replace it are what is sent. Of a stream, or a tunnel, they are not. */

@@ -1,6 +1,5 @@
 /** Certificates of what is decided inside an exchange that has its own: each names it as its parent. */
 import type { Drafts } from "./drafts.ts";
-import { NOTHING } from "./enforce/ended.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
 import type { Decision } from "./model/decision.ts";
@@ -56,8 +55,7 @@ export class InnerCertificates {
     } catch {
       committed = await evidence.unwritten(draft);
     }
-    observer.decided(draft);
-    observer.concluded(draft, committed.id, exchange.egress.principal.address, NOTHING, latency_ms);
+    observer.decidedInside(draft, committed.id, exchange.egress.principal.address);
     return committed;
   }
 }

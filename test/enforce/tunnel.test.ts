@@ -150,6 +150,9 @@ describe("other protocols", () => {
     rig.advance(2_001);
     await vetoed(client, far, "tunnel_silent");
     expect(client.received).toBe("");
+    // Its time is the tunnel's: a veto inside is no exchange of its own.
+    await until(() => rig.told.length === 2, "both told");
+    expect(rig.told).toEqual(["tunnel block inside", "tunnel allow concluded"]);
   });
 
   test("policy opaque: the server may speak first, bytes behind CONNECT arrive, idle time ends it", async () => {

@@ -123,6 +123,8 @@ export class Rig {
   readonly live = new LiveSet();
   readonly notices: string[] = [];
   readonly faults: unknown[] = [];
+  /** What the observer was told of. */
+  readonly told: string[] = [];
   certified: (passage: Passage, id: string) => void = () => {};
   found: (id: string, findings: readonly Finding[]) => void = () => {};
   /** Destinations a socket was really opened to: "address:port". */
@@ -256,7 +258,8 @@ export class Rig {
         },
         observer: {
           decided() {},
-          concluded() {},
+          concluded: (draft) => void this.told.push(`${draft.phase} ${draft.verdict} concluded`),
+          decidedInside: (draft) => void this.told.push(`${draft.phase} ${draft.verdict} inside`),
           noticed() {},
           fault: (_code, thrown) => void this.faults.push(thrown),
         },

@@ -105,6 +105,9 @@ export class FakeEvidence implements Evidence {
   }
 }
 
+/** The gateway's pseudonym. */
+export const VIA = "1.1 sallyport-test";
+
 export interface RigOptions {
   readonly config?: Partial<Config>;
   readonly names?: Readonly<Record<string, readonly string[]>>;
@@ -193,7 +196,7 @@ export class Rig {
     const route =
       options.proxy === undefined
         ? directRoute(dialEnv)
-        : proxyRoute(dialEnv, options.proxy, "1.1 sallyport-test", limits, (host) => this.#resolve(host));
+        : proxyRoute(dialEnv, options.proxy, VIA, limits, (host) => this.#resolve(host));
     let pipeline: Pipeline | null = null;
     this.door = new ForwardDoor({
       runtime,
@@ -266,7 +269,7 @@ export class Rig {
         damper: new VetoDamper(clock),
         certified: (passage, id) => this.certified(passage, id),
         found: (id, findings) => this.found(id, findings),
-        via: null,
+        via: options.proxy === undefined ? null : VIA,
       });
     };
   }

@@ -54,10 +54,7 @@ export function redisEndpoint({ redis }: Pick<Config, "redis">): Endpoint | null
 }
 
 /** What tells where the gateway's services are. */
-export type ServiceConfig = Pick<
-  Config,
-  "governance" | "redis" | "policyBundle" | "opa" | "upstreamProxy" | "adminListen"
->;
+type ServiceConfig = Pick<Config, "governance" | "redis" | "policyBundle" | "opa" | "upstreamProxy" | "adminListen">;
 
 /** Every service that a configuration names: guarded by name as it is, and by address by whoever looks it up (`learn`). */
 export function servicesOf(config: ServiceConfig): Endpoint[] {

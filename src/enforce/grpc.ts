@@ -24,7 +24,7 @@ export interface GrpcEnv extends ForwardEnv {
 }
 
 /** Messages are decided and sent one by one, and fields go as they came: there is nothing that could replace either. */
-export type GrpcCarried = Omit<Carried, "payload" | "fields">;
+type GrpcCarried = Omit<Carried, "payload" | "fields">;
 
 /** Ends through `env.settle`, exactly once; never throws. */
 export function relayGrpc(env: GrpcEnv, carried: GrpcCarried, stream: ClientStream): void {

@@ -6,7 +6,7 @@ declare const seal: unique symbol;
  * A dial tries this many of the vetted addresses, and a certificate names as many: what may be dialled and what evidence
  * says might have been are one list.
  */
-export const MAX_DIALLED = 16;
+const MAX_DIALLED = 16;
 
 /** Those of the vetted addresses that a permit and its certificate name. */
 export function diallable(vetted: readonly string[]): readonly string[] {

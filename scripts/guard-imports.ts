@@ -67,6 +67,16 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
 /** Rooms that a library entry must not reach. */
 const NOT_FOR_STRANGERS = ["listen", "enforce", "cli", "runtime"];
 
+/** What says that bytes may leave, and what lets them: besides where it stands, only these may name it. */
+const ONLY_FOR: readonly (readonly [what: string, named: RegExp, files: readonly string[]])[] = [
+  ["mintPermit", /\bmintPermit\b/, ["src/decide/permit.ts", "src/pipeline.ts"]],
+  ["a cast to Permit", /\bas\s+Permit\b/, ["src/decide/permit.ts"]],
+  ["dialPermit", /\bdialPermit\b/, ["src/enforce/dial.ts", "src/enforce/route.ts"]],
+  ["dialProxy", /\bdialProxy\b/, ["src/enforce/dial.ts", "src/enforce/route.ts"]],
+];
+/** In the room that carries out, one file dials. */
+const RAW_DIAL = /\bruntime\s*\.\s*dial\b/;
+
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\s+(?:type\s+)?(?:[\w*{}\s,$]+\sfrom\s+)?"([^"\n]+)"|\bimport\(\s*"([^"\n]+)"\s*\)/g;
 const RUNTIME_WORD =
@@ -119,7 +129,12 @@ export function checkImports(sources: ReadonlyMap<string, string>, packages: rea
         if (!packages.includes(name)) problems.push(`${path}: "${name}" is not a dependency`);
       }
     }
-    const word = sideDoor || path === "src/main.ts" ? null : RUNTIME_WORD.exec(withoutCommentsAndStrings(text));
+    const code = withoutCommentsAndStrings(text);
+    for (const [what, named, files] of ONLY_FOR)
+      if (!files.includes(path) && named.test(code)) problems.push(`${path}: ${what} is for ${files.join(", ")} only`);
+    if (room === "enforce" && path !== "src/enforce/dial.ts" && RAW_DIAL.test(code))
+      problems.push(`${path}: dials past src/enforce/dial.ts`);
+    const word = sideDoor || path === "src/main.ts" ? null : RUNTIME_WORD.exec(code);
     if (word !== null) problems.push(`${path}: names a runtime: ${word[0]}`);
   }
   return problems;

@@ -6,6 +6,7 @@ import type { CertificateDraft, CertifiedRequest } from "./model/certificate.ts"
 import type { Decision, Mode } from "./model/decision.ts";
 import type { Destination, Egress } from "./model/egress.ts";
 import type { Exchange } from "./model/exchange.ts";
+import { diallable } from "./model/permit.ts";
 import type { Passage } from "./passage.ts";
 import type { Runtime } from "./runtime/contract.ts";
 
@@ -20,13 +21,13 @@ interface Named {
   readonly request: CertifiedRequest;
 }
 
-const VIA_PROXY: readonly string[] = ["via_proxy"];
+/** What a certificate says in the place of addresses. */
+const BY_PROXY: readonly string[] = ["via_proxy"];
 
 export class Drafts {
   readonly #runtime: Pick<Runtime, "sha256" | "monotonic">;
   /** What every certificate of this gateway says in `mode` unless its decision has more to say. */
   readonly #mode: Mode;
-  readonly #viaProxy: boolean;
   /** Agents ask the same few targets over and over, and equal requests share their destination. */
   readonly #named = new WeakMap<Destination, Named>();
   #last: Named | null = null;
@@ -34,7 +35,6 @@ export class Drafts {
   constructor(runtime: Pick<Runtime, "sha256" | "monotonic">, config: Config) {
     this.#runtime = runtime;
     this.#mode = runningMode(config);
-    this.#viaProxy = config.upstreamProxy !== null;
   }
 
   draft(exchange: Exchange, decision: Decision, { body, way, forwarded }: Found): CertificateDraft {
@@ -57,7 +57,7 @@ export class Drafts {
       policy_version: decision.policyVersion,
       attestation_hash: decision.attestationHash,
       agent: egress.principal.agent,
-      addresses: way === null || way.fault !== null ? null : this.#viaProxy ? VIA_PROXY : way.addresses,
+      addresses: way === null || way.fault !== null ? null : way.viaProxy ? BY_PROXY : diallable(way.addresses),
       request: this.#name(egress),
     };
   }

@@ -51,3 +51,11 @@ export class Fault extends Error {
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/**
+ * Stands behind the cases of a union: a new member must be thought of there, or this does not compile. Where a type was
+ * wrong it throws, and what throws is not carried out.
+ */
+export function unforeseen(_: never): never {
+  throw new TypeError("a case that nobody has thought of");
+}

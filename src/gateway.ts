@@ -5,7 +5,7 @@ import { addressGuard } from "./decide/address.ts";
 import type { Candidate } from "./decide/candidate.ts";
 import { VetoDamper } from "./decide/damper.ts";
 import { messageDecoder } from "./decide/decode.ts";
-import { type Endpoint, type HostGate, hostGate, planeEndpoint, redisEndpoint, selfAddresses } from "./decide/host.ts";
+import { type Endpoint, type HostGate, hostGate, selfAddresses, servicesOf } from "./decide/host.ts";
 import { type Limiter, openLimiter } from "./decide/limits-open.ts";
 import { type Names, openNames } from "./decide/names.ts";
 import { type OpenedDecider, openDecider } from "./decide/open.ts";
@@ -113,8 +113,8 @@ export class Gateway {
       log: this.#log,
     });
     this.#limiter = limiter;
-    // Now, so that the gate knows where plane and Redis are before anybody is served.
-    const known = [planeEndpoint(config), redisEndpoint(config)].filter((service) => service !== null);
+    // Now, so that the gate knows where they are before anybody is served.
+    const known = servicesOf(config);
     const found = await Promise.all(known.map((service) => addressesOf(names, service)));
     const via = `1.1 sallyport-${options.instance ?? runtime.randomHex(8)}`;
     const pool = new Pool(deadlines, {

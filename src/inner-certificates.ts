@@ -1,6 +1,5 @@
 /** Certificates of what is decided inside an exchange that has its own: each names it as its parent. */
 import type { Drafts } from "./drafts.ts";
-import { NOTHING } from "./enforce/ended.ts";
 import { Fault, messageOf } from "./errors.ts";
 import type { Committed, Evidence } from "./evidence/evidence.ts";
 import type { CertificateDraft } from "./model/certificate.ts";
@@ -77,8 +76,7 @@ export class InnerCertificates {
 
   #told({ exchange }: Outer, draft: CertificateDraft, committed: Committed): Committed {
     const { observer } = this.#parts;
-    observer.decided(draft);
-    observer.concluded(draft, committed.id, exchange.egress.principal.address, NOTHING, draft.latency_ms);
+    observer.decidedInside(draft, committed.id, exchange.egress.principal.address);
     return committed;
   }
 }

@@ -12,7 +12,10 @@ import type { HeaderList } from "./model/headers.ts";
 
 /** What the vetted way out is; `fault` when there is none although it was allowed. */
 export interface Way {
+  /** Vetted, in the order to try them; none where an upstream proxy resolves the name. */
   readonly addresses: readonly string[];
+  /** Everything goes to the upstream proxy, also to an address that was asked for by itself. */
+  readonly viaProxy: boolean;
   readonly fault: Fault | null;
 }
 

@@ -56,7 +56,6 @@ export interface PipelineParts {
 
 /** What is streamed is decided by its head, and message by message from there on. */
 const NOT_HELD: Held = { kind: "none" };
-const VIA_PROXY: Way = { addresses: [], fault: null };
 
 export class Pipeline {
   readonly #parts: PipelineParts;
@@ -67,9 +66,12 @@ export class Pipeline {
   #killed: Decision | null = null;
   /** Where a literal leads needs no resolver; equal requests share their destination. */
   readonly #literals = new WeakMap<Destination, Way>();
+  /** As the configuration is: every way of this gateway goes through its upstream proxy, or none. */
+  readonly #viaProxy: boolean;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
+    this.#viaProxy = parts.config.upstreamProxy !== null;
     this.#drafts = new Drafts(parts.runtime, parts.config);
     const { runtime, decider, observer } = parts;
     this.#within = { runtime, decider, observer, certificates: new InnerCertificates(parts, this.#drafts) };
@@ -143,6 +145,7 @@ export class Pipeline {
     passage.reservation = lent === null ? reservation : reservation === null ? lent : new Both(lent, reservation);
     const { replacement } = decision;
     if (!permits(decision)) this.#prove(passage, decision);
+    else if (replacement !== null && !replaceable(passage)) this.#prove(passage, unplaced(decision));
     else if (replacement === null) this.#then(passage, this.#resolve(egress), this.#resolved);
     else this.#then(passage, hashInTurns(this.#parts.runtime, replacement), this.#replaced);
   }
@@ -266,29 +269,31 @@ export class Pipeline {
 
   #resolve(egress: Egress): Way | Promise<Way> {
     const { destination } = egress;
-    if (this.#parts.config.upstreamProxy !== null && !destination.literal) return VIA_PROXY;
+    const viaProxy = this.#viaProxy;
     if (destination.literal) {
       let way = this.#literals.get(destination);
       if (way === undefined) {
-        way = { addresses: [destination.host], fault: null };
+        way = { addresses: [destination.host], viaProxy, fault: null };
         this.#literals.set(destination, way);
       }
       return way;
     }
+    if (viaProxy) return { addresses: [], viaProxy, fault: null };
     const resolving = this.#parts.names.resolve(destination.host, egress.principal.address);
-    if (!(resolving instanceof Promise)) return { addresses: resolving, fault: null };
+    if (!(resolving instanceof Promise)) return { addresses: resolving, viaProxy, fault: null };
     return resolving.then(
-      (addresses) => ({ addresses, fault: null }),
+      (addresses) => ({ addresses, viaProxy, fault: null }),
       (thrown) => ({
         addresses: [],
+        viaProxy,
         fault: thrown instanceof Fault ? thrown : new Fault("resolve_failed", messageOf(thrown)),
       }),
     );
   }
 
   #guard(way: Way, egress: Egress): Decision | null {
-    const { host, port } = egress.destination;
-    if (way === VIA_PROXY) return this.#parts.guard.checkName(host);
+    const { host, port, literal } = egress.destination;
+    if (way.viaProxy && !literal) return this.#parts.guard.checkName(host);
     return this.#parts.guard.check(way.addresses, port, host);
   }
 
@@ -296,29 +301,37 @@ export class Pipeline {
 
   #carryOut(passage: Passage, decision: Decision, way: Way, draft: CertificateDraft, committed: Committed): void {
     const { exchange, body, reservation } = passage;
-    const permit = mintPermit(decision, exchange.egress.destination, way.addresses, viaProxy(this.#parts.config));
-    const { egress } = exchange;
+    const permit = mintPermit(decision, exchange.egress.destination, way.addresses, way.viaProxy);
+    const { egress, stream } = exchange;
+    const { replacement } = decision;
+    const certificateId = committed.id;
+    if (egress.phase === "request" && stream !== null) {
+      const within = new WithinExchange(this.#within, exchange, certificateId);
+      relayGrpc(
+        this.#parts.enforce,
+        { exchange, permit, certificate: committed, certificateId, draft, reservation, within },
+        stream,
+      );
+      return;
+    }
     if (egress.phase === "request") {
-      const payload = decision.replacement ?? (body === null ? null : body.bytes);
-      const carried = {
+      forward(this.#parts.enforce, {
         exchange,
         permit,
-        payload,
-        fields: decision.replacement === null ? (egress.block ?? egress.headers) : withoutBodyFields(egress.headers),
+        payload: replacement ?? (body === null ? null : body.bytes),
+        fields: replacement === null ? (egress.block ?? egress.headers) : withoutBodyFields(egress.headers),
         certificate: committed,
-        certificateId: committed.id,
+        certificateId,
         draft,
         reservation,
-        within: new WithinExchange(this.#within, exchange, committed.id),
-      };
-      if (exchange.stream === null) forward(this.#parts.enforce, carried);
-      else relayGrpc(this.#parts.enforce, carried, exchange.stream);
+        within: new WithinExchange(this.#within, exchange, certificateId),
+      });
       return;
     }
     void tunnel(this.#parts.enforce, {
       exchange,
       permit,
-      certificateId: committed.id,
+      certificateId,
       certificate: committed,
       draft,
       reservation,
@@ -327,7 +340,7 @@ export class Pipeline {
         // From now: the tunnel's own clock also counts the wait for its first bytes, which is the client's time.
         const from = this.#parts.runtime.monotonic();
         const decided = { decision: block(reason, vector), phase: exchange.egress.phase, body: null, from };
-        return this.#within.certificates.certify({ exchange, parent: committed.id }, decided);
+        return this.#within.certificates.certify({ exchange, parent: certificateId }, decided);
       },
     });
   }
@@ -352,8 +365,14 @@ export class Pipeline {
   }
 }
 
-function viaProxy(config: Config): boolean {
-  return config.upstreamProxy !== null;
+/** There is a body, and it leaves whole and at once: bytes that replace it are what is sent. Of a stream, or a tunnel, they are not. */
+function replaceable({ exchange, body }: Passage): boolean {
+  return body !== null && exchange.stream === null && exchange.egress.phase === "request";
+}
+
+/** What was to be removed must not leave because there is no place for what stands for it. */
+function unplaced({ mode, policyVersion }: Decision): Decision {
+  return failClosed("the decision replaces a body that is not held", "decision_malformed", { mode, policyVersion });
 }
 
 function tooLarge(): Decision {

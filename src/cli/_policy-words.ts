@@ -46,8 +46,8 @@ const WORDS: Readonly<Record<string, Words>> = {
     help: "EVE_PROXY_BLOCKED_HOSTS names it; take it out there if it is meant to be reached",
   },
   loop: {
-    what: "the request was for the gateway itself",
-    help: "a proxy setting points at the gateway where a destination belongs",
+    what: "the request was for the gateway itself, or has come back to it",
+    help: "a proxy setting points at the gateway where a destination belongs, or its upstream proxy leads back to it",
   },
   gateway_service: {
     what: "the destination is a service of the gateway: its plane, store, proxy or admin port",

@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { Fault, type FaultCode } from "../errors.ts";
 import type { Carried } from "../limits/settlement.ts";
-import { allow, type Decision, failClosed, type Mode, type Verdict } from "../model/decision.ts";
+import { allow, type Decision, failClosed, type Mode, STATUSES } from "../model/decision.ts";
 import type { Egress, HeldBody } from "../model/egress.ts";
 import type { AnswerGuard, ScreenedHead } from "../model/screen.ts";
 import type { UsageTap } from "./limits-tap.ts";
@@ -174,19 +174,12 @@ function soften(decision: Decision, mode: Mode): Decision {
   return allow(reason, { mode, would: verdict, pillar, vector, rule, policyVersion, attestationHash, findings });
 }
 
-const STATUS: Record<Verdict, readonly (number | null)[]> = {
-  allow: [null],
-  sanitize: [null],
-  hold: [451],
-  block: [451, 413, 407, 429, 508],
-  fail_closed: [503],
-};
-
 function isDecision(answer: unknown): answer is Decision {
   if (typeof answer !== "object" || answer === null) return false;
   const { verdict, status, reason, replacement, pillar, vector, mode } = answer as Partial<Decision>;
-  if (typeof verdict !== "string" || !Object.hasOwn(STATUS, verdict) || typeof reason !== "string") return false;
-  if (!STATUS[verdict].includes(status as number | null) || typeof mode !== "string") return false;
+  if (typeof verdict !== "string" || !Object.hasOwn(STATUSES, verdict) || typeof reason !== "string") return false;
+  const statuses: readonly unknown[] = STATUSES[verdict];
+  if (!statuses.includes(status) || typeof mode !== "string") return false;
   if ((verdict === "sanitize") !== replacement instanceof Uint8Array) return false;
   return status === null || (typeof pillar === "string" && typeof vector === "string");
 }

@@ -17,7 +17,7 @@ export interface Endpoint {
 export interface SelfAddresses {
   /** Where the doors listen: a request for one of them is a loop. */
   readonly listeners: readonly { readonly address: string; readonly port: number }[];
-  /** The plane, the upstream proxy, the admin surface: services of the gateway, out of its clients' reach. */
+  /** `servicesOf` the configuration: out of its clients' reach. */
   readonly services: readonly Endpoint[];
   /** Addresses of this host's interfaces. */
   readonly localAddresses: readonly string[];
@@ -38,11 +38,6 @@ export interface HostGate {
 /** `front`: a service's address that is no more than an address. */
 type Own = "loop" | "service" | "front";
 
-/** Where the governance plane is; null without one. */
-export function planeEndpoint({ governance }: Pick<Config, "governance">): Endpoint | null {
-  return governance === null ? null : endpointOf(governance.url);
-}
-
 /** Null for what is no URL, such as a path. */
 function endpointOf(text: string): Endpoint | null {
   const url = /^https?:/.test(text) ? URL.parse(text) : null;
@@ -58,25 +53,24 @@ export function redisEndpoint({ redis }: Pick<Config, "redis">): Endpoint | null
   return { host: normalizeHost(url.hostname)?.host ?? url.hostname, port: url.port === "" ? 6379 : Number(url.port) };
 }
 
+/** What tells where the gateway's services are. */
+type ServiceConfig = Pick<Config, "governance" | "redis" | "policyBundle" | "opa" | "upstreamProxy" | "adminListen">;
+
+/** Every service that a configuration names: guarded by name as it is, and by address by whoever looks it up (`learn`). */
+export function servicesOf(config: ServiceConfig): Endpoint[] {
+  const { governance, policyBundle, opa } = config;
+  const urls = [governance?.url, governance?.jwks, policyBundle?.url, policyBundle?.plane.jwks, opa?.bundle];
+  const services = urls.map((url) => (typeof url === "string" ? endpointOf(url) : null));
+  services.push(redisEndpoint(config), config.upstreamProxy, config.adminListen);
+  return services.filter((service) => service !== null).map(({ host, port }) => ({ host, port }));
+}
+
 /** The services of a configuration, and the doors as they were bound. */
 export function selfAddresses(
-  config: Pick<Config, "governance" | "redis" | "upstreamProxy" | "adminListen"> &
-    Partial<Pick<Config, "policyBundle" | "opa">>,
+  config: ServiceConfig,
   bound: Pick<SelfAddresses, "listeners" | "localAddresses">,
 ): SelfAddresses {
-  const services: Endpoint[] = [];
-  const plane = planeEndpoint(config);
-  if (plane !== null) services.push(plane);
-  const redis = redisEndpoint(config);
-  if (redis !== null) services.push(redis);
-  const { governance, policyBundle, opa } = config;
-  for (const url of [governance?.jwks, policyBundle?.url, policyBundle?.plane.jwks, opa?.bundle]) {
-    const service = typeof url === "string" ? endpointOf(url) : null;
-    if (service !== null) services.push(service);
-  }
-  if (config.upstreamProxy !== null) services.push(config.upstreamProxy);
-  if (config.adminListen !== null) services.push(config.adminListen);
-  return { listeners: bound.listeners, localAddresses: bound.localAddresses, services };
+  return { listeners: bound.listeners, localAddresses: bound.localAddresses, services: servicesOf(config) };
 }
 
 /** `blockedHosts` are names (each also blocks every name below it), addresses or networks. An entry that cannot be read throws. */

@@ -65,7 +65,10 @@ export function sequenced(inner: Decider, options: SequencedOptions): Decider & 
       return layer.policyVersion;
     },
     reading: (egress) => reading.has(egress) || (layer.reading?.(egress) ?? false),
-    left: (egress) => steps.get(egress)?.(),
+    left(egress) {
+      inner.left?.(egress);
+      steps.get(egress)?.();
+    },
   };
 }
 

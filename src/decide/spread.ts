@@ -12,9 +12,17 @@ import { decisionOf } from "./ruling.ts";
 
 const SESSIONS = 1024;
 
-/** Only what leaves is remembered. */
-export function spreadWatched(inner: Decider, policy: Pick<Policy, "engine">): Decider {
+/**
+ * What limits, addresses or evidence refuse behind this has not left, but only `left` tells: until then a request counts as
+ * one that does, beside what is known to have left.
+ */
+export function spreadWatched(
+  inner: Decider,
+  policy: Pick<Policy, "engine">,
+): Decider & Required<Pick<Decider, "left">> {
   const tails = new SessionTails({ sessions: SESSIONS });
+  /** What is to be remembered of an egress if it leaves. */
+  const going = new WeakMap<Egress, { readonly key: string; readonly bytes: Uint8Array; readonly turn: number }>();
   /** Of the request before: most often the next is of the same session, and its key is the same string. */
   let last = { address: "", agent: "", host: "", key: "" };
 
@@ -29,14 +37,33 @@ export function spreadWatched(inner: Decider, policy: Pick<Policy, "engine">): D
 
   function follow(decision: Decision, egress: Egress, held: HeldBody | null): Decision {
     if (held === null || !permits(decision)) return decision;
-    const found = tails.next(keyOf(egress), decision.replacement ?? held.bytes);
+    const key = keyOf(egress);
+    const bytes = decision.replacement ?? held.bytes;
+    const found = tails.next(key, bytes);
+    // A message is not told of when it has left, and its bytes are another's then.
+    if (egress.phase === "request") going.set(egress, { key, bytes, turn: tails.turn });
+    else tails.left(key, bytes, tails.turn);
     const veto = found === null ? null : policy.engine.vetoed(found);
     return veto === null ? decision : decisionOf(veto, { egress, held, attestationHash: null });
   }
 
   const looks = (egress: Egress, held: HeldBody | null): boolean =>
     held !== null && held.bytes.length > 0 && hasLetters(egress);
-  return layered(inner, { looks, follow });
+  const layer = layered(inner, { looks, follow });
+  return {
+    ...layer,
+    // A getter does not survive being spread.
+    get policyVersion() {
+      return layer.policyVersion;
+    },
+    left(egress) {
+      inner.left?.(egress);
+      const gone = going.get(egress);
+      if (gone === undefined) return;
+      going.delete(egress);
+      tails.left(gone.key, gone.bytes, gone.turn);
+    },
+  };
 }
 
 /** Compressed bytes have no letters of their own. A type alone, which `coded` is true of too, hides none. */

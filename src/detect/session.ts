@@ -17,61 +17,129 @@ export interface SessionBounds {
   readonly sessions: number;
 }
 
-/** Holds at most `sessions * TAIL_LETTERS` bytes. Not for two threads: each has its own. */
+/** Holds at most `sessions * 2 * TAIL_LETTERS` bytes. Not for two threads: each has its own. */
 export class SessionTails {
-  readonly #sessions: number;
+  readonly #most: number;
   /** In the order of their last use. */
-  readonly #tails = new Map<string, Tail>();
+  readonly #sessions = new Map<string, Session>();
   /** The key used last, which is at the end of the order already. */
   #newest: string | null = null;
-  readonly #joined = new Uint8Array(2 * TAIL_LETTERS);
+  #turn = 0;
+  readonly #asked = new Joined();
+  readonly #left = new Joined();
 
   constructor({ sessions }: SessionBounds) {
-    this.#sessions = Math.max(1, sessions);
+    this.#most = Math.max(1, sessions);
   }
 
   get size(): number {
-    return this.#tails.size;
+    return this.#sessions.size;
+  }
+
+  /** Of the request `next` was last asked about. */
+  get turn(): number {
+    return this.#turn;
   }
 
   /**
-   * Remembers how the body of a session's request ends; a finding when what it begins with completes what the last one
-   * ended with. `key` names agent and host. A phrase that is whole in one request is not told here.
+   * A finding when what the body of a session's request begins with completes what was ended with before it: by what left,
+   * and by what was asked about last. The one cannot be pushed out by requests that are refused, the other sees those under
+   * way at the same time. `key` names agent and host. A phrase that is whole in one request is not told here.
    */
   next(key: string, body: Uint8Array): Finding | null {
-    const tail = this.#tails.get(key) ?? { letters: new Uint8Array(TAIL_LETTERS), count: 0 };
-    const before = tail.count;
+    const session = this.#sessions.get(key) ?? { asked: emptyTail(), left: emptyTail(), level: 0 };
+    const { asked, left } = session;
+    const level = same(asked, left);
     const first = edge(body, false);
-    const head = Math.min(first.count, TAIL_LETTERS);
-    const joined = this.#joined;
-    copy(joined, 0, { from: tail.letters, at: 0, count: before });
-    copy(joined, before, { from: first.letters, at: 0, count: head });
-    // Of a short body the letters are the same from either end. Kept first: judging may read something else.
+    // Both joined, and of a short body kept, before anything is judged: judging may read something else.
+    this.#asked.join(asked, first);
+    if (!level) this.#left.join(left, first);
+    // Of a short body the letters are the same from either end.
     const short = body.length <= EDGE_BYTES;
-    if (short) keep(tail, first);
-    const found = before === 0 ? null : this.#judge(before, before + head);
-    if (!short) keep(tail, edge(body, true));
-    if (tail.count > 0) this.#use(key, tail);
+    if (short) keep(asked, first);
+    const found = this.#asked.judge() ?? (level ? null : this.#left.judge());
+    if (!short) keep(asked, edge(body, true));
+    this.#turn++;
+    session.level = level ? this.#turn : 0;
+    if (asked.count > 0) this.#use(key, session);
     return found;
   }
 
-  /** The session is from now on the one used last. */
-  #use(key: string, tail: Tail): void {
-    if (key === this.#newest) return;
-    this.#newest = key;
-    this.#tails.delete(key);
-    this.#tails.set(key, tail);
-    if (this.#tails.size > this.#sessions) {
-      const oldest = this.#tails.keys().next();
-      if (!oldest.done) this.#tails.delete(oldest.value);
-    }
+  /** The request of that turn, of the session `key`, is on its way. */
+  left(key: string, body: Uint8Array, turn: number): void {
+    const session = this.#sessions.get(key);
+    if (session === undefined) return;
+    const { asked, left } = session;
+    // Most often nothing came in between, and what was asked about is what left.
+    if (session.level === turn) copyTail(left, asked);
+    else keep(left, edge(body, true));
+    session.level = 0;
   }
 
-  /** What is joined: `tail` letters of the requests before, and this one's up to `count`. */
-  #judge(tail: number, count: number): Finding | null {
-    const letters = this.#joined;
+  /** The session is from now on the one used last. */
+  #use(key: string, session: Session): void {
+    if (key === this.#newest) return;
+    this.#newest = key;
+    this.#sessions.delete(key);
+    this.#sessions.set(key, session);
+    if (this.#sessions.size > this.#most) {
+      const oldest = this.#sessions.keys().next();
+      if (!oldest.done) this.#sessions.delete(oldest.value);
+    }
+  }
+}
+
+interface Session {
+  /** Of what was asked about, whatever became of it. */
+  readonly asked: Tail;
+  /** Of what left. */
+  readonly left: Tail;
+  /** The last turn, if both were equal before it and nothing has left since; otherwise 0. */
+  level: number;
+}
+
+interface Tail {
+  /** Room for `TAIL_LETTERS`. */
+  readonly letters: Uint8Array;
+  count: number;
+}
+
+function emptyTail(): Tail {
+  return { letters: new Uint8Array(TAIL_LETTERS), count: 0 };
+}
+
+function same(one: Tail, other: Tail): boolean {
+  if (one.count !== other.count) return false;
+  for (let i = 0; i < one.count; i++) if (one.letters[i] !== other.letters[i]) return false;
+  return true;
+}
+
+function copyTail(target: Tail, from: Tail): void {
+  target.letters.set(from.letters);
+  target.count = from.count;
+}
+
+/** The letters of requests before, and this one's. */
+class Joined {
+  readonly #letters = new Uint8Array(2 * TAIL_LETTERS);
+  #before = 0;
+  #count = 0;
+
+  join(tail: Tail, first: Edge): void {
+    const head = Math.min(first.count, TAIL_LETTERS);
+    this.#before = tail.count;
+    this.#count = tail.count + head;
+    copy(this.#letters, 0, { from: tail.letters, at: 0, count: tail.count });
+    copy(this.#letters, tail.count, { from: first.letters, at: 0, count: head });
+  }
+
+  judge(): Finding | null {
+    const before = this.#before;
+    if (before === 0) return null;
+    const letters = this.#letters;
+    const count = this.#count;
     const match = judge({ letters, count, text: letters.subarray(0, count), learned: false });
-    if (match === null || match.start >= tail || match.end <= tail) return null;
+    if (match === null || match.start >= before || match.end <= before) return null;
     return {
       pillar: "128",
       vector: ASSEMBLED,
@@ -84,12 +152,6 @@ export class SessionTails {
       reason: "consecutive requests of a session assemble a forbidden instruction",
     };
   }
-}
-
-interface Tail {
-  /** Room for `TAIL_LETTERS`. */
-  readonly letters: Uint8Array;
-  count: number;
 }
 
 interface Edge {

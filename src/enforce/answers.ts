@@ -91,7 +91,7 @@ export function refuse({ responder, stream }: Answered, decision: Decision, cert
 
 function bodyOf(status: RefusalStatus, verdict: string, decision: Decision, certificate: Certified): string {
   if (status === 413) return "body too large for inspection\n";
-  if (status === 508) return "loop detected: the request is for the gateway itself\n";
+  if (status === 508) return `loop detected: ${decision.reason}\n`;
   const { reason, pillar, vector } = decision;
   const head = JSON.stringify({ status: verdict, reason, pillar, vector });
   return `${head.slice(0, -1)},"certificate":${certificate.json}}\n`;

@@ -1,3 +1,4 @@
+import type { UpstreamProxy } from "../config/config.ts";
 import { Fault, messageOf } from "../errors.ts";
 import type { Conn, ConnHandler } from "../model/conn.ts";
 import type { Permit } from "../model/permit.ts";
@@ -30,6 +31,28 @@ export function dialPermit(env: DialEnv, permit: Permit, cancel: Cancel, alpn: A
   const { scheme, host, port } = permit.destination;
   const tls = scheme === "https" ? env.tls(host, alpn) : null;
   return dialAddresses(env, permit.addresses, port, tls, cancel);
+}
+
+/** Where the proxy is, resolved anew for every dial: proxies move. */
+export type ResolveProxy = (host: string) => readonly string[] | Promise<readonly string[]>;
+
+/**
+ * Connects to the enterprise's proxy: the one place that is dialled for a permit and does not stand in it. Whose proxy it is
+ * says the configuration, not a request, so its addresses, which may be private ones, are not guarded. Rejects as `dialPermit`.
+ */
+export async function dialProxy(
+  env: DialEnv,
+  proxy: UpstreamProxy,
+  resolve: ResolveProxy,
+  cancel: Cancel,
+): Promise<Dialled> {
+  let givenUp = false;
+  cancel.run = () => {
+    givenUp = true;
+  };
+  const addresses = await resolve(proxy.host);
+  if (givenUp) throw new Fault("dial_failed", "given up");
+  return dialAddresses(env, addresses, proxy.port, proxy.tls ? env.tls(proxy.host, HTTP1) : null, cancel);
 }
 
 /** A hook the dial hangs its own undoing on; called by whoever no longer wants the connection. */
@@ -87,7 +110,7 @@ export async function secure(
   }
 }
 
-export function dialAddresses(
+function dialAddresses(
   env: DialEnv,
   addresses: readonly string[],
   port: number,

@@ -23,8 +23,11 @@ export interface GrpcEnv extends ForwardEnv {
   readonly decode: Runtime["decode"];
 }
 
+/** Messages are decided and sent one by one, and fields go as they came: there is nothing that could replace either. */
+type GrpcCarried = Omit<Carried, "payload" | "fields">;
+
 /** Ends through `env.settle`, exactly once; never throws. */
-export function relayGrpc(env: GrpcEnv, carried: Carried, stream: ClientStream): void {
+export function relayGrpc(env: GrpcEnv, carried: GrpcCarried, stream: ClientStream): void {
   const relay = new GrpcRelay(env, carried, stream);
   try {
     relay.start();
@@ -44,7 +47,7 @@ class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
   readonly env: GrpcEnv;
   readonly gate: MessageGate;
   place = -1;
-  readonly #carried: Carried;
+  readonly #carried: GrpcCarried;
   readonly #stream: ClientStream;
   readonly #reach: Reach;
   readonly #tap: Tap | null;
@@ -59,7 +62,7 @@ class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
   #verdict: Verdict | null = null;
   #over = false;
 
-  constructor(env: GrpcEnv, carried: Carried, stream: ClientStream) {
+  constructor(env: GrpcEnv, carried: GrpcCarried, stream: ClientStream) {
     this.env = env;
     this.#carried = carried;
     this.#stream = stream;

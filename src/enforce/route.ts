@@ -9,10 +9,11 @@ import {
   type Cancel,
   type DialEnv,
   type Dialled,
-  dialAddresses,
   dialPermit,
+  dialProxy,
   dialSecure,
   HTTP1,
+  type ResolveProxy,
 } from "./dial.ts";
 import { Parked } from "./parked.ts";
 
@@ -29,9 +30,6 @@ export function directRoute(env: DialEnv): Route {
   return { proxied: null, dial: (permit, cancel, alpn = HTTP1) => dialPermit(env, permit, cancel, alpn) };
 }
 
-/** Where the proxy is, resolved anew for every dial: proxies move. */
-export type ResolveProxy = (host: string) => readonly string[] | Promise<readonly string[]>;
-
 /**
  * Through an enterprise's proxy: plain requests in absolute form, everything else in a CONNECT tunnel. Names go to the
  * proxy unresolved. `via` is this gateway's pseudonym, by which a proxy that leads back here is noticed.
@@ -45,18 +43,8 @@ export function proxyRoute(
 ): Route {
   const credentials = proxy.authorization === null ? "" : `Proxy-Authorization: ${proxy.authorization}\r\n`;
 
-  async function toProxy(cancel: Cancel): Promise<Dialled> {
-    let givenUp = false;
-    cancel.run = () => {
-      givenUp = true;
-    };
-    const addresses = await resolve(proxy.host);
-    if (givenUp) throw new Fault("dial_failed", "given up");
-    return dialAddresses(env, addresses, proxy.port, proxy.tls ? env.tls(proxy.host, HTTP1) : null, cancel);
-  }
-
   async function through({ host, port }: Permit["destination"], cancel: Cancel): Promise<Dialled> {
-    const dialled = await toProxy(cancel);
+    const dialled = await dialProxy(env, proxy, resolve, cancel);
     const authority = formatAuthority(host, port);
     const head = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nVia: ${via}\r\n${credentials}\r\n`;
     return new Promise((resolve, reject) => {
@@ -68,7 +56,7 @@ export function proxyRoute(
 
   async function dial({ destination }: Permit, cancel: Cancel, alpn = HTTP1): Promise<Dialled> {
     const { scheme, host } = destination;
-    if (scheme === "http") return toProxy(cancel);
+    if (scheme === "http") return dialProxy(env, proxy, resolve, cancel);
     const dialled = await through(destination, cancel);
     return scheme === "tcp" ? dialled : dialSecure(env, dialled, env.tls(host, alpn), cancel);
   }

@@ -4,7 +4,7 @@ import { FirstBytes, type Spoken } from "../wire/first-bytes.ts";
 import { Parked } from "./parked.ts";
 
 /** How long a tunnel may stay silent before it is a veto. */
-const SILENCE_MS = 2_000;
+export const SILENCE_MS = 2_000;
 
 export type First = Spoken | { readonly kind: "silent" } | { readonly kind: "gone" };
 

@@ -1,4 +1,4 @@
-import { Fault, messageOf } from "../errors.ts";
+import { Fault, messageOf, unforeseen } from "../errors.ts";
 import type { Taken } from "../model/exchange.ts";
 import type { Permit } from "../model/permit.ts";
 import { normalizeHost } from "../wire/authority.ts";
@@ -11,7 +11,7 @@ import { hangUp, Opening, type TunnelCarried, type TunnelEnv, type TunnelVeto } 
 import { poolKey } from "./pool.ts";
 import { keep } from "./reach.ts";
 import { relay } from "./relay.ts";
-import { type First, Sniffer } from "./sniff.ts";
+import { type First, SILENCE_MS, Sniffer } from "./sniff.ts";
 
 /** Dials, answers 200, looks at the first bytes and goes on as they ask. Ends through `env.settle`, once; never throws. */
 export async function tunnel(env: TunnelEnv, carried: TunnelCarried): Promise<void> {
@@ -56,7 +56,7 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   const taken = exchange.responder.takeover(200, "Connection Established", [], "", carried.certificate);
   opening.taken = taken;
   if (carried.opaque && dialled !== null) {
-    pass(env, opening, taken, dialled, OPAQUE);
+    pass(env, carried, opening, { taken, dialled, protocol: "opaque" });
     return;
   }
   const sniffer = new Sniffer(taken, env.deadlines);
@@ -87,7 +87,7 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
     const { ech, alpn: offers } = first.hello;
     if (interceptor !== null)
       await intercept(env, interceptor, carried, opening, { taken, dialled, standing, sniffer, offers });
-    else if (dialled !== null) pass(env, opening, taken, dialled, ech ? "tls+ech" : "tls");
+    else if (dialled !== null) pass(env, carried, opening, { taken, dialled, protocol: ech ? "tls+ech" : "tls" });
     return;
   }
   dialled?.conn.destroy();
@@ -100,22 +100,29 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
   opening.settle({ status: 200, answered: 200, address, severed, error });
 }
 
-/** Outcome's protocol of a tunnel that nobody looked into. */
-const OPAQUE = "opaque";
-
 /** Who reads the TLS of this tunnel; null: nobody does. */
 function readsFor({ interceptor }: TunnelEnv, { destination }: Permit, opaque: boolean): Interceptor | null {
   return opaque || interceptor === null || interceptor.excepted(destination.host) !== null ? null : interceptor;
 }
 
+interface Passing {
+  readonly taken: Taken;
+  readonly dialled: Dialled;
+  /** What the outcome calls it; nothing is decided by that. */
+  readonly protocol: "opaque" | "tls" | "tls+ech";
+}
+
 /** From here on the bytes are nobody's business but the two ends'. */
-function pass(env: TunnelEnv, opening: Opening, taken: Taken, dialled: Dialled, protocol: string): void {
+function pass(env: TunnelEnv, carried: TunnelCarried, opening: Opening, { taken, dialled, protocol }: Passing): void {
   const { sniffer } = opening;
   const near =
     sniffer === null ? { ...taken, parked: null } : { ...taken, leftover: null, ended: false, parked: sniffer };
-  const passed = { egress: opening.egress, opaque: protocol === OPAQUE };
-  relay(env, passed, near, { ...dialled, leftover: null, ended: false }, (end) =>
-    opening.settle({ ...end, status: 200, answered: 200, protocol }),
+  relay(
+    env,
+    { egress: opening.egress, opaque: carried.opaque },
+    near,
+    { ...dialled, leftover: null, ended: false },
+    (end) => opening.settle({ ...end, status: 200, answered: 200, protocol }),
   );
 }
 
@@ -132,11 +139,16 @@ function judge(first: First, permit: Permit, read: boolean): TunnelVeto | null {
       return { vector: "sni_mismatch", reason: `server name "${sni}" in a tunnel to "${host}"` };
     }
     case "silent":
-      return { vector: "tunnel_silent", reason: "nothing was said in the tunnel for 2 s" };
+      return { vector: "tunnel_silent", reason: `nothing was said in the tunnel for ${SILENCE_MS / 1000} s` };
     case "other":
       return { vector: "tunnel_protocol", reason: `${first.detail} in the tunnel` };
-    default:
+    // HTTP is judged by its requests; of who has gone nothing is left to judge.
+    case "http":
+    case "h2c":
+    case "gone":
       return null;
+    default:
+      return unforeseen(first);
   }
 }
 

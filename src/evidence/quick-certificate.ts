@@ -39,9 +39,10 @@ const COUNT = String.raw`(?:0|[1-9]\d{0,14})`;
 /** At most 12 significant digits and none behind the last that matters. */
 const MILLISECONDS = String.raw`(?:0|[1-9]\d{0,8})(?:\.\d{0,2}[1-9])?`;
 const HEX64 = "[0-9a-f]{64}";
-/** The pattern of an object with exactly these members, in this order. */
-const members = (rows: readonly (readonly [string, string])[]) =>
-  `\\{${rows.map(([name, value]) => `"${name}":${value}`).join(",")}\\}`;
+type Row = readonly [name: string, value: string, left?: "out"];
+/** The pattern of an object with exactly these members, in this order; one that may be left out is never the first. */
+const members = ([[first, value], ...rows]: readonly [Row, ...Row[]]) =>
+  `\\{"${first}":${value}${rows.map(([name, value, left]) => (left === "out" ? `(?:,"${name}":${value})?` : `,"${name}":${value}`)).join("")}\\}`;
 
 const CERTIFICATE = new RegExp(
   `^${members([
@@ -137,6 +138,7 @@ export function quickCertificate(line: string): ReadLine | null {
 const OUTCOME = new RegExp(
   `^${members([
     ["address", STRING_OR_NULL],
+    ["answer", STRING, "out"],
     ["bytes_down", COUNT],
     ["bytes_up", COUNT],
     ["certificate_id", '"(cert_[0-9a-f]{16})"'],
@@ -147,6 +149,7 @@ const OUTCOME = new RegExp(
     ["seq", `(${COUNT})`],
     ["severed", "(?:true|false)"],
     ["status", `(?:null|${COUNT})`],
+    ["transcript", `"${HEX64}"`, "out"],
   ])}$`,
 );
 

@@ -8,9 +8,9 @@ import type { Listener, Runtime } from "../runtime/contract.ts";
 import { H2_LIMITS } from "../wire/h2.ts";
 import { LineMemo, type WireLimits } from "../wire/http1.ts";
 import { boundBy } from "../words/bound.ts";
+import { serverFor } from "./_serve.ts";
 import { clientCheck } from "./clients.ts";
 import type { Door, Notice, Served, TunnelInside } from "./door.ts";
-import { H2Conn } from "./h2-conn.ts";
 import { HeldBudget } from "./held.ts";
 import { Room } from "./room.ts";
 import { ServerConn } from "./server-conn.ts";
@@ -109,9 +109,7 @@ export class ForwardDoor implements Door {
 
   /** HTTP inside a tunnel: the same care as at the door, for the tunnel's destination only. */
   serveInside({ conn, done }: Pick<Taken, "conn" | "done">, gathered: Gathered, inside: TunnelInside): void {
-    const arrival = { inside, done };
-    const served = inside.protocol === "h2" ? new H2Conn(conn, this, arrival) : new ServerConn(conn, this, arrival);
-    gathered.handOver(conn, served);
+    gathered.handOver(conn, serverFor(inside.protocol, conn, this, { inside, done }));
   }
 
   /** For what a stream of messages holds in one direction. */

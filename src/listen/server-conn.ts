@@ -4,7 +4,7 @@ import type { Taken } from "../model/exchange.ts";
 import { concat } from "../wire/concat.ts";
 import { type RequestHead, RequestParser, type WireFault } from "../wire/http1.ts";
 import { Outbox } from "./_outbox.ts";
-import { refusal } from "./_refusal.ts";
+import { refusal, type UndecidedStatus } from "./_refusal.ts";
 import type { BodySource, BodyWait } from "./body-wait.ts";
 import type { Arrival, Door, Served, TunnelInside } from "./door.ts";
 import type { HeldShare } from "./held.ts";
@@ -308,7 +308,7 @@ export class ServerConn implements ConnHandler, Deadlined, BodySource, Served {
   }
 
   /** An answer without a decision: one line, a counter, no certificate. */
-  #refuse(status: number, code: string, detail: string): void {
+  #refuse(status: UndecidedStatus, code: string, detail: string): void {
     this.door.notice({ status, code, peer: this.conn.remoteAddress });
     // Somebody may still be deciding: this is the answer all the same.
     this.#exchange?.responder.gone();

@@ -1,14 +1,14 @@
+import { unforeseen } from "../errors.ts";
 import type { Conn, ConnHandler, Original } from "../model/conn.ts";
 import type { Deadlined } from "../model/deadlines.ts";
-import type { Objection, Taken } from "../model/exchange.ts";
+import type { Exchange, Objection, Taken } from "../model/exchange.ts";
 import { normalizeHost } from "../wire/authority.ts";
 import { ACCESS_DENIED_ALERT, INTERNAL_ERROR_ALERT } from "../wire/client-hello.ts";
 import { concat } from "../wire/concat.ts";
 import { FirstBytes, type Spoken } from "../wire/first-bytes.ts";
+import { serverFor } from "./_serve.ts";
 import type { Door, Served } from "./door.ts";
-import { H2Conn } from "./h2-conn.ts";
 import { Redirected } from "./redirected.ts";
-import { ServerConn } from "./server-conn.ts";
 import { type Judged, TransparentExchange } from "./transparent-exchange.ts";
 
 /** How long a refused client may take to read the alert before the reset. */
@@ -90,28 +90,40 @@ export class TransparentConn implements ConnHandler, Deadlined, Served {
   }
 
   #told(spoken: Spoken): void {
-    if (spoken.kind === "http" || spoken.kind === "h2c") {
-      if (this.#door.loops(this.conn, this.#original)) this.#decide({ name: null, objection: null });
-      else this.#serve(spoken.kind === "h2c");
-      return;
+    switch (spoken.kind) {
+      case "http":
+        this.#serve("http/1.1");
+        break;
+      case "h2c":
+        this.#serve("h2");
+        break;
+      case "tls": {
+        this.#tls = true;
+        const { sni } = spoken.hello;
+        this.#decide({ name: sni === null ? null : normalizeHost(sni), objection: null });
+        break;
+      }
+      case "other": {
+        const reason = `${spoken.detail} on a redirected connection`;
+        this.#decide({ name: null, objection: { vector: "tunnel_protocol", reason } });
+        break;
+      }
+      default:
+        unforeseen(spoken);
     }
-    const tls = spoken.kind === "tls";
-    this.#tls = tls;
-    const name = tls && spoken.hello.sni !== null ? normalizeHost(spoken.hello.sni) : null;
-    const objection: Objection | null = tls
-      ? null
-      : { vector: "tunnel_protocol", reason: `${spoken.detail} on a redirected connection` };
-    this.#decide({ name, objection });
   }
 
-  #serve(multiplexed: boolean): void {
+  #serve(protocol: Exchange["protocol"]): void {
     const { conn } = this;
     const door = this.#door;
+    if (door.loops(conn, this.#original)) {
+      this.#decide({ name: null, objection: null });
+      return;
+    }
     const { bytes } = this.#first;
     this.#leave("taken");
     const options = { redirected: new Redirected(this.#original, door.redirections), done: this.#done };
-    const served = multiplexed ? new H2Conn(conn, door, options) : new ServerConn(conn, door, options);
-    served.data(bytes);
+    serverFor(protocol, conn, door, options).data(bytes);
   }
 
   #decide(judged: Judged): void {

@@ -47,7 +47,7 @@ export interface CertificateDraft {
   readonly policy_version: string | null;
   readonly attestation_hash: string | null;
   readonly agent: string | null;
-  /** The ordered, vetted addresses the permit may dial; `["via_proxy"]` when an upstream proxy resolves; null without a permit. */
+  /** The ordered, vetted addresses the permit may dial, all of them; `["via_proxy"]` when an upstream proxy resolves; null without a permit. */
   readonly addresses: readonly string[] | null;
   readonly request: CertifiedRequest | null;
   /** Only on a `recovery` certificate: what was found at the end of the log. */

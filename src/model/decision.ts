@@ -8,10 +8,22 @@ export type Verdict = "allow" | "sanitize" | "hold" | "block" | "fail_closed";
 export type Mode = "enforce" | "shadow" | "fail_open" | "degraded";
 
 /**
- * The answer a refusal is given as; `null` goes with an allow. 407 is reserved for credentials of agents that are missing or
- * bad: nobody checks any yet.
+ * The answers each verdict may be given as; `null`: it is none. A status that is not in it is not one of a decision, here and
+ * where decisions are checked (`guarded`). 407 is reserved for credentials of agents that are missing or bad: nobody checks
+ * any yet.
  */
-export type RefusalStatus = 451 | 413 | 407 | 429 | 503 | 508;
+export const STATUSES = {
+  allow: [null],
+  sanitize: [null],
+  hold: [451],
+  block: [451, 413, 407, 429, 508],
+  fail_closed: [503],
+} as const satisfies Readonly<Record<Verdict, readonly (number | null)[]>>;
+
+type StatusOf<V extends Verdict> = (typeof STATUSES)[V][number];
+
+/** The answer a refusal is given as. */
+export type RefusalStatus = Exclude<StatusOf<Verdict>, null>;
 
 export interface Decision {
   readonly verdict: Verdict;
@@ -60,7 +72,7 @@ export function allow(reason: string, detail: Detail = {}): Decision {
 }
 
 /** A veto by policy, host, address, budget or Pillar 128. */
-export function block(reason: string, vector: string, detail: Detail & { status?: RefusalStatus } = {}): Decision {
+export function block(reason: string, vector: string, detail: Detail & { status?: StatusOf<"block"> } = {}): Decision {
   return { ...PLAIN, pillar: "CoreGuard", status: 451, ...detail, vector, verdict: "block", reason };
 }
 

@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import type { CertificateDraft } from "../model/certificate.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
 import type { Log } from "./log.ts";
 import type { Counter } from "./metrics.ts";
@@ -17,12 +18,25 @@ export function gatewayObserver(log: Log, metrics: GatewayMetrics): Observer {
     answers[index] = known;
     return known;
   };
+  function decided({
+    verdict,
+    would,
+    matched_pillar: pillar,
+    matched_vector: vector,
+    latency_ms,
+  }: CertificateDraft): void {
+    if (verdict === "allow" && pillar === null && vector === null) allowed.inc();
+    else metrics.decisions.with(verdict, pillar ?? "", vector ?? "").inc();
+    if (would !== null) metrics.shadowed.with(would, vector ?? "").inc();
+    metrics.decisionSeconds.observe(latency_ms / 1000);
+  }
+
   return {
-    decided({ verdict, would, matched_pillar: pillar, matched_vector: vector, latency_ms }) {
-      if (verdict === "allow" && pillar === null && vector === null) allowed.inc();
-      else metrics.decisions.with(verdict, pillar ?? "", vector ?? "").inc();
-      if (would !== null) metrics.shadowed.with(would, vector ?? "").inc();
-      metrics.decisionSeconds.observe(latency_ms / 1000);
+    decided,
+    decidedInside(draft, certificateId, peer) {
+      decided(draft);
+      const nothing = { status: null, bytesUp: 0, bytesDown: 0, error: null };
+      log.decision({ certificateId, decided: draft, peer, ...nothing });
     },
     concluded(draft, certificateId, peer, end, durationMs) {
       if (end.answered !== null) answered(end.answered).inc();

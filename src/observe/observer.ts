@@ -9,12 +9,14 @@ export interface Conclusion {
   readonly error: string | null;
 }
 
-/** Told by the pipeline, in this order, about each egress. Never throws. */
+/** Told by the pipeline about each egress, first that it was decided and then how it ended. Never throws. */
 export interface Observer {
   /** A decision whose certificate exists. */
   decided(draft: CertificateDraft): void;
   /** A decided egress has ended, refused or carried out: its one decision line. `durationMs` from its head to its last byte. */
   concluded(draft: CertificateDraft, certificateId: string, peer: string, end: Conclusion, durationMs: number): void;
+  /** As `decided`, within an exchange that was let go: its one decision line. How that ends is told of the exchange. */
+  decidedInside(draft: CertificateDraft, certificateId: string, peer: string): void;
   /** Answered (or dropped) by the door without a decision. */
   noticed(status: number, code: string, peer: string): void;
   /** A defect of ours; `code` is stable, the text of what was thrown is not for clients. */

@@ -3,43 +3,56 @@
  * refills; a peer that empties one is told ENHANCE_YOUR_CALM and loses the connection.
  */
 
-/** The peer resets a stream that was not over: "rapid reset", CVE-2023-44487. */
-export const RESETS = 0;
-/** The peer makes us reset a stream: malformed messages, windows passed or opened wrongly, frames behind an end; CVE-2025-8671. */
-export const PROVOKED = 1;
-/** Streams above what we said we take. */
-export const REFUSED = 2;
-/** CVE-2019-9515. */
-export const SETTINGS_FRAMES = 3;
-/** CVE-2019-9512; answers to pings never sent too. */
-export const PINGS = 4;
-/** CVE-2019-9511, CVE-2019-9517. */
-export const UPDATES = 5;
-/** DATA without data that ends nothing, CVE-2019-9518. */
-export const EMPTY_DATA = 6;
-/** CVE-2019-9513; unknown frames and those of other extensions too. */
-export const IGNORED = 7;
-/** Frames for streams that we have reset: some were under way. */
-export const LATE = 8;
+interface Rule {
+  /** What the end of a connection is called that emptied it. */
+  readonly name: string;
+  /** At once. */
+  readonly burst: number;
+  /** And again. */
+  readonly perSecond: number;
+}
 
-export const ALLOWANCE_NAMES = [
-  ...(["rapid_reset", "provoked_resets", "refused_streams", "settings_flood", "ping_flood"] as const),
-  ...(["window_update_flood", "empty_data_flood", "ignored_frames", "late_frames"] as const),
-] as const;
+const RULES = [
+  // The peer resets a stream that was not over: "rapid reset", CVE-2023-44487.
+  { name: "rapid_reset", burst: 200, perSecond: 50 },
+  // The peer makes us reset a stream: malformed messages, windows passed or opened wrongly, frames behind an end; CVE-2025-8671.
+  { name: "provoked_resets", burst: 100, perSecond: 10 },
+  // Streams above what we said we take.
+  { name: "refused_streams", burst: 500, perSecond: 100 },
+  // CVE-2019-9515.
+  { name: "settings_flood", burst: 32, perSecond: 2 },
+  // CVE-2019-9512; answers to pings never sent too. A client that measures the way to us pings once per DATA frame it gets,
+  // and updates two windows: see `credit`.
+  { name: "ping_flood", burst: 500, perSecond: 50 },
+  // CVE-2019-9511, CVE-2019-9517.
+  { name: "window_update_flood", burst: 1000, perSecond: 200 },
+  // DATA without data that ends nothing, CVE-2019-9518.
+  { name: "empty_data_flood", burst: 100, perSecond: 10 },
+  // CVE-2019-9513; unknown frames and those of other extensions too.
+  { name: "ignored_frames", burst: 200, perSecond: 20 },
+  // Frames for streams that we have reset: some were under way.
+  { name: "late_frames", burst: 4096, perSecond: 512 },
+] as const satisfies readonly Rule[];
 
-/** At once, and again every second. */
-const RULES: readonly (readonly [burst: number, perSecond: number])[] = [
-  [200, 50],
-  [100, 10],
-  [500, 100],
-  [32, 2],
-  // A client that measures the way to us pings once per DATA frame it gets, and updates two windows: see `credit`.
-  [500, 50],
-  [1000, 200],
-  [100, 10],
-  [200, 20],
-  [4096, 512],
-];
+/** The place of a rule, which is how it is taken from: a number, because every frame asks. */
+function place(name: (typeof RULES)[number]["name"]): number {
+  return RULES.findIndex((rule) => rule.name === name);
+}
+
+export const RESETS = place("rapid_reset");
+export const PROVOKED = place("provoked_resets");
+export const REFUSED = place("refused_streams");
+export const SETTINGS_FRAMES = place("settings_flood");
+export const PINGS = place("ping_flood");
+export const UPDATES = place("window_update_flood");
+export const EMPTY_DATA = place("empty_data_flood");
+export const IGNORED = place("ignored_frames");
+export const LATE = place("late_frames");
+
+/** What the peer did too much of. */
+export function nameOf(kind: number): string {
+  return (RULES[kind] as Rule).name;
+}
 
 export class Allowance {
   readonly #left: Float64Array;
@@ -48,7 +61,7 @@ export class Allowance {
 
   /** `streams`: how many the peer may have open; it may reset all of them at once, and the rest besides. */
   constructor(streams: number) {
-    this.#burst = Float64Array.from(RULES, ([burst]) => burst);
+    this.#burst = Float64Array.from(RULES, ({ burst }) => burst);
     this.#burst[RESETS] = (this.#burst[RESETS] as number) + streams;
     this.#left = this.#burst.slice();
   }
@@ -59,7 +72,7 @@ export class Allowance {
     this.#now = Math.max(now, this.#now);
     if (passed === 0) return;
     for (let kind = 0; kind < RULES.length; kind++) {
-      const [, perSecond] = RULES[kind] as readonly [number, number];
+      const { perSecond } = RULES[kind] as Rule;
       this.credit(kind, (passed * perSecond) / 1000);
     }
   }

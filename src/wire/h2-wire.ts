@@ -1,5 +1,5 @@
 /** What an HTTP/2 connection is apart from its streams: settings, pings, header blocks, its end, and what is too much of each. */
-import { ALLOWANCE_NAMES, Allowance, EMPTY_DATA, IGNORED, PINGS, SETTINGS_FRAMES } from "./h2-allowance.ts";
+import { Allowance, EMPTY_DATA, IGNORED, nameOf, PINGS, SETTINGS_FRAMES } from "./h2-allowance.ts";
 import {
   ACK,
   CONTINUATION,
@@ -130,11 +130,7 @@ export abstract class H2Wire implements FrameSink {
   /** False: that was too much of it, and the connection is over. */
   protected take(kind: number): boolean {
     if (this.allowance.take(kind)) return true;
-    this.die(
-      ErrorCode.ENHANCE_YOUR_CALM,
-      ALLOWANCE_NAMES[kind] ?? "flood",
-      "the peer sends too much that costs it nothing",
-    );
+    this.die(ErrorCode.ENHANCE_YOUR_CALM, nameOf(kind), "the peer sends too much that costs it nothing");
     return false;
   }
 

@@ -8,7 +8,7 @@ export interface WireLimits {
 }
 
 export interface WireFault {
-  readonly status: 400 | 405 | 408 | 413 | 417 | 431 | 501 | 505;
+  readonly status: 400 | 405 | 408 | 417 | 431 | 501 | 505;
   /** Stable, snake_case. */
   readonly code: string;
   /** For a person; quotes nothing the peer sent. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Decider, guarded, layered } from "../../src/decide/decider.ts";
 import { Fault } from "../../src/errors.ts";
-import { allow, block, type Decision, failClosed } from "../../src/model/decision.ts";
+import { allow, block, type Decision, failClosed, STATUSES, type Verdict } from "../../src/model/decision.ts";
 import { body, egress } from "./_egress.ts";
 
 type Settings = Parameters<typeof guarded>[1];
@@ -51,6 +51,19 @@ describe("guarded fails closed on", () => {
       expect(decision).toMatchObject({ verdict: "fail_closed", vector, pillar: "114", status: 503, mode: "enforce" });
       expect(decision.reason).not.toContain("secret");
     });
+  }
+});
+
+test("guarded passes on every status that the model gives a verdict, and no other", async () => {
+  const statuses = [...new Set(Object.values(STATUSES).flat()), 200, 500];
+  for (const verdict of Object.keys(STATUSES) as Verdict[]) {
+    const replacement = verdict === "sanitize" ? new Uint8Array(1) : null;
+    for (const status of statuses) {
+      const made = { ...block("no", "x"), verdict, status, replacement };
+      const known = (STATUSES[verdict] as readonly (number | null)[]).includes(status);
+      const wanted = known ? { verdict, status } : { verdict: "fail_closed", vector: "decision_malformed" };
+      expect([verdict, status, await ask(() => made)]).toEqual([verdict, status, expect.objectContaining(wanted)]);
+    }
   }
 });
 

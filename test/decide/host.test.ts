@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { hostGate, type SelfAddresses, selfAddresses } from "../../src/decide/host.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { manualOf, SETTING_NAMES } from "../../src/config/schema.ts";
+import { hostGate, type SelfAddresses, selfAddresses, servicesOf } from "../../src/decide/host.ts";
+import { runtime } from "../../src/runtime/bun.ts";
 import { destination } from "./_egress.ts";
 
 const NOBODY: SelfAddresses = { listeners: [], services: [], localAddresses: [] };
@@ -95,6 +98,8 @@ describe("hostGate keeps the gateway's services out of reach", () => {
       upstreamProxy: { tls: false, host: "proxy.corp.test", port: 8080, authorization: null },
       redis: { url: "rediss://user:secret@redis.corp.test/2", ca: null },
       adminListen: { host: "0.0.0.0", port: 9901 },
+      policyBundle: null,
+      opa: null,
     },
     { listeners: [{ address: "127.0.0.1", port: 3128 }], localAddresses: ["10.1.2.3"] },
   );
@@ -137,5 +142,41 @@ describe("hostGate keeps the gateway's services out of reach", () => {
     expect(verdict(shared, "9.9.9.9", 443)).toBe("451 gateway_service");
     // Another name at the same public address: another customer of the same front, as likely as not.
     expect(shared.checkAddress("9.9.9.9", 443)).toBeNull();
+  });
+});
+
+describe("servicesOf", () => {
+  const plane = { EVE_PROXY_GOVERNANCE_URL: "https://plane.test" };
+  const besides: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    EVE_PROXY_GOVERNANCE_JWKS: plane,
+  };
+  const urls = SETTING_NAMES.filter((name) => manualOf(name).kind.startsWith("URL"));
+  test("is asked about settings that are URLs", () => {
+    expect(urls.length).toBeGreaterThanOrEqual(6);
+  });
+  for (const name of urls) {
+    test(`has the host of ${name}`, async () => {
+      const value = `${name === "EVE_PROXY_REDIS_URL" ? "redis" : "http"}://own.test:8443`;
+      const env = { JWT_SECRET_KEY: "a-test-key-that-is-long-enough-for-hmac", ...besides[name], [name]: value };
+      const loaded = await loadConfig({ ...runtime, env });
+      if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+      expect(servicesOf(loaded.config)).toContainEqual({ host: "own.test", port: 8443 });
+    });
+  }
+  test("has the keys of a plane that serves bundles, and where the admin surface listens", async () => {
+    const env = {
+      JWT_SECRET_KEY: "a-test-key-that-is-long-enough-for-hmac",
+      EVE_PROXY_POLICY_BUNDLE_URL: "http://bundles.test/v1/bundle",
+      EVE_PROXY_GOVERNANCE_JWKS: "http://keys.test/jwks",
+      EVE_PROXY_ADMIN_LISTEN: "127.0.0.1:9901",
+      EVE_PROXY_ADMIN_TOKEN: "a-token-of-sixteen-bytes",
+    };
+    const loaded = await loadConfig({ ...runtime, env });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    expect(servicesOf(loaded.config)).toEqual([
+      { host: "bundles.test", port: 80 },
+      { host: "keys.test", port: 80 },
+      { host: "127.0.0.1", port: 9901 },
+    ]);
   });
 });

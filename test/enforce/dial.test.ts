@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { type Cancel, dialAddresses } from "../../src/enforce/dial.ts";
+import { mintPermit } from "../../src/decide/permit.ts";
+import { type Cancel, dialPermit, dialProxy, HTTP1 } from "../../src/enforce/dial.ts";
 import { Fault } from "../../src/errors.ts";
 import type { Conn, ConnHandler } from "../../src/model/conn.ts";
+import { allow } from "../../src/model/decision.ts";
 import { runtime as bun } from "../../src/runtime/bun.ts";
 import type { Dialing, DialTarget, Runtime } from "../../src/runtime/contract.ts";
 import { until } from "../scenarios/_rig.ts";
@@ -42,14 +44,15 @@ function start(addresses: string[], timeoutMs = 60_000) {
   const attempts = new Attempts();
   const cancel: Cancel = { run: null };
   const env = { runtime: attempts.runtime, timeoutMs, tls: (serverName: string) => ({ serverName }) };
-  const dialled = dialAddresses(env, addresses, 80, null, cancel);
+  const destination = { scheme: "http", host: "x.test", port: 80, literal: false } as const;
+  const dialled = dialPermit(env, mintPermit(allow("yes"), destination, addresses, true), cancel, HTTP1);
   dialled.catch(() => {});
   return { attempts, cancel, dialled };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe("dialAddresses", () => {
+describe("dialPermit", () => {
   test("does not wait for a refused address before it tries the next", async () => {
     const { attempts, dialled } = start(["192.0.2.1", "192.0.2.2"]);
     expect(attempts.addresses).toEqual(["192.0.2.1"]);
@@ -110,5 +113,39 @@ describe("dialAddresses", () => {
   test("dials no address that was not given to it", async () => {
     const { dialled } = start([]);
     await expect(dialled).rejects.toMatchObject({ code: "dial_failed" });
+  });
+});
+
+describe("dialProxy", () => {
+  const proxy = { tls: false, host: "proxy.test", port: 3128, authorization: null };
+
+  function toward(resolve: (host: string) => string[] | Promise<string[]>) {
+    const attempts = new Attempts();
+    const cancel: Cancel = { run: null };
+    const env = { runtime: attempts.runtime, timeoutMs: 60_000, tls: (serverName: string) => ({ serverName }) };
+    const dialled = dialProxy(env, proxy, resolve, cancel);
+    dialled.catch(() => {});
+    return { attempts, cancel, dialled };
+  }
+
+  test("dials where the configuration's proxy is, which it looks up itself", async () => {
+    const asked: string[] = [];
+    const { attempts, dialled } = toward((host) => {
+      asked.push(host);
+      return ["10.0.0.9"];
+    });
+    await turn();
+    attempts.all[0]?.succeed();
+    expect((await dialled).address).toBe("10.0.0.9");
+    expect(asked).toEqual(["proxy.test"]);
+  });
+
+  test("dials nothing when it was given up while the name was looked up", async () => {
+    const { promise, resolve } = Promise.withResolvers<string[]>();
+    const { attempts, cancel, dialled } = toward(() => promise);
+    cancel.run?.();
+    resolve(["10.0.0.9"]);
+    await expect(dialled).rejects.toMatchObject({ code: "dial_failed" });
+    expect(attempts.all).toEqual([]);
   });
 });

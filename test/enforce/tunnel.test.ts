@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { block } from "../../src/model/decision.ts";
 import { type Far, ok, type RawClient, Rig, settled, Upstream, until } from "../scenarios/_rig.ts";
+import { FakeConn } from "./_fake-conn.ts";
 import { clientHello, type Hello } from "./_hello.ts";
 
 let rig: Rig;
@@ -16,6 +17,14 @@ beforeEach(async () => {
 afterEach(async () => {
   await rig.stop();
   upstream.stop();
+});
+
+test("a protocol that nobody has thought of is not served inside as if it were HTTP/1.1", async () => {
+  const destination = { scheme: "http", host: "a.test", port: upstream.port, literal: false } as const;
+  const gathered = { handOver: () => expect.unreachable() };
+  const conn = new FakeConn({ data() {}, end() {}, drain() {}, close() {} });
+  const inside = { destination, parent: "cert_0", protocol: "h3" as "h2" };
+  expect(() => rig.door.serveInside({ conn, done() {} }, gathered, inside)).toThrow("nobody has thought of");
 });
 
 const connect = (target: string) => `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`;
@@ -141,6 +150,9 @@ describe("other protocols", () => {
     rig.advance(2_001);
     await vetoed(client, far, "tunnel_silent");
     expect(client.received).toBe("");
+    // Its time is the tunnel's: a veto inside is no exchange of its own.
+    await until(() => rig.told.length === 2, "both told");
+    expect(rig.told).toEqual(["tunnel block inside", "tunnel allow concluded"]);
   });
 
   test("policy opaque: the server may speak first, bytes behind CONNECT arrive, idle time ends it", async () => {

@@ -63,7 +63,7 @@ export function failClosedDraft(reason = "evidence"): CertificateDraft {
   });
 }
 
-export function outcome(certificateId: string): Outcome {
+export function outcome(certificateId: string, over: Partial<Outcome> = {}): Required<Outcome> {
   return {
     certificate_id: certificateId,
     status: 200,
@@ -74,6 +74,9 @@ export function outcome(certificateId: string): Outcome {
     severed: false,
     protocol: "http",
     error: null,
+    answer: "allow",
+    transcript: "cd".repeat(32),
+    ...over,
   };
 }
 

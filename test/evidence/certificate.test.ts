@@ -113,6 +113,14 @@ test("seal keeps a certificate within 4 KiB, in the log and in a header", () => 
   }
 });
 
+test("seal cuts no address of a host, however little room other texts leave", () => {
+  const addresses = Array.from({ length: 16 }, (_, i) => `2001:db8:1111:2222:3333:4444:5555:${6660 + i}`);
+  for (const text of HOSTILE) {
+    const hostile = { ...hostileDraft(text.repeat(40)), addresses };
+    expect(JSON.parse(seal(hostile, assigned).text).addresses).toEqual(addresses);
+  }
+});
+
 test("seal cuts reason and path to 256 bytes and agent to 128, between characters, with …", () => {
   for (const [unit, bytes] of [
     ["x", 1],

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
+import { canonicalize } from "../../src/crypto/canonical.ts";
 import { MAX_CERTIFICATE_BYTES } from "../../src/evidence/certificate.ts";
 import { openEvidence } from "../../src/evidence/evidence.ts";
 import { quickCertificate, quickOutcome, readLine } from "../../src/evidence/quick-certificate.ts";
 import { readCertificate } from "../../src/evidence/read-certificate.ts";
+import type { Outcome } from "../../src/model/certificate.ts";
 import { AUDIT, config, draft, OUTCOMES, outcome, signer } from "./_draft.ts";
 import { Memory } from "./_memory.ts";
 
@@ -110,7 +112,53 @@ test("quickOutcome says of an outcome line what parsing says, and takes nothing 
     }
   }
   expect(quickOutcome('{"prev":"","recovered":{},"seq":0}')).toBeNull();
+  for (const [from, to] of [
+    ['"answer":"allow",', '"answer":"allow","answer":"allow",'],
+    ['"answer":"allow",', '"answer":"\\u0061llow",'],
+    ['"answer":"allow",', '"answer":null,'],
+    [',"transcript":"', ',"transcript":"cd","transcript":"'],
+    [',"transcript":"cd', ',"transcript":"CD'],
+  ] as const) {
+    expect(line).toContain(from);
+    expect(quickOutcome(line.replace(from, to)), to).toBeNull();
+  }
 });
+
+/** For every member two values that a line tells apart; a member that is added has to say here what it may be. */
+const VARIANTS = {
+  certificate_id: ["cert_0123456789abcdef", "cert_fedcba9876543210"],
+  status: [null, 502],
+  bytes_up: [0, 1],
+  bytes_down: [0, 1],
+  address: [null, "2001:db8::1"],
+  duration_ms: [0, 1.5],
+  severed: [false, true],
+  protocol: [null, "grpc"],
+  error: [null, "dial_failed"],
+  answer: [null, "sanitize"],
+  transcript: [null, "ef".repeat(32)],
+} satisfies { readonly [K in keyof Required<Outcome>]: readonly [Outcome[K], Outcome[K]] };
+
+for (const member of Object.keys(VARIANTS) as (keyof typeof VARIANTS)[]) {
+  test(`an outcome's own ${member} is in its line, which is canonical and read the quick way`, async () => {
+    const memory = new Memory();
+    const evidence = await openEvidence(memory.runtime, config, signer);
+    for (const value of VARIANTS[member])
+      for (const rest of [{}, { answer: null, transcript: null }])
+        evidence.settle(outcome("cert_0000000000000001", { ...rest, [member]: value }));
+    await evidence.close();
+    const lines = memory.lines(OUTCOMES);
+    expect(lines).toHaveLength(4);
+    for (const [i, line] of lines.entries()) {
+      const value = VARIANTS[member][i < 2 ? 0 : 1];
+      const read = JSON.parse(line);
+      const leftOut = value === null && (member === "answer" || member === "transcript");
+      expect(read[member]).toEqual(leftOut ? undefined : value);
+      expect(canonicalize(read)).toBe(line);
+      expect(quickOutcome(line)).toEqual({ id: read.certificate_id, prev: read.prev, seq: i });
+    }
+  });
+}
 
 test("quickCertificate leaves a line that is longer than any the writer makes to the strict road", () => {
   const line = audit[0] as string;

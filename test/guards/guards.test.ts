@@ -62,6 +62,25 @@ test("checkImports refuses a runtime's name outside its room", () => {
   for (const text of allowed) expect(imports("src/wire/x.ts", text), text).toEqual([]);
 });
 
+test("checkImports refuses who mints, dials or makes a permit past the one place for it", () => {
+  const refused: [string, string][] = [
+    ["src/decide/host.ts", 'import { mintPermit } from "./permit.ts";'],
+    ["src/enforce/forward.ts", 'import { dialProxy as far } from "./dial.ts";'],
+    ["src/enforce/forward.ts", 'import { dialPermit } from "./dial.ts";'],
+    ["src/enforce/route.ts", "const permit = { destination, addresses } as Permit;"],
+    ["src/enforce/route.ts", "const permit = asked as unknown as Permit;"],
+    ["src/enforce/route.ts", "env.runtime.dial(target, parked);"],
+  ];
+  for (const [path, text] of refused) expect(imports(path, text), `${path} ${text}`).toHaveLength(1);
+  const allowed: [string, string][] = [
+    ["src/pipeline.ts", 'import { mintPermit } from "./decide/permit.ts";'],
+    ["src/enforce/route.ts", 'import { dialPermit, dialProxy } from "./dial.ts";'],
+    ["src/enforce/dial.ts", "const dialing = this.#env.runtime.dial(target, parked);"],
+    ["src/enforce/forward.ts", "// as dialProxy does\nroute.dial(permit, cancel);"],
+  ];
+  for (const [path, text] of allowed) expect(imports(path, text), `${path} ${text}`).toEqual([]);
+});
+
 test("checkImports refuses a package that is not a dependency and an import without extension", () => {
   expect(imports("src/wire/x.ts", 'import x from "left-pad";')).toHaveLength(1);
   expect(imports("src/wire/x.ts", 'import x from "./y";')).toHaveLength(1);

@@ -51,6 +51,8 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
     { answered: 502, bytesUp: 0, bytesDown: 0, error: "dial_failed" },
     3,
   );
+  const inside = { ...DRAFT, phase: "response" as const, verdict: "block" as const, matched_vector: "dlp_secret" };
+  for (let i = 0; i < 3; i++) observer.decidedInside(inside, `cert_4${i}`, "192.0.2.2");
   log.flush();
   const lines = writes
     .join("")
@@ -63,11 +65,18 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
     ["block", null],
     ["allow", null],
     ["allow", "dial_failed"],
+    ["block", null],
+    ["block", null],
+    ["block", null],
   ]);
   const text = renderPrometheus([metrics.registry.snapshot()]);
   for (const expected of [
     'sallyport_decisions_total{verdict="block",pillar="128",vector="706"} 1',
     'sallyport_decisions_total{verdict="allow",pillar="",vector=""} 2',
+    // Of what is decided inside an exchange, its decisions are counted; the exchange is one.
+    'sallyport_decisions_total{verdict="block",pillar="",vector="dlp_secret"} 3',
+    "sallyport_decision_seconds_count 6",
+    "sallyport_request_seconds_count 3",
     'sallyport_answers_total{status="200"} 1',
     'sallyport_answers_total{status="451"} 1',
     'sallyport_answers_total{status="502"} 1',

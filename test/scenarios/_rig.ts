@@ -105,6 +105,9 @@ export class FakeEvidence implements Evidence {
   }
 }
 
+/** The gateway's pseudonym. */
+export const VIA = "1.1 sallyport-test";
+
 export interface RigOptions {
   readonly config?: Partial<Config>;
   readonly names?: Readonly<Record<string, readonly string[]>>;
@@ -123,6 +126,8 @@ export class Rig {
   readonly live = new LiveSet();
   readonly notices: string[] = [];
   readonly faults: unknown[] = [];
+  /** What the observer was told of. */
+  readonly told: string[] = [];
   certified: (passage: Passage, id: string) => void = () => {};
   found: (id: string, findings: readonly Finding[]) => void = () => {};
   /** Destinations a socket was really opened to: "address:port". */
@@ -191,7 +196,7 @@ export class Rig {
     const route =
       options.proxy === undefined
         ? directRoute(dialEnv)
-        : proxyRoute(dialEnv, options.proxy, "1.1 sallyport-test", limits, (host) => this.#resolve(host));
+        : proxyRoute(dialEnv, options.proxy, VIA, limits, (host) => this.#resolve(host));
     let pipeline: Pipeline | null = null;
     this.door = new ForwardDoor({
       runtime,
@@ -256,14 +261,15 @@ export class Rig {
         },
         observer: {
           decided() {},
-          concluded() {},
+          concluded: (draft) => void this.told.push(`${draft.phase} ${draft.verdict} concluded`),
+          decidedInside: (draft) => void this.told.push(`${draft.phase} ${draft.verdict} inside`),
           noticed() {},
           fault: (_code, thrown) => void this.faults.push(thrown),
         },
         damper: new VetoDamper(clock),
         certified: (passage, id) => this.certified(passage, id),
         found: (id, findings) => this.found(id, findings),
-        via: null,
+        via: options.proxy === undefined ? null : VIA,
       });
     };
   }

@@ -171,6 +171,21 @@ describe("gRPC", () => {
     expect(heads).toEqual([]);
   });
 
+  withOpenssl("a sanitize of the head, which has no body, fails closed: what was found would leave", async () => {
+    const session = await start();
+    const redacted = { ...allow("redacted"), verdict: "sanitize", replacement: Buffer.from("x") } as const;
+    made.rig.decide = ({ phase }) => (phase === "request" ? redacted : allow("test"));
+    const call = new Call(session);
+    call.stream.write(message("never"));
+    expect((await call.over()).status).toBe("14");
+    expect(made.rig.evidence.proofs[1]).toMatchObject({
+      verdict: "fail_closed",
+      matched_vector: "decision_malformed",
+      forwarded_hash: null,
+    });
+    expect(heads).toEqual([]);
+  });
+
   const REFUSALS: [string, Decision, string][] = [
     ["a crash of the decision", failClosed("crashed", "x"), "14"],
     ["a limit", block("too many", "rate_limit", { status: 429 }), "8"],

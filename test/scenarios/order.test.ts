@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { seal } from "../../src/evidence/certificate.ts";
+import type { CertificateDraft } from "../../src/model/certificate.ts";
 import { allow, block, type Decision, failClosed } from "../../src/model/decision.ts";
 import { get, ok, post, Rig, settled, Upstream, until } from "./_rig.ts";
 
@@ -251,6 +253,22 @@ describe("what only looks allowed", () => {
       await rig.clean();
     });
   }
+});
+
+test("of forty vetted addresses those that are dialled are those that the certificate names", async () => {
+  // Nobody listens at any of them: all that may be dialled are.
+  rig.names["many.test"] = Array.from({ length: 40 }, (_, i) => `127.0.9.${i + 1}`);
+  const client = await rig.client();
+  client.send(get(`many.test:${upstream.port}`));
+  expect((await client.answer()).status).toBe(502);
+  const addresses = rig.evidence.proofs[0]?.addresses ?? [];
+  expect(addresses).toHaveLength(16);
+  expect(rig.dialled).toEqual(addresses.map((address) => `${address}:${upstream.port}`));
+  const assigned = { id: "cert_1", orgId: "acme", timestamp: "", kid: "", algorithm: "Ed25519", chain: null } as const;
+  const sealed = JSON.parse(seal(rig.evidence.proofs[0] as CertificateDraft, assigned).text);
+  expect(sealed.addresses).toEqual(addresses);
+  client.close();
+  await rig.clean();
 });
 
 describe("a defect of ours behind the proof", () => {

@@ -38,3 +38,48 @@ test("the plane is not reached by the address its name has, nor under another na
     plane.close();
   }
 });
+
+/** What is asked for here has an agent's mark, so that it is told from what the gateway asks for itself. */
+async function service(address: string): Promise<{ port: number; agents: string[]; close(): void }> {
+  const agents: string[] = [];
+  const server = http.createServer((request, response) => {
+    if (request.headers["x-agent"] !== undefined) agents.push(request.url ?? "");
+    request.resume().on("end", () => response.writeHead(503).end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  const { port } = server.address() as AddressInfo;
+  return { port, agents, close: () => void server.close() };
+}
+
+for (const [what, envOf] of [
+  [
+    "the plane's keys",
+    (at: string) => ({
+      EVE_PROXY_GOVERNANCE_URL: "http://127.0.0.4:1",
+      EVE_PROXY_GOVERNANCE_JWKS: `http://${at}/jwks`,
+      EVE_PROXY_FAIL_CLOSED: "0",
+    }),
+  ],
+  ["the upstream proxy", (at: string) => ({ EVE_PROXY_UPSTREAM_PROXY: `http://${at}` })],
+] as const) {
+  test(`${what}: not reached by the address their name has, before anybody else asked for it`, async () => {
+    const own = await service("127.0.0.5");
+    const inside = await startInProcess(envOf(`own.test:${own.port}`), {
+      resolve: async () => [{ address: "127.0.0.5", family: 4 }],
+    });
+    try {
+      for (const host of ["127.0.0.5", "127.0.0.6", "own.test"]) {
+        const answer = await exchange(
+          inside.port,
+          proxied("GET", `http://${host}:${own.port}/v1/x`, "", ["X-Agent: y"]),
+        );
+        const named = answer.head.includes('"matched_vector":"gateway_service"');
+        expect([host, answer.status, named]).toEqual([host, 451, true]);
+      }
+      expect(own.agents).toEqual([]);
+    } finally {
+      await inside.stop();
+      own.close();
+    }
+  });
+}

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { clientHello } from "../enforce/_hello.ts";
-import { type Far, get, ok, post, Rig, settled, Upstream, until } from "./_rig.ts";
+import { type Far, get, ok, post, Rig, settled, Upstream, until, VIA } from "./_rig.ts";
 
 /** With an upstream proxy: plain requests in absolute form, everything else in its CONNECT tunnels. */
 
@@ -40,6 +40,20 @@ describe("plain requests", () => {
     expect(rig.evidence.proofs[0]?.addresses).toEqual(["via_proxy"]);
     far.send(ok("x"));
     expect((await client.answer()).body).toBe("x");
+    client.close();
+    await rig.clean();
+  });
+
+  test("one that has come back through the proxy is a loop, and its answer says how", async () => {
+    const client = await rig.client();
+    client.send(get("far.test", "/", `Via: 1.0 other, ${VIA}\r\n`));
+    const answer = await client.answer();
+    expect([answer.status, answer.body]).toEqual([
+      508,
+      "loop detected: the request has come back through the upstream proxy\n",
+    ]);
+    expect(rig.evidence.proofs).toMatchObject([{ verdict: "block", matched_vector: "loop" }]);
+    expect(proxy.all).toEqual([]);
     client.close();
     await rig.clean();
   });

@@ -1,6 +1,7 @@
 /**
  * The life of one egress, top to bottom: name, body, verdict, addresses, evidence, and only then the dial. Nothing may
- * be moved up past `evidence`: until it returned, the DNS query of an allowed name is all that may have left.
+ * be moved up past `evidence`: until it returned, the DNS query of an allowed name is all that may have left towards the
+ * upstream. Who decides or counts elsewhere (a plane, Redis) was asked before.
  */
 import type { Config } from "./config/config.ts";
 import { hashInTurns } from "./crypto/hash-in-turns.ts";

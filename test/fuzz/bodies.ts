@@ -129,7 +129,9 @@ export function checkMultipart(random: Random): boolean {
 function partsOf(bytes: Uint8Array, boundary: string): Said[] {
   const sections = `\r\n${latin1(bytes)}`.split(`\r\n--${boundary}`).slice(1, -1);
   return sections.map((section) => {
-    const blank = section.indexOf("\r\n\r\n");
+    // An empty part may share its line end with its head.
+    const found = section.indexOf("\r\n\r\n");
+    const blank = found === -1 ? section.length - 2 : found;
     const head = decoder.decode(bytesOf(section.slice(0, blank + 2)));
     const disposition = /\r\ncontent-disposition:([^\r]*)\r\n/i.exec(head)?.[1] ?? "";
     const of = (name: string): string | null => {

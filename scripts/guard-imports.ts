@@ -10,7 +10,7 @@
  * What a stranger imports (package.json `exports`) must not drag a listener behind it.
  */
 import { readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
 
 /** What every room but these two may import. */
@@ -63,6 +63,29 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   cli: [...EVERY_ROOM, "top"],
   top: [...EVERY_ROOM, "cli", "library"],
 };
+
+/**
+ * Of the three rooms that see nothing of each other, what each file of the top may see; a file without a row sees none.
+ * Two of them in one file is a place where the order of a decision could be gone around, so each such row is a choice:
+ * `gateway` makes their parts, `pipeline` calls them in order, `ends` tells them of the end, `inner-certificates` gives
+ * what is decided inside its evidence, `passage` has types alone.
+ */
+export const ROAD: Readonly<Record<string, readonly string[]>> = {
+  gateway: ["decide", "evidence", "enforce"],
+  pipeline: ["decide", "evidence", "enforce"],
+  ends: ["decide", "evidence", "enforce"],
+  passage: ["decide", "evidence", "enforce"],
+  "inner-certificates": ["evidence", "enforce"],
+  drafts: ["decide"],
+  within: ["decide"],
+  "local-record": ["decide"],
+  admin: ["decide"],
+  control: ["decide"],
+  run: ["decide"],
+  workers: ["decide"],
+  intercepting: ["enforce"],
+};
+const APART: readonly string[] = ["decide", "evidence", "enforce"];
 
 /** Rooms that a library entry must not reach. */
 const NOT_FOR_STRANGERS = ["listen", "enforce", "cli", "runtime"];
@@ -119,6 +142,8 @@ export function checkImports(sources: ReadonlyMap<string, string>, packages: rea
         if (other === "runtime" && !sideDoor) problems.push(`${path}: reaches ${file} past #runtime`);
         else if (other !== room && !allowed.includes(other))
           problems.push(`${path}: ${room} must not import ${other} (${file})`);
+        else if (room === "top" && APART.includes(other) && ROAD[basename(path, ".ts")]?.includes(other) !== true)
+          problems.push(`${path}: this file of the top must not import ${other} (${file})`);
       } else if (target.startsWith("node:") || target.startsWith("bun") || target.startsWith("deno")) {
         if (!sideDoor) problems.push(`${path}: names a runtime: "${target}"`);
       } else {

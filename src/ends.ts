@@ -56,7 +56,7 @@ export class Ends {
   /** Allowed and proven, but stopped while the proof was written. */
   revoked({ exchange, reservation }: Passage, draft: CertificateDraft, committed: Committed): void {
     exchange.release();
-    const cut = { ...NOTHING, severed: true, error: "killed" };
+    const cut: Ended = { ...NOTHING, severed: true, error: "killed" };
     this.settle({ exchange, draft, certificateId: committed.id, reservation }, cut);
     exchange.responder.sever();
   }

@@ -37,6 +37,27 @@ export type FaultCode =
   | "notify_failed"
   | "unsupported";
 
+/** Defects of ours that were caught, as `sallyport_faults_total` counts them: in the pipeline, in the gate of messages, behind the mint, anywhere else. */
+export type DefectCode = "pipeline_crashed" | "message_crashed" | "enforce_crashed" | "uncaught";
+
+/**
+ * How an egress that was let go did not end well: `error` of its outcome and its decision line, and the code of
+ * `sallyport_upstream_errors_total`. One that a veto ended has the vector of that veto in their place.
+ */
+export type EndCode =
+  | FaultCode
+  | "pipeline_crashed"
+  | "enforce_crashed"
+  | "client_gone"
+  | "client_reset"
+  | "client_tls_failed"
+  | "upstream_reset"
+  | "idle_timeout"
+  | "revoked"
+  | "killed"
+  | "drained"
+  | `${"client" | "upstream"}_${"websocket" | "grpc"}_${string}`;
+
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FaultCode;

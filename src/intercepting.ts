@@ -5,7 +5,7 @@ import type { Interceptor } from "./enforce/intercept.ts";
 import type { Runtime, TlsIdentity } from "./runtime/contract.ts";
 import { HostTable } from "./wire/host-table.ts";
 
-/** Null without a CA. Rejects with Fault `ca_invalid` for one that cannot be used. */
+/** Null without a CA. Rejects with Fault `key_invalid` or `certificate_invalid` for one that cannot be used. */
 export async function openInterceptor(runtime: Runtime, config: Config, tls: TlsFor): Promise<Interceptor | null> {
   const { interceptCa, headerTimeoutMs, upstreamTimeoutMs } = config;
   if (interceptCa === null) return null;

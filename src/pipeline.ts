@@ -1,6 +1,7 @@
 /**
  * The life of one egress, top to bottom: name, body, verdict, addresses, evidence, and only then the dial. Nothing may
- * be moved up past `evidence`: until it returned, the DNS query of an allowed name is all that may have left.
+ * be moved up past `evidence`: until it returned, the DNS query of an allowed name is all that may have left towards the
+ * upstream. Who decides or counts elsewhere (a plane, Redis) was asked before.
  */
 import type { Config } from "./config/config.ts";
 import { hashInTurns } from "./crypto/hash-in-turns.ts";
@@ -14,7 +15,7 @@ import type { Names } from "./decide/names.ts";
 import { mintPermit } from "./decide/permit.ts";
 import { Drafts, NOTHING_FOUND } from "./drafts.ts";
 import { Ends } from "./ends.ts";
-import { NOTHING } from "./enforce/ended.ts";
+import { type Ended, NOTHING } from "./enforce/ended.ts";
 import { forward } from "./enforce/forward.ts";
 import { relayGrpc } from "./enforce/grpc.ts";
 import type { TunnelEnv } from "./enforce/opening.ts";
@@ -194,7 +195,7 @@ export class Pipeline {
       // What is certified stays so: there is no second certificate, only an end.
       this.#parts.observer.fault("pipeline_crashed", thrown);
       if (way !== null && permits(decision)) {
-        const cut = { ...NOTHING, severed: true, error: "pipeline_crashed" };
+        const cut: Ended = { ...NOTHING, severed: true, error: "pipeline_crashed" };
         this.ends.settle({ exchange, draft, certificateId: committed.id, reservation: passage.reservation }, cut);
       }
       exchange.responder.sever();

@@ -5,7 +5,7 @@ import { workerAuditPath } from "./config/worker-log.ts";
 import { ControlLink, type Message, type Question } from "./control.ts";
 import { parentCounters } from "./counters.ts";
 import type { Endpoint } from "./decide/host.ts";
-import { Fault } from "./errors.ts";
+import { type DefectCode, Fault } from "./errors.ts";
 import { Gateway } from "./gateway.ts";
 import { type HandedOver, handedOver } from "./handed-over.ts";
 import { KillSwitch, watchKillSources } from "./kill.ts";
@@ -37,7 +37,7 @@ export function startGateway(runtime: Runtime, config: Config, warnings: readonl
 function watchFaults(runtime: Runtime, gateway: Gateway, log: Log): void {
   runtime.onUncaught((thrown) => {
     // A request that met a defect is cut by its own road; the process goes on, because exiting would drop every other.
-    gateway.metrics.faults.with("uncaught").inc();
+    gateway.metrics.faults.with("uncaught" satisfies DefectCode).inc();
     log.error("uncaught fault", {
       problem: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
     });

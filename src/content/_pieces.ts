@@ -9,12 +9,24 @@ export function* cut(bytes: Uint8Array): Generator<Uint8Array, void> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }
 
+/** All there is of a text. */
 export function* filtered(bytes: Uint8Array, filter: TextFilter): Generator<Uint8Array, void> {
+  yield* pushed(bytes, filter);
+  yield* last(filter);
+}
+
+function* pushed(bytes: Uint8Array, filter: TextFilter): Generator<Uint8Array, void> {
   for (let at = 0; at < bytes.length; at += STEP) yield filter.push(bytes.subarray(at, at + STEP));
 }
 
+function* last(filter: TextFilter): Generator<Uint8Array, void> {
+  const held = filter.end?.();
+  if (held !== undefined && held.length > 0) yield held;
+}
+
 export function* through(chunks: Generator<Uint8Array, void>, filter: TextFilter): Generator<Uint8Array, void> {
-  for (const chunk of chunks) yield* filtered(chunk, filter);
+  for (const chunk of chunks) yield* pushed(chunk, filter);
+  yield* last(filter);
 }
 
 export class Pieces {

@@ -56,7 +56,7 @@ export interface Facts {
 }
 
 const MOST_VALUE_NODES = 10_000;
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Tapes of usual size that nobody uses now. */
 const spare: JsonTape[] = [];

@@ -7,7 +7,7 @@ const MAX_NAME = 1024;
 /** Short fields cost more than their bytes. */
 const SLICE = 8 * 1024;
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export interface FormField {
   readonly name: string;

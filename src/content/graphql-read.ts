@@ -13,7 +13,7 @@ const MAX_BATCH = 1000;
 /** Stands for a document that is not worth a string. */
 const LONG = `{${" ".repeat(MAX_DOCUMENT)}`;
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Null: none. A place that is called graphql is one whatever it holds; elsewhere it is one when it reads as one. */
 export function readGraphQl(question: Question, body: Body, mediaType: string): GraphQl | null | Trouble {

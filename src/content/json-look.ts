@@ -2,7 +2,8 @@
 import { decodeJsonText } from "./coding.ts";
 import { ARRAY, FALSE, type JsonTape, KEY, NULL, NUMBER, OBJECT, STRING, TRUE } from "./json.ts";
 
-const decoder = new TextDecoder();
+/** A byte order mark is a character like any other: left out, the key that has it would be read as the one without. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The value of a key of an object. Names are compared with escapes undone; of two equal keys the last, as most readers do. */
 export function member(tape: JsonTape, object: number, name: string): number {

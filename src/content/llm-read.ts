@@ -311,7 +311,9 @@ export function readFormLlm(question: Question, { bytes, parts }: Pick<Body, "by
     const part = parts.find((each) => each.name === name && each.filename === null);
     return part === undefined
       ? null
-      : new TextDecoder().decode(bytes.subarray(part.start, Math.min(part.end, part.start + 512)));
+      : new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+          bytes.subarray(part.start, Math.min(part.end, part.start + 512)),
+        );
   };
   const model = text("model");
   const files = parts.filter(({ filename }) => filename !== null).length;

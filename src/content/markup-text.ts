@@ -6,6 +6,8 @@
 export interface TextFilter {
   /** At most as many bytes as go in, and those that were held back. Valid until the next call. */
   push(bytes: Uint8Array): Uint8Array;
+  /** What was held back, when nothing more comes. Absent: nothing is. */
+  end?(): Uint8Array;
 }
 
 const NEWLINE = 0x0a;

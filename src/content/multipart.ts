@@ -87,7 +87,7 @@ interface Head {
   readonly end: number;
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function readHead(bytes: Uint8Array, from: number): Head | string {
   let disposition: MediaType | null = null;

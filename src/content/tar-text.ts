@@ -31,11 +31,19 @@ export class TarText implements TextFilter {
     return this.#out.subarray(0, this.#count);
   }
 
+  /** An archive that ends within a block is damaged, and unpacked all the same: what there is of the block is told. */
+  end(): Uint8Array {
+    this.#count = 0;
+    if (this.#held > 0) this.#take(this.#block.subarray(0, this.#held));
+    this.#held = 0;
+    return this.#out.subarray(0, this.#count);
+  }
+
   #take(block: Uint8Array): void {
-    let end = BLOCK;
+    let end = block.length;
     if (isTar(block)) {
       const zero = block.indexOf(0);
-      end = zero === -1 ? NAME : Math.min(zero, NAME);
+      end = zero === -1 ? Math.min(NAME, end) : Math.min(zero, NAME);
     } else {
       // The last block of a member is filled up with zeros.
       while (end > 0 && block[end - 1] === 0) end -= 1;

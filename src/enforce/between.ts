@@ -40,7 +40,7 @@ export abstract class Between<W extends OneWay, Env extends RelayEnv> implements
   readonly env: Env;
   protected abstract readonly up: W;
   protected abstract readonly down: W;
-  protected error: string | null = null;
+  protected error: Ended["error"] = null;
   protected severed = false;
   readonly #done: () => void;
   readonly #address: string;
@@ -122,7 +122,7 @@ export abstract class Between<W extends OneWay, Env extends RelayEnv> implements
     });
   }
 
-  protected cut(error: string | null): void {
+  protected cut(error: Ended["error"]): void {
     this.error = error;
     this.severed = true;
     this.reset();

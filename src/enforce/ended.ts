@@ -1,7 +1,17 @@
+import type { EndCode } from "../errors.ts";
 import type { CertificateDraft } from "../model/certificate.ts";
-import type { Verdict } from "../model/decision.ts";
+import type { Decision, Verdict } from "../model/decision.ts";
 import type { Exchange } from "../model/exchange.ts";
 import type { HeaderList } from "../model/headers.ts";
+
+declare const vetoed: unique symbol;
+/** The vector of the veto that ended what was under way. */
+export type VetoVector = string & { readonly [vetoed]: true };
+
+/** What ended by a veto is told by its vector. */
+export function endedBy(vector: Decision["vector"]): VetoVector {
+  return (vector ?? "policy_deny") as VetoVector;
+}
 
 /** How the carrying out of a permit ended. */
 export interface Ended {
@@ -14,8 +24,8 @@ export interface Ended {
   readonly address: string | null;
   readonly severed: boolean;
   readonly protocol: string | null;
-  /** Stable code, or null when it ended well. */
-  readonly error: string | null;
+  /** Null when it ended well. */
+  readonly error: EndCode | VetoVector | null;
   /** What was decided of the answer; null, or absent: nobody looked, or it did not come to that. */
   readonly answer?: Verdict | null;
   /** sha256 hex over the messages that passed; null, or absent: none did. */
@@ -35,7 +45,7 @@ export const NOTHING: Ended = {
 };
 
 /** Error of an egress that a defect of the gateway cut. */
-export const CRASHED = "enforce_crashed";
+export const CRASHED = "enforce_crashed" satisfies EndCode;
 
 /** Hears an answer go by; of the bytes it is given it keeps copies only. */
 export interface Tap {

@@ -10,7 +10,7 @@ import type { Within } from "../model/within.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { agreement } from "../wire/websocket.ts";
 import { badGateway } from "./answers.ts";
-import { CRASHED, type Ended, type Settle, type Settled, type Tap } from "./ended.ts";
+import { CRASHED, type Ended, endedBy, type Settle, type Settled, type Tap } from "./ended.ts";
 import type { Live, SeverReason } from "./live.ts";
 import { type Outbound, Reach, type ReachEnv } from "./reach.ts";
 import type { Route } from "./route.ts";
@@ -206,7 +206,7 @@ class Forwarding implements Outbound, UpstreamUse, Live, Feeder, Screening {
 
   vetoed(decision: Decision): void {
     const { responder } = this.#carried.exchange;
-    this.#finish(decision.vector, true, responder.started ? this.#status : decision.status);
+    this.#finish(endedBy(decision.vector), true, responder.started ? this.#status : decision.status);
   }
 
   turn(): void {
@@ -349,7 +349,7 @@ class Forwarding implements Outbound, UpstreamUse, Live, Feeder, Screening {
     this.#carried.exchange.responder.sever();
   }
 
-  #finish(error: string | null, severed: boolean, answered = this.#status): void {
+  #finish(error: Ended["error"], severed: boolean, answered = this.#status): void {
     this.#over = true;
     if (this.#screened?.over === false) this.#screened.close();
     this.#env.live.delete(this);

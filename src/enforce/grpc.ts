@@ -11,7 +11,7 @@ import { ErrorCode } from "../wire/h2.ts";
 import { endToEnd } from "../wire/http1.ts";
 import { GrpcOneWay, type GrpcTrouble, type GrpcWays } from "./_grpc-one-way.ts";
 import { badGateway, GRPC_HEAD, grpcEnd, grpcRefusal } from "./answers.ts";
-import { CRASHED, type Tap } from "./ended.ts";
+import { CRASHED, type Ended, endedBy, type Tap } from "./ended.ts";
 import type { Carried, ForwardEnv } from "./forward.ts";
 import { H2Upstream } from "./h2-upstream.ts";
 import type { Live, SeverReason } from "./live.ts";
@@ -235,7 +235,7 @@ class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
 
   vetoed({ decision, certificate }: MessageVeto): void {
     if (this.#over) return;
-    this.#say(decision.vector ?? "policy_deny", grpcRefusal(decision, certificate));
+    this.#say(endedBy(decision.vector), grpcRefusal(decision, certificate));
   }
 
   broken(way: GrpcOneWay, trouble: GrpcTrouble): void {
@@ -251,13 +251,13 @@ class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
     this.#carried.within
       .vetoed(decision)
       .then((certificate) => {
-        if (!this.#over) this.#say(decision.vector ?? "policy_deny", grpcRefusal(decision, certificate));
+        if (!this.#over) this.#say(endedBy(decision.vector), grpcRefusal(decision, certificate));
       })
       .catch((thrown) => this.crashed(thrown));
   }
 
   /** Ends the call in the words of gRPC, behind what has been delivered. */
-  #say(error: string, fields: HeaderList): void {
+  #say(error: Ended["error"], fields: HeaderList): void {
     if (this.#over) return;
     const { exchange } = this.#carried;
     this.#finish(error, true, exchange.responder.started ? this.#status : 200);
@@ -298,7 +298,7 @@ class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
     if (!this.#over) this.#cut(reason);
   }
 
-  #cut(error: string): void {
+  #cut(error: Ended["error"]): void {
     this.#finish(error, true);
     this.#leave();
     this.#carried.exchange.responder.sever();
@@ -326,7 +326,7 @@ class GrpcRelay implements Outbound, UpstreamUse, Live, Feeder, GrpcWays {
     upstream.deadline = deadlines.now + (upstream.answered ? idleMs : firstByteMs);
   }
 
-  #finish(error: string | null, severed: boolean, answered = this.#status): void {
+  #finish(error: Ended["error"], severed: boolean, answered = this.#status): void {
     if (this.#over) return;
     this.#over = true;
     this.#up.stop();

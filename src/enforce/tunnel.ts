@@ -5,7 +5,7 @@ import { normalizeHost } from "../wire/authority.ts";
 import { UNRECOGNIZED_NAME_ALERT } from "../wire/client-hello.ts";
 import { badGateway } from "./answers.ts";
 import type { Dialled } from "./dial.ts";
-import { NOTHING } from "./ended.ts";
+import { endedBy, NOTHING } from "./ended.ts";
 import { type Interceptor, intercept, NO_APPLICATION_PROTOCOL_ALERT, offersHttp } from "./intercept.ts";
 import { hangUp, Opening, type TunnelCarried, type TunnelEnv, type TunnelVeto } from "./opening.ts";
 import { poolKey } from "./pool.ts";
@@ -96,7 +96,7 @@ async function open(env: TunnelEnv, carried: TunnelCarried, opening: Opening): P
     taken.conn.write(veto.vector === "tunnel_protocol" ? NO_APPLICATION_PROTOCOL_ALERT : UNRECOGNIZED_NAME_ALERT);
   hangUp(taken, sniffer.gone);
   const severed = veto !== null || opening.revoked;
-  const error = veto?.vector ?? opening.over ?? "client_gone";
+  const error = veto === null ? (opening.over ?? "client_gone") : endedBy(veto.vector);
   opening.settle({ status: 200, answered: 200, address, severed, error });
 }
 

@@ -7,6 +7,7 @@ import { type Agreement, CLOSE, closePayload, type WebSocketFault, writeFrame } 
 import { type MessagesOf, MessagesOneWay } from "./_messages-one-way.ts";
 import type { MessagesEnv } from "./_one-way.ts";
 import { Between, type RelayEnd, type RelayEnv, started } from "./between.ts";
+import { type Ended, endedBy } from "./ended.ts";
 import type { Live } from "./live.ts";
 
 export interface WebSocketEnv extends RelayEnv, MessagesEnv {}
@@ -81,7 +82,7 @@ class MessageRelay extends Between<MessagesOneWay, WebSocketEnv> implements Mess
 
   vetoed({ decision, certificate }: MessageVeto, code: number): void {
     if (this.#stopped) return;
-    const vector = decision.vector ?? "policy_deny";
+    const vector = endedBy(decision.vector);
     this.#shut(vector, code, { client: `${vector} ${certificate.id}`, upstream: "" });
   }
 
@@ -105,7 +106,7 @@ class MessageRelay extends Between<MessagesOneWay, WebSocketEnv> implements Mess
   }
 
   /** Says why to both, ends both, and resets whoever has not gone shortly after. */
-  #shut(error: string, code: number, said: { readonly client: string; readonly upstream: string }): void {
+  #shut(error: Ended["error"], code: number, said: { readonly client: string; readonly upstream: string }): void {
     this.#stop();
     this.error = error;
     this.severed = true;
@@ -117,7 +118,7 @@ class MessageRelay extends Between<MessagesOneWay, WebSocketEnv> implements Mess
     this.down.to.end();
   }
 
-  protected override cut(error: string | null): void {
+  protected override cut(error: Ended["error"]): void {
     // Why it was stopped stands.
     const why = this.#stopped ? this.error : error;
     this.#stop();

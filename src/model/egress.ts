@@ -12,7 +12,7 @@ export type Scheme = "http" | "https" | "tcp";
 /**
  * Where an egress wants to go, normalised: the only form any verdict or dial is computed from. Immutable, and equal
  * requests at one door share one object as long as the door remembers the line: what a place was last found to be is kept
- * under its identity (`drafts.ts`, `pipeline.ts`, `enforce/forward.ts`), so another place is always another object.
+ * under its identity (whoever has a `WeakMap<Destination, …>`), so another place is always another object.
  */
 export interface Destination {
   readonly scheme: Scheme;

@@ -96,7 +96,7 @@ export function gatewayMetrics(): GatewayMetrics {
     bytes: m.counter("sallyport_bytes_total", "Body and tunnel bytes carried.", { labels: ["direction"] }),
     connections: m.gauge(NAMES.connections, "Client connections open.", "sum").with(),
     tunnels: m.gauge(NAMES.tunnels, "Tunnels and WebSockets open.", "sum").with(),
-    heldBytes: m.gauge(NAMES.heldBytes, "Body bytes held for inspection.", "sum").with(),
+    heldBytes: m.gauge(NAMES.heldBytes, "Bytes held: not decided yet, or not taken yet.", "sum").with(),
     upstreamErrors: m.counter(
       "sallyport_upstream_errors_total",
       "Exchanges that were allowed and did not end well, by what ended them.",

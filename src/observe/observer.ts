@@ -1,3 +1,4 @@
+import type { DefectCode } from "../errors.ts";
 import type { CertificateDraft } from "../model/certificate.ts";
 
 /** What an exchange came to, as far as logs and metrics care. */
@@ -20,5 +21,5 @@ export interface Observer {
   /** Answered (or dropped) by the door without a decision. */
   noticed(status: number, code: string, peer: string): void;
   /** A defect of ours; `code` is stable, the text of what was thrown is not for clients. */
-  fault(code: string, thrown: unknown): void;
+  fault(code: DefectCode, thrown: unknown): void;
 }

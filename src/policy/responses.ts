@@ -11,7 +11,7 @@ export interface ResponseTerms {
   /** Of a vector of Pillar 128, by its number or its name. */
   attack(vector: string, name: string): ResponseMode;
   readonly classes: Readonly<Record<ResponseClass, ResponseMode>>;
-  /** Bytes as they come. Null: any. */
+  /** Bytes of what comes out of the body's codings, and of the Content-Length it comes with. Null: any. */
   readonly maxBytes: number | null;
   /** Of media types, lower case: "text/html", "image/*". Null: any. */
   readonly allow: readonly string[] | null;

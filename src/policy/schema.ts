@@ -214,7 +214,7 @@ const responseTerms = {
   canaries: inspection.optional(),
   patterns: inspection.optional(),
   dictionaries: inspection.optional(),
-  /** Of the body as it comes, codings not undone. Null: any. */
+  /** Bytes of what comes out of the body's codings, and of the Content-Length it comes with. Null: any. */
   max_bytes: count().nullable().optional(),
   types: strict(
     { allow: many(mediaRange, "a media type", 256).optional(), deny: many(mediaRange, "a media type", 256).optional() },

@@ -9,7 +9,7 @@ export interface SseSink {
   event(data: Uint8Array): void;
   /** A line that is neither `data` nor blank: `event`, `id`, `retry`, comments, and what nobody knows. Valid until it returns. */
   line(line: Uint8Array): void;
-  /** A line, or what an event's lines come to, is above `most` bytes: it is passed over. */
+  /** A line, or what an event's lines come to, is above `most` bytes: the event is passed over. */
   overflow(): void;
 }
 
@@ -24,6 +24,7 @@ export class SseReader {
   readonly #sink: SseSink;
   readonly #line: ByteRoom;
   readonly #data: ByteRoom;
+  readonly #most: number;
   #hasData = false;
   /** The last byte was a CR: a LF behind it belongs to the same line end. */
   #afterCr = false;
@@ -37,6 +38,7 @@ export class SseReader {
 
   constructor(sink: SseSink, most: number) {
     this.#sink = sink;
+    this.#most = most;
     this.#line = new ByteRoom(most);
     this.#data = new ByteRoom(most);
   }
@@ -110,13 +112,19 @@ export class SseReader {
   }
 
   #ended(bytes: Uint8Array, from: number, to: number): void {
-    if (this.#line.length === 0 && !this.#overLine) {
+    // One that came in one piece is bounded as one that did not, or pieces would say what is read.
+    if (this.#line.length === 0 && !this.#overLine && to - from <= this.#most) {
       this.#read(bytes, from, to);
       return;
     }
     this.#add(bytes, from, to);
     if (this.#overLine) {
       this.#overLine = false;
+      // A mark that stands first stood in it.
+      this.#first = false;
+      // What it said was perhaps the event's.
+      this.#overData = true;
+      this.#data.clear();
       return;
     }
     const { bytes: line, length } = this.#line;

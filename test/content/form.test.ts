@@ -37,3 +37,10 @@ test("names and values stand where the separators say, also where one is missing
     ["d", ""],
   ]);
 });
+
+test("a byte order mark makes it another name", () => {
+  const reading = readForm(new TextEncoder().encode("%EF%BB%BFmodel=small&model=large"), new Leaves());
+  let step = reading.next();
+  while (!step.done) step = reading.next();
+  expect(step.value?.map(({ name }) => name)).toEqual(["\ufeffmodel", "model"]);
+});

@@ -385,3 +385,11 @@ describe("hostile bodies", () => {
     }
   });
 });
+
+test("the end of an archive that is cut within a block is told", () => {
+  const whole = tar(`${"x".repeat(600)} ${SAID}`);
+  const cut = whole.subarray(0, Buffer.from(whole).indexOf(SAID) + SAID.length);
+  expect(cut.length % 512).not.toBe(0);
+  const told = open(gzipSync(cut)).texts.map(({ bytes }) => decode(bytes));
+  expect(told.join("\n")).toContain(SAID);
+});

@@ -120,3 +120,15 @@ describe("decodeText and sourceMap", () => {
     expect(map.range(4, 99)).toEqual({ start: 8, end: 10 });
   });
 });
+
+describe("a byte order mark in a name", () => {
+  test("makes it another name, escaped or not", () => {
+    for (const mark of ["\\ufeff", "\ufeff"]) {
+      const tape = read(`{"${mark}amount":1,"amount":1000000}`);
+      expect(tape.plain).toBe(true);
+      expect(textOf(tape, 1)).toBe("\ufeffamount");
+      expect(numberAt(tape, member(tape, 0, "amount"))).toBe(1_000_000);
+      expect(numberAt(tape, member(tape, 0, "\ufeffamount"))).toBe(1);
+    }
+  });
+});

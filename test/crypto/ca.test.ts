@@ -237,10 +237,10 @@ describe("createCa", () => {
   test("refuses names and times that cannot be", async () => {
     const good = { commonName: "c", days: 1, key: "P-256" } as const;
     for (const poor of ["", "a\nb", "x".repeat(65)]) {
-      expect(createCa({ ...good, commonName: poor }, now)).rejects.toThrow("a common name");
+      await expect(createCa({ ...good, commonName: poor }, now)).rejects.toThrow("a common name");
     }
     for (const days of [0, -1, Number.NaN, 36_501]) {
-      expect(createCa({ ...good, days }, now)).rejects.toThrow("a CA lives");
+      await expect(createCa({ ...good, days }, now)).rejects.toThrow("a CA lives");
     }
   });
 

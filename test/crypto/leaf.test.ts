@@ -105,7 +105,7 @@ describe("a leaf", () => {
     "*.example",
   ])("is not minted for %j, which is no canonical host", async (host) => {
     const mint = await leafMinter(ca, { now: () => now });
-    expect(mint(host)).rejects.toThrow("not in canonical form");
+    await expect(mint(host)).rejects.toThrow("not in canonical form");
   });
 
   test("ends with the CA, and after that none is minted", async () => {

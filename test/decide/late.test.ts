@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
 import { lateDecider } from "../../src/decide/late.ts";
 import type { OpenedDecider } from "../../src/decide/open.ts";
 import { allow, block } from "../../src/model/decision.ts";
@@ -95,4 +97,39 @@ describe("lateDecider", () => {
     await loading;
     expect(log).toEqual(["closed"]);
   });
+});
+
+const ROOT = join(import.meta.dirname, "../..");
+const DETECTION = /^src\/(?:content|detect|dlp|engine)\//;
+const LEARNED = /^src\/detect\/weights\.ts$/;
+const transpiler = new Bun.Transpiler({ loader: "ts" });
+
+/** Adds to `loaded` every file that importing `entry` loads; answers which of them are new. */
+function load(entry: string, loaded: Set<string>): string[] {
+  const fresh: string[] = [];
+  const queue = [entry];
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (loaded.has(path)) continue;
+    loaded.add(path);
+    fresh.push(path);
+    for (const { path: target, kind } of transpiler.scanImports(readFileSync(join(ROOT, path), "utf8")))
+      if (kind === "import-statement" && target.startsWith(".")) queue.push(normalize(join(dirname(path), target)));
+  }
+  return fresh;
+}
+
+test("what detectors are made of is loaded room by room, before whatever decides is", () => {
+  const source = readFileSync(join(ROOT, "src/decide/late.ts"), "utf8");
+  const rooms = [...source.matchAll(/import\("\.\.\/([\w/-]+\.ts)"\)/g)].map(([, file]) => `src/${file}`);
+  expect(rooms.length).toBeGreaterThan(5);
+  const loaded = new Set<string>();
+  load("src/gateway.ts", loaded);
+  const bytes = (files: string[]): number =>
+    files.reduce((sum, file) => sum + readFileSync(join(ROOT, file)).length, 0);
+  // What is learned is one file, and cannot be parted.
+  for (const room of rooms)
+    expect(bytes(load(room, loaded).filter((file) => !LEARNED.test(file))), room).toBeLessThan(192 * 1024);
+  const left = load("src/decide/opened.ts", loaded).filter((file) => DETECTION.test(file));
+  // A detector that nobody put into ROOMS is larger than this by itself.
+  expect(bytes(left), left.join(" ")).toBeLessThan(24 * 1024);
 });

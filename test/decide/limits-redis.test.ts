@@ -47,7 +47,7 @@ testUnless(NO_REDIS, "an unreachable server rejects at once", async () => {
   const lost = new RedisLimits(client, runtime.sha256, { timeoutMs: 60_000 });
   stores.push(lost);
   expect(lost.up).toBe(false);
-  expect(lost.take("a", [budget()])).rejects.toMatchObject({ code: "redis_failed" });
+  await expect(lost.take("a", [budget()])).rejects.toMatchObject({ code: "redis_failed" });
 });
 
 test("a peer that takes connections and says nothing is not up, once it was asked", async () => {

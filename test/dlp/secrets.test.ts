@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { compileDlp } from "../../src/dlp/dlp.ts";
 import { FORMATS } from "../../src/dlp/formats.ts";
 import { ISSUER_NAMES, ownership } from "../../src/dlp/issuers.ts";
+import { SHORT_VALUE } from "../../src/model/egress.ts";
 import { ALL, names, scan } from "./_run.ts";
 import {
   anthropic,
@@ -139,4 +140,15 @@ test("what is allowed by fingerprint or name is no finding", () => {
 
 test("there are 150 formats and more", () => {
   expect(new Set(FORMATS.map(([name]) => name)).size).toBeGreaterThan(150);
+});
+
+/** Bytes of the shortest text that a format's specification can match. */
+function leastOf(spec: string): number {
+  return spec.replace(/<\w(\d+)(?:-\d+)?>/g, (_, min: string) => "x".repeat(Number(min))).length;
+}
+
+test("no format matches a value of a head that is passed over as short", () => {
+  expect(leastOf("ab_<a12>")).toBe(15);
+  expect(leastOf("sk-<a18-24>T3<w0-9>")).toBe(23);
+  for (const [name, , spec] of FORMATS) expect(leastOf(spec), name).toBeGreaterThan(SHORT_VALUE);
 });

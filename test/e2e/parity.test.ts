@@ -1,13 +1,15 @@
 /**
  * A relay that asks `sallyport governance` and a relay that decides alone, side by side: nobody can tell them apart by a
- * certificate. With SALLYPORT_CORPORA a folder of `*.jsonl.gz` is sent through both as well, each row that is a text, an URL
- * or a request; SALLYPORT_CORPORA_ROWS bounds the rows of each file (default 200).
+ * certificate. A folder of `*.jsonl.gz` is sent through both as well, each row that is a text, an URL or a request:
+ * SALLYPORT_CORPORA, or `../shared/corpora` beside the repository. SALLYPORT_CORPORA_ROWS bounds the rows of each file
+ * (default 200 of a folder that was named, else 10).
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { testUnless } from "../_skip.ts";
 import { type Answered, type Sent, through, verdictOf } from "./_ask.ts";
 import { Gateway } from "./_gateway.ts";
 import { Plane, signingKey } from "./_plane.ts";
@@ -223,9 +225,12 @@ function plainFields(headers: unknown): Record<string, string> {
   return said;
 }
 
-const corpora = process.env.SALLYPORT_CORPORA;
-if (corpora !== undefined && corpora !== "") {
-  const most = Number(process.env.SALLYPORT_CORPORA_ROWS ?? 200);
+const asked = process.env.SALLYPORT_CORPORA ?? "";
+const corpora = asked === "" ? join(import.meta.dirname, "../../../shared/corpora") : asked;
+if (!existsSync(corpora)) {
+  testUnless(`no corpora in ${corpora} (SALLYPORT_CORPORA)`, "nor over a corpus", () => {});
+} else {
+  const most = Number(process.env.SALLYPORT_CORPORA_ROWS ?? (asked === "" ? 10 : 200));
   const files = readdirSync(corpora, { recursive: true, encoding: "utf8" }).filter((name) =>
     name.endsWith(".jsonl.gz"),
   );

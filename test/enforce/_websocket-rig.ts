@@ -10,6 +10,7 @@ import { Pool } from "../../src/enforce/pool.ts";
 import { directRoute } from "../../src/enforce/route.ts";
 import { ForwardDoor } from "../../src/listen/forward.ts";
 import type { Certified } from "../../src/model/certificate.ts";
+import type { Conn } from "../../src/model/conn.ts";
 import { Deadlines } from "../../src/model/deadlines.ts";
 import { allow, block } from "../../src/model/decision.ts";
 import type { Exchange } from "../../src/model/exchange.ts";
@@ -43,6 +44,8 @@ export class WebSocketRig {
   readonly deadlines: Deadlines;
   judge: (message: Judged) => MessageAnswer | Promise<MessageAnswer> = () => PASS;
   answerTooLarge: () => MessageVeto | Promise<MessageVeto> = () => vetoOf("message_too_large");
+  /** Connections of clients in the order they came, and whether each is not read on at present. */
+  readonly accepted: { paused: boolean }[] = [];
   /** Calls for one direction that overlapped. */
   overlaps = 0;
   port = 0;
@@ -83,7 +86,14 @@ export class WebSocketRig {
       room: (egress) => this.#door.room(egress),
     };
     this.#door = new ForwardDoor({
-      runtime,
+      runtime: {
+        ...runtime,
+        listen: (asked, accept) =>
+          runtime.listen(asked, (conn, from) => {
+            this.#watch(conn);
+            accept(conn, from);
+          }),
+      },
       config,
       deadlines: this.deadlines,
       wireLimits: limits,
@@ -124,6 +134,20 @@ export class WebSocketRig {
     this.#door.sever();
     for (const live of this.live.all()) live.sever("drained");
     this.#pool.clear();
+  }
+
+  #watch(conn: Conn): void {
+    const seen = { paused: false };
+    this.accepted.push(seen);
+    const [pause, resume] = [conn.pause.bind(conn), conn.resume.bind(conn)];
+    conn.pause = () => {
+      seen.paused = true;
+      pause();
+    };
+    conn.resume = () => {
+      seen.paused = false;
+      resume();
+    };
   }
 
   #carried(exchange: Exchange): Carried {

@@ -187,7 +187,7 @@ test("a veto is an orderly close with its reason to the client, and one without 
   ]);
   expect(made.heard.up.map(({ text }) => text)).toEqual(["hello"]);
   await until(() => rig.ends.length > 0, "an end");
-  expect(rig.ends[0]?.error).toBe("706");
+  expect(rig.ends[0]).toMatchObject({ error: "706" });
   await rig.clean();
 });
 

@@ -1,12 +1,16 @@
 /** `bun test/fuzz/run.ts [count] [target] [seed]`: every parser of bytes against `count` inputs (default 20,000). */
+import { checkTar, checkTarText, checkZip } from "./archives.ts";
 import { checkAuthority } from "./authority.ts";
+import { checkForm, checkMultipart, checkRtf } from "./bodies.ts";
 import { checkCertificate } from "./certificate.ts";
 import { checkClientHello } from "./client-hello.ts";
 import { checkGrpc, checkProtobuf } from "./grpc.ts";
 import { checkH2, checkHpack } from "./h2.ts";
+import { checkGraphQl, checkJson } from "./json.ts";
 import { Random } from "./random.ts";
 import { checkRequest } from "./request.ts";
 import { checkResponse } from "./response.ts";
+import { checkAmazon, checkLines, checkSse } from "./streams.ts";
 import { checkExtensions, checkInflate, checkWebSocket } from "./websocket.ts";
 
 export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
@@ -22,6 +26,17 @@ export const TARGETS: Readonly<Record<string, (random: Random) => boolean>> = {
   protobuf: checkProtobuf,
   h2: checkH2,
   hpack: checkHpack,
+  sse: checkSse,
+  lines: checkLines,
+  "amazon-stream": checkAmazon,
+  tar: checkTar,
+  "tar-text": checkTarText,
+  zip: checkZip,
+  form: checkForm,
+  multipart: checkMultipart,
+  rtf: checkRtf,
+  json: checkJson,
+  graphql: checkGraphQl,
 };
 
 /** Each input has a seed of its own, so a failure is repeated by `run.ts 1 <target> <seed>`. Answers how many were read. */

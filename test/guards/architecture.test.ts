@@ -1,4 +1,4 @@
-/** ARCHITECTURE.md is read before the code: a file it names must be there. */
+/** ARCHITECTURE.md and CONTRIBUTING.md are read before the code: a file they name must be there. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,6 +36,12 @@ describe("ARCHITECTURE.md", () => {
     const names = named(text);
     expect(names).toContain("src/within.ts");
     expect(names).toContain("wire/http1-*.ts");
+    expect(names.length).toBeGreaterThan(60);
+    expect(names.filter((name) => !exists(name))).toEqual([]);
+  });
+
+  test("every file that CONTRIBUTING.md names is there", () => {
+    const names = named(readFileSync(join(ROOT, "CONTRIBUTING.md"), "utf8"));
     expect(names.length).toBeGreaterThan(60);
     expect(names.filter((name) => !exists(name))).toEqual([]);
   });

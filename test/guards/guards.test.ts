@@ -21,6 +21,9 @@ test("checkImports refuses every way up and sideways", () => {
     ["src/detect/inspect.ts", 'import { x } from "../content/json.ts";'],
     ["src/engine/engine.ts", 'import { x } from "../limits/claims.ts";'],
     ["src/newroom/x.ts", ""],
+    ["src/within.ts", 'import { forward } from "./enforce/forward.ts";'],
+    ["src/drafts.ts", 'import type { Evidence } from "./evidence/evidence.ts";'],
+    ["src/counters.ts", 'import { Limiter } from "./decide/limits.ts";'],
   ];
   for (const [path, text] of refused) expect(imports(path, text), `${path} ${text}`).toHaveLength(1);
 });

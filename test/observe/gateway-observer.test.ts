@@ -36,7 +36,7 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
   );
   const metrics = gatewayMetrics();
   const observer = gatewayObserver(log, metrics);
-  observer.fault("decide_crashed", new Error("boom"));
+  observer.fault("pipeline_crashed", new Error("boom"));
   observer.noticed(431, "head_too_large", "192.0.2.1");
   const veto = { ...DRAFT, verdict: "block" as const, matched_pillar: "128", matched_vector: "706" };
   observer.decided(veto);
@@ -60,7 +60,7 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
     .split("\n")
     .map((line) => JSON.parse(line));
   expect(lines.map((line) => [line.verdict ?? null, line.error ?? line.code ?? null])).toEqual([
-    [null, "decide_crashed"],
+    [null, "pipeline_crashed"],
     [null, "head_too_large"],
     ["block", null],
     ["allow", null],
@@ -83,7 +83,7 @@ test("gatewayObserver writes one line a decision and counts what happened", () =
     'sallyport_answers_total{status="431"} 1',
     'sallyport_rejected_total{code="head_too_large"} 1',
     'sallyport_upstream_errors_total{code="dial_failed"} 1',
-    'sallyport_faults_total{code="decide_crashed"} 1',
+    'sallyport_faults_total{code="pipeline_crashed"} 1',
     'sallyport_bytes_total{direction="down"} 34',
   ]) {
     expect(text).toContain(`${expected}\n`);

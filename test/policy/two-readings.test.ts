@@ -247,3 +247,15 @@ describe("a rule on messages is not passed by", () => {
     expect(denies(rule, { ...asking, body: parts("about atl", " antis") })).toBe(false);
   });
 });
+
+describe("a CEL expression on a member of a body is not passed by", () => {
+  const small = '"\\ufeffamount":1';
+  test.each([[`{${small},"amount":1000000}`], [`{"amount":1000000,${small}}`]])(
+    "%s, whose other name has a byte order mark",
+    (body) => {
+      const given = { headers: [["content-type", "application/json"]], body } as const;
+      expect(denies("{ cel: 'json.amount > 500.0' }", given)).toBe(true);
+      expect(allows("{ cel: 'json.amount < 500.0' }", given)).toBe(false);
+    },
+  );
+});

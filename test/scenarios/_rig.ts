@@ -147,6 +147,8 @@ export class Rig {
   redirected: Original | null = null;
   readonly outgoing = new Outgoing();
   resolving: Promise<void> | null = null;
+  /** How long each veto was kept, milliseconds. Time between vetoes is what the test says it is. */
+  readonly delays: number[] = [];
   /** Dials never answer. */
   hang = false;
   cancelled = 0;
@@ -266,7 +268,7 @@ export class Rig {
           noticed() {},
           fault: (_code, thrown) => void this.faults.push(thrown),
         },
-        damper: new VetoDamper(clock),
+        damper: this.#damper(),
         certified: (passage, id) => this.certified(passage, id),
         found: (id, findings) => this.found(id, findings),
         via: options.proxy === undefined ? null : VIA,
@@ -275,6 +277,18 @@ export class Rig {
   }
 
   readonly #build: (port: number) => void;
+
+  #damper(): VetoDamper {
+    const delays = this.delays;
+    class Told extends VetoDamper {
+      override delay(...asked: Parameters<VetoDamper["delay"]>): number {
+        const wait = super.delay(...asked);
+        delays.push(wait);
+        return wait;
+      }
+    }
+    return new Told(() => this.#skew);
+  }
 
   static async start(options: RigOptions = {}): Promise<Rig> {
     const env = {

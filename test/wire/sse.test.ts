@@ -84,3 +84,10 @@ test("SseReader passes over what is too long, and reads on", () => {
   const many = "data: 123456789\n".repeat(5);
   expect(read(encoder.encode(`${many}\ndata: a\n\n`), [3], 20)).toMatchObject({ events: ["a"], overflows: 1 });
 });
+
+test("a line in one piece is bounded as one in two, and what is passed over may have been the first", () => {
+  const bytes = encoder.encode(`: ${"c".repeat(30)}\n\ufeffdata: x\n\n`);
+  const whole = read(bytes, [], 20);
+  expect(whole).toEqual(read(bytes, [5], 20));
+  expect(whole).toMatchObject({ overflows: 1, events: [], lines: ["\ufeffdata: x"] });
+});

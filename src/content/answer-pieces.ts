@@ -39,6 +39,7 @@ let hashes = new Int32Array(256);
 let positions = new Int32Array(256);
 /** Node → 1: what is in it is whole in itself. */
 let wholes = new Uint8Array(256);
+const NOBODY: ReadonlySet<number> = new Set();
 
 /** What `tape` holds, in its order; its outcome is "ok". Linear in its nodes. */
 export function piecesOf(tape: JsonTape, sink: PieceSink): void {
@@ -48,6 +49,8 @@ export function piecesOf(tape: JsonTape, sink: PieceSink): void {
     positions = new Int32Array(2 * count);
     wholes = new Uint8Array(2 * count);
   }
+  const rootType = typeOf(tape);
+  const replaced = tape.duplicateAt === -1 ? NOBODY : replacedIn(tape);
   for (let node = 0; node < count; node++) {
     const sort = kind[node];
     if (sort === KEY) {
@@ -70,12 +73,13 @@ export function piecesOf(tape: JsonTape, sink: PieceSink): void {
     if (sort !== STRING) {
       hashes[node] = sort === OBJECT ? objectHash(tape, node, around, name) : mixed(hashOf(around), name);
       positions[node] = 0;
-      wholes[node] = around !== -1 && wholes[around] === 1 ? 1 : around === -1 && isWhole(tape, node) ? 1 : 0;
+      const inWhole = around !== -1 && (wholes[around] === 1 || replaced.has(node));
+      wholes[node] = inWhole || (around === -1 && isWhole(tape, node)) ? 1 : 0;
       continue;
     }
-    const key = mixed(hashOf(around), name);
+    const key = mixed(hashOf(around), around === 0 ? mixed(name, rootType) : name);
     const inArray = around !== -1 && kind[around] === ARRAY;
-    if (around !== -1 && (wholes[around] === 1 || (!inArray && LONE.has(name)))) {
+    if (around !== -1 && (wholes[around] === 1 || (!inArray && LONE.has(name)) || replaced.has(node))) {
       if (length(tape, node) >= MIN_LONE) sink.lone(key, bytesOf(tape, node));
     } else if (length(tape, node) > 0) sink.running(key, bytesOf(tape, node));
   }
@@ -102,17 +106,45 @@ const ASSIGNS = Uint8Array.of(0x3d, 0x20, 0x22);
 const MAX_SECRET = 600;
 const SECRET = /token|secret|key|cred|auth|passw|pwd/i;
 const MAX_NAMES = 4096;
-/** Hash of a name → whether it says so. Names of protocols are few. */
-const names = new Map<number, boolean>();
+const MAX_NAME = 64;
+/**
+ * Hash of a name → whether it says so. Names of protocols are few. The name itself is compared, too: of two with one hash,
+ * which are easily made, the first must not speak for the other, in every answer there is.
+ */
+const names = new Map<number, { readonly name: Uint8Array; readonly said: boolean }>();
 
 function isSecret(tape: JsonTape, node: number): boolean {
+  if (length(tape, node) > MAX_NAME) return false;
   const hash = nameOf(tape, node);
   const known = names.get(hash);
-  if (known !== undefined) return known;
-  const said = length(tape, node) <= 64 && SECRET.test(textOf(tape, node));
+  if (known !== undefined && stands(tape, node, known.name)) return known.said;
+  const said = SECRET.test(textOf(tape, node));
+  if (known !== undefined) return said;
   if (names.size >= MAX_NAMES) names.clear();
-  names.set(hash, said);
+  names.set(hash, { name: tape.bytes.slice(tape.start[node], tape.end[node]), said });
   return said;
+}
+
+function stands(tape: JsonTape, node: number, name: Uint8Array): boolean {
+  const start = tape.start[node] as number;
+  if (length(tape, node) !== name.length) return false;
+  for (let i = 0; i < name.length; i++) if (tape.bytes[start + i] !== name[i]) return false;
+  return true;
+}
+
+/** Values whose key stands again behind them: most readers take the last, so what is in these goes on nothing. */
+function replacedIn(tape: JsonTape): ReadonlySet<number> {
+  const { count, kind, parent } = tape;
+  const last = new Map<string, number>();
+  const found = new Set<number>();
+  for (let node = 0; node < count; node++) {
+    if (kind[node] !== KEY) continue;
+    const name = `${parent[node]} ${textOf(tape, node)}`;
+    const before = last.get(name);
+    if (before !== undefined) found.add(before);
+    last.set(name, node + 1);
+  }
+  return found;
 }
 
 /** Whether a message says that what it goes on is complete: a stop, a block's end, the last message of all. */
@@ -139,23 +171,47 @@ function hashOf(node: number): number {
   return node === -1 ? 0 : (hashes[node] as number);
 }
 
-/** An element of a list is told by its index where it gives one, not by its place: a later message may hold it alone. */
+/**
+ * An element of a list is told by its index where it gives one, not by its place: a later message may hold it alone. An
+ * index is the number, however it is written, and one that is not given is its place: clients take it for that.
+ */
 function objectHash(tape: JsonTape, node: number, around: number, name: number): number {
+  const inList = around !== -1 && tape.kind[around] === ARRAY;
   let hash = 0;
   let told = false;
   for (let key = node + 1; key < (tape.next[node] as number); key = tape.next[key + 1] as number) {
-    if (tape.kind[key + 1] === NUMBER) {
-      for (let i = 0; i < INDICES.length; i++) {
-        if (!isKey(tape, key, INDICES[i] as string)) continue;
-        hash = mixed(hash + i + 1, hashOfName(tape.bytes, tape.start[key + 1] as number, tape.end[key + 1] as number));
-        told = true;
-      }
-    } else if (around === -1 && tape.kind[key + 1] === STRING && isKey(tape, key, "type")) {
-      hash = mixed(hash, hashOfName(tape.bytes, tape.start[key + 1] as number, tape.end[key + 1] as number));
+    if (tape.kind[key + 1] !== NUMBER) continue;
+    for (let i = 0; i < INDICES.length; i++) {
+      if (!isKey(tape, key, INDICES[i] as string)) continue;
+      hash = withIndex(hash, i, numberAt(tape, key + 1));
+      told = true;
     }
   }
-  const place = told && around !== -1 && tape.kind[around] === ARRAY ? 0 : name;
-  return mixed(mixed(hashOf(around), place), hash);
+  if (!inList) return mixed(mixed(hashOf(around), name), hash);
+  return mixed(hashOf(around), told ? hash : withIndex(0, 0, name - 1));
+}
+
+/** The first of all is what is meant where none is given. */
+function withIndex(hash: number, which: number, index: number): number {
+  return index === 0 ? hash : mixed(hash + which + 1, index);
+}
+
+function numberAt(tape: JsonTape, node: number): number {
+  const start = tape.start[node] as number;
+  const end = tape.end[node] as number;
+  // Indices are short; of what is not the text is as good as its value.
+  if (end - start > MAX_INDEX) return hashOfName(tape.bytes, start, end);
+  const value = Number(textOf(tape, node));
+  return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? value : hashOfName(tape.bytes, start, end);
+}
+
+const MAX_INDEX = 32;
+
+/** What a text right in the message is of (`delta` of OpenAI's responses): it tells nothing of what stands deeper, by its own names. */
+function typeOf(tape: JsonTape): number {
+  const type = member(tape, 0, "type");
+  if (type === -1 || tape.kind[type] !== STRING) return 0;
+  return hashOfName(tape.bytes, tape.start[type] as number, tape.end[type] as number);
 }
 
 /** JSON-RPC: each message has its own text, and none goes on another. */
@@ -164,6 +220,10 @@ function isWhole(tape: JsonTape, node: number): boolean {
 }
 
 function nameOf(tape: JsonTape, key: number): number {
+  if (tape.escaped[key] === 1) {
+    const name = bytesOf(tape, key);
+    return hashOfName(name, 0, name.length);
+  }
   return hashOfName(tape.bytes, tape.start[key] as number, tape.end[key] as number);
 }
 

@@ -43,7 +43,8 @@ export function typeOfAnswer(contentType: string | null): AnswerType {
 }
 
 function kindOf(type: string): AnswerKind {
-  if (type === "text/event-stream") return "events";
+  // Whatever stands behind it is passed over by clients that look for the name alone.
+  if (/^text\/event-stream(?![\w.+-])/.test(type)) return "events";
   if (type === "application/vnd.amazon.eventstream") return "amazon";
   if (/ndjson|jsonl|json-seq|json-lines|stream\+json/.test(type)) return "lines";
   return BINARY.test(type) ? "perhaps" : "raw";

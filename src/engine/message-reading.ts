@@ -5,8 +5,10 @@
 import { MESSAGE_LIMITS, type PieceSink, piecesOf, saysEnd } from "../content/answer-pieces.ts";
 import { JsonTape } from "../content/json.ts";
 import { member, stringAt } from "../content/json-look.ts";
+import { SHORT_VALUE } from "../model/egress.ts";
 import { AmazonReader } from "../wire/amazon-stream.ts";
 import { fromBase64 } from "../wire/base64.ts";
+import { concat } from "../wire/concat.ts";
 import { LineReader } from "../wire/lines.ts";
 import { SseReader } from "../wire/sse.ts";
 import type { AnswerKind } from "./answer-kind.ts";
@@ -31,7 +33,19 @@ const PARSED_A_STEP = 128 * 1024;
 const DONE = "[DONE]";
 /** The running text of what is no JSON. */
 const RAW = -1;
+/** The same of events as clients put them together that take their data for text. */
+const JOINED = -2;
+/** Of lines that are no data. Nothing waits for it to go on, so it grows by so many bytes at a time. */
+const BESIDE = -3;
+const BESIDE_BYTES = 512;
+/** Of these minus their first byte. */
+const FIELD_PLACES = -16;
+/** Of a field with its name: a shorter one may be a number and nothing else. */
+const MIN_FIELD = 12;
 const LINE_END = Uint8Array.of(0x0a);
+const COLON = 0x3a;
+/** `event:`, `retry:`. */
+const LONGEST_FIELD = 6;
 
 interface Cutter {
   take(bytes: Uint8Array): number;
@@ -67,11 +81,16 @@ export class MessageReading implements AnswerReading, PieceSink {
   #pieces: Piece[] = [];
   #touched = new Set<RunningText>();
   #overflown = false;
+  #beside: Uint8Array[] = [];
+  #besideBytes = 0;
+  /** Messages are what a client puts together, and not lines of a text. */
+  readonly #joins: boolean;
   free = 0;
 
   constructor(kind: Exclude<AnswerKind, "raw" | "perhaps">, reader: Reader) {
     this.#reader = reader;
     this.#lone = this.#made();
+    this.#joins = kind === "events";
     const told = (data: Uint8Array): void => {
       this.#message = data;
     };
@@ -106,7 +125,9 @@ export class MessageReading implements AnswerReading, PieceSink {
 
   *end(): Generator<void, Ruled | null> {
     this.#cutter.end();
-    const veto = (yield* this.#told()) ?? this.#finish();
+    this.#tellBeside();
+    // Lines that no blank one ended, such as those of a text that is no stream of events, are looked at too.
+    const veto = (yield* this.#told()) ?? (yield* this.#grow()) ?? this.#finish();
     this.free = Number.POSITIVE_INFINITY;
     return veto;
   }
@@ -127,15 +148,37 @@ export class MessageReading implements AnswerReading, PieceSink {
     this.#pieces.push({ key, text, lone: true });
   }
 
-  /** Lines of an event besides its data: names of events are short, and said again with each of them. */
+  /**
+   * A line of an event that is none of its data, or of what is no stream of events at all: whoever takes the answer for a text
+   * reads it. Each that is long enough for a finding is looked at by itself; all go on over lines, and wait for nothing.
+   */
   #field(line: Uint8Array): void {
-    if (line.length >= 24 && !(line[0] === 0x65 && line[1] === 0x76 && line.length < 64)) this.lone(RAW, line.slice());
+    if (line.length < MIN_FIELD && saysLittle(line)) return;
+    // Names of events are said again with each of them, and so is what keeps a stream alive: a place for every kind.
+    const place = FIELD_PLACES - (line[0] as number);
+    const last = this.#places.get(place);
+    if (last !== undefined && isSame(last, line)) return;
+    const copy = line.slice();
+    if (line.length > SHORT_VALUE) this.lone(place, copy);
+    else this.#places.set(place, copy);
+    this.#beside.push(copy.subarray(copy.subarray(0, LONGEST_FIELD).indexOf(COLON) + 1), LINE_END);
+    this.#besideBytes += copy.length;
+    if (this.#besideBytes >= BESIDE_BYTES) this.#tellBeside();
+  }
+
+  #tellBeside(): void {
+    if (this.#beside.length > 0) this.running(BESIDE, concat(this.#beside));
+    this.#beside = [];
+    this.#besideBytes = 0;
   }
 
   *#told(): Generator<void, Ruled | null> {
     if (this.#overflown) return "exhausted";
     const message = this.#message;
     if (message === null) {
+      // Lines need no blank one, ever.
+      const veto = this.#pieces.length < MESSAGES_A_STEP ? null : yield* this.#grow();
+      if (veto !== null) return veto;
       // Between two messages nothing is waited for.
       if (this.#waiting.length === 0 && this.#pieces.length === 0) this.free = this.#cutter.whole;
       return null;
@@ -159,6 +202,7 @@ export class MessageReading implements AnswerReading, PieceSink {
     if (tape.outcome === "invalid") {
       this.running(RAW, message);
       this.running(RAW, LINE_END);
+      if (this.#joins) this.running(JOINED, message);
       return false;
     }
     if (tape.outcome !== "ok") return "exhausted";
@@ -179,7 +223,7 @@ export class MessageReading implements AnswerReading, PieceSink {
     for (const { key, text, lone } of pieces) {
       const into = lone ? this.#lone : this.#textOf(key);
       if (into === null) return "exhausted";
-      this.#touched.add(into);
+      if (key !== BESIDE) this.#touched.add(into);
       for (let at = 0; at < text.length; at += MOST_GROWTH) {
         into.add(text.subarray(at, at + MOST_GROWTH));
         const veto = into.grow();
@@ -259,6 +303,14 @@ export class MessageReading implements AnswerReading, PieceSink {
     const { profile, tally, host } = this.#reader;
     return new RunningText(profile, tally, host);
   }
+}
+
+/** Nothing, or a number: `:`, `id: 7`, `retry: 3000`. */
+function saysLittle(line: Uint8Array): boolean {
+  let at = line.indexOf(COLON) + 1;
+  if (at > LONGEST_FIELD) return false;
+  while (at < line.length && ((line[at] as number) === 0x20 || ((line[at] as number) ^ 0x30) < 10)) at++;
+  return at === line.length;
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {

@@ -1,4 +1,7 @@
-/** Lines out of bytes in any pieces: NDJSON, JSON lines, JSON text sequences (RFC 7464: a record separator before each). Pure. */
+/**
+ * Lines out of bytes in any pieces: NDJSON, JSON lines, JSON text sequences (RFC 7464: a record separator before each). A CR ends one, too: many clients
+ * cut there, and within JSON it is only space. Pure.
+ */
 import { ByteRoom } from "./byte-room.ts";
 
 export interface LineSink {
@@ -40,7 +43,7 @@ export class LineReader {
 
   /** Takes bytes up to the end of the next line, or all of them. Answers how many it took. */
   take(bytes: Uint8Array): number {
-    const lf = bytes.indexOf(LF);
+    const lf = lineEnd(bytes);
     const end = lf === -1 ? bytes.length : lf;
     this.#taken += lf === -1 ? end : end + 1;
     if (!this.#over && !this.#held.add(bytes, 0, end)) {
@@ -66,7 +69,12 @@ export class LineReader {
       return;
     }
     const from = bytes[0] === RECORD && length > 0 ? 1 : 0;
-    const end = length > from && bytes[length - 1] === CR ? length - 1 : length;
-    this.#sink.line(bytes.subarray(from, end));
+    this.#sink.line(bytes.subarray(from, length));
   }
+}
+
+function lineEnd(bytes: Uint8Array): number {
+  const lf = bytes.indexOf(LF);
+  const cr = bytes.subarray(0, lf === -1 ? bytes.length : lf).indexOf(CR);
+  return cr === -1 ? lf : cr;
 }

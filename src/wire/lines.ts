@@ -43,15 +43,15 @@ export class LineReader {
 
   /** Takes bytes up to the end of the next line, or all of them. Answers how many it took. */
   take(bytes: Uint8Array): number {
-    const lf = lineEnd(bytes);
-    const end = lf === -1 ? bytes.length : lf;
-    this.#taken += lf === -1 ? end : end + 1;
+    const found = lineEnd(bytes);
+    const end = found === -1 ? bytes.length : found;
+    this.#taken += found === -1 ? end : end + 1;
     if (!this.#over && !this.#held.add(bytes, 0, end)) {
       this.#over = true;
       this.#held.clear();
       this.#sink.overflow();
     }
-    if (lf === -1) return bytes.length;
+    if (found === -1) return bytes.length;
     this.#told();
     return end + 1;
   }
@@ -73,8 +73,8 @@ export class LineReader {
   }
 }
 
+/** In one look: what searches for the one, and then for the other, goes through all the rest at every line. */
 function lineEnd(bytes: Uint8Array): number {
-  const lf = bytes.indexOf(LF);
-  const cr = bytes.subarray(0, lf === -1 ? bytes.length : lf).indexOf(CR);
-  return cr === -1 ? lf : cr;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === LF || bytes[at] === CR) return at;
+  return -1;
 }

@@ -634,14 +634,7 @@ describe("a connection of HTTP/2 on which nothing happens", () => {
 
   /** A tunnel without TLS to an upstream that takes connections and says nothing. */
   async function silent(): Promise<[ClientHttp2Session, net.Socket]> {
-    let offered = 0;
-    const hole = net.createServer((socket) => {
-      socket
-        .on("error", () => {})
-        .on("data", ({ length }) => {
-          offered += length;
-        });
-    });
+    const hole = net.createServer((socket) => void socket.on("error", () => {}).resume());
     await new Promise<void>((resolve) => hole.listen(0, "127.0.0.1", () => resolve()));
     servers.push(hole);
     rig = await start();

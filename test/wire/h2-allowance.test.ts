@@ -29,10 +29,10 @@ describe("Allowance", () => {
     expect(kinds.sort()).toEqual(Object.keys(ALLOWED).sort());
   });
 
-  for (const kind of Object.keys(ALLOWED) as (keyof typeof ALLOWED)[]) {
-    const [name, burst, perSecond] = ALLOWED[kind];
+  const kinds: ReadonlyMap<string, unknown> = new Map(Object.entries(allowance));
+  for (const [kind, [name, burst, perSecond]] of Object.entries(ALLOWED)) {
     test(`${name}: ${burst} at once, ${perSecond} more a second, never more than at once`, () => {
-      const at = allowance[kind];
+      const at = kinds.get(kind) as number;
       expect(nameOf(at)).toBe(name);
       const bucket = new Allowance(0);
       bucket.tick(1_000);

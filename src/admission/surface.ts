@@ -1,6 +1,6 @@
 /** The webhook over HTTP: routes, what may come in, and one line for each decision. */
 import { Hono } from "hono/tiny";
-import { constantTimeEqual } from "../crypto/digest.ts";
+import { mayScrape } from "../crypto/bearer.ts";
 import { type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
 import { type Counter, type Family, type Gauge, type Histogram, Metrics } from "../observe/metrics.ts";
@@ -103,10 +103,7 @@ export function webhookSurface(surface: WebhookSurface): ServeHandler {
   app.get("/healthz", () => healthResponse(liveness()));
   app.get("/readyz", () => healthResponse(readiness([surface.health()], false)));
   app.get("/metrics", (c) => {
-    const here = c.env.peer.startsWith("127.") || c.env.peer === "::1";
-    const token = /^bearer +([\u0021-\u007e]+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1];
-    const shown = adminHash !== null && token !== undefined && constantTimeEqual(runtime.sha256(token), adminHash);
-    if (!shown && (!here || adminHash !== null)) {
+    if (!mayScrape(runtime, adminHash, c.env.peer, c.req.header("Authorization"))) {
       const headers = { "WWW-Authenticate": 'Bearer realm="sallyport webhook"' };
       return new Response("EVE_PROXY_ADMIN_TOKEN is needed\n", { status: 401, headers });
     }

@@ -1,7 +1,7 @@
 /** The decision API over HTTP: routes, who may use them, and what each may end in. */
 import { Hono } from "hono/tiny";
 import type { AttestationKey } from "../crypto/attestation.ts";
-import { constantTimeEqual } from "../crypto/digest.ts";
+import { bearerHash, mayScrape } from "../crypto/bearer.ts";
 import type { Jwks } from "../crypto/jwk.ts";
 import { MAX_OUTCOMES_BYTES } from "../decide/outcome-schema.ts";
 import { Fault } from "../errors.ts";
@@ -146,10 +146,8 @@ export function planeSurface(surface: Surface): ServeHandler {
   app.get("/healthz", () => healthResponse(liveness()));
   app.get("/readyz", () => healthResponse(readiness([surface.health()], surface.strict)));
   app.get("/metrics", (c) => {
-    const here = c.env.peer.startsWith("127.") || c.env.peer === "::1";
-    const given = hashOf(runtime, c.req.header("Authorization"));
-    const shown = adminHash !== null && given !== null && constantTimeEqual(given, adminHash);
-    if (!shown && (!here || adminHash !== null)) return stranger(c.env.peer, NO_METRICS);
+    if (!mayScrape(runtime, adminHash, c.env.peer, c.req.header("Authorization")))
+      return stranger(c.env.peer, NO_METRICS);
     return c.body(renderPrometheus([metrics.registry.snapshot()]), 200, { "Content-Type": PROMETHEUS_TYPE });
   });
   app.get("/openapi.json", (c) => c.body(openApiText(), 200, { "Content-Type": "application/json" }));
@@ -218,13 +216,7 @@ export function asking(
   authorization: string | undefined,
   clientName: string | null,
 ): Tenant | null {
-  return tenantOf(tenancy.tenants, { tokenHash: hashOf(runtime, authorization), clientName });
-}
-
-/** Hashes are compared, so that not even a token's length shows in the time it takes. */
-function hashOf({ sha256 }: Pick<Machine, "sha256">, authorization: string | undefined): string | null {
-  const token = /^bearer +([\u0021-\u007e]+) *$/i.exec(authorization ?? "")?.[1];
-  return token === undefined ? null : sha256(token);
+  return tenantOf(tenancy.tenants, { tokenHash: bearerHash(runtime, authorization), clientName });
 }
 
 function healthResponse({ status, headers, body }: HealthAnswer): Response {

@@ -1,7 +1,7 @@
 /** The webhook over HTTP: routes, what may come in, and one line for each decision. */
 import { Hono } from "hono/tiny";
 import { mayScrape } from "../crypto/bearer.ts";
-import { type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
+import { type HealthSnapshot, healthResponse, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
 import { type Counter, type Family, type Gauge, type Histogram, Metrics } from "../observe/metrics.ts";
 import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
@@ -137,10 +137,4 @@ function lineOf(request: AdmissionRequest, verdict: Verdict, path: string) {
     reason: verdict.allowed ? null : verdict.words,
     changes: verdict.allowed ? verdict.patch.length : 0,
   };
-}
-
-function healthResponse({ status, headers, body }: ReturnType<typeof liveness>): Response {
-  const fields = new Headers();
-  for (let i = 0; i + 1 < headers.length; i += 2) fields.set(headers[i] as string, headers[i + 1] as string);
-  return new Response(body, { status, headers: fields });
 }

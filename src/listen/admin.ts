@@ -3,7 +3,7 @@ import { Hono } from "hono/tiny";
 import * as z from "zod/mini";
 import { constantTimeEqual } from "../crypto/digest.ts";
 import { type KillOrder, MAX_KILL_REASON } from "../model/kill-order.ts";
-import { type HealthAnswer, liveness, readiness } from "../observe/health.ts";
+import { healthResponse, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
 import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
 import type { Runtime, ServeHandler } from "../runtime/contract.ts";
@@ -104,12 +104,6 @@ export function adminSurface(
 
 function json(value: object, status: number): Response {
   return new Response(`${JSON.stringify(value)}\n`, { status, headers: { "Content-Type": "application/json" } });
-}
-
-function healthResponse({ status, headers, body }: HealthAnswer): Response {
-  const fields = new Headers();
-  for (let i = 0; i + 1 < headers.length; i += 2) fields.set(headers[i] as string, headers[i + 1] as string);
-  return new Response(body, { status, headers: fields });
 }
 
 /** Wrong tokens by peer, bounded and forgotten after a while. */

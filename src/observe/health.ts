@@ -68,3 +68,10 @@ export function standing(
 export function liveness(): HealthAnswer {
   return answer(200, { status: "ok" }, []);
 }
+
+/** The same where answers are made by fetch's Response. */
+export function healthResponse({ status, headers, body }: HealthAnswer): Response {
+  const fields = new Headers();
+  for (let i = 0; i + 1 < headers.length; i += 2) fields.set(headers[i] as string, headers[i + 1] as string);
+  return new Response(body, { status, headers: fields });
+}

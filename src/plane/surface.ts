@@ -5,7 +5,7 @@ import { bearerHash, mayScrape } from "../crypto/bearer.ts";
 import type { Jwks } from "../crypto/jwk.ts";
 import { MAX_OUTCOMES_BYTES } from "../decide/outcome-schema.ts";
 import { Fault } from "../errors.ts";
-import { type HealthAnswer, type HealthSnapshot, liveness, readiness } from "../observe/health.ts";
+import { type HealthSnapshot, healthResponse, liveness, readiness } from "../observe/health.ts";
 import type { Log } from "../observe/log.ts";
 import { PROMETHEUS_TYPE, renderPrometheus } from "../observe/prometheus.ts";
 import type { Arrived, ServeHandler } from "../runtime/contract.ts";
@@ -217,12 +217,6 @@ export function asking(
   clientName: string | null,
 ): Tenant | null {
   return tenantOf(tenancy.tenants, { tokenHash: bearerHash(runtime, authorization), clientName });
-}
-
-function healthResponse({ status, headers, body }: HealthAnswer): Response {
-  const fields = new Headers();
-  for (let i = 0; i + 1 < headers.length; i += 2) fields.set(headers[i] as string, headers[i + 1] as string);
-  return new Response(body, { status, headers: fields });
 }
 
 /** The kind of a fault and its frames, without its message. */
